@@ -1,0 +1,66 @@
+#!/bin/sh
+# Installs Docker Engine, Compose and Buildx from Debian or Ubuntu packages and starts the engine.
+# The packages come from the mirror that this machine already uses. Run as root.
+set -eu
+
+say() { printf 'engine: %s\n' "$*"; }
+die() { printf 'engine: %s\n' "$*" >&2; exit 1; }
+
+# The Debian mirror of this machine's apt sources, for example http://mirror.example/debian
+mirror() {
+    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sed 's#/*$##' | grep -E '/debian$' | head -n 1
+}
+
+# bookworm has no Compose v2: take the two plugins from trixie, without leaving trixie in the apt sources.
+install_plugins_from_trixie() {
+    url=$(mirror)
+    [ -n "$url" ] || die "no Debian mirror in the apt sources; add one to /etc/apt/sources.list.d/"
+    apt=$(mktemp -d)
+    chmod 755 "$apt"
+    mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/debs"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $url trixie main" > "$apt/trixie.list"
+    trixie="-o Dir::Etc::sourcelist=$apt/trixie.list -o Dir::Etc::sourceparts=- -o Dir::Etc::preferencesparts=-
+        -o Dir::State::lists=$apt/lists -o Dir::Cache=$apt/cache -o APT::Sandbox::User=root"
+    # shellcheck disable=SC2086  # a list of options
+    (apt-get $trixie update -qq && cd "$apt/debs" && apt-get $trixie download -qq docker-compose docker-buildx)
+    apt-get install -y -qq --no-install-recommends "$apt"/debs/*.deb
+    rm -r "$apt"
+}
+
+install_plugins() {
+    if apt-cache show docker-compose-v2 >/dev/null 2>&1; then # Ubuntu
+        apt-get install -y -qq --no-install-recommends docker-compose-v2 docker-buildx
+    elif apt-cache policy docker-compose | grep -q 'Candidate: 2'; then # Debian 13 and later
+        apt-get install -y -qq --no-install-recommends docker-compose docker-buildx
+    else
+        install_plugins_from_trixie
+    fi
+}
+
+start_engine() {
+    if [ -d /run/systemd/system ]; then
+        systemctl enable --now docker
+    else # a container or a bare VM: no service manager, so the daemon is simply put in the background
+        rm -f /var/run/docker.pid
+        setsid dockerd >/var/log/dockerd.log 2>&1 </dev/null &
+    fi
+    deadline=$(($(date +%s) + 60))
+    until docker version >/dev/null 2>&1; do
+        [ "$(date +%s)" -lt "$deadline" ] || die "no answer after 60 s; see /var/log/dockerd.log"
+    done
+}
+
+if docker version >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
+    say "already there: $(docker version --format '{{.Server.Version}}'), Compose $(docker compose version --short)"
+    exit 0
+fi
+[ "$(id -u)" = 0 ] || die "needs root: run 'sudo make engine'"
+command -v apt-get >/dev/null || die "needs apt (Debian or Ubuntu); elsewhere install Docker Desktop or Docker Engine"
+
+export DEBIAN_FRONTEND=noninteractive
+say "installing docker.io and iptables"
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends docker.io iptables ca-certificates >/dev/null
+docker compose version >/dev/null 2>&1 || { say "installing Compose and Buildx"; install_plugins >/dev/null; }
+docker version >/dev/null 2>&1 || { say "starting the engine"; start_engine; }
+say "ready: engine $(docker version --format '{{.Server.Version}}'), Compose $(docker compose version --short)"
