@@ -1,0 +1,164 @@
+"""The taxi files in data/: imported, downloaded, or where neither can be, generated and marked as such.
+
+`data/sources.json` says of each file which of the three it is; the platform's stand-in for the internet serves it too.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from ctl import images, platform
+from ctl.shell import ROOT, CommandError, environment, output, say
+from orionbox.errors import BadInputError
+from orionbox.trips import FIRST_MONTH, LAST_MONTH, TripFile, parse_csv_path, parse_trip_files
+
+DATA = ROOT / "data"
+SOURCES = DATA / "sources.json"
+ZONES = ("misc/taxi_zone_lookup.csv", "misc/taxi+_zone_lookup.csv")
+DOWNLOAD_TIMEOUT = 10
+"""Seconds without an answer after which the release counts as out of reach."""
+SYNTHETIC_MARK = b"orionbox synthetic"
+"""The comment in a generated file's gzip header (RFC 1952, FCOMMENT): it stays with the file wherever that is copied."""
+
+
+def wanted_files() -> list[TripFile]:
+    """The months that COLOR, YEAR and MONTHS ask for.
+
+    Raises:
+        BadInputError: one of them is impossible, or a month exists nowhere.
+    """
+    env = os.environ
+    files = parse_trip_files(env.get("COLOR", "yellow"), env.get("YEAR", "2021"), env.get("MONTHS", "1,2"))
+    for trips in files:
+        if not trips.in_release and not (DATA / trips.csv_path).exists():
+            first, last = ("{}-{:02}".format(*month) for month in (FIRST_MONTH, LAST_MONTH))
+            raise BadInputError(
+                f"{trips.color} {trips.year}-{trips.month:02}: there is no such month; the release has {first} to {last}. "
+                f"Put the file in as data/{trips.csv_path}, or with: make data FROM=folder"
+            )
+    return files
+
+
+def fill() -> int:
+    """Imports the folder FROM; without it, gets the months asked for."""
+    folder = os.environ.get("FROM", "")
+    if folder:
+        return import_folder(Path(folder).expanduser())
+    files = wanted_files()
+    platform.prepare()
+    ensure(files)
+    return 0
+
+
+def import_folder(folder: Path) -> int:
+    """Copies every taxi file of the release's layout below `folder`; one that is there already is not copied again."""
+    if not folder.is_dir():
+        raise BadInputError(f"FROM={folder}: there is no such folder")
+    found = [path for path in sorted(folder.rglob("*")) if path.is_file() and _release_path(path)]
+    if not found:
+        raise BadInputError(f"FROM={folder}: no file in it is named like green/green_tripdata_2021-01.csv.gz")
+    for path in found:
+        source = _check(path)
+        name = _release_path(path)
+        _copy(path, DATA / name)
+        _note(name, source)
+        say(f"data/{name}: {source}, {path.stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def _release_path(path: Path) -> str:
+    """Where a file belongs below data/; empty if it is none of ours."""
+    name = f"{path.parent.name}/{path.name}"
+    return name if name in ZONES or parse_csv_path(name) else ""
+
+
+def _check(path: Path) -> str:
+    """Whether the file is real (`import`) or generated (`synthetic`)."""
+    if path.suffix != ".gz":
+        return "import"
+    try:
+        with gzip.open(path) as stream:
+            header = stream.readline(65_536)
+    except (OSError, EOFError) as error:
+        raise BadInputError(f"{path}: not a gzip file ({error}); nothing of it was imported") from error
+    if b"VendorID" not in header:
+        raise BadInputError(f"{path}, line 1: not the header of a taxi file; nothing of it was imported")
+    return "synthetic" if is_marked(path) else "import"
+
+
+def is_marked(path: Path) -> bool:
+    """Whether a gzip file says of itself that it was generated."""
+    with path.open("rb") as file:
+        return SYNTHETIC_MARK in file.read(128)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".part-{target.name}")
+    shutil.copyfile(source, partial)
+    partial.chmod(0o644)
+    os.replace(partial, target)
+
+
+def ensure(files: list[TripFile]) -> None:
+    """Gets what is not in data/ yet: from the release, or generated where that is out of reach."""
+    for trips in files:
+        if (DATA / trips.csv_path).exists():
+            say(f"data/{trips.csv_path}: {sources().get(trips.csv_path, 'import')}")
+            continue
+        (DATA / trips.color).mkdir(parents=True, exist_ok=True)
+        if not _download(trips):
+            _generate(trips)
+
+
+def _download(trips: TripFile) -> bool:
+    partial = DATA / trips.color / f".part-{trips.csv_name}"
+    try:
+        with urlopen(trips.url(), timeout=DOWNLOAD_TIMEOUT) as response, partial.open("wb") as file:
+            shutil.copyfileobj(response, file)
+    except (URLError, OSError) as error:
+        partial.unlink(missing_ok=True)
+        say(f"data/{trips.csv_path}: cannot be downloaded here ({error})")
+        return False
+    return _adopt(partial, trips, "download")
+
+
+def _generate(trips: TripFile) -> None:
+    images.ensure("flows")
+    partial = DATA / trips.color / f".part-{trips.csv_name}"
+    image = output("docker", "compose", "--profile", "shell", "config", "--images", "flows").split()[0]
+    command = ["docker", "run", "--rm", "--log-driver=none", "--network=none", image, "python", "-m", "orionbox.synthetic"]
+    command += [trips.color, str(trips.year), str(trips.month)]
+    with partial.open("wb") as file:
+        done = subprocess.run(command, cwd=ROOT, env=environment(), stdout=file)
+    if done.returncode:
+        partial.unlink()
+        raise CommandError(f"data/{trips.csv_path}: could not be generated; see above")
+    _adopt(partial, trips, "synthetic")
+
+
+def _adopt(partial: Path, trips: TripFile, source: str) -> bool:
+    os.replace(partial, DATA / trips.csv_path)
+    _note(trips.csv_path, source)
+    say(f"data/{trips.csv_path}: {source}" + (" (made-up trips, for want of the real file)" if source == "synthetic" else ""))
+    return True
+
+
+def sources() -> dict[str, str]:
+    """Where each file came from."""
+    return dict(json.loads(SOURCES.read_text(encoding="utf-8"))) if SOURCES.exists() else {}
+
+
+def _note(name: str, source: str) -> None:
+    DATA.mkdir(exist_ok=True)
+    partial = SOURCES.with_name(".part-sources.json")
+    partial.write_text(json.dumps({**sources(), name: source}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    partial.chmod(0o644)
+    os.replace(partial, SOURCES)

@@ -1,0 +1,72 @@
+"""A small client of Orion's API (https://docs-2.prefect.io/latest/api-ref/rest-api/)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+from ctl.shell import CommandError
+
+TIMEOUT = 10
+"""Seconds for one answer."""
+
+
+class Orion:
+    """Orion at `url`, for example http://localhost:4200."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def call(self, path: str, body: object = None) -> Any:
+        """GETs, or POSTs `body` as JSON; the answer's JSON.
+
+        Raises:
+            CommandError: Orion does not answer, or refuses.
+        """
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(f"{self.url}/api/{path}", data, {"Content-Type": "application/json"})
+        try:
+            with urlopen(request, timeout=TIMEOUT) as response:
+                return json.load(response)
+        except HTTPError as error:
+            raise CommandError(f"Orion refuses {path}: {error.code} {error.read(500).decode(errors='replace')}") from error
+        except (URLError, OSError) as error:
+            raise CommandError(f"Orion does not answer at {self.url} ({error}); look at: make status") from error
+
+    def start_run(self, deployment: str, parameters: dict[str, Any]) -> str:
+        """Starts a run of `flow/deployment` at once; its id."""
+        found = self.call(f"deployments/name/{quote(deployment)}")
+        run = self.call(f"deployments/{found['id']}/create_flow_run", {"parameters": parameters, "state": {"type": "SCHEDULED"}})
+        return str(run["id"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """The flow run."""
+        run: dict[str, Any] = self.call(f"flow_runs/{run_id}")
+        return run
+
+    def run_url(self, run_id: str) -> str:
+        """The run's page."""
+        return f"{self.url}/flow-runs/flow-run/{run_id}"
+
+    def logs(self, run_id: str, seen: set[str]) -> Iterator[tuple[str, int, str]]:
+        """Log lines that are not in `seen` yet, oldest first: time, level, message."""
+        chosen = {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_ASC", "limit": 200}
+        offset = 0
+        while page := self.call("logs/filter", {**chosen, "offset": offset}):
+            offset += len(page)
+            for line in page:
+                if line["id"] not in seen:
+                    seen.add(line["id"])
+                    yield line["timestamp"], line["level"], line["message"]
+            if len(page) < 200:
+                return
+
+    def table_artifact(self, run_id: str, key: str) -> list[dict[str, Any]]:
+        """The rows of the run's newest table artifact of that name; none where it left none."""
+        chosen = {"flow_run_id": {"any_": [run_id]}, "key": {"any_": [key]}}
+        found = self.call("artifacts/filter", {"artifacts": chosen, "sort": "UPDATED_DESC", "limit": 1})
+        return json.loads(found[0]["data"]) if found else []

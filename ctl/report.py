@@ -1,0 +1,39 @@
+"""The count table of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+STORES = ("source", "parquet", "bigquery", "postgres")
+
+
+def unflatten(row: dict[str, Any]) -> dict[str, Any]:
+    """`{"rows.parquet": 1}` becomes `{"rows": {"parquet": 1}}`."""
+    nested: dict[str, Any] = {}
+    for name, value in row.items():
+        head, dot, tail = name.partition(".")
+        if dot:
+            nested.setdefault(head, {})[tail] = value
+        else:
+            nested[name] = value
+    return nested
+
+
+def count_table(months: list[dict[str, Any]]) -> str:
+    """Rows by month and store, with a sum, as text."""
+    rows = [("month", "data", "source file", "parquet", "BigQuery", "Postgres")]
+    for month in months:
+        name = f"{month['color']} {month['year']}-{month['month']:02}"
+        rows.append((name, month["source"], *(f"{month['rows'][store]:,}" for store in STORES)))
+    total = (f"{sum(month['rows'][store] for month in months):,}" for store in STORES)
+    rows.append(("total", "", *total))
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = [_line(row, widths) for row in rows]
+    rule = "-" * max(map(len, lines))
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    left = [f"{cell:<{width}}" for cell, width in zip(row[:2], widths)]
+    right = [f"{cell:>{width}}" for cell, width in zip(row[2:], widths[2:])]
+    return "  ".join(left + right)

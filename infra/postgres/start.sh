@@ -1,0 +1,21 @@
+#!/bin/sh
+# Starts Postgres. The first start makes the cluster with its roles and databases (init/), whole or not at all.
+set -eu
+
+single() { postgres --single -j -D "$1" postgres >/dev/null; }
+
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+    rm -rf "$PGDATA.new"
+    initdb --pgdata="$PGDATA.new" --encoding=UTF8 --locale=C.UTF-8 --data-checksums >/dev/null
+    cat /etc/postgresql/init/*.sql | single "$PGDATA.new"
+    mv "$PGDATA.new" "$PGDATA"
+fi
+
+# At every start, so that the passwords are always those of .env
+single "$PGDATA" <<SQL
+ALTER ROLE orion PASSWORD '${ORION_DB_PASSWORD:?}';
+
+ALTER ROLE ny_taxi PASSWORD '${WAREHOUSE_DB_PASSWORD:?}';
+
+SQL
+exec postgres -c config_file=/etc/postgresql/postgresql.conf -D "$PGDATA"

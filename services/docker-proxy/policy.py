@@ -1,0 +1,459 @@
+"""What the agent may ask of the Docker engine: pure functions and four tables, no input or output.
+
+Read it top to bottom: ROUTES says which calls pass, CONTAINER and HOST_CONFIG what a new container may ask for,
+and `harden` what every flow run gets whether it asks or not. What is in no table is refused.
+
+The engine's decoder takes keys in any letter case (`hostconfig` is `HostConfig`), so nothing is forwarded as it
+came: the request sent on is built anew from what the tables know, key by key.
+"""
+
+import json
+import posixpath
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+Json = dict[str, Any]
+
+
+class Refused(Exception):
+    """The request is not let through; the text is the reason, in words a student understands."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The facts of one platform that the tables refer to.
+
+    `binds` are absolute host folders, `memory` is bytes, `user` is `uid:gid`.
+    """
+
+    project: str
+    network: str
+    images: tuple[str, ...]
+    binds: tuple[str, ...]
+    volumes: tuple[str, ...]
+    memory: int
+    user: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> "Policy":
+        """Read PROJECT, NETWORK, ALLOWED_IMAGES, ALLOWED_BINDS, ALLOWED_VOLUMES, RUN_MEMORY and RUN_USER.
+
+        No folder of ALLOWED_BINDS may lie in another: a run that writes to the outer one could put a link to
+        anywhere in the inner one's place. Raises ValueError naming the variable that is missing or wrong.
+        """
+        required = ("PROJECT", "NETWORK", "ALLOWED_IMAGES", "RUN_MEMORY", "RUN_USER")
+        missing = [name for name in required if not env.get(name)]
+        if missing:
+            raise ValueError(f"not set: {', '.join(missing)}")
+        return cls(
+            project=env["PROJECT"],
+            network=env["NETWORK"],
+            images=_words(env["ALLOWED_IMAGES"]),
+            binds=_folders(env.get("ALLOWED_BINDS", "")),
+            volumes=_words(env.get("ALLOWED_VOLUMES", "")),
+            memory=_bytes(env["RUN_MEMORY"]),
+            user=env["RUN_USER"],
+        )
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels that every flow run's container bears, and no other container."""
+        return {"orionbox.project": self.project, "orionbox.run": "true"}
+
+
+def _bytes(text: str) -> int:
+    match = re.fullmatch("([1-9][0-9]*)([kmg]?)b?", text.lower())
+    if not match:
+        raise ValueError(f"RUN_MEMORY must be bytes, or written as 512m or 2g, not {text!r}")
+    return int(match[1]) * {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}[match[2]]
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _folders(text: str) -> tuple[str, ...]:
+    folders = tuple(posixpath.normpath(word) for word in _words(text))
+    for inner in folders:
+        if not inner.startswith("/") or inner == "/":
+            raise ValueError(f"ALLOWED_BINDS: {inner!r} is not an absolute folder below /")
+        if any(inner.startswith(outer + "/") for outer in folders):
+            raise ValueError(f"ALLOWED_BINDS: {inner!r} lies in another allowed folder")
+    return folders
+
+
+# --- What a new container may ask for ---------------------------------------------------------------------------
+
+# A rule takes what was asked and gives what to send on, or raises Refused.
+Rule = Callable[[Any, Policy], Any]
+
+
+def as_is(value: Any, policy: Policy) -> Any:
+    """Pass what concerns nothing outside the container."""
+    return value
+
+
+def only(*choices: Any) -> Rule:
+    """Make a rule that passes these values and no other."""
+
+    def rule(value: Any, policy: Policy) -> Any:
+        if value not in choices:
+            raise Refused(f"{value!r} is not allowed")
+        return value
+
+    return rule
+
+
+def image(value: Any, policy: Policy) -> Any:
+    """Pass the platform's own images by their exact names."""
+    if value not in policy.images:
+        raise Refused(f"image {value!r} is not one of {', '.join(policy.images)}")
+    return value
+
+
+def user(value: Any, policy: Policy) -> Any:
+    """Pass the one user that flow runs have; so never root."""
+    return only(policy.user)(value, policy)
+
+
+def network_mode(value: Any, policy: Policy) -> Any:
+    """Pass the platform's network and the engine's private ones; never the host's or another container's."""
+    return only(policy.network, "default", "bridge", "none")(value, policy)
+
+
+def networking(value: Any, policy: Policy) -> Json:
+    """Pass the platform's network without wishes: an alias could take a service's name on it.
+
+    docker-py 7 puts the name beside `EndpointsConfig` instead of in it; the engine passes over it there.
+    """
+    wanted = _object(value)
+    endpoints = _object(wanted.pop("EndpointsConfig", None)) | wanted
+    for name, wishes in endpoints.items():
+        only(policy.network)(name, policy)
+        if wishes:
+            raise Refused(f"settings of network {name!r} are not allowed")
+    return {"EndpointsConfig": {name: {} for name in endpoints}}
+
+
+def labels(value: Any, policy: Policy) -> Json:
+    """Pass labels, save those by which Compose knows its services."""
+    for name in _object(value):
+        if name.lower().startswith("com.docker."):
+            raise Refused(f"{name!r} is Docker's own")
+    return _object(value)
+
+
+def mount_points(value: Any, policy: Policy) -> Json:
+    """Pass paths in the container, which is all that `Volumes` is for."""
+    for path in _object(value):
+        if not path.startswith("/") or ":" in path:
+            raise Refused(f"{path!r} is not a path in the container")
+    return {path: {} for path in value}
+
+
+def source(value: Any, policy: Policy) -> str:
+    """Pass an allowed folder or an allowed volume of this project.
+
+    A folder must be named exactly. One *below* would not do: runs write to the workspace, and the engine follows
+    a link that a run has left there to anywhere on the host.
+    """
+    name = posixpath.normpath(value) if isinstance(value, str) and value else ""
+    if name in policy.binds and ".." not in value.split("/"):
+        return name
+    if name == value and name in policy.volumes and name.startswith(f"{policy.project}_"):
+        return name
+    raise Refused(f"{value!r} is neither a folder nor a volume that runs may mount")
+
+
+def binds(value: Any, policy: Policy) -> list[str]:
+    """Pass `source:path` and `source:path:ro` with an allowed source."""
+    return [_bind(bind, policy) for bind in _list(value)]
+
+
+def _bind(bind: Any, policy: Policy) -> str:
+    name, *rest = bind.split(":") if isinstance(bind, str) else [""]
+    if len(rest) not in (1, 2) or rest[1:] not in ([], ["ro"], ["rw"]):
+        raise Refused(f"{bind!r} is not source:path or source:path:ro")
+    return ":".join([source(name, policy), *rest])
+
+
+def mounts(value: Any, policy: Policy) -> list[Json]:
+    """Pass the long form of the same; driver and propagation options are not in the table."""
+    return [permitted(_object(mount), MOUNT, policy) for mount in _list(value)]
+
+
+def memory(value: Any, policy: Policy) -> int:
+    """Pass fewer bytes than a run may have, else as many as it may have."""
+    if not isinstance(value, int) or value < 0:
+        raise Refused(f"{value!r} is not a number of bytes")
+    return min(value, policy.memory)
+
+
+# What a container may ask for, and what of the host it may touch. The value is the rule for it.
+CONTAINER: dict[str, Rule] = {
+    "Image": image,
+    "Cmd": as_is,
+    "Entrypoint": as_is,
+    "Env": as_is,
+    "WorkingDir": as_is,
+    "Tty": as_is,
+    "OpenStdin": as_is,
+    "StdinOnce": as_is,
+    "AttachStdin": as_is,
+    "AttachStdout": as_is,
+    "AttachStderr": as_is,
+    "NetworkDisabled": as_is,
+    "Volumes": mount_points,
+    "Labels": labels,
+    "User": user,
+    "HostConfig": lambda value, policy: permitted(_object(value), HOST_CONFIG, policy),
+    "NetworkingConfig": networking,
+}
+
+# Rows with `only` are there for the values that clients send by default.
+HOST_CONFIG: dict[str, Rule] = {
+    "Binds": binds,
+    "Mounts": mounts,
+    "NetworkMode": network_mode,
+    "Memory": memory,
+    "MemorySwap": as_is,  # replaced by `harden`, as the next three are
+    "MemorySwappiness": only(-1),
+    "PidsLimit": as_is,
+    "CapDrop": as_is,
+    "SecurityOpt": only(["no-new-privileges"], ["no-new-privileges:true"], ["no-new-privileges=true"]),
+    "AutoRemove": as_is,
+    "Init": as_is,
+    "ReadonlyRootfs": as_is,
+    "ExtraHosts": only(["host.docker.internal:host-gateway"]),
+    "IpcMode": only("private", "none"),
+    "CgroupnsMode": only("private"),
+    "RestartPolicy": only({"Name": "no"}, {"Name": "no", "MaximumRetryCount": 0}),
+    "LogConfig": only({"Type": "", "Config": {}}),
+    "ConsoleSize": only([0, 0]),
+}
+
+MOUNT: dict[str, Rule] = {
+    "Type": only("bind", "volume"),
+    "Source": source,
+    "Target": as_is,
+    "ReadOnly": as_is,
+}
+
+
+def permitted(fields: Json, table: Mapping[str, Rule], policy: Policy) -> Json:
+    """Build what is sent on from the rows of a table. Raises Refused for what has no row.
+
+    Empty values are left out, so the engine's own default stands. That is not the same as passing them: an empty
+    `MaskedPaths` would lay the kernel's files open.
+    """
+    sent: Json = {}
+    for key, value in fields.items():
+        if not value:
+            continue
+        if key not in table:
+            raise Refused(f"{key} is not allowed")
+        try:
+            sent[key] = table[key](value, policy)
+        except Refused as inner:
+            raise Refused(f"{key}: {inner}") from None
+    return sent
+
+
+def harden(asked: Json, policy: Policy) -> Json:
+    """Build a flow run's container from what was asked: no capability, no root, bounded memory and processes."""
+    image(asked.get("Image"), policy)  # an empty one would be left out, not refused
+    body = permitted(asked, CONTAINER, policy)
+    host = body.get("HostConfig", {})
+    limit = host.get("Memory") or policy.memory
+    return body | {
+        "User": policy.user,
+        "Labels": body.get("Labels", {}) | policy.labels,
+        "HostConfig": host
+        | {
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+            "PidsLimit": 512,
+            "Memory": limit,
+            "MemorySwap": limit,  # with swap on top a limit would be twice itself
+        },
+    }
+
+
+# --- Which calls pass -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """A call to make on the engine in the client's place.
+
+    `refs` are the `container` and the `network` that it names: before the call is made, the engine must have been
+    asked that they are ours (`check_ours`), and `pinned` puts their full ids in their places.
+    """
+
+    method: str
+    path: str
+    query: dict[str, str] = field(default_factory=dict)
+    body: Json | None = None
+    refs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def target(self) -> str:
+        """Path and query as they go on the wire."""
+        return quote(self.path) + ("?" + urlencode(self.query) if self.query else "")
+
+
+Step = Callable[[Allowed, Json, Policy], Allowed]
+
+
+def plain(call: Allowed, asked: Json, policy: Policy) -> Allowed:
+    """Pass the call without a body: no call but `create` and `connect` needs one."""
+    return call
+
+
+def create(call: Allowed, asked: Json, policy: Policy) -> Allowed:
+    """Harden the container and give it a name that cannot be a service's: names are addresses on the network."""
+    prefix = f"{policy.project}-run-"
+    query = {key: prefix + name.removeprefix("/").removeprefix(prefix) for key, name in call.query.items()}
+    return replace(call, query=query, body=harden(asked, policy))
+
+
+def connect(call: Allowed, asked: Json, policy: Policy) -> Allowed:
+    """Connect a flow run's container, without wishes: an alias could take a service's name."""
+    sent = permitted(asked, {"Container": as_is}, policy)
+    name = sent.get("Container")
+    if not isinstance(name, str) or not re.fullmatch(NAME, name):
+        raise Refused(f"Container: {name!r} is not a container's name")
+    return replace(call, body={"Container": "{container}"}, refs={**call.refs, "container": name})
+
+
+def own_image(call: Allowed, asked: Json, policy: Policy) -> Allowed:
+    """Show one of the platform's images."""
+    name = image(call.refs["image"], policy)
+    return replace(call, path=call.path.replace("{image}", name), refs={})
+
+
+def own_networks(call: Allowed, asked: Json, policy: Policy) -> Allowed:
+    """List the platform's network; the engine takes the name as a regular expression."""
+    return _filtered(call, {"name": [f"^{re.escape(policy.network)}$"]})
+
+
+def own_runs(call: Allowed, asked: Json, policy: Policy) -> Allowed:
+    """List flow runs' containers: the client's filters may narrow the list, never widen it."""
+    wanted = parse(call.query.get("filters", "").encode())
+    narrowing = permitted(wanted, dict.fromkeys(("id", "name", "status", "label"), _texts), policy)
+    ours = [f"{name}={value}" for name, value in policy.labels.items()]
+    return _filtered(call, narrowing | {"label": narrowing.get("label", []) + ours})
+
+
+def _filtered(call: Allowed, filters: Json) -> Allowed:
+    return replace(call, query=call.query | {"filters": json.dumps(filters)})
+
+
+# Everything that Prefect's agent and a clean-up of its runs need: method, path, step, query names.
+ROUTES: tuple[tuple[str, str, Step, tuple[str, ...]], ...] = (
+    ("GET", "/_ping", plain, ()),
+    ("HEAD", "/_ping", plain, ()),
+    ("GET", "/version", plain, ()),
+    ("GET", "/images/{image}/json", own_image, ()),
+    ("GET", "/containers/json", own_runs, ("all", "limit", "size", "trunc_cmd", "filters")),
+    ("POST", "/containers/create", create, ("name",)),
+    ("GET", "/containers/{container}/json", plain, ()),
+    ("GET", "/containers/{container}/logs", plain, ("follow", "stdout", "stderr", "timestamps", "tail", "since")),
+    ("POST", "/containers/{container}/start", plain, ()),
+    ("POST", "/containers/{container}/stop", plain, ("t",)),
+    ("POST", "/containers/{container}/kill", plain, ("signal",)),
+    ("POST", "/containers/{container}/wait", plain, ("condition",)),
+    ("DELETE", "/containers/{container}", plain, ("v", "force")),
+    ("GET", "/networks", own_networks, ()),
+    ("GET", "/networks/{network}", plain, ()),
+    ("POST", "/networks/{network}/connect", connect, ()),
+)
+
+# Names as the engine gives them out: no slash and no dot in front, so no path in disguise.
+NAME = "[a-zA-Z0-9][a-zA-Z0-9_.-]*"
+VERSION = r"(?P<version>/v1\.[0-9]{1,3})?"
+
+
+def decide(method: str, target: str, raw: bytes, policy: Policy) -> Allowed:
+    """Turn a request (its target as it came, `path?query`) into the call to make. Raises Refused."""
+    raw_path, _, raw_query = target.partition("?")
+    path = unquote(raw_path)
+    for route_method, pattern, step, names in ROUTES:
+        match = re.fullmatch(VERSION + _expression(pattern), path) if method == route_method else None
+        if match:
+            refs = match.groupdict(default="")
+            call = Allowed(method, refs.pop("version") + pattern, _query(raw_query, names), refs=refs)
+            return step(call, parse(raw) if step in (create, connect) else {}, policy)
+    if path.endswith("/images/create"):
+        raise Refused("images are not pulled: the image must be on this machine; `make up` builds it")
+    raise Refused(f"{method} {path} is not something a flow run needs")
+
+
+def check_ours(kind: str, found: Json, policy: Policy) -> str:
+    """Give the full id of what the engine's inspect has found. Raises Refused where it is not the platform's."""
+    if kind == "network" and found["Name"] != policy.network:
+        raise Refused(f"network {found['Name']!r} is not {policy.network!r}")
+    if kind == "container" and not policy.labels.items() <= (found["Config"]["Labels"] or {}).items():
+        raise Refused("not a flow run's container")
+    return str(found["Id"])
+
+
+def pinned(call: Allowed, ids: Mapping[str, str]) -> Allowed:
+    """Name containers and networks by full id: a name or the start of an id might mean another one by now."""
+    path, body = call.path, call.body
+    for kind, full_id in ids.items():
+        path = path.replace(f"{{{kind}}}", full_id)
+    if body == {"Container": "{container}"}:
+        body = {"Container": ids["container"]}
+    return replace(call, path=path, body=body, refs={})
+
+
+def parse(raw: bytes) -> Json:
+    """Parse a JSON object (nothing counts as an empty one). Raises Refused; a key given twice is refused too."""
+    try:
+        return _object(json.loads(raw or b"{}", object_pairs_hook=_without_duplicates))
+    except (ValueError, RecursionError):
+        raise Refused("not JSON") from None
+
+
+def _without_duplicates(pairs: Sequence[tuple[str, Any]]) -> Json:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise Refused("a key is given twice")
+    return fields
+
+
+def _expression(pattern: str) -> str:
+    named = re.sub(r"\{(container|network)\}", rf"(?P<\1>{NAME})", pattern)
+    return named.replace("{image}", "(?P<image>.+)")
+
+
+def _query(raw: str, names: tuple[str, ...]) -> dict[str, str]:
+    sent = []
+    for name, text in parse_qsl(raw):
+        if name in names:
+            sent.append((name, text))
+        elif text not in ("{}", "False", "0"):  # what docker-py sends for nothing: `link=False`, `filters={}`
+            raise Refused(f"query parameter {name!r} is not allowed")
+    return _without_duplicates(sent)
+
+
+def _object(value: Any) -> Json:
+    if not isinstance(value, dict | None):
+        raise Refused(f"{value!r} is not an object")
+    return dict(value or {})
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise Refused(f"{value!r} is not a list")
+    return value
+
+
+def _texts(value: Any, policy: Policy) -> list[Any]:
+    if not all(isinstance(text, str) for text in _list(value)):
+        raise Refused(f"{value!r} is not a list of texts")
+    return _list(value)

@@ -1,0 +1,21 @@
+"""Deploys the parameterised flow by Python, to run in a container: the block `docker-container/zoom` says in which."""
+
+from __future__ import annotations
+
+from parameterized_flow import etl_parent_flow
+from prefect.deployments import Deployment
+from prefect.infrastructure.container import DockerContainer
+
+
+def deploy() -> None:
+    """Makes or renews `etl-parent-flow/docker-flow`."""
+    Deployment.build_from_flow(
+        flow=etl_parent_flow,
+        name="docker-flow",
+        infrastructure=DockerContainer.load("zoom"),
+        apply=True,
+    )
+
+
+if __name__ == "__main__":
+    deploy()

@@ -1,0 +1,74 @@
+"""The main job: months of taxi trips from the web to the bucket, to BigQuery and to Postgres; every row is counted."""
+
+from __future__ import annotations
+
+from etl_gcs_to_bq import gcs_to_bigquery
+from etl_web_to_gcs import web_to_gcs
+from orionbox import bigquery, parquet, postgres
+from orionbox.blocks import bigquery_client, bucket, postgres_uri
+from orionbox.errors import BadInputError, is_worth_a_retry
+from orionbox.report import ARTIFACT_KEY, MonthReport, Stopwatch, differences
+from orionbox.settings import Settings
+from orionbox.trips import Color, StagedMonth, TripFile, trip_files
+from prefect import flow, get_run_logger, task
+from prefect.artifacts import create_table_artifact
+from prefect.futures import PrefectFuture
+
+
+@task(retries=3, retry_delay_seconds=2, retry_condition_fn=is_worth_a_retry, task_run_name="gcs-to-postgres {month.trips.name}")
+def gcs_to_postgres(month: StagedMonth) -> float:
+    """Replaces the month in Postgres by the object's rows; returns the seconds that took."""
+    watch, trips = Stopwatch(), month.trips
+    with watch.time("postgres"), bucket().blob(trips.object_name).open("rb") as file:
+        rows = postgres.replace_month(postgres_uri(), trips, parquet.read_parquet(file))
+    get_run_logger().info("%s: %s rows -> Postgres %s", month.uri, f"{rows:,}", trips.table)
+    return watch.seconds["postgres"]
+
+
+@task(retries=3, retry_delay_seconds=2, task_run_name="count {month.trips.name}")
+def count(month: StagedMonth, bigquery_seconds: float, postgres_seconds: float) -> MonthReport:
+    """Counts the month's rows in every store, each asked anew."""
+    settings, trips = Settings.from_environment(), month.trips
+    with bucket().blob(trips.object_name).open("rb") as file:
+        in_parquet = parquet.count_rows(file)
+    rows = {
+        "source": month.rows["source"],
+        "parquet": in_parquet,
+        "bigquery": bigquery.count_month(bigquery_client(settings.project), settings.dataset, trips),
+        "postgres": postgres.count_month(postgres_uri(), trips),
+    }
+    seconds = month.seconds | {"bigquery": bigquery_seconds, "postgres": postgres_seconds}
+    return MonthReport(trips.color, trips.year, trips.month, month.source, rows, seconds)
+
+
+def move(trips: TripFile) -> list[PrefectFuture]:
+    """Sends one month on its way; its last task is the count."""
+    staged = web_to_gcs.submit(trips)
+    in_bigquery = gcs_to_bigquery.submit(staged)
+    in_postgres = gcs_to_postgres.submit(staged)
+    return [staged, in_bigquery, in_postgres, count.submit(staged, in_bigquery, in_postgres)]
+
+
+def publish(months: list[list[PrefectFuture]]) -> None:
+    """Leaves the counts as an artifact of the run.
+
+    Raises:
+        BadInputError: what went wrong, month by month; or counts that differ.
+    """
+    states = [[task_run.wait() for task_run in month] for month in months]
+    reports = [month[-1].result() for month in states if month[-1].is_completed()]
+    create_table_artifact(table=[report.flat() for report in reports], key=ARTIFACT_KEY)
+    failed = [state for month in states for state in month if state.is_failed() or state.is_crashed()]
+    faults = [str(state.result(raise_on_failure=False)) for state in failed] + differences(reports)
+    if faults:
+        raise BadInputError("\n".join(dict.fromkeys(faults)))
+
+
+@flow(name="etl")
+def etl(color: Color = "yellow", year: int = 2021, months: list[int] = [1]) -> None:  # noqa: B006
+    """Moves the months side by side, then says what arrived where."""
+    publish([move(trips) for trips in trip_files(color, year, months)])
+
+
+if __name__ == "__main__":
+    etl()

@@ -1,0 +1,42 @@
+"""A month of taxi trips from Google Cloud Storage to BigQuery, by a load job: the rows do not pass through here."""
+
+from __future__ import annotations
+
+from orionbox.bigquery import replace_month
+from orionbox.blocks import bigquery_client, bucket
+from orionbox.errors import BadInputError, is_worth_a_retry
+from orionbox.report import Stopwatch
+from orionbox.settings import Settings
+from orionbox.trips import Color, StagedMonth, TripFile
+from prefect import flow, get_run_logger, task
+
+
+@task(retries=3, retry_delay_seconds=2, retry_condition_fn=is_worth_a_retry, task_run_name="find-in-gcs {trips.name}")
+def find_in_gcs(trips: TripFile) -> StagedMonth:
+    """The month's object in the bucket."""
+    source = bucket()
+    uri = f"gs://{source.name}/{trips.object_name}"
+    if not source.blob(trips.object_name).exists():
+        remedy = f"run etl_web_to_gcs for {trips.color} {trips.year}-{trips.month:02} first"
+        raise BadInputError(f"{uri}: there is no such object; {remedy}")
+    return StagedMonth(trips, uri, source="", rows={}, seconds={})
+
+
+@task(retries=3, retry_delay_seconds=2, task_run_name="gcs-to-bigquery {month.trips.name}")
+def gcs_to_bigquery(month: StagedMonth) -> float:
+    """Replaces the month in BigQuery by the object's rows; returns the seconds that took."""
+    settings, watch, trips = Settings.from_environment(), Stopwatch(), month.trips
+    with watch.time("bigquery"):
+        rows = replace_month(bigquery_client(settings.project), settings.dataset, trips, month.uri)
+    get_run_logger().info("%s: %s rows -> BigQuery %s.%s", month.uri, f"{rows:,}", settings.dataset, trips.table)
+    return watch.seconds["bigquery"]
+
+
+@flow(name="etl-gcs-to-bq")
+def etl_gcs_to_bq(year: int = 2021, month: int = 1, color: Color = "yellow") -> None:
+    """Loads a month that is in the bucket into BigQuery."""
+    gcs_to_bigquery(find_in_gcs(TripFile(color, year, month)))
+
+
+if __name__ == "__main__":
+    etl_gcs_to_bq()

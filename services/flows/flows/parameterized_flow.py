@@ -1,0 +1,20 @@
+"""Several months from the web through Google Cloud Storage into BigQuery; the months, the year and the colour are given."""
+
+from __future__ import annotations
+
+from etl_gcs_to_bq import etl_gcs_to_bq
+from etl_web_to_gcs import etl_web_to_gcs
+from orionbox.trips import Color, trip_files
+from prefect import flow
+
+
+@flow(name="etl-parent-flow")
+def etl_parent_flow(months: list[int] = [1, 2], year: int = 2021, color: Color = "yellow") -> None:  # noqa: B006
+    """Runs the two halves, month by month."""
+    for trips in trip_files(color, year, months):
+        etl_web_to_gcs(trips.year, trips.month, color)
+        etl_gcs_to_bq(trips.year, trips.month, color)
+
+
+if __name__ == "__main__":
+    etl_parent_flow(months=[1, 2], year=2021, color="yellow")

@@ -1,0 +1,1 @@
+"""What Orionbox's flows, its bootstrap and its command line share."""

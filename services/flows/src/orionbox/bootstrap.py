@@ -1,0 +1,178 @@
+"""Makes the platform ready, once or again: bucket, tables, block types, blocks and deployments.
+
+Everything here is idempotent; what is as it should be already is left alone. It runs in the flows image beside the
+flows (`/opt/prefect/flows`), against the services that compose has started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from google.api_core.exceptions import Conflict
+from google.cloud.bigquery import Dataset
+from prefect import Flow, get_client
+from prefect.blocks.core import Block
+from prefect.deployments import Deployment
+from prefect.infrastructure import Process
+from prefect.infrastructure.container import DockerContainer
+from prefect_gcp import GcpCredentials
+from prefect_gcp.cloud_storage import GcsBucket
+from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
+
+from orionbox import bigquery, blocks, postgres
+from orionbox.settings import VARIABLES, Settings
+
+log = logging.getLogger("bootstrap")
+
+BUCKET = "prefect-de-zoomcamp"
+COURSE_DATASET = "dezoomcamp"
+"""The dataset that the course's own code writes to (`dezoomcamp.rides`)."""
+BLOCK_COLLECTIONS = ("prefect_gcp", "prefect_sqlalchemy")
+FLOWS = "/opt/prefect/flows"
+FORWARDED = ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST", *VARIABLES.values())
+"""What a run container is told of its surroundings; Prefect adds its own `PREFECT_*` settings."""
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What compose tells the bootstrap."""
+
+    warehouse_password: str
+    service_account: dict[str, str]
+    image: str
+    network: str
+    volumes: list[str]
+    environment: dict[str, str]
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Platform:
+        """Reads the variables that compose/prefect.yaml sets for this service."""
+        return cls(
+            warehouse_password=environment["WAREHOUSE_DB_PASSWORD"],
+            service_account=json.loads(Path(environment["GCP_KEY_FILE"]).read_text()),
+            image=environment["RUN_IMAGE"],
+            network=environment["RUN_NETWORK"],
+            volumes=environment["RUN_VOLUMES"].split(),
+            environment={name: environment[name] for name in FORWARDED if name in environment},
+        )
+
+
+def make_stores(credentials: GcpCredentials, connector: SqlAlchemyConnector, settings: Settings) -> None:
+    """The bucket, the datasets, and the trips' tables in both warehouses."""
+    try:
+        credentials.get_cloud_storage_client(project=settings.project).create_bucket(BUCKET)
+        log.info("bucket %s: made", BUCKET)
+    except Conflict:
+        log.info("bucket %s: there", BUCKET)
+    client = credentials.get_bigquery_client(project=settings.project)
+    for dataset in (settings.dataset, COURSE_DATASET):
+        client.create_dataset(Dataset(f"{client.project}.{dataset}"), exists_ok=True)
+    bigquery.create_tables(client, settings.dataset)
+    postgres.create_tables(blocks.uri_of(connector))
+    log.info("tables in BigQuery and Postgres: there")
+
+
+async def register_block_types() -> None:
+    """Makes the collections' block types visible in the UI, as `prefect block register -m` does."""
+    async with get_client() as client:
+        known = {kind.slug for kind in await client.read_block_types()}
+    for name in BLOCK_COLLECTIONS:
+        for _, kind in inspect.getmembers(importlib.import_module(name), _is_block):
+            if kind.get_block_type_slug() not in known:
+                await kind.register_type_and_schema()
+                log.info("block type %s: registered", kind.get_block_type_slug())
+
+
+def _is_block(member: Any) -> bool:
+    return inspect.isclass(member) and issubclass(member, Block) and member is not Block
+
+
+def save(block: Block, name: str) -> None:
+    """Saves the block, unless there is just such a one."""
+    slug = f"{block.get_block_type_slug()}/{name}"
+    try:
+        if type(block).load(name).dict() == block.dict():
+            log.info("block %s: there", slug)
+            return
+    except ValueError:  # no such block
+        pass
+    block.save(name, overwrite=True)
+    log.info("block %s: saved", slug)
+
+
+def save_blocks(platform: Platform, credentials: GcpCredentials, connector: SqlAlchemyConnector) -> None:
+    """All blocks, under both of their names where the course uses two."""
+    save(connector, blocks.POSTGRES)
+    for name in blocks.CREDENTIALS:
+        save(credentials, name)
+    save(GcsBucket(bucket=BUCKET, gcp_credentials=GcpCredentials.load(blocks.CREDENTIALS[0])), blocks.BUCKET)
+    container = DockerContainer(
+        image=platform.image,
+        image_pull_policy="NEVER",
+        networks=[platform.network],
+        volumes=platform.volumes,
+        env=platform.environment,
+        auto_remove=True,
+    )
+    for name in blocks.CONTAINER:
+        save(container, name)
+
+
+def deploy() -> None:
+    """The deployments, each of a flow beside this process's working directory."""
+    from etl import etl
+    from ingest_data import ingest_data
+    from parameterized_flow import etl_parent_flow
+
+    container = DockerContainer.load(blocks.CONTAINER[0])
+    for flow, name, infrastructure in (
+        (etl, "docker", container),
+        (etl, "process", Process()),
+        (ingest_data, "docker", container),
+        (etl_parent_flow, "Parameterized ETL", Process()),
+        (etl_parent_flow, "docker-flow", container),
+    ):
+        apply(flow, name, infrastructure)
+
+
+def apply(flow: Flow[Any, Any], name: str, infrastructure: Block) -> None:
+    """Makes the deployment, or brings an older one up to date."""
+    Deployment.build_from_flow(
+        flow=flow, name=name, infrastructure=infrastructure, path=FLOWS, work_queue_name="default", apply=True
+    )
+    log.info("deployment %s/%s: there", flow.name, name)
+
+
+def main() -> None:
+    """Does all of it, in an order in which each part finds what it needs."""
+    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stdout)
+    platform, settings = Platform.from_environment(), Settings.from_environment()
+    credentials = GcpCredentials(service_account_info=platform.service_account)
+    connector = SqlAlchemyConnector(
+        connection_info=ConnectionComponents(
+            driver=SyncDriver.POSTGRESQL_PSYCOPG2,
+            username="ny_taxi",
+            password=platform.warehouse_password,
+            host="postgres",
+            port=5432,
+            database="ny_taxi",
+        )
+    )
+    make_stores(credentials, connector, settings)
+    asyncio.run(register_block_types())
+    save_blocks(platform, credentials, connector)
+    deploy()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,12 @@
+"""Errors that a user can mend."""
+
+from typing import Any
+
+
+class BadInputError(ValueError):
+    """Input that no retry will make better. Its text says what is wrong, where, and what to do next."""
+
+
+def is_worth_a_retry(task: Any, task_run: Any, state: Any) -> bool:
+    """For Prefect's `retry_condition_fn`: whether the failure may pass by itself, as bad input does not."""
+    return not isinstance(state.result(raise_on_failure=False), BadInputError)

@@ -1,0 +1,159 @@
+import base64
+import hashlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+pytest.importorskip("gcp_storage_emulator")
+
+LAUNCHER = Path(__file__).parents[2] / "services" / "gcs" / "launcher.py"
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """A running launcher: its address and process, and the folder of its objects."""
+
+    url: str
+    process: subprocess.Popen[str]
+    folder: Path
+
+    def ask(self, path: str, body: bytes | None = None, method: str = "GET", **headers: str) -> tuple[int, bytes]:
+        try:
+            with urlopen(Request(self.url + path, body, headers, method=method), timeout=2) as answer:
+                return answer.status, answer.read()
+        except HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+    def make_bucket(self) -> None:
+        body = json.dumps({"name": "taxi"}).encode()
+        assert self.ask("/storage/v1/b?project=p", body, "POST", **{"Content-Type": "application/json"})[0] == 200
+
+    def upload(self, name: str, content: bytes) -> int:
+        path = f"/upload/storage/v1/b/taxi/o?uploadType=media&name={name}"
+        return self.ask(path, content, "POST", **{"Content-Type": "text/csv"})[0]
+
+    def resource(self, name: str) -> dict[str, str]:
+        found: dict[str, str] = json.loads(self.ask(f"/storage/v1/b/taxi/o/{name}")[1])
+        return found
+
+
+@contextmanager
+def running(data: Path, end: signal.Signals = signal.SIGTERM) -> Iterator[Emulator]:
+    """Start a launcher on a free port; end it with the given signal."""
+    command = [sys.executable, str(LAUNCHER), "--port", "0", "--data-dir", str(data)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        url = next(found[0] for line in process.stderr if (found := re.search(r"http://\S+", line)))
+        try:
+            yield Emulator(url, process, data / ".cloudstorage")
+        finally:
+            process.send_signal(end)
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with running(tmp_path_factory.mktemp("gcs")) as started:
+        started.make_bucket()
+        yield started
+
+
+def md5(content: bytes) -> str:
+    return base64.b64encode(hashlib.md5(content).digest()).decode()
+
+
+def test_an_idle_connection_holds_up_nobody(emulator: Emulator) -> None:
+    host, port = emulator.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))):
+        assert emulator.ask("/") == (200, b"OK")
+
+
+def test_an_upload_that_stalls_halfway_holds_up_nobody(emulator: Emulator) -> None:
+    host, port = emulator.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as stalled:
+        stalled.sendall(b"POST /upload/storage/v1/b/taxi/o?uploadType=media&name=slow HTTP/1.0\r\n")
+        stalled.sendall(b"Content-Length: 10\r\n\r\nhalf")
+        assert emulator.upload("quick", b"all") == 200
+
+
+def test_wipe_is_not_found_and_erases_nothing(emulator: Emulator) -> None:
+    emulator.upload("kept", b"rides")
+    assert emulator.ask("/wipe")[0] == 404
+    assert emulator.ask("/storage/v1/b/taxi/o/kept?alt=media") == (200, b"rides")
+
+
+def test_token_answers_a_service_account(emulator: Emulator) -> None:
+    status, answer = emulator.ask("/token", b"grant_type=jwt-bearer&assertion=x", "POST")
+    assert (status, json.loads(answer)["token_type"]) == (200, "Bearer")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "part"), [("bytes=-3", b"789"), ("bytes=-99", b"0123456789"), ("bytes=2-4", b"234")]
+)
+def test_a_range_may_count_from_the_end(emulator: Emulator, wanted: str, part: bytes) -> None:
+    emulator.upload("digits", b"0123456789")
+    assert emulator.ask("/download/storage/v1/b/taxi/o/digits?alt=media", Range=wanted) == (206, part)
+
+
+def test_an_object_bears_no_address_of_its_uploader(emulator: Emulator) -> None:
+    emulator.upload("anywhere", b"rides")
+    assert emulator.resource("anywhere")["mediaLink"] is None
+
+
+def test_an_object_below_another_object_is_refused_in_words(emulator: Emulator) -> None:
+    emulator.upload("a", b"file")
+    assert emulator.upload("a/b", b"file below a file") == 400
+
+
+def test_sigterm_ends_the_process_with_success(tmp_path: Path) -> None:
+    with running(tmp_path) as emulator:
+        pass
+    assert emulator.process.returncode == 0
+
+
+def test_an_object_overwritten_just_before_a_crash_has_the_md5_of_what_it_holds(tmp_path: Path) -> None:
+    with running(tmp_path, end=signal.SIGKILL) as emulator:
+        emulator.make_bucket()
+        emulator.upload("data/month", b"first")
+        emulator.upload("untouched", b"same")
+        before = emulator.resource("untouched")
+    (emulator.folder / "taxi" / "data" / "month").write_bytes(b"again")
+    (emulator.folder / ".tmp-half").write_bytes(b"ag")
+    with running(tmp_path) as emulator:
+        assert emulator.resource("data/month")["md5Hash"] == md5(b"again")
+        assert emulator.resource("untouched") == before
+        assert not list(emulator.folder.glob(".tmp-*"))
+
+
+def test_what_a_crash_left_unrecorded_is_listed_and_what_it_took_is_not(tmp_path: Path) -> None:
+    with running(tmp_path, end=signal.SIGKILL) as emulator:
+        emulator.make_bucket()
+        emulator.upload("taken", b"gone")
+    (emulator.folder / "taxi" / "taken").unlink()
+    (emulator.folder / "taxi" / "left").write_bytes(b"here")
+    with running(tmp_path) as emulator:
+        listed = json.loads(emulator.ask("/storage/v1/b/taxi/o")[1])["items"]
+        assert [(item["name"], item["md5Hash"], item["size"]) for item in listed] == [("left", md5(b"here"), "4")]
+
+
+def test_a_broken_meta_file_costs_no_object(tmp_path: Path) -> None:
+    with running(tmp_path, end=signal.SIGKILL) as emulator:
+        emulator.make_bucket()
+        emulator.upload("month", b"rides")
+    meta = emulator.folder / ".meta"
+    os.truncate(meta, meta.stat().st_size // 2)
+    with running(tmp_path) as emulator:
+        assert emulator.ask("/storage/v1/b/taxi/o/month?alt=media") == (200, b"rides")
+        assert emulator.resource("month")["md5Hash"] == md5(b"rides")
