@@ -1,4 +1,4 @@
-"""`python3 -m ctl COMMAND`: one command for each target of the Makefile. Arguments come as variables, as make gives them."""
+"""`python3 -m ctl COMMAND`: a command for each target of the Makefile; arguments come as environment variables."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from ctl import images, platform
-from ctl.shell import ROOT, CommandError, environment, output, say
+from ctl.shell import ROOT, CommandError, environment, say
 from orionbox.errors import BadInputError
 from orionbox.trips import FIRST_MONTH, LAST_MONTH, TripFile, parse_csv_path, parse_trip_files
 
@@ -25,7 +25,7 @@ ZONES = ("misc/taxi_zone_lookup.csv", "misc/taxi+_zone_lookup.csv")
 DOWNLOAD_TIMEOUT = 10
 """Seconds without an answer after which the release counts as out of reach."""
 SYNTHETIC_MARK = b"orionbox synthetic"
-"""The comment in a generated file's gzip header (RFC 1952, FCOMMENT): it stays with the file wherever that is copied."""
+"""The comment in a generated file's gzip header (RFC 1952, FCOMMENT), set by `orionbox.synthetic`."""
 
 
 def wanted_files() -> list[TripFile]:
@@ -40,7 +40,7 @@ def wanted_files() -> list[TripFile]:
         if not trips.in_release and not (DATA / trips.csv_path).exists():
             first, last = ("{}-{:02}".format(*month) for month in (FIRST_MONTH, LAST_MONTH))
             raise BadInputError(
-                f"{trips.color} {trips.year}-{trips.month:02}: there is no such month; the release has {first} to {last}. "
+                f"{trips.color} {trips.year}-{trips.month:02}: no such month; the release has {first} to {last}. "
                 f"Put the file in as data/{trips.csv_path}, or with: make data FROM=folder"
             )
     return files
@@ -133,9 +133,7 @@ def _download(trips: TripFile) -> bool:
 def _generate(trips: TripFile) -> None:
     images.ensure("flows")
     partial = DATA / trips.color / f".part-{trips.csv_name}"
-    image = output("docker", "compose", "--profile", "shell", "config", "--images", "flows").split()[0]
-    command = ["docker", "run", "--rm", "--log-driver=none", "--network=none", image, "python", "-m", "orionbox.synthetic"]
-    command += [trips.color, str(trips.year), str(trips.month)]
+    command = images.flows_command("orionbox.synthetic", trips.color, str(trips.year), str(trips.month))
     with partial.open("wb") as file:
         done = subprocess.run(command, cwd=ROOT, env=environment(), stdout=file)
     if done.returncode:
@@ -147,7 +145,8 @@ def _generate(trips: TripFile) -> None:
 def _adopt(partial: Path, trips: TripFile, source: str) -> bool:
     os.replace(partial, DATA / trips.csv_path)
     _note(trips.csv_path, source)
-    say(f"data/{trips.csv_path}: {source}" + (" (made-up trips, for want of the real file)" if source == "synthetic" else ""))
+    remark = " (made-up trips, for want of the real file)" if source == "synthetic" else ""
+    say(f"data/{trips.csv_path}: {source}{remark}")
     return True
 
 

@@ -107,6 +107,13 @@ def _hash(image: Image, parents: dict[str, str]) -> str:
     return digest.hexdigest()
 
 
+def flows_command(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module of the flows image, cut off from all networks, and leaves no log of its output."""
+    services = json.loads(output("docker", "compose", "--profile", "*", "config", "--format", "json"))["services"]
+    run_image = ["docker", "run", "--rm", "--log-driver=none", "--network=none", services["flows"]["image"]]
+    return [*run_image, "python", "-m", module, *arguments]
+
+
 def _labels(names: list[str]) -> dict[str, str]:
     """The input hash of each image that there is."""
     template = f'{{{{range .RepoTags}}}}{{{{.}}}} {{{{end}}}}\t{{{{index .Config.Labels "{LABEL}"}}}}'
@@ -129,9 +136,8 @@ def _build(image: Image, inputs: str) -> None:
     args = [word for key, value in image.args.items() for word in ("--build-arg", f"{key}={value}")]
     command = ["docker", "build", "--progress=plain", "--label", f"{LABEL}={inputs}", "--tag", image.name, *args]
     command += ["--file", str(image.dockerfile), str(image.context)]
-    done = subprocess.run(
-        command, env={**environment(), "DOCKER_BUILDKIT": "1"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    env = {**environment(), "DOCKER_BUILDKIT": "1"}
+    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise CommandError(f"image {image.name}: the build failed; its last lines:\n{last_lines(done.stdout, 40)}")
     megabytes = int(output("docker", "image", "inspect", "--format", "{{.Size}}", image.name)) / 1e6

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 
-from ctl import dotenv
+from ctl import dotenv, images
 from ctl.shell import ROOT, output, say
 
 FOLDER = ROOT / "secrets"
@@ -19,10 +19,8 @@ def ensure() -> None:
     """Writes the keys, unless all of them are there."""
     if all((FOLDER / name).is_file() for name in FILES):
         return
-    config = json.loads(output("docker", "compose", "--profile", "shell", "config", "--format", "json"))
-    image, project = config["services"]["flows"]["image"], dotenv.load()["GCP_PROJECT"]
-    command = ("docker", "run", "--rm", "--log-driver=none", "--network=none", image, "python", "-m", "orionbox.keys")
-    for name, content in json.loads(output(*command, TOKEN_URI, project, *HOSTS)).items():
+    command = images.flows_command("orionbox.keys", TOKEN_URI, dotenv.load()["GCP_PROJECT"], *HOSTS)
+    for name, content in json.loads(output(*command)).items():
         _write(name, content)
     say("wrote secrets/: a throw-away service-account key and certificates for this platform")
 

@@ -33,14 +33,16 @@ class Orion:
             with urlopen(request, timeout=TIMEOUT) as response:
                 return json.load(response)
         except HTTPError as error:
-            raise CommandError(f"Orion refuses {path}: {error.code} {error.read(500).decode(errors='replace')}") from error
+            answer = error.read(500).decode(errors="replace")
+            raise CommandError(f"Orion refuses {path}: {error.code} {answer}") from error
         except (URLError, OSError) as error:
             raise CommandError(f"Orion does not answer at {self.url} ({error}); look at: make status") from error
 
     def start_run(self, deployment: str, parameters: dict[str, Any]) -> str:
         """Starts a run of `flow/deployment` at once; its id."""
         found = self.call(f"deployments/name/{quote(deployment)}")
-        run = self.call(f"deployments/{found['id']}/create_flow_run", {"parameters": parameters, "state": {"type": "SCHEDULED"}})
+        request = {"parameters": parameters, "state": {"type": "SCHEDULED"}}
+        run = self.call(f"deployments/{found['id']}/create_flow_run", request)
         return str(run["id"])
 
     def run(self, run_id: str) -> dict[str, Any]:

@@ -29,10 +29,11 @@ def prepare() -> None:
         CommandError: there is no engine, or its Compose is too old.
     """
     if not shutil.which("docker") or subprocess.run(["docker", "version"], capture_output=True).returncode:
-        raise CommandError("no Docker engine answers: start Docker Desktop, or on Debian and Ubuntu run: sudo make engine")
+        raise CommandError("no Docker engine answers: start Docker Desktop; on Debian or Ubuntu run: sudo make engine")
     version = subprocess.run([*COMPOSE, "version", "--short"], capture_output=True, text=True).stdout
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST_COMPOSE:
-        raise CommandError(f"Docker Compose {version.strip() or 'is missing'}: 2.20 or newer is needed; run: sudo make engine")
+        found = version.strip() or "is missing"
+        raise CommandError(f"Docker Compose {found}: 2.20 or newer is needed; run: sudo make engine")
     if dotenv.ensure():
         say("wrote .env: the passwords in it are new, and only there")
     owner = (int(dotenv.load()["FLOWS_UID"]), int(dotenv.load()["FLOWS_GID"]))
@@ -106,12 +107,16 @@ def addresses() -> str:
     env = dotenv.load()
     rows = [
         ("Orion", f"http://localhost:{env['ORION_PORT']}", "no login"),
-        ("pgAdmin", f"http://localhost:{env['PGADMIN_PORT']}", "no login; the warehouse is registered"),
-        ("Postgres", f"localhost:{env['POSTGRES_PORT']}/ny_taxi", "user ny_taxi, password WAREHOUSE_DB_PASSWORD in .env"),
-        ("Cloud Storage", f"http://localhost:{env['GCS_PORT']}", "any credentials; bucket prefect-de-zoomcamp"),
-        ("BigQuery", f"http://localhost:{env['BIGQUERY_PORT']}", "any credentials, any project; dataset trips_data_all"),
+        ("pgAdmin", f"http://localhost:{env['PGADMIN_PORT']}", "no login; the warehouse is registered in it"),
+        (
+            "Postgres",
+            f"localhost:{env['POSTGRES_PORT']}/ny_taxi",
+            "user ny_taxi, password: see .env",
+        ),
+        ("Cloud Storage", f"http://localhost:{env['GCS_PORT']}", "no login; bucket prefect-de-zoomcamp"),
+        ("BigQuery", f"http://localhost:{env['BIGQUERY_PORT']}", "no login, any project; dataset trips_data_all"),
     ]
-    return "\n".join(f"  {name:<14} {url:<32} {login}" for name, url, login in rows)
+    return "\n".join(f"  {name:<14} {url:<26} {login}" for name, url, login in rows)
 
 
 def down() -> int:
@@ -171,5 +176,3 @@ def psql() -> int:
 
 def _terminal() -> list[str]:
     return [] if sys.stdin.isatty() else ["--no-TTY"]
-
-

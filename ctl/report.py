@@ -21,7 +21,7 @@ def unflatten(row: dict[str, Any]) -> dict[str, Any]:
 
 def count_table(months: list[dict[str, Any]]) -> str:
     """Rows by month and store, with a sum, as text."""
-    rows = [("month", "data", "source file", "parquet", "BigQuery", "Postgres")]
+    rows: list[tuple[str, ...]] = [("month", "data", "source file", "parquet", "BigQuery", "Postgres")]
     for month in months:
         name = f"{month['color']} {month['year']}-{month['month']:02}"
         rows.append((name, month["source"], *(f"{month['rows'][store]:,}" for store in STORES)))

@@ -37,7 +37,8 @@ def output(*command: str) -> str:
     except FileNotFoundError as error:
         raise CommandError(f"{command[0]}: no such program; install it") from error
     if done.returncode:
-        raise CommandError(f"{' '.join(command[:4])} ...: exit {done.returncode}\n{last_lines(done.stderr or done.stdout)}")
+        said = last_lines(done.stderr or done.stdout)
+        raise CommandError(f"{' '.join(command[:4])} ...: exit {done.returncode}\n{said}")
     return done.stdout
 
 

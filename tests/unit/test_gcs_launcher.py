@@ -109,7 +109,17 @@ def test_a_range_may_count_from_the_end(emulator: Emulator, wanted: str, part: b
 
 def test_an_object_bears_no_address_of_its_uploader(emulator: Emulator) -> None:
     emulator.upload("anywhere", b"rides")
-    assert emulator.resource("anywhere")["mediaLink"] is None
+    assert "mediaLink" not in emulator.resource("anywhere")
+
+
+def test_an_upload_in_parts_arrives_whole(emulator: Emulator) -> None:
+    start = "/upload/storage/v1/b/taxi/o?uploadType=resumable"
+    body, kind = json.dumps({"name": "parts"}).encode(), {"Content-Type": "application/json"}
+    with urlopen(Request(emulator.url + start, body, kind), timeout=2) as answer:
+        session = answer.headers["Location"].removeprefix(emulator.url)
+    assert emulator.ask(session, b"first ", "PUT", **{"Content-Range": "bytes 0-5/12"})[0] == 308
+    assert emulator.ask(session, b"second", "PUT", **{"Content-Range": "bytes 6-11/12"})[0] == 200
+    assert emulator.resource("parts")["md5Hash"] == md5(b"first second")
 
 
 def test_an_object_below_another_object_is_refused_in_words(emulator: Emulator) -> None:

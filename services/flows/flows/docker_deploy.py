@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from parameterized_flow import etl_parent_flow
 from prefect.deployments import Deployment
 from prefect.infrastructure.container import DockerContainer
+
+from parameterized_flow import etl_parent_flow
 
 
 def deploy() -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from etl_gcs_to_bq import gcs_to_bigquery
-from etl_web_to_gcs import web_to_gcs
-from orionbox import bigquery, parquet, postgres
-from orionbox.blocks import bigquery_client, bucket, postgres_uri
-from orionbox.errors import BadInputError, is_worth_a_retry
-from orionbox.report import ARTIFACT_KEY, MonthReport, Stopwatch, differences
-from orionbox.settings import Settings
-from orionbox.trips import Color, StagedMonth, TripFile, trip_files
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.futures import PrefectFuture
 
+from etl_gcs_to_bq import gcs_to_bigquery
+from etl_web_to_gcs import web_to_gcs
+from orionbox import bigquery, parquet, postgres
+from orionbox.blocks import bigquery_client, bucket, postgres_uri
+from orionbox.errors import RETRY_IO, BadInputError
+from orionbox.report import ARTIFACT_KEY, MonthReport, Stopwatch, differences
+from orionbox.settings import Settings
+from orionbox.trips import Color, StagedMonth, TripFile, trip_files
 
-@task(retries=3, retry_delay_seconds=2, retry_condition_fn=is_worth_a_retry, task_run_name="gcs-to-postgres {month.trips.name}")
+
+@task(**RETRY_IO, task_run_name="gcs-to-postgres {month.trips.name}")
 def gcs_to_postgres(month: StagedMonth) -> float:
     """Replaces the month in Postgres by the object's rows; returns the seconds that took."""
     watch, trips = Stopwatch(), month.trips
@@ -25,7 +26,7 @@ def gcs_to_postgres(month: StagedMonth) -> float:
     return watch.seconds["postgres"]
 
 
-@task(retries=3, retry_delay_seconds=2, task_run_name="count {month.trips.name}")
+@task(**RETRY_IO, task_run_name="count {month.trips.name}")
 def count(month: StagedMonth, bigquery_seconds: float, postgres_seconds: float) -> MonthReport:
     """Counts the month's rows in every store, each asked anew."""
     settings, trips = Settings.from_environment(), month.trips

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from prefect import flow, get_run_logger, task
+
 from orionbox.bigquery import replace_month
 from orionbox.blocks import bigquery_client, bucket
-from orionbox.errors import BadInputError, is_worth_a_retry
+from orionbox.errors import RETRY_IO, BadInputError
 from orionbox.report import Stopwatch
 from orionbox.settings import Settings
 from orionbox.trips import Color, StagedMonth, TripFile
-from prefect import flow, get_run_logger, task
 
 
-@task(retries=3, retry_delay_seconds=2, retry_condition_fn=is_worth_a_retry, task_run_name="find-in-gcs {trips.name}")
+@task(**RETRY_IO, task_run_name="find-in-gcs {trips.name}")
 def find_in_gcs(trips: TripFile) -> StagedMonth:
     """The month's object in the bucket."""
     source = bucket()
@@ -22,7 +23,7 @@ def find_in_gcs(trips: TripFile) -> StagedMonth:
     return StagedMonth(trips, uri, source="", rows={}, seconds={})
 
 
-@task(retries=3, retry_delay_seconds=2, task_run_name="gcs-to-bigquery {month.trips.name}")
+@task(**RETRY_IO, task_run_name="gcs-to-bigquery {month.trips.name}")
 def gcs_to_bigquery(month: StagedMonth) -> float:
     """Replaces the month in BigQuery by the object's rows; returns the seconds that took."""
     settings, watch, trips = Settings.from_environment(), Stopwatch(), month.trips

@@ -8,8 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
+from prefect import flow, get_run_logger, task
+
 from orionbox.blocks import bucket
-from orionbox.errors import is_worth_a_retry
+from orionbox.errors import RETRY_IO
 from orionbox.parquet import write_parquet
 from orionbox.report import Stopwatch
 from orionbox.schema import TRIPS
@@ -17,10 +19,9 @@ from orionbox.settings import Settings
 from orionbox.trip_csv import TripCsv
 from orionbox.trips import Color, StagedMonth, TripFile
 from orionbox.web import download, source_of
-from prefect import flow, get_run_logger, task
 
 
-@task(retries=3, retry_delay_seconds=2, retry_condition_fn=is_worth_a_retry, task_run_name="web-to-gcs {trips.name}")
+@task(**RETRY_IO, task_run_name="web-to-gcs {trips.name}")
 def web_to_gcs(trips: TripFile) -> StagedMonth:
     """Fetches, cleans, writes and uploads one month; nothing reaches the bucket unless all of it is right."""
     settings, watch = Settings.from_environment(), Stopwatch()
@@ -64,7 +65,8 @@ def upload(parquet: Path, object_name: str) -> str:
 @flow(name="etl-web-to-gcs")
 def etl_web_to_gcs(year: int = 2021, month: int = 1, color: Color = "yellow") -> str:
     """The month's parquet object, as a `gs://` name."""
-    return web_to_gcs(TripFile(color, year, month)).uri
+    staged: StagedMonth = web_to_gcs(TripFile(color, year, month))
+    return staged.uri
 
 
 if __name__ == "__main__":

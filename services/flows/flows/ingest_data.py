@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from prefect import flow, get_run_logger, task
+
 from orionbox.blocks import postgres_uri
-from orionbox.errors import BadInputError, is_worth_a_retry
+from orionbox.errors import RETRY_IO, BadInputError
 from orionbox.parquet import read_parquet, write_parquet
 from orionbox.postgres import replace_month
 from orionbox.schema import TRIPS
@@ -14,10 +16,9 @@ from orionbox.settings import Settings
 from orionbox.trip_csv import TripCsv
 from orionbox.trips import Color, TripFile, trip_files
 from orionbox.web import download
-from prefect import flow, get_run_logger, task
 
 
-@task(retries=3, retry_delay_seconds=2, retry_condition_fn=is_worth_a_retry, task_run_name="extract {trips.name}")
+@task(**RETRY_IO, task_run_name="extract {trips.name}")
 def extract(trips: TripFile, folder: Path) -> Path:
     """Fetches the CSV."""
     return download(trips.url(Settings.from_environment().release_url), folder)
@@ -33,7 +34,7 @@ def transform(trips: TripFile, csv: Path) -> Path:
     return parquet
 
 
-@task(retries=3, retry_delay_seconds=2, retry_condition_fn=is_worth_a_retry, task_run_name="load {trips.name}")
+@task(**RETRY_IO, task_run_name="load {trips.name}")
 def load(trips: TripFile, parquet: Path) -> int:
     """Replaces the month in Postgres; returns its number of rows."""
     rows = replace_month(postgres_uri(), trips, read_parquet(parquet))

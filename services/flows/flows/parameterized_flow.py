@@ -1,11 +1,12 @@
-"""Several months from the web through Google Cloud Storage into BigQuery; the months, the year and the colour are given."""
+"""Months of taxi trips from the web through Google Cloud Storage into BigQuery; which ones is given by parameters."""
 
 from __future__ import annotations
+
+from prefect import flow
 
 from etl_gcs_to_bq import etl_gcs_to_bq
 from etl_web_to_gcs import etl_web_to_gcs
 from orionbox.trips import Color, trip_files
-from prefect import flow
 
 
 @flow(name="etl-parent-flow")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from google.cloud import bigquery, storage
+from google.cloud import bigquery
+from google.cloud.storage import Bucket
 from prefect_gcp import GcpCredentials
 from prefect_gcp.cloud_storage import GcsBucket
 from prefect_sqlalchemy import SqlAlchemyConnector
@@ -12,6 +13,9 @@ CREDENTIALS = ("zoom-gcp-creds", "doc-gcp-creds")
 BUCKET = "zoom-gcs"
 CONTAINER = ("zoom", "dtc")
 """Two names where the course's videos and its written notes differ; one definition."""
+
+PROCESS = "agent"
+"""A process of the agent's own container."""
 
 
 def postgres_uri() -> str:
@@ -25,11 +29,12 @@ def uri_of(connector: SqlAlchemyConnector) -> str:
     return str(url.render_as_string(hide_password=False))
 
 
-def bucket() -> storage.Bucket:
+def bucket() -> Bucket:
     """The bucket of the parquet files."""
     return GcsBucket.load(BUCKET).get_bucket()
 
 
 def bigquery_client(project: str) -> bigquery.Client:
     """BigQuery, billed to `project`."""
-    return GcpCredentials.load(CREDENTIALS[0]).get_bigquery_client(project=project)
+    client: bigquery.Client = GcpCredentials.load(CREDENTIALS[0]).get_bigquery_client(project=project)
+    return client

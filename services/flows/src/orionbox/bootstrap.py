@@ -10,21 +10,24 @@ import asyncio
 import importlib
 import inspect
 import json
-import logging
 import os
-import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from google.api_core.exceptions import Conflict
 from google.cloud.bigquery import Dataset
 from prefect import Flow, get_client
+from prefect._internal.compatibility.deprecated import PrefectDeprecationWarning
 from prefect.blocks.core import Block
+from prefect.client.schemas.actions import BlockDocumentUpdate
 from prefect.deployments import Deployment
 from prefect.infrastructure import Process
 from prefect.infrastructure.container import DockerContainer
+from prefect.logging import get_logger
 from prefect_gcp import GcpCredentials
 from prefect_gcp.cloud_storage import GcsBucket
 from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
@@ -32,7 +35,7 @@ from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDr
 from orionbox import bigquery, blocks, postgres
 from orionbox.settings import VARIABLES, Settings
 
-log = logging.getLogger("bootstrap")
+log = get_logger("bootstrap")
 
 BUCKET = "prefect-de-zoomcamp"
 COURSE_DATASET = "dezoomcamp"
@@ -101,13 +104,32 @@ def save(block: Block, name: str) -> None:
     """Saves the block, unless there is just such a one."""
     slug = f"{block.get_block_type_slug()}/{name}"
     try:
-        if type(block).load(name).dict() == block.dict():
+        if _content(type(block).load(name)) == _content(block):
             log.info("block %s: there", slug)
             return
     except ValueError:  # no such block
         pass
-    block.save(name, overwrite=True)
+    document = block.save(name, overwrite=True)
+    asyncio.run(_drop_rendered_url(document))
     log.info("block %s: saved", slug)
+
+
+def _content(block: Block) -> dict[str, Any]:
+    """The block's own fields, without what Prefect notes beside them."""
+    values = {name: getattr(block, name) for name in type(block).__fields__}
+    return {name: _content(value) if isinstance(value, Block) else value for name, value in values.items()}
+
+
+async def _drop_rendered_url(document_id: UUID) -> None:
+    """Takes a connector's address, password and all, out of the stored block: it is made anew at each load.
+
+    prefect-sqlalchemy 0.4 stores it among the fields that are shown in clear text.
+    """
+    async with get_client() as client:
+        document = await client.read_block_document(document_id)
+        if document.data.pop("_rendered_url", None):
+            update = BlockDocumentUpdate(data=document.data, merge_existing_data=False)
+            await client.update_block_document(document_id, update)
 
 
 def save_blocks(platform: Platform, credentials: GcpCredentials, connector: SqlAlchemyConnector) -> None:
@@ -118,6 +140,8 @@ def save_blocks(platform: Platform, credentials: GcpCredentials, connector: SqlA
     save(GcsBucket(bucket=BUCKET, gcp_credentials=GcpCredentials.load(blocks.CREDENTIALS[0])), blocks.BUCKET)
     container = DockerContainer(
         image=platform.image,
+        # The default, `prefect flow-run execute`, starts this very process from a second one: twice the imports
+        command=["python", "-m", "prefect.engine"],
         image_pull_policy="NEVER",
         networks=[platform.network],
         volumes=platform.volumes,
@@ -126,6 +150,7 @@ def save_blocks(platform: Platform, credentials: GcpCredentials, connector: SqlA
     )
     for name in blocks.CONTAINER:
         save(container, name)
+    save(Process(), blocks.PROCESS)
 
 
 def deploy() -> None:
@@ -134,12 +159,12 @@ def deploy() -> None:
     from ingest_data import ingest_data
     from parameterized_flow import etl_parent_flow
 
-    container = DockerContainer.load(blocks.CONTAINER[0])
+    container, process = DockerContainer.load(blocks.CONTAINER[0]), Process.load(blocks.PROCESS)
     for flow, name, infrastructure in (
         (etl, "docker", container),
-        (etl, "process", Process()),
+        (etl, "process", process),
         (ingest_data, "docker", container),
-        (etl_parent_flow, "Parameterized ETL", Process()),
+        (etl_parent_flow, "Parameterized ETL", process),
         (etl_parent_flow, "docker-flow", container),
     ):
         apply(flow, name, infrastructure)
@@ -155,7 +180,8 @@ def apply(flow: Flow[Any, Any], name: str, infrastructure: Block) -> None:
 
 def main() -> None:
     """Does all of it, in an order in which each part finds what it needs."""
-    logging.basicConfig(level=logging.INFO, format="%(name)s: %(message)s", stream=sys.stdout)
+    # Agents and infrastructure blocks are the course's way; that Prefect has newer ones need not be said at each start.
+    warnings.simplefilter("ignore", PrefectDeprecationWarning)
     platform, settings = Platform.from_environment(), Settings.from_environment()
     credentials = GcpCredentials(service_account_info=platform.service_account)
     connector = SqlAlchemyConnector(

@@ -10,3 +10,7 @@ class BadInputError(ValueError):
 def is_worth_a_retry(task: Any, task_run: Any, state: Any) -> bool:
     """For Prefect's `retry_condition_fn`: whether the failure may pass by itself, as bad input does not."""
     return not isinstance(state.result(raise_on_failure=False), BadInputError)
+
+
+RETRY_IO: dict[str, Any] = {"retries": 3, "retry_delay_seconds": 2, "retry_condition_fn": is_worth_a_retry}
+"""For `@task(**RETRY_IO)`: how tasks meet a network or a server that fails for a moment."""

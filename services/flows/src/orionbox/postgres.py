@@ -25,7 +25,8 @@ def ensure_table(cursor: dbapi.Cursor, color: str) -> None:
     columns = postgres_columns(TRIPS[color])
     cursor.execute(f"SELECT pg_advisory_xact_lock(hashtext('{table}'))")
     cursor.execute(
-        f'CREATE TABLE IF NOT EXISTS "{table}" ({columns}, {SOURCE_FILE} text NOT NULL) PARTITION BY LIST ({SOURCE_FILE})'
+        f'CREATE TABLE IF NOT EXISTS "{table}" ({columns}, {SOURCE_FILE} text NOT NULL) '
+        f"PARTITION BY LIST ({SOURCE_FILE})"
     )
     cursor.execute(f"SELECT relkind::text FROM pg_class WHERE oid = '\"{table}\"'::regclass")
     if cursor.fetchone() != ("p",):
@@ -71,7 +72,7 @@ def replace_month(uri: str, trips: TripFile, batches: Iterable[pa.RecordBatch]) 
         cursor.execute(f'DROP TABLE IF EXISTS "{partition}"')
         cursor.execute(f'ALTER TABLE "{fresh}" RENAME TO "{partition}"')
         cursor.execute(
-            f"ALTER TABLE \"{trips.table}\" ATTACH PARTITION \"{partition}\" FOR VALUES IN ('{trips.csv_name}')"
+            f'ALTER TABLE "{trips.table}" ATTACH PARTITION "{partition}" FOR VALUES IN (\'{trips.csv_name}\')'
         )
         connection.commit()
     return int(rows)
@@ -80,6 +81,6 @@ def replace_month(uri: str, trips: TripFile, batches: Iterable[pa.RecordBatch]) 
 def count_month(uri: str, trips: TripFile) -> int:
     """The month's rows in the warehouse."""
     with dbapi.connect(uri) as connection, connection.cursor() as cursor:
-        cursor.execute(f'SELECT count(*) FROM "{trips.table}" WHERE {SOURCE_FILE} = \'{trips.csv_name}\'')
+        cursor.execute(f"SELECT count(*) FROM \"{trips.table}\" WHERE {SOURCE_FILE} = '{trips.csv_name}'")
         row = cursor.fetchone()
     return int(row[0]) if row else 0

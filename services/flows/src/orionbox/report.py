@@ -55,7 +55,7 @@ class MonthReport:
         row: dict[str, str | int | float] = {}
         for name, value in asdict(self).items():
             if isinstance(value, dict):
-                row |= {f"{name}.{key}": inner for key, inner in value.items()}
+                row |= {f"{name}.{key}": round(inner, 3) for key, inner in value.items()}
             else:
                 row[name] = value
         return row

@@ -28,9 +28,7 @@ class Settings:
         Raises:
             BadInputError: a variable is set, but empty.
         """
-        values = {
-            field: environment[variable] for field, variable in VARIABLES.items() if variable in environment
-        }
+        values = {field: environment[variable] for field, variable in VARIABLES.items() if variable in environment}
         for field, value in values.items():
             if not value.strip():
                 raise BadInputError(f"{VARIABLES[field]} is empty; give it a value in .env or leave it out")

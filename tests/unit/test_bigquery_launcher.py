@@ -1,0 +1,55 @@
+import importlib
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+REPLACE = "BEGIN TRANSACTION; DELETE FROM t WHERE source_file = 'x'; INSERT INTO t SELECT * FROM s; COMMIT TRANSACTION;"
+
+
+@pytest.fixture
+def in_turn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable[..., Any]]:
+    """Return the launcher's ``in_turn``; the emulator itself lives in another environment, on another Python."""
+    for name in ("local_bigquery", "local_bigquery.jobs"):
+        module = ModuleType(name)
+        module.__dict__.update(cli=None, query=None)
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.delitem(sys.modules, "services.bigquery.launcher", raising=False)
+    found: Callable[..., Callable[..., Any]] = importlib.import_module("services.bigquery.launcher").in_turn
+    return found
+
+
+class Engine:
+    """Counts how many jobs are inside it at once."""
+
+    def __init__(self) -> None:
+        self.inside = self.most = 0
+
+    def execute(self, cursor: object, project_id: str, job_id: str | None, config: object, **_: object) -> None:
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        time.sleep(0.02)
+        self.inside -= 1
+
+
+def run_together(in_turn: Callable[..., Callable[..., Any]], sql: str) -> int:
+    """Return how many of four jobs with the same text ran at the same time."""
+    engine = Engine()
+    execute = in_turn(engine.execute)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda n: execute(None, "p", f"job-{n}", SimpleNamespace(query=sql)), range(4)))
+    return engine.most
+
+
+@pytest.mark.parametrize("sql", [REPLACE, REPLACE.lower(), "BEGIN; COMMIT;"])
+def test_transactions_run_one_after_another(in_turn: Callable[..., Callable[..., Any]], sql: str) -> None:
+    assert run_together(in_turn, sql) == 1
+
+
+@pytest.mark.parametrize("sql", ["SELECT count(*) FROM t", "BEGIN SELECT 1; END;"])
+def test_queries_without_a_transaction_do_not_wait(in_turn: Callable[..., Callable[..., Any]], sql: str) -> None:
+    assert run_together(in_turn, sql) > 1
