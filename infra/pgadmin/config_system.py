@@ -1,0 +1,23 @@
+"""Orionbox's settings for pgAdmin, which reads them from /etc/pgadmin after its own config.py.
+
+What each one means: https://www.pgadmin.org/docs/pgadmin4/latest/config_py.html
+"""
+
+# One user, no login page: the port is published on the loopback interface only.
+SERVER_MODE = False
+MASTER_PASSWORD_REQUIRED = False
+# Without a login, only the Host header tells this page from one that points its own name at 127.0.0.1.
+ALLOWED_HOSTS = ["localhost", "127.0.0.1", "pgadmin"]
+
+DATA_DIR = "/var/lib/pgadmin"
+DEFAULT_BINARY_PATHS = {"pg": "/usr/lib/postgresql/15/bin"}
+# The image leaves the other translations out.
+LANGUAGES = {"en": "English"}
+
+# The warehouse is the one server to register; see warehouse.py.
+AUTO_DISCOVER_SERVERS = False
+
+# Nothing here calls the outside world.
+UPGRADE_CHECK_ENABLED = False
+SHOW_GRAVATAR_IMAGE = False
+LLM_ENABLED = False

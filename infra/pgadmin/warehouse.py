@@ -1,0 +1,47 @@
+"""pgAdmin with the warehouse registered and its password at hand: what gunicorn serves."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+SERVERS = Path(__file__).with_name("servers.json")
+
+
+def create_app() -> Any:
+    """Return pgAdmin's WSGI application; its database is made, or brought up to date, on the way.
+
+    Raises KeyError where WAREHOUSE_DB_PASSWORD is not set.
+    """
+    (server,) = json.loads(SERVERS.read_text())["Servers"].values()
+    write_password_file(server, os.environ["WAREHOUSE_DB_PASSWORD"])
+
+    from pgadmin4.pgAdmin4 import app  # type: ignore[import-not-found]
+
+    register(app, server["Name"])
+    return app
+
+
+def write_password_file(server: dict[str, Any], password: str) -> None:
+    """Write the file from which libpq takes the server's password: it may be another one at each start."""
+    path = Path(server["ConnectionParameters"]["passfile"])
+    path.touch(mode=0o600)
+    path.write_text(passfile_line(server["Host"], server["Port"], server["Username"], password))
+
+
+def passfile_line(host: str, port: int, user: str, password: str) -> str:
+    """Return one line for all databases of a server (https://www.postgresql.org/docs/15/libpq-pgpass.html)."""
+    escaped = password.replace("\\", "\\\\").replace(":", "\\:")
+    return f"{host}:{port}:*:{user}:{escaped}\n"
+
+
+def register(app: Any, name: str) -> None:
+    """Add the server of that name from servers.json, unless the user's list has it already."""
+    # pgAdmin's own packages, on sys.path only once its application has been imported
+    from config import DESKTOP_USER  # type: ignore[import-not-found]
+    from pgadmin.model import Server  # type: ignore[import-not-found]
+    from pgadmin.utils import load_database_servers  # type: ignore[import-not-found]
+
+    with app.test_request_context():
+        if Server.query.filter_by(name=name).first() is None:
+            load_database_servers(str(SERVERS), None, load_user=DESKTOP_USER, from_setup=True)

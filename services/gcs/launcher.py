@@ -1,0 +1,242 @@
+"""Runs gcp-storage-emulator as a server that several clients can share and that survives being killed.
+
+As it comes, the emulator answers one connection at a time (an idle one blocks all others), truncates a file before it
+writes it, erases everything on ``GET /wipe``, ignores suffix ranges and has no ``/token``. Its own functions do the
+work here too; this module gives them threads, a lock, atomic files, and a look at what a crash left behind.
+"""
+
+# mypy: disable-error-code="import-untyped,import-not-found,misc"
+# The emulator carries no type information, so its classes and objects are Any.
+
+import argparse
+import logging
+import os
+import re
+import signal
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from http import HTTPStatus
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from gcp_storage_emulator import server as emulator
+from gcp_storage_emulator.handlers import buckets, objects
+from gcp_storage_emulator.settings import STORAGE_DIR
+from gcp_storage_emulator.storage import Storage, _FileStore
+
+Handler = Callable[..., None]
+
+IDLE_SECONDS = 60
+METADATA = ".meta"
+TEMPORARY = ".tmp-"
+
+_log = logging.getLogger("gcs")
+# The emulator keeps its state in plain dictionaries and one .meta file: one request at a time touches them.
+_state = threading.RLock()
+_new_resource = objects._make_object_resource
+
+
+class AtomicStore(_FileStore):
+    """The emulator's folder of objects, where a file is either the old one or the new one, never part of one."""
+
+    def write_bytes(self, rel: str, content: bytes) -> None:
+        """Replace the file in one step, once its content is on the disk."""
+        path = self._disk_path(rel)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=self._root, prefix=TEMPORARY, delete=False) as file:
+            try:
+                file.write(content)
+                file.flush()
+                # Readable by the BigQuery emulator, whoever it runs as
+                os.fchmod(file.fileno(), 0o644)
+                os.fsync(file.fileno())
+                os.replace(file.name, path)
+            finally:
+                Path(file.name).unlink(missing_ok=True)
+
+
+class Server(ThreadingHTTPServer):
+    """One thread a connection; they do not hold up the end of the process."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Log what went wrong, unless it is a client that went away."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class RequestHandler(emulator.RequestHandler):
+    """The emulator's, but a silent connection is closed after a while."""
+
+    timeout = IDLE_SECONDS
+
+
+# --- after a crash: what lies on the disk is the truth, .meta is corrected ---
+
+
+def open_storage(data_dir: Path) -> Any:
+    """Open (or make) the storage in ``data_dir``, an absolute path, and put right what a crash left behind."""
+    root = data_dir / STORAGE_DIR
+    for stray in root.glob(f"{TEMPORARY}*"):
+        stray.unlink()
+    try:
+        storage = Storage(data_dir=str(data_dir))
+    except ValueError:
+        _log.error("%s cannot be read: kept as %s.broken, written anew", METADATA, METADATA)
+        (root / METADATA).rename(root / f"{METADATA}.broken")
+        storage = Storage(data_dir=str(data_dir))
+    storage._store = AtomicStore(use_memory=False, root=root)
+    reconcile(storage, root)
+    return storage
+
+
+def reconcile(storage: Any, root: Path) -> None:
+    """Describe the objects on disk afresh where ``.meta`` lacks them or was written before them."""
+    metadata = root / METADATA
+    written_at = metadata.stat().st_mtime_ns if metadata.exists() else 0
+    for folder in root.iterdir():
+        if folder.is_dir() and not folder.name.startswith((".", "_")) and folder.name not in storage.buckets:
+            buckets.create_bucket(folder.name, storage)
+    for bucket in storage.buckets:
+        recorded = storage.objects.get(bucket, {})
+        storage.objects[bucket] = dict(_objects_on_disk(root / bucket, recorded, written_at))
+    storage._write_config_to_file()
+
+
+def _objects_on_disk(folder: Path, recorded: dict[str, Any], written_at: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield name and resource of each file in a bucket's folder; ``written_at`` is the age of ``.meta`` in ns."""
+    # "folder/" and "a//b" are names too: an object keeps the name it was recorded under, not its path
+    names = {folder.joinpath(*filter(None, name.split("/"))): name for name in recorded}
+    for path in sorted(file for file in folder.rglob("*") if file.is_file()):
+        name = names.get(path, path.relative_to(folder).as_posix())
+        known, now = recorded.get(name, {}), path.stat()
+        if known and int(known["size"]) == now.st_size and now.st_mtime_ns < written_at:
+            yield name, known
+        else:
+            yield name, _described(folder.name, name, path.read_bytes(), known)
+
+
+def _described(bucket: str, name: str, content: bytes, known: dict[str, Any]) -> dict[str, Any]:
+    """Return the resource that fits ``content``, with the type and labels that the object was ``known`` by."""
+    kept = {key: known[key] for key in ("metadata", "acl") if known.get(key)}
+    content_type = known.get("contentType") or "application/octet-stream"
+    resource = resource_without_address("", bucket, name, content_type, str(len(content)), kept)
+    described: dict[str, Any] = objects._checksums(content, resource)
+    if described["md5Hash"] == known.get("md5Hash"):
+        return known
+    _log.warning("gs://%s/%s was not as recorded: described anew", bucket, name)
+    return described
+
+
+# --- the routes: the emulator's, each under the lock, and what it lacks ---
+
+
+def guarded(handler: Handler) -> Handler:
+    """Let ``handler`` have the state to itself, once the body is here: a slow client holds up nobody."""
+
+    def handle(request: Any, response: Any, storage: Any, *_: Any) -> None:
+        request.data  # noqa: B018  read from the socket now, and remembered
+        try:
+            with _state:
+                handler(request, response, storage)
+        except (FileExistsError, IsADirectoryError, NotADirectoryError):
+            response.status = HTTPStatus.BAD_REQUEST
+            response.json({"error": {"code": 400, "message": "Objects are files here: a and a/b cannot both exist"}})
+
+    return handle
+
+
+def token(request: Any, response: Any, storage: Any) -> None:
+    """Answer as a service-account key's ``token_uri`` does; nobody checks the token (RFC 6749, section 5.1)."""
+    response.json({"access_token": "local-emulator", "token_type": "Bearer", "expires_in": 3600})
+
+
+def not_found(request: Any, response: Any, storage: Any) -> None:
+    """Answer 404."""
+    response.status = HTTPStatus.NOT_FOUND
+
+
+def absolute_range(header: str, size: int) -> str:
+    """Return a Range header with ``bytes=-N``, the last N of ``size`` bytes, counted from the start instead.
+
+    The emulator knows only the latter (RFC 9110, section 14.1.2). Every other header comes back as it is.
+    """
+    suffix = re.fullmatch(r"\s*bytes=-([0-9]+)\s*", header)
+    return f"bytes={max(size - int(suffix[1]), 0)}-" if suffix else header
+
+
+def download(request: Any, response: Any, storage: Any, *, original: Handler = objects.download) -> None:
+    """Serve an object or, in a Range header, any part of it."""
+    headers = request._request_handler.headers
+    resource = storage.objects.get(request.params["bucket_name"], {}).get(request.params["object_id"])
+    if resource and "Range" in headers:
+        headers.replace_header("Range", absolute_range(headers["Range"], int(resource["size"])))
+    original(request, response, storage)
+
+
+def resource_without_address(*args: Any, **options: Any) -> dict[str, Any]:
+    """Make an object's resource without ``mediaLink``: clients then build it from the address they know.
+
+    It would bear the uploader's: an object sent to localhost from the host could not be read in a container.
+    """
+    resource: dict[str, Any] = _new_resource(*args, **options)
+    # Left out, not null: pyarrow's client ends the whole process on a null
+    del resource["mediaLink"]
+    return resource
+
+
+def install() -> None:
+    """Put the routes and functions of this module in the place of the emulator's own."""
+    objects._make_object_resource = resource_without_address
+    own: dict[Handler, Handler] = {objects.download: download}
+    objects.download = download
+    routes = (
+        (r"^/token$", {emulator.POST: token}),
+        (r"^/wipe$", {emulator.GET: not_found}),
+        *(route for route in emulator.HANDLERS if route[0] != r"^/wipe$"),
+    )
+    emulator.HANDLERS = tuple(
+        (pattern, {method: guarded(own.get(handler, handler)) for method, handler in methods.items()})
+        for pattern, methods in routes
+    )
+    # The router falls back on this one, past the table
+    objects.insert = guarded(objects.insert)
+
+
+def _stop(*_: Any) -> None:
+    """End the process between two requests: what is being written is written to its end."""
+    with _state:
+        sys.exit(0)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=4443, help="0 takes a free one; the log says which")
+    parser.add_argument("--data-dir", type=lambda text: Path(text).resolve(), required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    # The emulator warns at every health probe; its errors are worth reading, and our own lines
+    logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _log.setLevel(logging.INFO)
+    arguments = _arguments()
+    install()
+    storage = open_storage(arguments.data_dir)
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, _stop)
+    with Server((arguments.host, arguments.port), partial(RequestHandler, storage)) as httpd:
+        _log.info("listening on http://%s:%d", arguments.host, httpd.server_port)
+        httpd.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

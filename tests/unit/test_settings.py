@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+import pytest
+
+from orionbox.errors import BadInputError
+from orionbox.settings import VARIABLES, Settings
+from orionbox.trips import RELEASE_URL
+
+
+def test_what_is_not_set_keeps_its_default() -> None:
+    assert Settings.from_environment({}) == Settings("orionbox-local", "trips_data_all", RELEASE_URL)
+
+
+@pytest.mark.parametrize(("field", "variable"), VARIABLES.items())
+def test_each_setting_has_its_variable(field: str, variable: str) -> None:
+    assert getattr(Settings.from_environment({variable: "other"}), field) == "other"
+
+
+def test_an_empty_variable_is_refused_by_name() -> None:
+    with pytest.raises(BadInputError, match="GCP_PROJECT is empty; give it a value in .env or leave it out"):
+        Settings.from_environment({"GCP_PROJECT": " "})
