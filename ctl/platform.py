@@ -57,7 +57,9 @@ def up() -> int:
     images.ensure()
     keys.ensure()
     start = time.monotonic()
-    if run(*COMPOSE, "up", "--detach", "--wait", "--wait-timeout", str(START_TIMEOUT), "--remove-orphans"):
+    progress = "auto" if sys.stderr.isatty() else "quiet"
+    command = ("up", "--detach", "--wait", "--wait-timeout", str(START_TIMEOUT), "--remove-orphans")
+    if run(*COMPOSE, "--progress", progress, *command):
         raise CommandError(explain_failure())
     say(f"\nOrionbox is up, after {time.monotonic() - start:.0f} s.\n{addresses()}")
     return 0
