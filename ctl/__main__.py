@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
-from ctl import data, jobs, platform
+from ctl import data, jobs
+from ctl.runtime import Runtime, choose
 from ctl.shell import CommandError, say
 from orionbox.errors import BadInputError
 
-COMMANDS: dict[str, Callable[[], int]] = {
-    "up": platform.up,
-    "down": platform.down,
-    "reset": platform.reset,
-    "status": platform.status,
-    "logs": platform.logs,
-    "shell": platform.shell,
-    "psql": platform.psql,
-    "build": platform.build,
+COMMANDS: dict[str, Callable[[Runtime], int]] = {
+    "up": lambda runtime: runtime.up(),
+    "down": lambda runtime: runtime.down(),
+    "reset": lambda runtime: runtime.reset(),
+    "status": lambda runtime: runtime.status(),
+    "logs": lambda runtime: runtime.logs(),
+    "shell": lambda runtime: runtime.shell(),
+    "psql": lambda runtime: runtime.psql(),
+    "build": lambda runtime: runtime.build(),
     "run-etl": jobs.run_etl,
     "ingest": jobs.ingest,
     "data": data.fill,
 }
+OTHERS_OUTPUT = ("logs", "shell", "psql")
+"""Commands whose output is that of another program, perhaps read by a third: what we say goes elsewhere."""
 
 
 def main(arguments: list[str]) -> int:
@@ -30,7 +34,9 @@ def main(arguments: list[str]) -> int:
         say(f"usage: python3 -m ctl {'|'.join(COMMANDS)}")
         return 2
     try:
-        return COMMANDS[arguments[0]]()
+        runtime, reason = choose()
+        print(f"runtime: {runtime.NAME} ({reason})", flush=True, file=_output(arguments[0]))
+        return COMMANDS[arguments[0]](runtime)
     except BadInputError as error:
         say(str(error))
         return 2
@@ -40,6 +46,10 @@ def main(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         say("interrupted")
         return 130
+
+
+def _output(command: str) -> TextIO:
+    return sys.stderr if command in OTHERS_OUTPUT else sys.stdout
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from ctl import images, platform
+from ctl.runtime import Runtime
 from ctl.shell import ROOT, CommandError, environment, say
 from orionbox.errors import BadInputError
 from orionbox.trips import FIRST_MONTH, LAST_MONTH, TripFile, parse_csv_path, parse_trip_files
@@ -46,14 +46,14 @@ def wanted_files() -> list[TripFile]:
     return files
 
 
-def fill() -> int:
+def fill(runtime: Runtime) -> int:
     """Imports the folder FROM; without it, gets the months asked for."""
     folder = os.environ.get("FROM", "")
     if folder:
         return import_folder(Path(folder).expanduser())
     files = wanted_files()
-    platform.prepare()
-    ensure(files)
+    runtime.prepare()
+    ensure(files, runtime)
     return 0
 
 
@@ -107,7 +107,7 @@ def _copy(source: Path, target: Path) -> None:
     os.replace(partial, target)
 
 
-def ensure(files: list[TripFile]) -> None:
+def ensure(files: list[TripFile], runtime: Runtime) -> None:
     """Gets what is not in data/ yet: from the release, or generated where that is out of reach."""
     for trips in files:
         if (DATA / trips.csv_path).exists():
@@ -115,7 +115,7 @@ def ensure(files: list[TripFile]) -> None:
             continue
         (DATA / trips.color).mkdir(parents=True, exist_ok=True)
         if not _download(trips):
-            _generate(trips)
+            _generate(trips, runtime)
 
 
 def _download(trips: TripFile) -> bool:
@@ -130,10 +130,9 @@ def _download(trips: TripFile) -> bool:
     return _adopt(partial, trips, "download")
 
 
-def _generate(trips: TripFile) -> None:
-    images.ensure("flows")
+def _generate(trips: TripFile, runtime: Runtime) -> None:
     partial = DATA / trips.color / f".part-{trips.csv_name}"
-    command = images.flows_command("orionbox.synthetic", trips.color, str(trips.year), str(trips.month))
+    command = runtime.flows_command("orionbox.synthetic", trips.color, str(trips.year), str(trips.month))
     with partial.open("wb") as file:
         done = subprocess.run(command, cwd=ROOT, env=environment(), stdout=file)
     if done.returncode:

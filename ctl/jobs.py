@@ -7,9 +7,10 @@ import os
 import time
 from typing import Any
 
-from ctl import data, dotenv, platform
+from ctl import data
 from ctl.orion import Orion
 from ctl.report import count_table, unflatten
+from ctl.runtime import Runtime
 from ctl.shell import ROOT, CommandError, say
 from orionbox.trips import TripFile
 
@@ -21,27 +22,28 @@ REPORT = ROOT / "reports" / "last-run.json"
 ARTIFACT_KEY = "etl-report"
 
 
-def run_etl() -> int:
+def run_etl(runtime: Runtime) -> int:
     """Runs the main job, prints its counts, writes reports/last-run.json; 0 if it is completed."""
     files = data.wanted_files()
-    client, run, seconds = _run("etl/docker", files)
+    client, run, seconds = _run(runtime, "etl", files)
     months = [unflatten(row) for row in client.table_artifact(run["id"], ARTIFACT_KEY)]
-    _write_report(client, run, seconds, months)
+    _write_report(runtime.NAME, client, run, seconds, months)
     if months:
         say(f"\n{count_table(months)}\n")
     return _verdict(client, run, seconds)
 
 
-def ingest() -> int:
+def ingest(runtime: Runtime) -> int:
     """Runs the job that loads CSV files straight into Postgres; 0 if it is completed."""
     files = data.wanted_files()
-    return _verdict(*_run("ingest-data/docker", files))
+    return _verdict(*_run(runtime, "ingest-data", files))
 
 
-def _run(deployment: str, files: list[TripFile]) -> tuple[Orion, dict[str, Any], float]:
-    platform.ensure_up()
-    data.ensure(files)
-    client = Orion(f"http://localhost:{dotenv.load()['ORION_PORT']}")
+def _run(runtime: Runtime, flow: str, files: list[TripFile]) -> tuple[Orion, dict[str, Any], float]:
+    runtime.ensure_up()
+    data.ensure(files, runtime)
+    client = Orion(runtime.orion_url())
+    deployment = f"{flow}/{runtime.INFRASTRUCTURE}"
     start = time.monotonic()
     parameters = {"color": files[0].color, "year": files[0].year, "months": [trips.month for trips in files]}
     run_id = client.start_run(deployment, parameters)
@@ -66,9 +68,11 @@ def _follow(client: Orion, run_id: str) -> dict[str, Any]:
         time.sleep(POLL_SECONDS)
 
 
-def _write_report(client: Orion, run: dict[str, Any], seconds: float, months: list[dict[str, Any]]) -> None:
+def _write_report(
+    runtime: str, client: Orion, run: dict[str, Any], seconds: float, months: list[dict[str, Any]]
+) -> None:
     report = {
-        "runtime": "compose",
+        "runtime": runtime,
         "flow_run_id": run["id"],
         "state": run["state_name"],
         "url": client.run_url(run["id"]),

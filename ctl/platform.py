@@ -1,4 +1,4 @@
-"""The platform as a whole: up, down, and what runs in it."""
+"""The compose runtime, the platform as a whole: up, down, and what runs in it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ import sys
 import time
 from typing import Any
 
-from ctl import dotenv, images, keys
-from ctl.shell import ROOT, CommandError, hand_over, last_lines, output, run, say
-from orionbox.errors import BadInputError
+from ctl import checkout, dotenv, images, keys, notices
+from ctl.shell import CommandError, hand_over, last_lines, output, run, say
+
+NAME = "compose"
+INFRASTRUCTURE = "docker"
 
 OLDEST_COMPOSE = (2, 20)
 """The first version with `include`."""
@@ -34,14 +36,7 @@ def prepare() -> None:
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST_COMPOSE:
         found = version.strip() or "is missing"
         raise CommandError(f"Docker Compose {found}: 2.20 or newer is needed; run: sudo make engine")
-    if dotenv.ensure():
-        say("wrote .env: the passwords in it are new, and only there")
-    owner = (int(dotenv.load()["FLOWS_UID"]), int(dotenv.load()["FLOWS_GID"]))
-    for folder in ("data", "workspace", "reports", "secrets"):
-        (ROOT / folder).mkdir(exist_ok=True)
-    (ROOT / "secrets").chmod(0o700)
-    if os.geteuid() == 0:
-        os.chown(ROOT / "workspace", *owner)
+    checkout.prepare()
 
 
 def build() -> int:
@@ -61,7 +56,7 @@ def up() -> int:
     command = ("up", "--detach", "--wait", "--wait-timeout", str(START_TIMEOUT), "--remove-orphans")
     if run(*COMPOSE, "--progress", progress, *command):
         raise CommandError(explain_failure())
-    say(f"\nOrionbox is up, after {time.monotonic() - start:.0f} s.\n{addresses()}")
+    say(f"\nOrionbox is up, after {time.monotonic() - start:.0f} s.\n{notices.addresses(dotenv.load())}")
     return 0
 
 
@@ -104,21 +99,15 @@ def explain_failure() -> str:
     return "\n".join([*parts, "see more with: make logs SERVICE=name"])
 
 
-def addresses() -> str:
-    """Every service's address on this machine, and how to log in."""
-    env = dotenv.load()
-    rows = [
-        ("Orion", f"http://localhost:{env['ORION_PORT']}", "no login"),
-        ("pgAdmin", f"http://localhost:{env['PGADMIN_PORT']}", "no login; the warehouse is registered in it"),
-        (
-            "Postgres",
-            f"localhost:{env['POSTGRES_PORT']}/ny_taxi",
-            "user ny_taxi, password: see .env",
-        ),
-        ("Cloud Storage", f"http://localhost:{env['GCS_PORT']}", "no login; bucket prefect-de-zoomcamp"),
-        ("BigQuery", f"http://localhost:{env['BIGQUERY_PORT']}", "no login, any project; dataset trips_data_all"),
-    ]
-    return "\n".join(f"  {name:<14} {url:<26} {login}" for name, url, login in rows)
+def orion_url() -> str:
+    """Orion's address."""
+    return f"http://localhost:{dotenv.load()['ORION_PORT']}"
+
+
+def flows_command(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module in the flows image."""
+    images.ensure("flows")
+    return images.flows_command(module, *arguments)
 
 
 def down() -> int:
@@ -131,11 +120,7 @@ def down() -> int:
 def reset() -> int:
     """Deletes the platform's data, after saying so."""
     prepare()
-    name = dotenv.load()["COMPOSE_PROJECT_NAME"]
-    say(f"reset deletes all that platform {name} holds: Orion's runs and blocks, both databases, the bucket, BigQuery.")
-    say("It keeps data/, workspace/, reports/ and .env.")
-    if sys.stdin.isatty() and input("Delete it? [y/N] ").strip().lower() != "y":
-        raise BadInputError("nothing was deleted")
+    notices.confirm_reset()
     remove_runs()
     return run(*COMPOSE, "--profile", "*", "down", "--volumes", "--remove-orphans")
 
@@ -152,7 +137,7 @@ def status() -> int:
     """Shows what runs, and where."""
     prepare()
     run(*COMPOSE, "ps", "--all", "--format", "table {{.Service}}\t{{.Status}}")
-    say(f"\n{addresses()}" if is_up() else "\nnot all of it is healthy; start it with: make up")
+    say(f"\n{notices.addresses(dotenv.load())}" if is_up() else "\nnot all of it is healthy; start it with: make up")
     return 0
 
 

@@ -1,13 +1,15 @@
 #!/bin/sh
 # Starts Postgres. The first start makes the cluster with its roles and databases (init/), whole or not at all.
+# Arguments are postgres' own, on top of postgresql.conf beside this file.
 set -eu
+here=$(dirname "$0")
 
 single() { postgres --single -j -D "$1" postgres >/dev/null; }
 
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     rm -rf "$PGDATA.new"
     initdb --pgdata="$PGDATA.new" --encoding=UTF8 --locale=C.UTF-8 --data-checksums >/dev/null
-    cat /etc/postgresql/init/*.sql | single "$PGDATA.new"
+    cat "$here"/init/*.sql | single "$PGDATA.new"
     mv "$PGDATA.new" "$PGDATA"
 fi
 
@@ -18,4 +20,4 @@ ALTER ROLE orion PASSWORD '${ORION_DB_PASSWORD:?}';
 ALTER ROLE ny_taxi PASSWORD '${WAREHOUSE_DB_PASSWORD:?}';
 
 SQL
-exec postgres -c config_file=/etc/postgresql/postgresql.conf -D "$PGDATA"
+exec postgres -c config_file="$here/postgresql.conf" -c hba_file="$here/pg_hba.conf" -D "$PGDATA" "$@"

@@ -1,7 +1,7 @@
 """Makes the platform ready, once or again: bucket, tables, block types, blocks and deployments.
 
-Everything here is idempotent; what is as it should be already is left alone. It runs in the flows image beside the
-flows (`/opt/prefect/flows`), against the services that compose has started.
+Everything here is idempotent; what is as it should be already is left alone. It runs in the flows' folder, against
+services that have started.
 """
 
 from __future__ import annotations
@@ -41,16 +41,17 @@ BUCKET = "prefect-de-zoomcamp"
 COURSE_DATASET = "dezoomcamp"
 """The dataset that the course's own code writes to (`dezoomcamp.rides`)."""
 BLOCK_COLLECTIONS = ("prefect_gcp", "prefect_sqlalchemy")
-FLOWS = "/opt/prefect/flows"
 FORWARDED = ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST", *VARIABLES.values())
 """What a run container is told of its surroundings; Prefect adds its own `PREFECT_*` settings."""
 
 
 @dataclass(frozen=True)
 class Platform:
-    """What compose tells the bootstrap."""
+    """What the bootstrap is told of its surroundings."""
 
     warehouse_password: str
+    warehouse_host: str
+    warehouse_port: int
     service_account: dict[str, str]
     image: str
     network: str
@@ -62,10 +63,12 @@ class Platform:
         """Reads the variables that compose/prefect.yaml sets for this service."""
         return cls(
             warehouse_password=environment["WAREHOUSE_DB_PASSWORD"],
+            warehouse_host=environment["WAREHOUSE_HOST"],
+            warehouse_port=int(environment["WAREHOUSE_PORT"]),
             service_account=json.loads(Path(environment["GCP_KEY_FILE"]).read_text()),
             image=environment["RUN_IMAGE"],
             network=environment["RUN_NETWORK"],
-            volumes=environment["RUN_VOLUMES"].split(),
+            volumes=environment["RUN_VOLUMES"].splitlines(),
             environment={name: environment[name] for name in FORWARDED if name in environment},
         )
 
@@ -164,6 +167,7 @@ def deploy() -> None:
         (etl, "docker", container),
         (etl, "process", process),
         (ingest_data, "docker", container),
+        (ingest_data, "process", process),
         (etl_parent_flow, "Parameterized ETL", process),
         (etl_parent_flow, "docker-flow", container),
     ):
@@ -173,7 +177,7 @@ def deploy() -> None:
 def apply(flow: Flow[Any, Any], name: str, infrastructure: Block) -> None:
     """Makes the deployment, or brings an older one up to date."""
     Deployment.build_from_flow(
-        flow=flow, name=name, infrastructure=infrastructure, path=FLOWS, work_queue_name="default", apply=True
+        flow=flow, name=name, infrastructure=infrastructure, path=str(Path.cwd()), work_queue_name="default", apply=True
     )
     log.info("deployment %s/%s: there", flow.name, name)
 
@@ -189,8 +193,8 @@ def main() -> None:
             driver=SyncDriver.POSTGRESQL_PSYCOPG2,
             username="ny_taxi",
             password=platform.warehouse_password,
-            host="postgres",
-            port=5432,
+            host=platform.warehouse_host,
+            port=platform.warehouse_port,
             database="ny_taxi",
         )
     )

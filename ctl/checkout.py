@@ -1,0 +1,20 @@
+"""What every runtime finds in the checkout: .env and the runtime folders."""
+
+from __future__ import annotations
+
+import os
+
+from ctl import dotenv
+from ctl.shell import ROOT, say
+
+
+def prepare() -> None:
+    """Makes what is missing."""
+    if dotenv.ensure():
+        say("wrote .env: the passwords in it are new, and only there")
+    owner = (int(dotenv.load()["FLOWS_UID"]), int(dotenv.load()["FLOWS_GID"]))
+    for folder in ("data", "workspace", "reports", "secrets"):
+        (ROOT / folder).mkdir(exist_ok=True)
+    (ROOT / "secrets").chmod(0o700)
+    if os.geteuid() == 0:
+        os.chown(ROOT / "workspace", *owner)

