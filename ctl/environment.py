@@ -6,6 +6,7 @@ is half made, out of date, or moved elsewhere is made anew.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import importlib.util
 import os
@@ -118,13 +119,13 @@ def _python_for_bigquery() -> str:
         CommandError: there is none.
     """
     name = f"python{BIGQUERY_VERSION}"
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
     candidates = [
         sys.executable,
         shutil.which(name),
         _answer(_UV_PROGRAM, "python", "find", "--system", BIGQUERY_VERSION),
     ]
-    candidates += sorted(map(str, pyenv.glob(f"versions/{BIGQUERY_VERSION}.*/bin/{name}")), reverse=True)
+    candidates += sorted(glob.glob(f"{glob.escape(pyenv)}/versions/{BIGQUERY_VERSION}.*/bin/{name}"), reverse=True)
     for candidate in filter(None, candidates):
         # Behind one of pyenv's shims, say, is another program, or none
         version, _, path = _answer(candidate, "-c", _WHO_ARE_YOU).partition(" ")
