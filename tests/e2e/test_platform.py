@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ctl.images import Image
 from tests.conftest import PORTS, Checkout, free_ports
 
 BLOCKS = {
@@ -173,3 +174,18 @@ def test_only_the_docker_proxy_sees_the_docker_socket(platform: Checkout) -> Non
         if mount["Source"].endswith("docker.sock")
     }
     assert users == {"docker-proxy"}
+
+
+def test_all_images_together_are_small_enough_for_a_stick(platform: Checkout) -> None:
+    config = json.loads(platform.run("docker", "compose", "--profile", "*", "config", "--format", "json").stdout)
+    built = [Image.from_service(service) for service in config["services"].values() if "build" in service]
+    own = {image.name: size(image.name) - size(image.instructions("FROM")[-1][0]) for image in built}
+    assert sum(own.values()) <= 2.5e9, own
+
+
+def size(image: str) -> int:
+    """The image's size in bytes; none for a stage of the same Dockerfile."""
+    done = subprocess.run(
+        ["docker", "image", "inspect", "--format", "{{.Size}}", image], capture_output=True, text=True
+    )
+    return int(done.stdout.strip() or 0)

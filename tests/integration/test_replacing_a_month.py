@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from adbc_driver_postgresql import dbapi
 
 from orionbox import bigquery, postgres
 from orionbox.errors import BadInputError
@@ -118,7 +119,7 @@ def test_a_load_into_bigquery_of_an_object_that_is_not_there_changes_nothing(sto
 
 
 def test_a_table_of_the_user_s_own_is_not_touched(stores: Stores) -> None:
-    with postgres.dbapi.connect(stores.postgres_uri) as connection, connection.cursor() as cursor:
+    with dbapi.connect(stores.postgres_uri) as connection, connection.cursor() as cursor:
         cursor.execute("CREATE TABLE green_tripdata AS SELECT 1 AS mine")
         connection.commit()
     with pytest.raises(
@@ -132,7 +133,7 @@ def test_a_reader_who_holds_the_table_open_delays_no_second_reader_for_long(
 ) -> None:
     load_postgres(stores, JANUARY, 10)
     monkeypatch.setattr(postgres, "LOCK_TIMEOUT", "200ms")
-    with postgres.dbapi.connect(stores.postgres_uri) as connection, connection.cursor() as cursor:
+    with dbapi.connect(stores.postgres_uri) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM green_tripdata")
         cursor.fetchone()
         with pytest.raises(Exception, match="lock timeout"):
@@ -144,7 +145,7 @@ def test_a_reader_who_holds_the_table_open_delays_no_second_reader_for_long(
 def test_types_and_nulls_arrive_as_the_data_dictionary_has_them(stores: Stores) -> None:
     load_postgres(stores, JANUARY, 2)
     load_bigquery(stores, JANUARY, 2)
-    with postgres.dbapi.connect(stores.postgres_uri) as connection, connection.cursor() as cursor:
+    with dbapi.connect(stores.postgres_uri) as connection, connection.cursor() as cursor:
         cursor.execute('SELECT "VendorID", pg_typeof("VendorID")::text FROM green_tripdata ORDER BY 1 NULLS FIRST')
         assert cursor.fetchall() == [(None, "bigint"), (1, "bigint")]
     rows = stores.bigquery.query_and_wait(f"SELECT VendorID FROM {stores.dataset}.green_tripdata ORDER BY VendorID")
