@@ -13,7 +13,7 @@ from orionbox import keys
 
 def test_the_service_account_key_is_one_that_google_auth_takes() -> None:
     info = json.loads(keys.service_account_key("http://gcs:4443/token", "some-project"))
-    credentials = service_account.Credentials.from_service_account_info(info)
+    credentials = service_account.Credentials.from_service_account_info(info)  # type: ignore[no-untyped-call]
     assert credentials.project_id == "some-project"
     assert info["token_uri"] == "http://gcs:4443/token"
 
