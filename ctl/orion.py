@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -13,6 +14,8 @@ from ctl.shell import CommandError
 
 TIMEOUT = 10
 """Seconds for one answer."""
+BUSY, BUSY_PAUSE = 503, 0.2
+"""What Orion answers when its database is busy, having done nothing; and seconds until another try."""
 
 
 class Orion:
@@ -21,7 +24,7 @@ class Orion:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def call(self, path: str, body: object = None) -> Any:
+    def call(self, path: str, body: object = None, tries: int = 10) -> Any:
         """GETs, or POSTs `body` as JSON; the answer's JSON.
 
         Raises:
@@ -33,6 +36,9 @@ class Orion:
             with urlopen(request, timeout=TIMEOUT) as response:
                 return json.load(response)
         except HTTPError as error:
+            if error.code == BUSY and tries > 1:
+                time.sleep(BUSY_PAUSE)
+                return self.call(path, body, tries - 1)
             answer = error.read(500).decode(errors="replace")
             raise CommandError(f"Orion refuses {path}: {error.code} {answer}") from error
         except (URLError, OSError) as error:

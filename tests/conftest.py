@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import shutil
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -83,6 +85,11 @@ class Checkout:
 
         return wait_for(probe, f"the end of {deployment}", 180)
 
+    @property
+    def report(self) -> dict[str, Any]:
+        """The last run's report."""
+        return dict(json.loads((self.root / "reports" / "last-run.json").read_text()))
+
     def rows_in(self, csv_path: str) -> int:
         """Rows of a file in its data folder, counted by nothing but its newlines."""
         with gzip.open(self.root / "data" / csv_path) as file:
@@ -131,9 +138,23 @@ def has_real_data() -> bool:
 @pytest.fixture(scope="session")
 def platform(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """A running platform with its own name, ports and data, made by the README's own commands."""
-    root = copy_of_the_tree(tmp_path_factory.mktemp("platform") / "orionbox")
+    with running_platform(tmp_path_factory.mktemp("platform") / "orionbox", has_real_data, "compose") as platform:
+        yield platform
+
+
+@pytest.fixture(scope="session")
+def embedded_platform(has_real_data: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """The same without Docker, in a folder with a space in its name."""
+    with running_platform(tmp_path_factory.mktemp("platform") / "orion box", has_real_data, "embedded") as platform:
+        yield platform
+
+
+@contextmanager
+def running_platform(root: Path, has_real_data: bool, runtime: str) -> Iterator[Checkout]:
+    """A platform in a copy of the tree; when this ends, nothing of it is left."""
     env = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
-    platform = Checkout(root, {**env, "COMPOSE_PROJECT_NAME": f"orionbox-test-{uuid.uuid4().hex[:8]}"})
+    name = f"orionbox-test-{uuid.uuid4().hex[:8]}"
+    platform = Checkout(copy_of_the_tree(root), {**env, "COMPOSE_PROJECT_NAME": name, "RUNTIME": runtime})
     try:
         source = [f"FROM={REAL_DATA}"] if has_real_data else ["COLOR=green", "YEAR=2021", "MONTHS=1,2"]
         platform.make("data", *source)

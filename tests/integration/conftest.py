@@ -17,6 +17,12 @@ from tests.conftest import Checkout
 from tests.stores import bigquery_client, query_postgres
 
 
+@pytest.fixture(scope="session")
+def platform(embedded_platform: Checkout) -> Checkout:
+    """Integration tests need no Docker."""
+    return embedded_platform
+
+
 @dataclass
 class Stores:
     """What one test may write to."""
