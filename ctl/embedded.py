@@ -76,6 +76,7 @@ def reset() -> int:
     with _alone():
         processes.stop()
         shutil.rmtree(folder(), ignore_errors=True)
+        ports.file_of(NAME).unlink(missing_ok=True)
     return 0
 
 
@@ -149,17 +150,10 @@ def _start() -> None:
     for name in ("run", "log", "tmp", "data/gcs", "data/bigquery", "data/postgres", "data/prefect"):
         (folder() / name).mkdir(parents=True, exist_ok=True)
     surroundings.hand_to_postgres(folder() / "data/postgres")
-    _settle_ports()
+    ports.settle(surroundings.wanted_ports(), ports.file_of(NAME))
     _ensure_key()
     processes.start()
     _mark("started").write_text(_fingerprint_of_services())
-
-
-def _settle_ports() -> None:
-    wanted = surroundings.wanted_ports()
-    for name, port in ports.settle(wanted, surroundings.ports_file()).items():
-        if port != wanted[name]:
-            say(f"{name}={wanted[name]} is taken on this machine: this platform has {port}")
 
 
 def _ensure_key() -> None:

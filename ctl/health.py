@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from http.client import HTTPException
 from urllib.request import urlopen
 
 from ctl import environment, processes, surroundings
@@ -33,7 +34,7 @@ def is_healthy(name: str) -> bool:
     try:
         with urlopen(f"http://127.0.0.1:{ports[port]}{page}", timeout=4):
             return True
-    except OSError:
+    except (OSError, HTTPException):
         return False
 
 

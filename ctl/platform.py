@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -11,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from ctl import checkout, dotenv, images, keys, notices
+from ctl import checkout, dotenv, images, keys, notices, ports
 from ctl.shell import CommandError, hand_over, last_lines, output, run, say
 
 NAME = "compose"
@@ -37,6 +38,18 @@ def prepare() -> None:
         found = version.strip() or "is missing"
         raise CommandError(f"Docker Compose {found}: 2.20 or newer is needed; run: sudo make engine")
     checkout.prepare()
+    _use(ports.kept(_wanted_ports(), ports.file_of(NAME)))
+
+
+@functools.cache
+def _wanted_ports() -> dict[str, int]:
+    """The ports that .env asks for; asked before any is exchanged for a free one."""
+    return {name: int(port) for name, port in dotenv.load().items() if name.endswith("_PORT")}
+
+
+def _use(numbers: dict[str, int]) -> None:
+    """Tells compose, and `dotenv.load`, of the platform's ports."""
+    os.environ.update({name: str(port) for name, port in numbers.items()})
 
 
 def build() -> int:
@@ -52,6 +65,8 @@ def up() -> int:
     images.ensure()
     keys.ensure()
     start = time.monotonic()
+    if not any(container["State"] == "running" for container in containers()):
+        _use(ports.settle(_wanted_ports(), ports.file_of(NAME)))
     progress = "auto" if sys.stderr.isatty() else "quiet"
     command = ("up", "--detach", "--wait", "--wait-timeout", str(START_TIMEOUT), "--remove-orphans")
     if run(*COMPOSE, "--progress", progress, *command):
@@ -122,6 +137,7 @@ def reset() -> int:
     prepare()
     notices.confirm_reset()
     remove_runs()
+    ports.file_of(NAME).unlink(missing_ok=True)
     return run(*COMPOSE, "--profile", "*", "down", "--volumes", "--remove-orphans")
 
 

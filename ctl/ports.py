@@ -8,6 +8,17 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
+from ctl import dotenv
+from ctl.shell import ROOT, say
+
+FOLDER = ROOT / ".ports"
+"""Which ports each platform has, until it is reset."""
+
+
+def file_of(runtime: str) -> Path:
+    """Where this checkout's platform on that runtime has its ports noted."""
+    return FOLDER / f"{dotenv.load()['COMPOSE_PROJECT_NAME']}-{runtime}.json"
+
 
 def settle(wanted: Mapping[str, int], file: Path) -> dict[str, int]:
     """A free port for each name: the one noted in `file`, else the wanted one, else the next free one after it.
@@ -22,6 +33,9 @@ def settle(wanted: Mapping[str, int], file: Path) -> dict[str, int]:
     partial = file.with_suffix(".part")
     partial.write_text(json.dumps({f"{name}={port}": chosen[name] for name, port in wanted.items()}, indent=2) + "\n")
     os.replace(partial, file)
+    for name, port in wanted.items():
+        if chosen[name] != port:
+            say(f"{name}={port} is taken on this machine: this platform has {chosen[name]}")
     return chosen
 
 

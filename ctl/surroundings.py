@@ -34,11 +34,6 @@ def data() -> Path:
     return folder() / "data"
 
 
-def ports_file() -> Path:
-    """Where this platform's ports are noted."""
-    return folder() / "ports.json"
-
-
 def key_file() -> Path:
     """The throw-away service-account key."""
     return folder() / "gcp-key.json"
@@ -52,7 +47,7 @@ def wanted_ports() -> dict[str, int]:
 
 def port_numbers() -> dict[str, int]:
     """The ports that the platform has."""
-    return ports.kept(wanted_ports(), ports_file())
+    return ports.kept(wanted_ports(), ports.file_of("embedded"))
 
 
 def orion_url() -> str:

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO
 from urllib.request import urlopen
@@ -25,8 +26,8 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 """Seconds before the command is started again."""
 STEADY = 60
 """Seconds after which a command counts as having worked."""
-PATIENCE = 30
-"""Seconds for a clean end."""
+PATIENCE = 4
+"""Seconds for a clean end; after 5, honcho kills its processes, this one among them."""
 
 
 def hold(path: Path) -> IO[str]:
@@ -51,12 +52,12 @@ def note(file: IO[str], *pids: int) -> None:
 def wait_for(url: str) -> None:
     """Returns when the address answers."""
     while True:
-        with suppress(OSError), urlopen(url, timeout=5):
+        with suppress(OSError, HTTPException), urlopen(url, timeout=5):
             return
         time.sleep(0.2)
 
 
-def run_once(command: list[str], lock: IO[str]) -> int:
+def run_once(command: list[str], lock: IO[str], patience: int) -> int:
     """Runs the command to its end; nothing of it is left then, however this ends."""
     child = subprocess.Popen(command, start_new_session=True, pass_fds=[lock.fileno()])
     note(lock, os.getpid(), child.pid)
@@ -64,25 +65,25 @@ def run_once(command: list[str], lock: IO[str]) -> int:
         return child.wait()
     finally:
         if child.poll() is None:
-            end(child)
+            end(child, patience)
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
 
 
-def end(child: subprocess.Popen[bytes]) -> None:
+def end(child: subprocess.Popen[bytes], patience: int) -> None:
     """Asks the command to end, by the signal that makes PostgreSQL do so at once but cleanly."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     child.send_signal(signal.SIGINT)
     with suppress(subprocess.TimeoutExpired):
-        child.wait(PATIENCE)
+        child.wait(patience)
 
 
-def keep(command: list[str], lock: IO[str]) -> None:
+def keep(command: list[str], lock: IO[str], patience: int) -> None:
     """Runs the command again and again."""
     pause = SHORTEST_PAUSE
     while True:
         start = time.monotonic()
-        code = run_once(command, lock)
+        code = run_once(command, lock, patience)
         pause = SHORTEST_PAUSE if time.monotonic() - start > STEADY else min(2 * pause, LONGEST_PAUSE)
         print(f"ended with {code}; starts again in {pause:.0f} s", flush=True)  # noqa: T201
         time.sleep(pause)
@@ -92,6 +93,7 @@ def main() -> None:
     """Reads the arguments."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--after", metavar="URL", help="start when this address answers")
+    parser.add_argument("--patience", type=int, default=PATIENCE, help="seconds for a clean end")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
     name = os.environ["HONCHO_PROCESS_NAME"].rpartition(".")[0]
@@ -100,7 +102,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if arguments.after:
         wait_for(arguments.after)
-    keep(arguments.command, lock)
+    keep(arguments.command, lock, arguments.patience)
 
 
 if __name__ == "__main__":

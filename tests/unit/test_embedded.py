@@ -1,0 +1,87 @@
+"""What the runtime without Docker can be held to without starting it."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ctl import dotenv, environment, health, ports, processes, runtime, surroundings
+from ctl.shell import CommandError
+from infra.embedded import internet
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def env(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    env = {**dotenv.parse(ROOT / ".env.example"), "WAREHOUSE_DB_PASSWORD": "secret"}
+    monkeypatch.setattr(dotenv, "load", lambda: env)
+    return env
+
+
+def test_a_taken_port_is_exchanged_for_the_next_free_one_and_that_is_kept(
+    tmp_path: Path, taken_port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, wanted = tmp_path / "ports.json", {"A_PORT": taken_port, "B_PORT": taken_port}
+    assert ports.kept(wanted, file) == wanted
+    chosen = ports.settle(wanted, file)
+    assert taken_port < chosen["A_PORT"] < chosen["B_PORT"]
+    assert (
+        f"A_PORT={taken_port} is taken on this machine: this platform has {chosen['A_PORT']}" in capsys.readouterr().out
+    )
+    assert ports.settle(wanted, file) == ports.kept(wanted, file) == chosen
+    assert ports.kept({"A_PORT": 1}, file) == {"A_PORT": 1}
+
+
+def test_both_stand_ins_for_the_internet_say_the_same_about_a_missing_month() -> None:
+    nginx = (ROOT / "services/internet/conf.d/taxi.conf").read_text()
+    text = re.search(r'return 404 "(Orionbox.*)";', nginx)
+    assert text
+    month = {"$color": "green", "$file": "green_tripdata_2031-01.csv.gz", "$year": "2031", "$month": "1", "\\n": "\n"}
+    expected = text[1]
+    for variable, value in month.items():
+        expected = expected.replace(variable, value)
+    assert internet.explain("green/green_tripdata_2031-01.csv.gz") == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["../.env", "green/../../.env", ".part-sources.json", "green/yellow_tripdata_2021-01.csv.gz", "/healthz"]
+)
+def test_only_files_of_the_release_are_served(name: str) -> None:
+    assert internet.content_type(name) is None
+
+
+def test_flows_and_bootstrap_are_told_what_compose_tells_them(env: dict[str, str]) -> None:
+    compose: dict[str, Any] = yaml.safe_load((ROOT / "compose/prefect.yaml").read_text())
+    flows = surroundings.flow_settings()
+    assert set(compose["x-flow-env"]) <= set(flows)
+    assert set(compose["services"]["bootstrap"]["environment"]) <= set(flows) | set(surroundings.bootstrap_settings())
+    assert set(compose["services"]["agent"]["environment"]) <= set(flows)
+
+
+def test_every_service_has_a_health_check() -> None:
+    assert set(processes.services()) == {*health.PAGES, "postgres", "agent"}
+
+
+def test_without_a_docker_command_the_runtime_is_embedded_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RUNTIME", raising=False)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    chosen, reason = runtime.choose()
+    assert (chosen.NAME, reason) == ("embedded", "there is no docker command")
+
+
+def test_an_old_python_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.version_info", (3, 9, 18, "final", 0))
+    with pytest.raises(CommandError, match=r"Python 3\.11 or newer is needed, and python3 is 3\.9"):
+        environment.ensure()
