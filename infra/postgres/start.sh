@@ -4,11 +4,12 @@
 set -eu
 here=$(dirname "$0")
 
-single() { postgres --single -j -D "$1" postgres >/dev/null; }
+# Needs no socket: in the embedded runtime there is no folder for one whose path is surely short enough
+single() { postgres --single -j -c exit_on_error=true -D "$1" postgres >/dev/null; }
 
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     rm -rf "$PGDATA.new"
-    initdb --pgdata="$PGDATA.new" --encoding=UTF8 --locale=C.UTF-8 --data-checksums >/dev/null
+    initdb --pgdata="$PGDATA.new" --encoding=UTF8 --locale=C.UTF-8 --data-checksums --auth=peer >/dev/null
     # Below this number everything counts as PostgreSQL's own, and pgAdmin hides it; single-user mode would start there
     pg_resetwal --next-oid=16384 "$PGDATA.new" >/dev/null
     cat "$here"/init/*.sql | single "$PGDATA.new"

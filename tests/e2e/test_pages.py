@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
-from itertools import pairwise
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
-from tests.conftest import Checkout
+from tests.conftest import Checkout, wait_for
 
 FLAGS = [
     "--no-sandbox",
@@ -72,8 +71,7 @@ def test_pgadmin_opens_the_warehouse_without_a_password(platform: Checkout, page
     platform.make("psql", stdin="SELECT 1;\n")
     page.goto(f"http://localhost:{platform.settings['PGADMIN_PORT']}")
     tree_entry(page, TREE[0]).wait_for()
-    for parent, child in pairwise((*TREE, "green_tripdata")):
-        expand(page, parent, child)
+    wait_for(lambda: open_one_more(page, (*TREE, "green_tripdata")), "the table in pgAdmin's tree", 120)
     expect(tree_entry(page, "green_tripdata")).to_be_visible()
     page.screenshot(path=platform.root / "reports" / "pgadmin.png")
 
@@ -84,26 +82,20 @@ def tree_entry(page: Page, name: str) -> Locator:
     return page.locator(".file-entry").filter(has=exact)
 
 
-def expand(page: Page, parent: str, child: str) -> None:
-    """Opens an entry of the object tree until its child is in view.
+def open_one_more(page: Page, path: tuple[str, ...]) -> bool:
+    """Opens the deepest entry of the path that is in view; True once the last one is.
 
-    pgAdmin opens an only child, and the last visit's entries, by itself; a click that crosses that closes the entry
-    again. So look for the child, click only where the entry is closed, and look again.
+    pgAdmin opens an only child, and the last visit's entries, by itself, and a click that crosses that closes the entry
+    again: so this looks anew at each step, clicks only what is closed, and takes no step for granted.
     """
-    for _ in range(5):
-        if appears(page, child, milliseconds=1000):
-            return
-        toggle = tree_entry(page, parent).locator(".directory-toggle")
-        if "open" not in (toggle.get_attribute("class") or "").split():
-            toggle.click()
-        if appears(page, child, milliseconds=4000):
-            return
-
-
-def appears(page: Page, name: str, milliseconds: int) -> bool:
-    """Whether the tree's entry of that name comes into view in time."""
+    depth = max((number for number, name in enumerate(path) if tree_entry(page, name).count()), default=0)
+    if depth == len(path) - 1:
+        return True
+    toggle = tree_entry(page, path[depth]).locator(".directory-toggle")
     try:
-        tree_entry(page, name).wait_for(timeout=milliseconds)
+        if "open" not in (toggle.get_attribute("class", timeout=1_000) or "").split():
+            toggle.click(timeout=1_000)
+        tree_entry(page, path[depth + 1]).wait_for(timeout=3_000)
     except PlaywrightTimeout:
-        return False
-    return True
+        pass  # gone or still closed: the next look will tell
+    return False
