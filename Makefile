@@ -12,7 +12,7 @@ BIN := .venv/bin
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
-up: ## build what is missing, start everything, print every address
+up: ## build what is missing, start everything, print every address (RUNTIME=embedded: without Docker)
 	@$(CTL) up
 run-etl: ## the main job: web to GCS to BigQuery and Postgres (COLOR=yellow YEAR=2021 MONTHS=1,2)
 	@$(CTL) run-etl

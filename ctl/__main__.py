@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import TextIO
@@ -42,6 +43,9 @@ def main(arguments: list[str]) -> int:
         return 2
     except CommandError as error:
         say(str(error))
+        return 1
+    except BrokenPipeError:  # as by `make status | head -1`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         say("interrupted")

@@ -135,7 +135,7 @@ def _hand_over(command: list[str], settings: dict[str, str], where: Path) -> int
 @contextmanager
 def _alone() -> Iterator[None]:
     """Waits for every other command that makes, starts or stops something in this checkout."""
-    environment.FOLDER.mkdir(exist_ok=True)
+    environment.FOLDER.mkdir(mode=0o700, exist_ok=True)
     with (environment.FOLDER / "lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
