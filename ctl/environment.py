@@ -153,7 +153,8 @@ def _answer(*command: str) -> str:
 def _run(*command: str, hint: str = "", **variables: str) -> None:
     done = subprocess.run(command, env={**_variables(), **variables}, capture_output=True, text=True)
     if done.returncode:
-        raise CommandError(f"{' '.join(command[:3])} ...: exit {done.returncode}{hint}\n{last_lines(done.stderr or done.stdout)}")
+        said = last_lines(done.stderr or done.stdout)
+        raise CommandError(f"{' '.join(command[:3])} ...: exit {done.returncode}{hint}\n{said}")
 
 
 def _variables() -> dict[str, str]:
