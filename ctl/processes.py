@@ -21,8 +21,8 @@ from ctl.shell import ROOT, say
 
 SUPERVISOR = "honcho"
 PROCFILE = ROOT / "infra/embedded/Procfile"
-STOP_TIMEOUT = 60
-"""Seconds for a clean end."""
+STOPS = ((signal.SIGTERM, 10), (signal.SIGINT, 60), (signal.SIGKILL, 10))
+"""How processes are ended, and seconds until the next way: by their keepers; where one is gone, directly; by force."""
 
 
 def services() -> list[str]:
@@ -95,12 +95,12 @@ def start() -> None:
 def stop() -> None:
     """Ends every process, cleanly if that can be done in time."""
     names = [name for name in (*services(), SUPERVISOR) if runs(name)]
-    for name in names:
-        _signal(name, signal.SIGTERM)
-    wait(lambda: not any(map(runs, names)), STOP_TIMEOUT)
-    for name in names:
-        _signal(name, signal.SIGKILL)
-    wait(lambda: not any(map(runs, names)), STOP_TIMEOUT)
+    for number, seconds in STOPS:
+        for name in filter(runs, names):
+            for group in _groups(name) if number != signal.SIGTERM else _groups(name)[:1]:
+                with suppress(ProcessLookupError):
+                    os.killpg(group, number)
+        wait(lambda: not any(map(runs, names)), seconds)
 
 
 def wait(condition: Callable[[], bool], seconds: float) -> bool:
@@ -117,10 +117,6 @@ def _lock(name: str) -> Path:
     return surroundings.folder() / "run" / f"{name}.lock"
 
 
-def _signal(name: str, number: signal.Signals) -> None:
-    """Asks the service's keeper to end it, or where that is gone, the service itself; SIGKILL goes to both."""
-    for group in map(int, _lock(name).read_text().split()):
-        with suppress(ProcessLookupError):
-            os.killpg(group, number)
-            if number != signal.SIGKILL:
-                return
+def _groups(name: str) -> list[int]:
+    """The process groups of a service's keeper and of the service itself."""
+    return list(map(int, _lock(name).read_text().split()))

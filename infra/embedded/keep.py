@@ -1,7 +1,8 @@
-"""Keeps one service of the Procfile running: `keep.py [--after URL] COMMAND...`, under honcho, which gives it a name.
+"""Keeps one service of the Procfile running: the shell command in KEPT, under the name that honcho gives it.
 
 honcho ends everything as soon as one process ends, so none does: this one starts its command again, after a pause that
-grows while the command fails at once. SIGTERM ends both.
+grows while the command fails at once. SIGTERM ends both. The command is no argument, so that whoever ends a service by
+a word of its command line (`pkill -f`) does not end its keeper with it.
 
 As long as the command or this process lives, one of them holds a lock on `$RUN/<name>.lock`, where their process ids
 stand. So nobody takes an old file for a running service, or a foreign process for one of ours.
@@ -57,9 +58,9 @@ def wait_for(url: str) -> None:
         time.sleep(0.2)
 
 
-def run_once(command: list[str], lock: IO[str], patience: int) -> int:
+def run_once(command: str, lock: IO[str], patience: int) -> int:
     """Runs the command to its end; nothing of it is left then, however this ends."""
-    child = subprocess.Popen(command, start_new_session=True, pass_fds=[lock.fileno()])
+    child = subprocess.Popen(["sh", "-c", f"exec {command}"], start_new_session=True, pass_fds=[lock.fileno()])
     note(lock, os.getpid(), child.pid)
     try:
         return child.wait()
@@ -78,7 +79,7 @@ def end(child: subprocess.Popen[bytes], patience: int) -> None:
         child.wait(patience)
 
 
-def keep(command: list[str], lock: IO[str], patience: int) -> None:
+def keep(command: str, lock: IO[str], patience: int) -> None:
     """Runs the command again and again."""
     pause = SHORTEST_PAUSE
     while True:
@@ -94,7 +95,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--after", metavar="URL", help="start when this address answers")
     parser.add_argument("--patience", type=int, default=PATIENCE, help="seconds for a clean end")
-    parser.add_argument("command", nargs=argparse.REMAINDER)
     arguments = parser.parse_args()
     name = os.environ["HONCHO_PROCESS_NAME"].rpartition(".")[0]
     lock = hold(Path(os.environ["RUN"]) / f"{name}.lock")
@@ -102,7 +102,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if arguments.after:
         wait_for(arguments.after)
-    keep(arguments.command, lock, arguments.patience)
+    keep(os.environ["KEPT"], lock, arguments.patience)
 
 
 if __name__ == "__main__":
