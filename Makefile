@@ -27,6 +27,8 @@ logs: ## follow the logs (SERVICE=name for one)
 	@$(CTL) logs
 shell: ## a shell where flows run
 	@$(CTL) shell
+inbox: ## what was sent to the chat: time, host, text
+	@$(CTL) inbox
 psql: ## psql on the warehouse
 	@$(CTL) psql
 down: ## stop everything; data stays
@@ -36,4 +38,4 @@ reset: ## stop everything and delete its data
 engine: ## install and start Docker Engine and Compose (Debian, Ubuntu; as root)
 	@sh infra/engine/install.sh
 
-.PHONY: help up run-etl ingest data status logs shell psql down reset engine
+.PHONY: help up run-etl ingest data status logs shell inbox psql down reset engine

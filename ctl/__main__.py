@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from ctl import data, jobs, platform
+from ctl import data, inbox, jobs, platform
 from ctl.shell import CommandError, say
 from orionbox.errors import BadInputError
 
@@ -21,6 +21,7 @@ COMMANDS: dict[str, Callable[[], int]] = {
     "run-etl": jobs.run_etl,
     "ingest": jobs.ingest,
     "data": data.fill,
+    "inbox": inbox.show,
 }
 
 

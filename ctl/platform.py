@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from ctl import dotenv, images, keys
@@ -41,7 +42,14 @@ def prepare() -> None:
         (ROOT / folder).mkdir(exist_ok=True)
     (ROOT / "secrets").chmod(0o700)
     if os.geteuid() == 0:
-        os.chown(ROOT / "workspace", *owner)
+        _give(ROOT / "workspace", *owner)
+
+
+def _give(folder: Path, uid: int, gid: int) -> None:
+    """Makes what root has put there, a clone for instance, belong to the user that flows run as."""
+    for path in (folder, *folder.rglob("*")):
+        if path.lstat().st_uid == 0:
+            os.chown(path, uid, gid, follow_symlinks=False)
 
 
 def build() -> int:

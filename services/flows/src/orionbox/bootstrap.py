@@ -42,7 +42,7 @@ COURSE_DATASET = "dezoomcamp"
 """The dataset that the course's own code writes to (`dezoomcamp.rides`)."""
 BLOCK_COLLECTIONS = ("prefect_gcp", "prefect_sqlalchemy")
 FLOWS = "/opt/prefect/flows"
-FORWARDED = ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST", *VARIABLES.values())
+FORWARDED = ("ORION_API_URL", "STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST", *VARIABLES.values())
 """What a run container is told of its surroundings; Prefect adds its own `PREFECT_*` settings."""
 
 
