@@ -29,9 +29,11 @@ from prefect.utilities.importtools import AliasedModuleDefinition
 
 MOVED = {
     "prefect.infrastructure.docker": "prefect.infrastructure.container",
+    "prefect.orion.schemas.schedules": "prefect.client.schemas.schedules",
+    "prefect.orion.schemas.states": "prefect.states",
     "prefect.orion": "prefect.server",
 }
-"""Modules' names of then and of now."""
+"""Modules' names of then and of now, the longer ones first."""
 DATA_FOLDERS = ("data/yellow", "data/green")
 """The course's repository has them, so its flows write there without making them."""
 THIS_MACHINE = {"127.0.0.1", "localhost", "0.0.0.0", "host.docker.internal"}
