@@ -25,6 +25,7 @@ from prefect._internal.compatibility.deprecated import PrefectDeprecationWarning
 from prefect.blocks.core import Block
 from prefect.client.schemas.actions import BlockDocumentUpdate
 from prefect.deployments import Deployment
+from prefect.exceptions import ObjectNotFound
 from prefect.infrastructure import Process
 from prefect.infrastructure.container import DockerContainer
 from prefect.logging import get_logger
@@ -171,11 +172,22 @@ def deploy() -> None:
 
 
 def apply(flow: Flow[Any, Any], name: str, infrastructure: Block) -> None:
-    """Makes the deployment, or brings an older one up to date."""
+    """Makes the deployment, or brings an older one up to date; a student's of the same name stays as it is."""
+    if asyncio.run(_path_of(f"{flow.name}/{name}")) not in (None, FLOWS):
+        log.info("deployment %s/%s: made elsewhere, left alone", flow.name, name)
+        return
     Deployment.build_from_flow(
         flow=flow, name=name, infrastructure=infrastructure, path=FLOWS, work_queue_name="default", apply=True
     )
     log.info("deployment %s/%s: there", flow.name, name)
+
+
+async def _path_of(deployment: str) -> str | None:
+    async with get_client() as client:
+        try:
+            return (await client.read_deployment_by_name(deployment)).path
+        except ObjectNotFound:
+            return None
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
+import prefect.deployments
 import prefect.engine
 from prefect import Flow
 from prefect._internal.compatibility.deprecated import DEPRECATED_MODULE_ALIASES, PrefectDeprecationWarning
@@ -183,7 +184,9 @@ def install() -> None:
     for old, new in MOVED.items():
         DEPRECATED_MODULE_ALIASES.append(AliasedModuleDefinition(old, new, None))
     PREFECT_API_URL.value_callback = platform_api
-    prefect.engine.load_flow_from_flow_run = loading_in_place(prefect.engine.load_flow_from_flow_run)
+    load = loading_in_place(prefect.deployments.load_flow_from_flow_run)
+    # A run is started with `python -m prefect.engine`, which imports the name from the one while it is not the other
+    prefect.deployments.load_flow_from_flow_run = prefect.engine.load_flow_from_flow_run = load
     Flow.__call__ = with_data_folders(Flow.__call__)
     Deployment.build_from_flow = from_here(Deployment.build_from_flow)
     changes = {
