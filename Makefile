@@ -5,13 +5,12 @@ MONTHS ?= 1,2
 export COLOR YEAR MONTHS FROM SERVICE
 
 CTL := PYTHONPATH=services/flows/src python3 -m ctl
-UV := .venv/bin/uv
-PYTEST := .venv/bin/pytest
+BIN := .venv/bin
 
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
 up: ## build what is missing, start everything, print every address
 	@$(CTL) up
@@ -38,4 +37,20 @@ reset: ## stop everything and delete its data
 engine: ## install and start Docker Engine and Compose (Debian, Ubuntu; as root)
 	@sh infra/engine/install.sh
 
+test: venv ## all tests that this machine can run; says at the end what it left out, and why
+	@$(BIN)/pytest
+test-unit: venv ## tests without network and servers
+	@$(BIN)/pytest tests/unit
+test-integration: venv ## tests against real Postgres and emulators
+	@$(BIN)/pytest tests/integration
+test-e2e: venv ## tests of the whole platform, browser included
+	@$(BIN)/pytest tests/e2e
+lint: venv ## formatting, lint and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+lock: venv ## renew all requirements.lock files
+	@sh infra/lock.sh
+venv:
+	@sh tests/setup.sh
+
 .PHONY: help up run-etl ingest data status logs shell inbox psql down reset engine
+.PHONY: test test-unit test-integration test-e2e lint lock venv

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from typing import Any
 
@@ -84,5 +85,5 @@ def _verdict(client: Orion, run: dict[str, Any], seconds: float) -> int:
     say(f"{run['state_name']} after {seconds:.1f} s: {client.run_url(run['id'])}")
     if run["state_type"] == "COMPLETED":
         return 0
-    message = str(run["state"].get("message") or "no message").replace("Flow run encountered an exception. ", "")
-    raise CommandError(message.replace("BadInputError: ", ""))
+    message = run["state"].get("message") or "Orion has no message; see the log above"
+    raise CommandError(re.sub(r"^Flow run encountered an exception\. \w+: ", "", message))

@@ -54,9 +54,14 @@ class Orion:
         """The run's page."""
         return f"{self.url}/flow-runs/flow-run/{run_id}"
 
+    def with_subflows(self, run_id: str) -> list[str]:
+        """The run's id and those of the runs that it has started."""
+        chosen = {"flow_runs": {"parent_flow_run_id": {"any_": [run_id]}}}
+        return [run_id, *(str(run["id"]) for run in self.call("flow_runs/filter", chosen))]
+
     def logs(self, run_id: str, seen: set[str]) -> Iterator[tuple[str, int, str]]:
-        """Log lines that are not in `seen` yet, oldest first: time, level, message."""
-        chosen = {"logs": {"flow_run_id": {"any_": [run_id]}}, "sort": "TIMESTAMP_ASC", "limit": 200}
+        """Log lines that are not in `seen` yet, sub-flows' too, oldest first: time, level, message."""
+        chosen = {"logs": {"flow_run_id": {"any_": self.with_subflows(run_id)}}, "sort": "TIMESTAMP_ASC", "limit": 200}
         offset = 0
         while page := self.call("logs/filter", {**chosen, "offset": offset}):
             offset += len(page)

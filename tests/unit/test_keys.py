@@ -13,7 +13,7 @@ from orionbox import keys
 
 def test_the_service_account_key_is_one_that_google_auth_takes() -> None:
     info = json.loads(keys.service_account_key("http://gcs:4443/token", "some-project"))
-    credentials = service_account.Credentials.from_service_account_info(info)
+    credentials = service_account.Credentials.from_service_account_info(info)  # type: ignore[no-untyped-call]
     assert credentials.project_id == "some-project"
     assert info["token_uri"] == "http://gcs:4443/token"
 
@@ -40,7 +40,9 @@ def test_the_certificate_is_trusted_for_its_hosts_and_by_the_bundle_only(
         _shakes_hands(server, tmp_path / "ca-bundle.crt", "example.org")
 
 
-def test_the_authority_signs_servers_but_no_further_authorities(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_authority_signs_servers_but_no_further_authorities(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(keys, "SYSTEM_BUNDLE", tmp_path / "none")
     (tmp_path / "none").touch()
     authority = x509.load_pem_x509_certificate(keys.certificates(["github.com"])["authority.crt"].encode())

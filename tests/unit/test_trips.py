@@ -61,7 +61,11 @@ def test_the_release_ends_with_july_2021(year: int, month: int, known: bool) -> 
 
 @pytest.mark.parametrize(
     "path",
-    ["green/yellow_tripdata_2021-01.csv.gz", "green/../green_tripdata_2021-01.csv.gz", "green/green_tripdata_2021-1.csv.gz"],
+    [
+        "green/yellow_tripdata_2021-01.csv.gz",
+        "green/../green_tripdata_2021-01.csv.gz",
+        "green/green_tripdata_2021-1.csv.gz",
+    ],
 )
 def test_other_names_are_no_trip_files(path: str) -> None:
     assert parse_csv_path(path) is None

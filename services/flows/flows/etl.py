@@ -10,7 +10,7 @@ from etl_gcs_to_bq import gcs_to_bigquery
 from etl_web_to_gcs import web_to_gcs
 from orionbox import bigquery, parquet, postgres
 from orionbox.blocks import bigquery_client, bucket, postgres_uri
-from orionbox.errors import RETRY_IO, BadInputError
+from orionbox.errors import RETRY_IO, IncompleteRunError, describe
 from orionbox.report import ARTIFACT_KEY, MonthReport, Stopwatch, differences
 from orionbox.settings import Settings
 from orionbox.trips import Color, StagedMonth, TripFile, trip_files
@@ -54,15 +54,15 @@ def publish(months: list[list[PrefectFuture]]) -> None:
     """Leaves the counts as an artifact of the run.
 
     Raises:
-        BadInputError: what went wrong, month by month; or counts that differ.
+        IncompleteRunError: a month failed on its way, or its counts differ.
     """
     states = [[task_run.wait() for task_run in month] for month in months]
     reports = [month[-1].result() for month in states if month[-1].is_completed()]
     create_table_artifact(table=[report.flat() for report in reports], key=ARTIFACT_KEY)
     failed = [state for month in states for state in month if state.is_failed() or state.is_crashed()]
-    faults = [str(state.result(raise_on_failure=False)) for state in failed] + differences(reports)
+    faults = [describe(state.result(raise_on_failure=False)) for state in failed] + differences(reports)
     if faults:
-        raise BadInputError("\n".join(dict.fromkeys(faults)))
+        raise IncompleteRunError("\n".join(faults))
 
 
 @flow(name="etl")

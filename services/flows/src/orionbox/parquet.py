@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 COMPRESSION = "zstd"
-"""A fifteenth of gzip's time at the same size (docs/architecture.md)."""
+"""Packs as tightly as gzip in a fraction of the time."""
 BATCH_ROWS = 65_536
 
 

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Renews every requirements.lock: newest versions that fit requirements.in, with hashes, without index addresses.
+set -eu
+
+uv=$PWD/.venv/bootstrap/bin/uv
+
+# lock FOLDER PYTHON [OPTION...]
+lock() {
+    folder=$1
+    python=$2
+    shift 2
+    echo "lock: $folder"
+    (cd "$folder" && "$uv" pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header --no-annotate \
+        --python-version "$python" requirements.in --output-file requirements.lock "$@")
+}
+
+lock services/base 3.11
+lock services/flows 3.11
+lock services/orion 3.11 --constraint ../flows/requirements.lock
+lock services/docker-proxy 3.11
+lock services/gcs 3.11
+lock services/bigquery 3.13
+lock infra/pgadmin 3.11
+lock tests 3.11 --constraint ../services/flows/requirements.lock

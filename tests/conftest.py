@@ -1,0 +1,143 @@
+"""What all tests share: a checkout of their own, a platform of their own, taxi files, and one way of waiting."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from ctl import dotenv
+from ctl.orion import Orion
+
+ROOT = Path(__file__).resolve().parent.parent
+REAL_DATA = ROOT.parent / "shared" / "data" / "nyc-tlc"
+"""Real taxi files in the release's layout, where there are some beside the checkout."""
+PORTS = ("ORION_PORT", "POSTGRES_PORT", "PGADMIN_PORT", "GCS_PORT", "BIGQUERY_PORT", "BIGQUERY_GRPC_PORT")
+
+T = TypeVar("T")
+
+
+def wait_for(probe: Callable[[], T | None], what: str, seconds: float = 60) -> T:
+    """The probe's first answer that is not None or False; the one way in which tests wait."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if answer := probe():
+            return answer
+        time.sleep(0.2)
+    raise AssertionError(f"{what}: not after {seconds} s")
+
+
+@dataclass
+class Checkout:
+    """A copy of the working tree with settings of its own."""
+
+    root: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *command: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command at its top; output and errors come as one text."""
+        env = {**os.environ, **self.env, **variables}
+        return subprocess.run(
+            command, cwd=self.root, env=env, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def make(self, *arguments: str, stdin: str = "") -> str:
+        """What `make ARGUMENTS` prints; it must succeed."""
+        done = self.run("make", *arguments, stdin=stdin)
+        assert done.returncode == 0, done.stdout
+        return done.stdout
+
+    def refuses(self, *arguments: str) -> str:
+        """What `make ARGUMENTS` prints when it must fail."""
+        done = self.run("make", *arguments)
+        assert done.returncode != 0, done.stdout
+        return done.stdout
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Its .env."""
+        return dotenv.parse(self.root / ".env")
+
+    @property
+    def orion(self) -> Orion:
+        """Its Orion."""
+        return Orion(f"http://localhost:{self.settings['ORION_PORT']}")
+
+    def finished_run(self, deployment: str, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Starts a run through Orion and waits for its end; the flow run."""
+        run_id, ended = self.orion.start_run(deployment, parameters), {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+        def probe() -> dict[str, Any] | None:
+            run = self.orion.run(run_id)
+            return run if run["state_type"] in ended else None
+
+        return wait_for(probe, f"the end of {deployment}", 180)
+
+    def rows_in(self, csv_path: str) -> int:
+        """Rows of a file in its data folder, counted by nothing but its newlines."""
+        with gzip.open(self.root / "data" / csv_path) as file:
+            return sum(1 for _ in file) - 1
+
+
+def copy_of_the_tree(target: Path) -> Path:
+    """All files that git knows or would add."""
+    names = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
+    ).stdout
+    for name in filter(lambda name: (ROOT / name).is_file(), names.splitlines()):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, target / name)
+    return target
+
+
+def free_ports(count: int) -> list[str]:
+    """Ports on which nothing listens."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [str(sock.getsockname()[1]) for sock in sockets]
+    for sock in sockets:
+        sock.close()
+    return ports
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    """A fresh copy of the tree; nothing runs."""
+    return Checkout(copy_of_the_tree(tmp_path / "orionbox"))
+
+
+@pytest.fixture(scope="session")
+def engine() -> None:
+    """Skips, saying why, where no Docker engine answers."""
+    if not shutil.which("docker") or subprocess.run(["docker", "version"], capture_output=True).returncode:
+        pytest.skip("no Docker engine answers (make engine starts one)")
+
+
+@pytest.fixture(scope="session")
+def has_real_data() -> bool:
+    """Whether tests run on real taxi files; without them they run on generated ones."""
+    return REAL_DATA.is_dir()
+
+
+@pytest.fixture(scope="session")
+def platform(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """A running platform with its own name, ports and data, made by the README's own commands."""
+    root = copy_of_the_tree(tmp_path_factory.mktemp("platform") / "orionbox")
+    env = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    platform = Checkout(root, {**env, "COMPOSE_PROJECT_NAME": f"orionbox-test-{uuid.uuid4().hex[:8]}"})
+    try:
+        source = [f"FROM={REAL_DATA}"] if has_real_data else ["COLOR=green", "YEAR=2021", "MONTHS=1,2"]
+        platform.make("data", *source)
+        platform.make("up")
+        yield platform
+    finally:
+        platform.run("make", "reset")

@@ -1,0 +1,124 @@
+"""The main job, run twice by the README's command, and what then lies in each store."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from orionbox.schema import TRIPS
+from tests.conftest import Checkout
+from tests.stores import bigquery_client, bucket_files, query_bigquery, query_postgres
+
+MONTHS = (1, 2)
+REAL_ROWS = {1: 76_518, 2: 64_572}
+
+
+@dataclass
+class Run:
+    """One `make run-etl`: what it printed, and the report it left."""
+
+    output: str
+    report: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def runs(platform: Checkout) -> list[Run]:
+    """The main job, twice."""
+
+    def run() -> Run:
+        output = platform.make("run-etl", "COLOR=green", "YEAR=2021", "MONTHS=1,2")
+        return Run(output, json.loads((platform.root / "reports" / "last-run.json").read_text()))
+
+    return [run(), run()]
+
+
+@pytest.fixture(scope="module")
+def expected(platform: Checkout, has_real_data: bool) -> dict[int, int]:
+    """Rows by month, from the files themselves."""
+    rows = {month: platform.rows_in(f"green/green_tripdata_2021-{month:02}.csv.gz") for month in MONTHS}
+    assert not has_real_data or rows == REAL_ROWS
+    return rows
+
+
+def test_the_run_ends_with_a_table_that_adds_up(runs: list[Run], expected: dict[int, int]) -> None:
+    for run in runs:
+        total = f"{sum(expected.values()):,}"
+        assert re.search(rf"^total\s+{total}\s+{total}\s+{total}\s+{total}$", run.output, re.MULTILINE)
+        for month, rows in expected.items():
+            cells = r"\s+".join([f"{rows:,}"] * 4)
+            assert re.search(rf"^green 2021-{month:02}\s+\w+\s+{cells}$", run.output, re.MULTILINE)
+
+
+def test_the_report_has_its_documented_form(runs: list[Run], expected: dict[int, int], has_real_data: bool) -> None:
+    report = runs[-1].report
+    assert set(report) == {"runtime", "flow_run_id", "state", "url", "seconds", "months"}
+    assert (report["runtime"], report["state"]) == ("compose", "Completed")
+    assert report["url"].endswith(report["flow_run_id"])
+    for month, entry in zip(MONTHS, report["months"], strict=True):
+        assert (entry["color"], entry["year"], entry["month"]) == ("green", 2021, month)
+        assert entry["source"] == ("import" if has_real_data else "synthetic")
+        assert entry["rows"] == dict.fromkeys(("source", "parquet", "bigquery", "postgres"), expected[month])
+        assert set(entry["seconds"]) == {"fetch", "clean", "write", "upload", "bigquery", "postgres"}
+
+
+def test_the_run_took_place_in_a_container_of_its_own(platform: Checkout, runs: list[Run]) -> None:
+    for run in runs:
+        flow_run = platform.orion.run(run.report["flow_run_id"])
+        assert flow_run["infrastructure_pid"].startswith("http://docker-proxy:2375:")
+
+
+def test_postgres_has_each_row_once(platform: Checkout, runs: list[Run], expected: dict[int, int]) -> None:
+    sql = "SELECT source_file, count(*) FROM green_tripdata GROUP BY 1 ORDER BY 1"
+    assert query_postgres(platform.settings, sql) == by_file(expected)
+
+
+def test_bigquery_has_each_row_once(platform: Checkout, runs: list[Run], expected: dict[int, int]) -> None:
+    sql = "SELECT source_file, count(*) FROM trips_data_all.green_tripdata GROUP BY source_file ORDER BY source_file"
+    assert query_bigquery(platform.settings, sql) == by_file(expected)
+
+
+def by_file(expected: dict[int, int]) -> list[tuple[str, int]]:
+    return [(f"green_tripdata_2021-{month:02}.csv.gz", rows) for month, rows in expected.items()]
+
+
+def test_rows_without_a_vendor_are_kept(platform: Checkout, runs: list[Run]) -> None:
+    in_postgres = query_postgres(platform.settings, 'SELECT count(*) FROM green_tripdata WHERE "VendorID" IS NULL')
+    sql = "SELECT count(*) FROM trips_data_all.green_tripdata WHERE VendorID IS NULL"
+    assert in_postgres[0][0] > 0
+    assert query_bigquery(platform.settings, sql) == in_postgres
+
+
+def test_bigquery_keeps_the_types_of_the_data_dictionary(platform: Checkout, runs: list[Run]) -> None:
+    with bigquery_client(platform.settings) as client:
+        types = {column.name: column.field_type for column in client.get_table("trips_data_all.green_tripdata").schema}
+    assert (types["VendorID"], types["passenger_count"]) == ("INTEGER", "INTEGER")
+    assert (types["lpep_pickup_datetime"], types["fare_amount"]) == ("DATETIME", "FLOAT")
+
+
+def test_the_bucket_has_a_parquet_object_for_each_month(
+    platform: Checkout, runs: list[Run], expected: dict[int, int]
+) -> None:
+    files = bucket_files(platform.settings)
+    for month, rows in expected.items():
+        with files.open(f"prefect-de-zoomcamp/data/green/green_tripdata_2021-{month:02}.parquet") as file:
+            parquet = pq.ParquetFile(file)
+            assert parquet.metadata.num_rows == rows
+            assert parquet.schema_arrow.equals(TRIPS["green"])
+
+
+def test_no_container_of_a_run_is_left(platform: Checkout, runs: list[Run]) -> None:
+    label = f"label=orionbox.project={platform.settings['COMPOSE_PROJECT_NAME']}"
+    left = subprocess.run(["docker", "ps", "--all", "--quiet", "--filter", label], capture_output=True, text=True)
+    assert left.stdout == ""
+
+
+def test_ingest_loads_the_csv_straight_into_postgres(platform: Checkout, expected: dict[int, int]) -> None:
+    output = platform.make("ingest", "COLOR=green", "YEAR=2021", "MONTHS=1")
+    assert "Loading into table green_tripdata" in output
+    assert f"green_tripdata_2021-01.csv.gz: {expected[1]:,} rows -> Postgres green_tripdata" in output

@@ -1,0 +1,191 @@
+"""The platform as a whole: what bootstrap made, what a second `make up` changes, what the other targets do."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+
+from ctl.images import Image
+from tests.conftest import PORTS, Checkout, free_ports
+
+BLOCKS = {
+    ("sqlalchemy-connector", "postgres-connector"),
+    ("gcp-credentials", "zoom-gcp-creds"),
+    ("gcp-credentials", "doc-gcp-creds"),
+    ("gcs-bucket", "zoom-gcs"),
+    ("docker-container", "zoom"),
+    ("docker-container", "dtc"),
+}
+DEPLOYMENTS = {
+    ("etl", "docker"),
+    ("etl", "process"),
+    ("ingest-data", "docker"),
+    ("etl-parent-flow", "Parameterized ETL"),
+    ("etl-parent-flow", "docker-flow"),
+}
+
+
+def blocks(platform: Checkout) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = platform.orion.call("block_documents/filter", {})
+    return found
+
+
+def deployments(platform: Checkout) -> dict[tuple[str, str], dict[str, Any]]:
+    flows = {flow["id"]: flow["name"] for flow in platform.orion.call("flows/filter", {})}
+    found = platform.orion.call("deployments/filter", {})
+    return {(flows[deployment["flow_id"]], deployment["name"]): deployment for deployment in found}
+
+
+def test_the_blocks_have_the_course_s_names(platform: Checkout) -> None:
+    assert {(block["block_type"]["slug"], block["name"]) for block in blocks(platform)} >= BLOCKS
+
+
+def test_both_collections_block_types_are_visible(platform: Checkout) -> None:
+    slugs = {kind["slug"] for kind in platform.orion.call("block_types/filter", {})}
+    assert slugs >= {
+        "gcp-credentials",
+        "gcs-bucket",
+        "bigquery-warehouse",
+        "sqlalchemy-connector",
+        "database-credentials",
+    }
+
+
+def test_the_deployments_wait_in_queue_default(platform: Checkout) -> None:
+    found = deployments(platform)
+    assert set(found) >= DEPLOYMENTS
+    assert {found[name]["work_queue_name"] for name in DEPLOYMENTS} == {"default"}
+
+
+def test_a_second_up_changes_nothing(platform: Checkout) -> None:
+    before = (blocks(platform), {name: found["id"] for name, found in deployments(platform).items()})
+    containers = running(platform)
+    platform.make("up")
+    assert (blocks(platform), {name: found["id"] for name, found in deployments(platform).items()}) == before
+    assert running(platform) == containers
+
+
+def running(platform: Checkout) -> set[str]:
+    done = platform.run("docker", "compose", "ps", "--format", "json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    return {row["ID"] for row in rows if row["Service"] != "bootstrap"}
+
+
+def test_up_prints_every_address_with_its_login(platform: Checkout) -> None:
+    output = platform.make("up")
+    for port in ("ORION_PORT", "PGADMIN_PORT", "POSTGRES_PORT", "GCS_PORT", "BIGQUERY_PORT"):
+        assert f"localhost:{platform.settings[port]}" in output
+    assert "user ny_taxi" in output
+
+
+def test_no_secret_is_printed_or_logged(platform: Checkout) -> None:
+    key = json.loads((platform.root / "secrets" / "gcp-key.json").read_text())["private_key"].splitlines()[1]
+    secrets = [platform.settings["ORION_DB_PASSWORD"], platform.settings["WAREHOUSE_DB_PASSWORD"], key]
+    shown = platform.make("up") + platform.make("status") + platform.make("logs") + json.dumps(blocks(platform))
+    assert [secret for secret in secrets if secret in shown] == []
+
+
+def test_status_lists_the_services(platform: Checkout) -> None:
+    output = platform.make("status")
+    assert all(service in output for service in ("orion", "agent", "bigquery", "gcs", "postgres", "pgadmin"))
+    assert "not all of it is healthy" not in output
+
+
+def test_psql_reads_the_warehouse_from_a_pipe(platform: Checkout) -> None:
+    assert "ny_taxi|ny_taxi" in platform.make(
+        "psql", stdin="\\pset format unaligned\nSELECT current_user, current_database();\n"
+    )
+
+
+def test_the_shell_runs_a_flow_s_file_by_itself(platform: Checkout, has_real_data: bool) -> None:
+    platform.make("data", "COLOR=yellow", "YEAR=2021", "MONTHS=1")
+    rows = platform.rows_in("yellow/yellow_tripdata_2021-01.csv.gz")
+    output = platform.make("shell", stdin="python /opt/prefect/flows/ingest_data.py\n")
+    assert f"{rows:,} rows -> Postgres yellow_tripdata" in output
+
+
+@pytest.mark.parametrize("file", ["etl_web_to_gcs.py", "etl_gcs_to_bq.py", "etl.py"])
+def test_every_flow_s_file_runs_by_itself(platform: Checkout, file: str) -> None:
+    platform.make("data", "COLOR=yellow", "YEAR=2021", "MONTHS=1")
+    output = platform.make("shell", stdin=f"cd /opt/prefect/flows && python {file}; echo exit $?\n")
+    assert "exit 0" in output, output
+
+
+@pytest.mark.parametrize(
+    "deployment", ["etl/process", "etl-parent-flow/Parameterized ETL", "etl-parent-flow/docker-flow"]
+)
+def test_the_other_deployments_run_too(platform: Checkout, deployment: str) -> None:
+    platform.make("data", "COLOR=green", "YEAR=2021", "MONTHS=1")
+    run = platform.finished_run(deployment, {"color": "green", "year": 2021, "months": [1]})
+    assert run["state_type"] == "COMPLETED", run["state"]
+
+
+def test_data_survives_down_and_up(platform: Checkout) -> None:
+    platform.make("psql", stdin="CREATE TABLE kept AS SELECT 42 AS answer;\n")
+    platform.make("down")
+    assert running(platform) == set()
+    assert "42" in platform.make("psql", stdin="SELECT answer FROM kept;\n")
+
+
+def test_a_taken_port_is_reported_and_up_fails(checkout: Checkout, platform: Checkout) -> None:
+    checkout.env = {**platform.env, "COMPOSE_PROJECT_NAME": f"{platform.env['COMPOSE_PROJECT_NAME']}-second"}
+    try:
+        output = checkout.refuses("up")
+        assert "the platform did not start" in output
+        assert "port is already allocated" in output
+    finally:
+        checkout.run("make", "reset")
+
+
+def test_a_service_that_cannot_start_is_named_with_its_last_words(checkout: Checkout, platform: Checkout) -> None:
+    ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
+    checkout.env = {**ports, "COMPOSE_PROJECT_NAME": f"{platform.env['COMPOSE_PROJECT_NAME']}-broken"}
+    compose = checkout.root / "compose" / "internet.yaml"
+    compose.write_text(compose.read_text().replace("/etc/nginx/tls/internet.crt:ro", "/etc/nginx/tls/elsewhere.crt:ro"))
+    try:
+        output = checkout.refuses("up")
+        assert "internet (" in output
+        assert "cannot load certificate" in output
+    finally:
+        checkout.run("make", "reset")
+
+
+def test_nothing_listens_beyond_loopback(platform: Checkout) -> None:
+    done = platform.run("docker", "compose", "ps", "--format", "json")
+    published = [
+        publisher["URL"]
+        for line in done.stdout.splitlines()
+        for publisher in json.loads(line)["Publishers"] or []
+        if publisher["PublishedPort"]
+    ]
+    assert published and set(published) == {"127.0.0.1"}
+
+
+def test_only_the_docker_proxy_sees_the_docker_socket(platform: Checkout) -> None:
+    ids = platform.run("docker", "compose", "ps", "--all", "--quiet").stdout.split()
+    inspected = json.loads(subprocess.run(["docker", "inspect", *ids], capture_output=True, text=True).stdout)
+    users = {
+        container["Config"]["Labels"]["com.docker.compose.service"]
+        for container in inspected
+        for mount in container["Mounts"]
+        if mount["Source"].endswith("docker.sock")
+    }
+    assert users == {"docker-proxy"}
+
+
+def test_all_images_together_are_small_enough_for_a_stick(platform: Checkout) -> None:
+    config = json.loads(platform.run("docker", "compose", "--profile", "*", "config", "--format", "json").stdout)
+    built = [Image.from_service(service) for service in config["services"].values() if "build" in service]
+    own = {image.name: size(image.name) - size(image.instructions("FROM")[-1][0]) for image in built}
+    assert sum(own.values()) <= 2.5e9, own
+
+
+def size(image: str) -> int:
+    """The image's size in bytes; none for a stage of the same Dockerfile."""
+    done = subprocess.run(
+        ["docker", "image", "inspect", "--format", "{{.Size}}", image], capture_output=True, text=True
+    )
+    return int(done.stdout.strip() or 0)

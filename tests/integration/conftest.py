@@ -1,0 +1,55 @@
+"""Real stores, and in them a bucket, a dataset and a schema for each test alone."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import bigquery
+from google.cloud.storage import Bucket, Client
+
+from orionbox.bigquery import create_tables
+from tests.conftest import Checkout
+from tests.stores import bigquery_client, query_postgres
+
+
+@dataclass
+class Stores:
+    """What one test may write to."""
+
+    postgres_uri: str
+    bigquery: bigquery.Client
+    dataset: str
+    bucket: Bucket
+
+    def put(self, name: str, content: bytes) -> str:
+        """Stores an object; its `gs://` name."""
+        self.bucket.blob(name).upload_from_string(content)
+        return f"gs://{self.bucket.name}/{name}"
+
+
+@pytest.fixture
+def stores(platform: Checkout) -> Iterator[Stores]:
+    """Fresh places in the stores of a running platform."""
+    name, settings = f"test_{uuid.uuid4().hex}", platform.settings
+    query_postgres(settings, f"CREATE SCHEMA {name}; SELECT 1")
+    uri = (
+        f"postgresql://ny_taxi:{settings['WAREHOUSE_DB_PASSWORD']}@localhost:{settings['POSTGRES_PORT']}/ny_taxi"
+        f"?options=-csearch_path%3D{name}"
+    )
+    storage: Any = Client(
+        project="orionbox-local",
+        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
+        client_options={"api_endpoint": f"http://localhost:{settings['GCS_PORT']}"},
+    )
+    with bigquery_client(settings) as client:
+        client.create_dataset(name)
+        create_tables(client, name)
+        yield Stores(uri, client, name, storage.create_bucket(name.replace("_", "-")))
+        client.delete_dataset(name, delete_contents=True)
+    storage.close()
+    query_postgres(settings, f"DROP SCHEMA {name} CASCADE; SELECT 1")

@@ -1,0 +1,152 @@
+"""A load replaces its own month in one transaction: in Postgres and in BigQuery alike."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from adbc_driver_postgresql import dbapi
+
+from orionbox import bigquery, postgres
+from orionbox.errors import BadInputError
+from orionbox.schema import TRIPS
+from orionbox.trips import TripFile
+from tests.integration.conftest import Stores
+
+JANUARY, FEBRUARY = TripFile("green", 2021, 1), TripFile("green", 2021, 2)
+SCHEMA = TRIPS["green"]
+
+
+def trips(rows: int) -> pa.RecordBatch:
+    """Rows in which only the vendor is known, and of the first not even that."""
+    columns = [pa.nulls(rows, field.type) for field in SCHEMA]
+    columns[0] = pa.array([None, *range(1, rows)], pa.int64())
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
+def parquet(rows: int) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_batches([trips(rows)]), sink)
+    return sink.getvalue()
+
+
+def load_postgres(stores: Stores, month: TripFile, rows: int) -> int:
+    return postgres.replace_month(stores.postgres_uri, month, [trips(rows)])
+
+
+def load_bigquery(stores: Stores, month: TripFile, rows: int) -> int:
+    uri = stores.put(f"{month.object_name}.{rows}", parquet(rows))
+    return bigquery.replace_month(stores.bigquery, stores.dataset, month, uri)
+
+
+def count_postgres(stores: Stores, month: TripFile) -> int:
+    return postgres.count_month(stores.postgres_uri, month)
+
+
+def count_bigquery(stores: Stores, month: TripFile) -> int:
+    return bigquery.count_month(stores.bigquery, stores.dataset, month)
+
+
+BOTH = pytest.mark.parametrize(
+    ("load", "count"),
+    [
+        pytest.param(load_postgres, count_postgres, id="postgres"),
+        pytest.param(load_bigquery, count_bigquery, id="bigquery"),
+    ],
+)
+
+
+@BOTH
+def test_a_month_that_is_loaded_twice_is_there_once(stores: Stores, load, count) -> None:  # type: ignore[no-untyped-def]
+    assert load(stores, JANUARY, 1_000) == 1_000
+    assert load(stores, FEBRUARY, 10) == 10
+    assert load(stores, JANUARY, 2_000) == 2_000
+    assert (count(stores, JANUARY), count(stores, FEBRUARY)) == (2_000, 10)
+
+
+@BOTH
+def test_two_months_load_side_by_side(stores: Stores, load, count) -> None:  # type: ignore[no-untyped-def]
+    with ThreadPoolExecutor() as pool:
+        loads = [pool.submit(load, stores, month, 3_000) for month in (JANUARY, FEBRUARY) for _ in range(3)]
+        assert [future.result() for future in loads] == [3_000] * 6
+    assert (count(stores, JANUARY), count(stores, FEBRUARY)) == (3_000, 3_000)
+
+
+@BOTH
+def test_a_reader_never_sees_half_a_month(stores: Stores, load, count) -> None:  # type: ignore[no-untyped-def]
+    load(stores, JANUARY, 50_000)
+    seen, done = set(), threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            seen.add(count(stores, JANUARY))
+
+    with ThreadPoolExecutor() as pool:
+        reader = pool.submit(read)
+        for rows in (60_000, 50_000, 60_000):
+            load(stores, JANUARY, rows)
+        done.set()
+        reader.result()
+    assert seen and seen <= {50_000, 60_000}
+
+
+def test_a_load_into_postgres_that_breaks_off_changes_nothing(stores: Stores) -> None:
+    load_postgres(stores, JANUARY, 1_000)
+
+    def broken() -> Iterator[pa.RecordBatch]:
+        yield trips(500)
+        raise OSError("the connection is gone")
+
+    with pytest.raises(Exception, match="the connection is gone"):
+        postgres.replace_month(stores.postgres_uri, JANUARY, broken())
+    assert count_postgres(stores, JANUARY) == 1_000
+
+
+def test_a_load_into_bigquery_of_an_object_that_is_not_there_changes_nothing(stores: Stores) -> None:
+    load_bigquery(stores, JANUARY, 1_000)
+    with pytest.raises(Exception, match="nothing"):
+        bigquery.replace_month(stores.bigquery, stores.dataset, JANUARY, f"gs://{stores.bucket.name}/nothing.parquet")
+    assert count_bigquery(stores, JANUARY) == 1_000
+    assert {table.table_id for table in stores.bigquery.list_tables(stores.dataset)} == {
+        "green_tripdata",
+        "yellow_tripdata",
+    }, "the staging table is gone"
+
+
+def test_a_table_of_the_user_s_own_is_not_touched(stores: Stores) -> None:
+    with dbapi.connect(stores.postgres_uri) as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE green_tripdata AS SELECT 1 AS mine")
+        connection.commit()
+    with pytest.raises(
+        BadInputError, match="rename or drop it: ALTER TABLE green_tripdata RENAME TO my_green_tripdata"
+    ):
+        load_postgres(stores, JANUARY, 10)
+
+
+def test_a_reader_who_holds_the_table_open_delays_no_second_reader_for_long(
+    stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_postgres(stores, JANUARY, 10)
+    monkeypatch.setattr(postgres, "LOCK_TIMEOUT", "200ms")
+    with dbapi.connect(stores.postgres_uri) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM green_tripdata")
+        cursor.fetchone()
+        with pytest.raises(Exception, match="lock timeout"):
+            load_postgres(stores, JANUARY, 20)
+    assert count_postgres(stores, JANUARY) == 10
+    assert load_postgres(stores, JANUARY, 20) == 20
+
+
+def test_types_and_nulls_arrive_as_the_data_dictionary_has_them(stores: Stores) -> None:
+    load_postgres(stores, JANUARY, 2)
+    load_bigquery(stores, JANUARY, 2)
+    with dbapi.connect(stores.postgres_uri) as connection, connection.cursor() as cursor:
+        cursor.execute('SELECT "VendorID", pg_typeof("VendorID")::text FROM green_tripdata ORDER BY 1 NULLS FIRST')
+        assert cursor.fetchall() == [(None, "bigint"), (1, "bigint")]
+    rows = stores.bigquery.query_and_wait(f"SELECT VendorID FROM {stores.dataset}.green_tripdata ORDER BY VendorID")
+    assert [row[0] for row in rows] == [None, 1]

@@ -1,0 +1,152 @@
+"""The host's commands, as far as they need no engine."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from ctl import data, dotenv, images
+from ctl.report import count_table, unflatten
+from orionbox.errors import BadInputError
+from orionbox.report import MonthReport
+from tests.conftest import ROOT
+
+EXAMPLE = "# ports\nORION_PORT=4200\nPGADMIN_PORT=8080\n\nORION_DB_PASSWORD=\n"
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    path = tmp_path / ".env.example"
+    path.write_text(EXAMPLE)
+    return path
+
+
+def test_the_first_env_has_the_example_s_values_and_new_passwords(tmp_path: Path, example: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert dotenv.ensure(first, example) and dotenv.ensure(second, example)
+    values = dotenv.parse(first)
+    assert values["ORION_PORT"] == "4200"
+    assert len(values["ORION_DB_PASSWORD"]) == 32
+    assert values["ORION_DB_PASSWORD"] != dotenv.parse(second)["ORION_DB_PASSWORD"]
+    assert first.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_complete_env_is_left_alone(tmp_path: Path, example: Path) -> None:
+    path = tmp_path / ".env"
+    dotenv.ensure(path, example)
+    before = path.read_text()
+    assert not dotenv.ensure(path, example)
+    assert path.read_text() == before
+
+
+def test_what_is_new_or_empty_is_added_and_the_rest_is_kept(tmp_path: Path, example: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("# mine\nORION_PORT=5000\nORION_DB_PASSWORD=\nOTHER=1\n")
+    assert dotenv.ensure(path, example)
+    values = dotenv.parse(path)
+    assert (values["ORION_PORT"], values["PGADMIN_PORT"], values["OTHER"]) == ("5000", "8080", "1")
+    assert len(values["ORION_DB_PASSWORD"]) == 32
+    assert path.read_text().startswith("# mine\n")
+
+
+def test_a_variable_of_the_environment_is_written_down(
+    tmp_path: Path, example: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORION_PORT", "4300")
+    dotenv.ensure(tmp_path / ".env", example)
+    assert dotenv.parse(tmp_path / ".env")["ORION_PORT"] == "4300"
+
+
+def test_a_line_that_is_no_setting_is_named(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("ORION_PORT=1\nwhat is this\n")
+    with pytest.raises(BadInputError, match=r"\.env, line 2: 'what is this' is not NAME=value"):
+        dotenv.parse(path)
+
+
+def test_an_image_is_out_of_date_when_a_file_or_its_parent_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "ROOT", tmp_path)
+    (tmp_path / "Dockerfile").write_text("ARG TAG\nFROM parent:${TAG}\nCOPY app /app\n")
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "main.py").write_text("1")
+    image = images.Image("child:1", tmp_path, tmp_path / "Dockerfile", {"TAG": "7"})
+    assert image.parents() == ["parent:7"]
+    first = images._hash(image, {"parent:7": "a"})
+    assert images._hash(image, {"parent:7": "a"}) == first
+    assert images._hash(image, {"parent:7": "b"}) != first
+    (tmp_path / "app" / "main.py").write_text("2")
+    assert images._hash(image, {"parent:7": "a"}) != first
+
+
+def test_the_report_s_rows_come_back_as_they_went() -> None:
+    report = MonthReport("green", 2021, 1, "import", {"source": 2, "parquet": 2}, {"fetch": 0.5})
+    assert unflatten(report.flat()) == {
+        "color": "green",
+        "year": 2021,
+        "month": 1,
+        "source": "import",
+        "rows": {"source": 2, "parquet": 2},
+        "seconds": {"fetch": 0.5},
+    }
+
+
+def test_the_count_table_sums_each_store() -> None:
+    rows = {"source": 76_518, "parquet": 76_518, "bigquery": 76_518, "postgres": 76_517}
+    month = {"color": "green", "year": 2021, "month": 1, "source": "import", "rows": rows}
+    lines = count_table([month, {**month, "month": 2}]).splitlines()
+    assert lines[-1].split() == ["total", "153,036", "153,036", "153,036", "153,034"]
+    assert len({len(line) for line in lines}) == 1
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty data folder."""
+    monkeypatch.setattr(data, "DATA", tmp_path / "data")
+    monkeypatch.setattr(data, "SOURCES", tmp_path / "data" / "sources.json")
+    return tmp_path / "data"
+
+
+def test_a_folder_without_taxi_files_is_refused(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "from").mkdir()
+    with pytest.raises(BadInputError, match=r"no file in it is named like green/green_tripdata_2021-01\.csv\.gz"):
+        data.import_folder(tmp_path / "from")
+    with pytest.raises(BadInputError, match="there is no such folder"):
+        data.import_folder(tmp_path / "nowhere")
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"\x1f\x8b"])
+def test_a_file_that_is_no_taxi_file_is_not_imported(folder: Path, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "from" / "green" / "green_tripdata_2021-01.csv.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    with pytest.raises(BadInputError, match="nothing of it was imported"):
+        data.import_folder(tmp_path / "from")
+    assert not folder.exists()
+
+
+def test_an_imported_file_is_noted_as_such(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    zones = tmp_path / "from" / "misc" / "taxi_zone_lookup.csv"
+    zones.parent.mkdir(parents=True)
+    zones.write_text('"LocationID"\n')
+    assert data.import_folder(tmp_path / "from") == 0
+    assert (folder / "misc" / "taxi_zone_lookup.csv").read_text() == '"LocationID"\n'
+    assert json.loads((folder / "sources.json").read_text()) == {"misc/taxi_zone_lookup.csv": "import"}
+    assert "misc/taxi_zone_lookup.csv: import" in capsys.readouterr().out
+
+
+def test_the_host_needs_nothing_but_the_standard_library() -> None:
+    ours = {"ctl", "orionbox"}
+    shared = [ROOT / "services/flows/src/orionbox" / f"{name}.py" for name in ("__init__", "errors", "trips")]
+    for path in [*sorted((ROOT / "ctl").glob("*.py")), *shared]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            foreign = [name for name in names if name.split(".")[0] not in sys.stdlib_module_names | ours]
+            assert foreign == [], path
