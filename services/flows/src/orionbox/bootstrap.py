@@ -185,7 +185,8 @@ def apply(flow: Flow[Any, Any], name: str, infrastructure: Block) -> None:
 async def _path_of(deployment: str) -> str | None:
     async with get_client() as client:
         try:
-            return (await client.read_deployment_by_name(deployment)).path
+            path: str | None = (await client.read_deployment_by_name(deployment)).path
+            return path
         except ObjectNotFound:
             return None
 
