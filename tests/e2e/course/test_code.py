@@ -103,6 +103,19 @@ def test_a_deployment_runs_twice_and_the_second_run_is_cached(cut_off: CutOff, k
     assert states[1] == {"Cached"}
 
 
+@pytest.mark.parametrize("kind", INFRASTRUCTURE)
+@pytest.mark.parametrize(
+    ("entrypoint", "flow"),
+    [("flows/start/ingest.py:main_flow", "Ingest Data"), ("flows/gcp/gcs_to_bq.py:etl_gcs_to_bq", "etl-gcs-to-bq")],
+)
+def test_the_other_flows_run_there_too(
+    cut_off: CutOff, by_hand: list[str], entrypoint: str, flow: str, kind: str
+) -> None:
+    build = f"prefect deployment build {entrypoint} -n {kind} -ib {INFRASTRUCTURE[kind]} -a"
+    outputs = succeed(*cut_off.shell(build, f'prefect deployment run "{flow}/{kind}"', folder="/workspace/taxi"))
+    cut_off.completed(*run_ids(outputs[1]))
+
+
 def test_a_flow_deployed_by_python_runs_in_a_container(cut_off: CutOff) -> None:
     run = 'prefect deployment run etl-parent-flow/docker-flow -p "months=[1,2]"'
     outputs = succeed(*cut_off.shell("python docker_deploy.py", run, folder="/workspace/taxi/flows/deployments"))
