@@ -99,7 +99,7 @@ def test_a_deployment_runs_twice_and_the_second_run_is_cached(cut_off: CutOff, k
         children = cut_off.orion.with_subflows(run_id)[1:]
         chosen = {"flow_runs": {"id": {"any_": children}}}
         tasks = cut_off.orion.call("task_runs/filter", chosen)
-        states.append({task["state_name"] for task in tasks if task["name"].startswith(("fetch", "write_local"))})
+        states.append({task["state_name"] for task in tasks if task["name"].startswith("fetch")})
     assert states[1] == {"Cached"}
 
 

@@ -14,7 +14,7 @@ def fetch(dataset_url: str) -> pd.DataFrame:
     return pd.read_csv(dataset_url, low_memory=False)
 
 
-@task(retries=3, cache_key_fn=task_input_hash, cache_expiration=timedelta(days=1))
+@task()
 def write_local(df: pd.DataFrame, color: str, dataset_file: str) -> Path:
     path = Path(f"data/{color}/{dataset_file}.parquet")
     df.astype(str).to_parquet(path, compression="gzip")
