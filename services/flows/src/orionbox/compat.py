@@ -25,7 +25,7 @@ import prefect.engine
 from prefect import Flow
 from prefect._internal.compatibility.deprecated import DEPRECATED_MODULE_ALIASES, PrefectDeprecationWarning
 from prefect.deployments import Deployment
-from prefect.settings import PREFECT_API_URL
+from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH
 from prefect.utilities.importtools import AliasedModuleDefinition
 
 MOVED = {
@@ -62,6 +62,14 @@ def enter(folder: str | None) -> None:
         os.chdir(tempfile.mkdtemp())
 
 
+def keep_data() -> None:
+    """Gives runs in fresh folders one data folder: what a cached task returns may be a path in it."""
+    kept = PREFECT_LOCAL_STORAGE_PATH.value() / "data"
+    if os.access(".", os.W_OK) and not Path("data").exists():
+        kept.mkdir(parents=True, exist_ok=True)
+        Path("data").symlink_to(kept)
+
+
 def loading_in_place(load: Callable[..., Any]) -> Callable[..., Any]:
     """Makes Prefect's engine load a flow run's code where it lies."""
 
@@ -70,6 +78,8 @@ def loading_in_place(load: Callable[..., Any]) -> Callable[..., Any]:
         deployment = await client.read_deployment(flow_run.deployment_id)
         enter(None if deployment.storage_document_id else deployment.path)
         flow = await load(flow_run, client=client, **options)
+        if str(Path.cwd()) != deployment.path:
+            keep_data()
         make_data_folders()
         return flow
 
