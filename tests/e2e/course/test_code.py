@@ -113,7 +113,8 @@ def test_the_other_flows_run_there_too(
 ) -> None:
     build = f"prefect deployment build {entrypoint} -n {kind} -ib {INFRASTRUCTURE[kind]} -a"
     outputs = succeed(*cut_off.shell(build, f'prefect deployment run "{flow}/{kind}"', folder="/workspace/taxi"))
-    cut_off.completed(*run_ids(outputs[1]))
+    (run_id,) = run_ids(outputs[1])
+    cut_off.completed(run_id)
 
 
 def test_a_flow_deployed_by_python_runs_in_a_container(cut_off: CutOff) -> None:
