@@ -16,6 +16,7 @@ import pytest
 
 from ctl.orion import Orion
 from tests.conftest import REAL_DATA, Checkout, copy_of_the_tree, wait_for
+from tests.e2e.course.leaks import Leaks
 
 HERE = Path(__file__).parent
 REPOSITORIES = HERE / "repositories"
@@ -88,6 +89,23 @@ def cut_off(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPath
         yield platform
     finally:
         platform.run("make", "reset")
+
+
+@pytest.fixture(scope="session")
+def leaks(cut_off: CutOff) -> Iterator[Leaks]:
+    """What has been sent past the platform since the session's first test; at its end, nothing may have been."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may watch the network for packets that leave it")
+    leaks = Leaks(cut_off.env["COMPOSE_PROJECT_NAME"])
+    yield leaks
+    assert leaks.seen == set()
+
+
+@pytest.fixture(autouse=True)
+def watch_for_leaks(request: pytest.FixtureRequest) -> None:
+    """Watches all tests, where that is allowed."""
+    if os.geteuid() == 0 and "cut_off" in request.fixturenames:
+        request.getfixturevalue("leaks")
 
 
 def publish(folder: Path, repository: Path) -> None:
