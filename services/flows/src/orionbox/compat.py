@@ -6,6 +6,7 @@ import. Nothing else refers to it: to be rid of it, delete this file, its test, 
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -191,6 +192,8 @@ class AfterImport(MetaPathFinder):
 def install() -> None:
     """Gives the old names and manners back."""
     warnings.filterwarnings("ignore", category=PrefectDeprecationWarning)
+    # `deployment build --cron` has a warning of its own
+    logging.getLogger("prefect.deployments").addFilter(lambda record: "has been deprecated" not in record.getMessage())
     for old, new in MOVED.items():
         DEPRECATED_MODULE_ALIASES.append(AliasedModuleDefinition(old, new, None))
     PREFECT_API_URL.value_callback = platform_api
