@@ -17,6 +17,9 @@ from orionbox.trips import TripFile
 POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 120
 """How long a run may wait for the agent before that is reported."""
+INFO = 20
+HOUSEKEEPING = re.compile(r"(Created|Submitted) (task|subflow) run|Getting bucket|Finished in state Completed\(\)$")
+"""What Prefect says of each task's way; Orion's page has it, here it would hide what the tasks say themselves."""
 TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 REPORT = ROOT / "reports" / "last-run.json"
 ARTIFACT_KEY = "etl-report"
@@ -57,8 +60,9 @@ def _follow(client: Orion, run_id: str) -> dict[str, Any]:
     start, warned = time.monotonic(), False
     while True:
         run = client.run(run_id)
-        for moment, _level, message in client.logs(run_id, seen):
-            say(f"{moment[11:19]}  {message}")
+        for moment, level, message in client.logs(run_id, seen):
+            if level > INFO or not HOUSEKEEPING.match(message):
+                say(f"{moment[11:19]}  {message}")
         if run["state_type"] in TERMINAL:
             return run
         if not warned and run["state_type"] in ("SCHEDULED", "PENDING") and time.monotonic() - start > PATIENCE_SECONDS:

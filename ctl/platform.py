@@ -95,6 +95,8 @@ def long_running() -> set[str]:
 def containers() -> list[dict[str, Any]]:
     """The platform's containers, stopped ones too, as `docker compose ps` describes them."""
     text = output(*COMPOSE, "ps", "--all", "--format", "json")
+    if text.startswith("["):  # Compose 2.20; later ones print a line for each container
+        return list(json.loads(text))
     return [json.loads(line) for line in text.splitlines() if line]
 
 
