@@ -17,7 +17,11 @@ def fetch(dataset_url: str) -> pd.DataFrame:
 @task()
 def write_local(df: pd.DataFrame, color: str, dataset_file: str) -> Path:
     path = Path(f"data/{color}/{dataset_file}.parquet")
-    df.astype(str).to_parquet(path, compression="gzip")
+    for column in df.columns:
+        if column.endswith("datetime"):
+            df[column] = pd.to_datetime(df[column])
+    df["store_and_fwd_flag"] = df["store_and_fwd_flag"].astype(str)
+    df.to_parquet(path, compression="gzip")
     return path
 
 
