@@ -98,6 +98,7 @@ def leaks(cut_off: CutOff) -> Iterator[Leaks]:
         pytest.skip("only root may watch the network for packets that leave it")
     leaks = Leaks(cut_off.env["COMPOSE_PROJECT_NAME"])
     yield leaks
+    leaks.close()
     assert leaks.seen == set()
 
 
