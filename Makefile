@@ -26,6 +26,8 @@ logs: ## follow the logs (SERVICE=name for one)
 	@$(CTL) logs
 shell: ## a shell where flows run
 	@$(CTL) shell
+inbox: ## what was sent to the chat: time, host, text
+	@$(CTL) inbox
 psql: ## psql on the warehouse
 	@$(CTL) psql
 down: ## stop everything; data stays
@@ -50,5 +52,5 @@ lock: venv ## renew all requirements.lock files
 venv:
 	@sh tests/setup.sh
 
-.PHONY: help up run-etl ingest data status logs shell psql down reset engine
+.PHONY: help up run-etl ingest data status logs shell inbox psql down reset engine
 .PHONY: test test-unit test-integration test-e2e lint lock venv

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
-from ctl import data, jobs
+from ctl import data, inbox, jobs
 from ctl.runtime import Runtime, choose
 from ctl.shell import CommandError, say
 from orionbox.errors import BadInputError
@@ -24,6 +24,7 @@ COMMANDS: dict[str, Callable[[Runtime], int]] = {
     "run-etl": jobs.run_etl,
     "ingest": jobs.ingest,
     "data": data.fill,
+    "inbox": inbox.show,
 }
 OTHERS_OUTPUT = ("logs", "shell", "psql")
 """Commands whose output is that of another program, perhaps read by a third: what we say goes elsewhere."""

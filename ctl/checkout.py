@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from ctl import dotenv
 from ctl.shell import ROOT, say
@@ -17,4 +18,11 @@ def prepare() -> None:
         (ROOT / folder).mkdir(exist_ok=True)
     (ROOT / "secrets").chmod(0o700)
     if os.geteuid() == 0:
-        os.chown(ROOT / "workspace", *owner)
+        _give(ROOT / "workspace", *owner)
+
+
+def _give(folder: Path, uid: int, gid: int) -> None:
+    """Makes what root has put there, a clone for instance, belong to the user that flows run as."""
+    for path in (folder, *folder.rglob("*")):
+        if path.lstat().st_uid == 0:
+            os.chown(path, uid, gid, follow_symlinks=False)

@@ -65,6 +65,7 @@ def flow_settings() -> dict[str, str]:
         "GCP_PROJECT": dotenv.load()["GCP_PROJECT"],
         "TAXI_RELEASE_URL": f"http://127.0.0.1:{port['INTERNET_PORT']}/{RELEASE_PATH}",
         "PREFECT_HOME": str(data() / "prefect"),
+        "PREFECT_EXTRA_ENTRYPOINTS": "orionbox.compat:install",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_AGENT_QUERY_INTERVAL": "1",
         "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",

@@ -1,4 +1,4 @@
-"""Runs local-bigquery with its transactions one after another.
+"""Runs local-bigquery with its transactions one after another, with external tables, and with one set of projects.
 
 As it comes, two transactions that replace rows of one table at the same time either fail ("Failed to commit DuckLake
 transaction"), or, where both find nothing to delete yet, both commit: a month is then there twice. Real BigQuery
@@ -33,6 +33,16 @@ def in_turn(execute: Callable[..., Any]) -> Callable[..., Any]:
     return execute_in_turn
 
 
+def install() -> None:
+    """Put this folder's three changes in the place of the emulator's own functions."""
+    from any_project import in_any_project
+    from external_tables import with_external_tables
+    from local_bigquery.catalog import names
+
+    names.reference = in_any_project(names.reference)
+    query.execute = in_turn(with_external_tables(query.execute))
+
+
 if __name__ == "__main__":
-    query.execute = in_turn(query.execute)
+    install()
     sys.exit(cli.main())

@@ -143,7 +143,7 @@ def test_a_taken_port_is_reported_and_up_fails(checkout: Checkout, platform: Che
 def test_a_service_that_cannot_start_is_named_with_its_last_words(checkout: Checkout, platform: Checkout) -> None:
     ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
     checkout.env = {**ports, "COMPOSE_PROJECT_NAME": f"{platform.env['COMPOSE_PROJECT_NAME']}-broken"}
-    compose = checkout.root / "compose" / "cloud.yaml"
+    compose = checkout.root / "compose" / "internet.yaml"
     compose.write_text(compose.read_text().replace("/etc/nginx/tls/internet.crt:ro", "/etc/nginx/tls/elsewhere.crt:ro"))
     try:
         output = checkout.refuses("up")

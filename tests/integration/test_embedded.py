@@ -30,7 +30,8 @@ def folder(platform: Checkout) -> Path:
 
 def process_of(platform: Checkout, service: str) -> int:
     """The service's process id: the keeper stands before it in the file."""
-    return int((folder(platform) / "run" / f"{service}.lock").read_text().split()[1])
+    noted = folder(platform) / "run" / f"{service}.lock"
+    return wait_for(lambda: next((int(pid) for pid in noted.read_text().split()[1:]), None), f"the start of {service}")
 
 
 def is_up(platform: Checkout) -> bool:

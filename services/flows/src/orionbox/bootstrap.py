@@ -25,6 +25,7 @@ from prefect._internal.compatibility.deprecated import PrefectDeprecationWarning
 from prefect.blocks.core import Block
 from prefect.client.schemas.actions import BlockDocumentUpdate
 from prefect.deployments import Deployment
+from prefect.exceptions import ObjectNotFound
 from prefect.infrastructure import Process
 from prefect.infrastructure.container import DockerContainer
 from prefect.logging import get_logger
@@ -41,7 +42,9 @@ BUCKET = "prefect-de-zoomcamp"
 COURSE_DATASET = "dezoomcamp"
 """The dataset that the course's own code writes to (`dezoomcamp.rides`)."""
 BLOCK_COLLECTIONS = ("prefect_gcp", "prefect_sqlalchemy")
-FORWARDED = ("STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST", *VARIABLES.values())
+WORKSPACE = "workspace"
+"""The folder of the student's own code."""
+FORWARDED = ("ORION_API_URL", "STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST", *VARIABLES.values())
 """What a run container is told of its surroundings; Prefect adds its own `PREFECT_*` settings."""
 
 
@@ -175,11 +178,23 @@ def deploy() -> None:
 
 
 def apply(flow: Flow[Any, Any], name: str, infrastructure: Block) -> None:
-    """Makes the deployment, or brings an older one up to date."""
+    """Makes the deployment, or brings an older one up to date; a student's of the same name stays as it is."""
+    if WORKSPACE in Path(asyncio.run(_path_of(f"{flow.name}/{name}")) or "").parts:
+        log.info("deployment %s/%s: made elsewhere, left alone", flow.name, name)
+        return
     Deployment.build_from_flow(
         flow=flow, name=name, infrastructure=infrastructure, path=str(Path.cwd()), work_queue_name="default", apply=True
     )
     log.info("deployment %s/%s: there", flow.name, name)
+
+
+async def _path_of(deployment: str) -> str | None:
+    async with get_client() as client:
+        try:
+            path: str | None = (await client.read_deployment_by_name(deployment)).path
+            return path
+        except ObjectNotFound:
+            return None
 
 
 def main() -> None:

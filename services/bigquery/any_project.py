@@ -1,0 +1,45 @@
+"""Lets a query find a table under any project id.
+
+On real BigQuery a student's project holds everything; here, the course's text, the student's code and the platform
+each name another one, and it is still one BigQuery. What the named project has comes first.
+"""
+
+# mypy: disable-error-code="import-untyped,import-not-found"
+# The emulator is installed in its own image only.
+
+from collections.abc import Callable
+from typing import Any
+
+from local_bigquery.catalog import datasets
+from local_bigquery.engine import database
+from sqlglot import exp
+
+Reference = tuple[str, str, str]
+
+
+def holder(reference: Reference, is_there: Callable[[str], object]) -> Reference:
+    """The same table or dataset of the project that has it: the named one, else the first other one, else the named."""
+    project, dataset, table = reference
+    others = (other for other in database.projects() if other != project)
+    found = next((candidate for candidate in (project, *others) if is_there(candidate)), project)
+    return found, dataset, table
+
+
+def in_any_project(resolve: Callable[..., Reference]) -> Callable[..., Reference]:
+    """Makes the emulator's resolution of names look into the other projects too.
+
+    A table that is to be made goes where its dataset is; any other one is looked for by its own name.
+    """
+
+    def resolve_in_any_project(table: Any, project_id: str, dataset_id: str | None) -> Reference:
+        reference = resolve(table, project_id, dataset_id)
+        _, dataset, name = reference
+        if not dataset:
+            return reference
+        # CREATE TABLE d.t (...) has a schema between itself and the name
+        parent = table.parent.parent if isinstance(table.parent, exp.Schema) else table.parent
+        if isinstance(parent, exp.Create):
+            return holder(reference, lambda project: datasets.exists(project, dataset))
+        return holder(reference, lambda project: database.objects(project, dataset, name))
+
+    return resolve_in_any_project

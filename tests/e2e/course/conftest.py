@@ -1,0 +1,117 @@
+"""A platform cut off from the outside, and students' repositories on it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ctl.orion import Orion
+from tests.conftest import REAL_DATA, Checkout, copy_of_the_tree, wait_for
+from tests.e2e.course.leaks import Leaks
+
+HERE = Path(__file__).parent
+REPOSITORIES = HERE / "repositories"
+END = "@@ended@@"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one command in the shell printed, and its exit code."""
+
+    command: str
+    output: str
+    code: int
+
+
+class CutOff(Checkout):
+    """A platform whose network leads nowhere; the host reaches its containers by their own addresses."""
+
+    def address(self, service: str) -> str:
+        """The service's container's address."""
+        container = self.run("docker", "compose", "ps", "--quiet", service).stdout.strip()
+        template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        done = subprocess.run(["docker", "inspect", "--format", template, container], capture_output=True, text=True)
+        return done.stdout.strip()
+
+    @property
+    def orion(self) -> Orion:
+        """Its Orion."""
+        return Orion(f"http://{self.address('orion')}:4200")
+
+    def shell(self, *commands: str, folder: str = "/workspace") -> list[Answer]:
+        """Types the commands into one `make shell`."""
+        lines = [f"({command}) 2>&1; echo {END} $?" for command in commands]
+        output = self.make("shell", stdin="\n".join([f"cd {folder}", *lines, ""]))
+        parts = re.split(rf"{END} (\d+)\n", output)
+        answers = [Answer(*answer) for answer in zip(commands, parts[0::2], map(int, parts[1::2]), strict=False)]
+        assert len(answers) == len(commands), output
+        return answers
+
+    def completed(self, flow_run_id: str, seconds: float = 300) -> dict[str, Any]:
+        """The run, once it has ended; it must have completed."""
+
+        def probe() -> dict[str, Any] | None:
+            run = self.orion.run(flow_run_id)
+            return run if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
+
+        run = wait_for(probe, f"the end of run {flow_run_id}", seconds)
+        assert run["state_type"] == "COMPLETED", (run["state"], self.log(flow_run_id))
+        return run
+
+    def log(self, flow_run_id: str) -> str:
+        """What the run has logged."""
+        return "\n".join(message for _, _, message in self.orion.logs(flow_run_id, set()))
+
+
+@pytest.fixture(scope="session")
+def cut_off(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CutOff]:
+    """A running platform with its own name and data, students' repositories in its workspace."""
+    root = copy_of_the_tree(tmp_path_factory.mktemp("cut-off") / "orionbox")
+    shutil.copytree(REPOSITORIES, root / "workspace", dirs_exist_ok=True)
+    compose_files = os.pathsep.join(["compose.yaml", str(HERE.relative_to(HERE.parents[2]) / "cut_off.yaml")])
+    platform = CutOff(root, {"COMPOSE_PROJECT_NAME": f"cut-off-{uuid.uuid4().hex[:8]}", "COMPOSE_FILE": compose_files})
+    try:
+        if has_real_data:
+            platform.make("data", f"FROM={REAL_DATA}")
+        for color in ("yellow", "green"):
+            platform.make("data", f"COLOR={color}", "YEAR=2021", "MONTHS=1,2")
+        publish(root / "workspace" / "tips", root / "data" / "git" / "ada" / "tips")
+        platform.make("up")
+        yield platform
+    finally:
+        platform.run("make", "reset")
+
+
+@pytest.fixture(scope="session")
+def leaks(cut_off: CutOff) -> Iterator[Leaks]:
+    """What has been sent past the platform since the session's first test; at its end, nothing may have been."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may watch the network for packets that leave it")
+    leaks = Leaks(cut_off.env["COMPOSE_PROJECT_NAME"])
+    yield leaks
+    leaks.close()
+    assert leaks.seen == set()
+
+
+@pytest.fixture(autouse=True)
+def watch_for_leaks(request: pytest.FixtureRequest) -> None:
+    """Watches all tests, where that is allowed."""
+    if os.geteuid() == 0 and "cut_off" in request.fixturenames:
+        request.getfixturevalue("leaks")
+
+
+def publish(folder: Path, repository: Path) -> None:
+    """Makes a git repository of a folder's files."""
+    shutil.copytree(folder, repository)
+    author = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    for command in (["init", "--quiet"], ["add", "."], [*author, "commit", "--quiet", "--message", "homework"]):
+        subprocess.run(["git", *command], cwd=repository, check=True)

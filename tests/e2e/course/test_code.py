@@ -1,0 +1,140 @@
+"""Students' code, unchanged: by itself in the shell, in containers and as processes of the agent, each twice."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.e2e.course.conftest import Answer, CutOff
+
+COUNT = """
+import sys
+from prefect_gcp import GcpCredentials
+client = GcpCredentials.load("zoom-gcp-creds").get_bigquery_client(project=sys.argv[1])
+print("rows:", next(iter(client.query_and_wait(sys.argv[2])))[0])
+"""
+SAVE_BLOCKS = """
+from prefect.blocks.notifications import SlackWebhook
+from prefect.blocks.system import Secret
+from prefect.filesystems import GitHub
+Secret(value="abracadabra").save("course-secret", overwrite=True)
+SlackWebhook(url="https://hooks.slack.com/services/T0/B0/class").save("class-chat", overwrite=True)
+GitHub(repository="https://github.com/ada/tips.git").save("ada", overwrite=True)
+"""
+INFRASTRUCTURE = {"process": "process/agent", "container": "docker-container/dtc"}
+
+
+def succeed(*answers: Answer) -> list[str]:
+    """The outputs of commands that must all have worked."""
+    for answer in answers:
+        assert answer.code == 0, f"{answer.command}\n{answer.output}"
+    return [answer.output for answer in answers]
+
+
+def run_ids(output: str) -> list[str]:
+    return re.findall(r"UUID: ([0-9a-f-]{36})", output)
+
+
+@pytest.fixture(scope="module")
+def by_hand(cut_off: CutOff) -> list[str]:
+    """The flows' files run by themselves: inside their folder, from the repository's top, from both."""
+    (cut_off.root / "workspace" / "count.py").write_text(COUNT)
+    return succeed(
+        *cut_off.shell(
+            "cd flows/start && python ingest.py",
+            "python flows/gcp/web_to_gcs.py",
+            "python flows/gcp/gcs_to_bq.py",
+            "cd flows/gcp && python gcs_to_bq.py",
+            folder="/workspace/taxi",
+        )
+    )
+
+
+def test_the_ingest_flow_fetches_with_wget_and_loads_through_the_connector(cut_off: CutOff, by_hand: list[str]) -> None:
+    assert "wget ended with 0" in by_hand[0]
+    assert "Logging subflow for student_trips" in by_hand[0]
+    loaded = re.search(r"loaded (\d+) rows", by_hand[0])
+    assert loaded
+    assert loaded[1] in cut_off.make("psql", stdin="SELECT count(*) FROM student_trips;\n")
+
+
+def test_fillna_in_place_changes_the_frame(by_hand: list[str]) -> None:
+    assert "post: passengers missing 0" in by_hand[2]
+
+
+def test_the_rows_are_there_for_every_project_and_after_a_restart(cut_off: CutOff, by_hand: list[str]) -> None:
+    rows = 2 * cut_off.rows_in("yellow/yellow_tripdata_2021-01.csv.gz")
+    count = 'python /workspace/count.py {} "SELECT count(*) FROM dezoomcamp.rides"'
+    projects = ("students-own-project", "orionbox-local", "any-project-id")
+    assert [f"rows: {rows}" in answer.output for answer in cut_off.shell(*map(count.format, projects))] == [True] * 3
+    cut_off.run("docker", "compose", "restart", "bigquery")
+    cut_off.make("up")
+    assert f"rows: {rows}" in cut_off.shell(count.format("students-own-project"))[0].output
+
+
+def test_week_3_s_external_and_partitioned_tables(cut_off: CutOff, by_hand: list[str]) -> None:
+    uris = "uris=['gs://prefect-de-zoomcamp/data/yellow/yellow_tripdata_2021-01*.parquet']"
+    external = f"CREATE OR REPLACE EXTERNAL TABLE dezoomcamp.e OPTIONS (format='PARQUET', {uris}); SELECT 1"
+    partitioned = (
+        "CREATE OR REPLACE TABLE dezoomcamp.p PARTITION BY DATE(tpep_pickup_datetime) CLUSTER BY VendorID"
+        " AS SELECT * FROM dezoomcamp.e; SELECT count(*) FROM dezoomcamp.p"
+    )
+    statements = [*external.split("; "), *partitioned.split("; ")]
+    typed = [f'python /workspace/count.py week3 "{sql}" || true' for sql in statements]
+    rows = cut_off.rows_in("yellow/yellow_tripdata_2021-01.csv.gz")
+    assert f"rows: {rows}" in cut_off.shell(*typed)[-1].output
+
+
+@pytest.mark.parametrize("kind", INFRASTRUCTURE)
+def test_a_deployment_runs_twice_and_the_second_run_is_cached(cut_off: CutOff, kind: str) -> None:
+    entrypoint = "flows/deployments/parameterized_flow.py:etl_parent_flow"
+    build = f"prefect deployment build {entrypoint} -n {kind} -ib {INFRASTRUCTURE[kind]} -a"
+    run = f'prefect deployment run etl-parent-flow/{kind} -p "months=[1,2]"'
+    states = []
+    for command in (f"{build} && {run}", run):
+        (output,) = succeed(*cut_off.shell(command, folder="/workspace/taxi"))
+        (run_id,) = run_ids(output)
+        cut_off.completed(run_id)
+        children = cut_off.orion.with_subflows(run_id)[1:]
+        chosen = {"flow_runs": {"id": {"any_": children}}}
+        tasks = cut_off.orion.call("task_runs/filter", chosen)
+        states.append({task["state_name"] for task in tasks if task["name"].startswith("fetch")})
+    assert states[1] == {"Cached"}
+
+
+@pytest.mark.parametrize("kind", INFRASTRUCTURE)
+@pytest.mark.parametrize(
+    ("entrypoint", "flow"),
+    [("flows/start/ingest.py:main_flow", "Ingest Data"), ("flows/gcp/gcs_to_bq.py:etl_gcs_to_bq", "etl-gcs-to-bq")],
+)
+def test_the_other_flows_run_there_too(
+    cut_off: CutOff, by_hand: list[str], entrypoint: str, flow: str, kind: str
+) -> None:
+    build = f"prefect deployment build {entrypoint} -n {kind} -ib {INFRASTRUCTURE[kind]} -a"
+    outputs = succeed(*cut_off.shell(build, f'prefect deployment run "{flow}/{kind}"', folder="/workspace/taxi"))
+    (run_id,) = run_ids(outputs[1])
+    cut_off.completed(run_id)
+
+
+def test_a_flow_deployed_by_python_runs_in_a_container(cut_off: CutOff) -> None:
+    run = 'prefect deployment run etl-parent-flow/docker-flow -p "months=[1,2]"'
+    outputs = succeed(*cut_off.shell("python docker_deploy.py", run, folder="/workspace/taxi/flows/deployments"))
+    (run_id,) = run_ids(outputs[1])
+    assert cut_off.completed(run_id)["infrastructure_pid"].startswith("http://docker-proxy:2375:")
+
+
+@pytest.mark.parametrize("kind", INFRASTRUCTURE)
+def test_a_flow_is_deployed_from_github(cut_off: CutOff, kind: str) -> None:
+    (cut_off.root / "workspace" / "blocks.py").write_text(SAVE_BLOCKS)
+    name = f"GitHub Storage Flow {kind}"
+    build = f'prefect deployment build ./tips.py:tips -n "{name}" -sb github/ada -ib {INFRASTRUCTURE[kind]} -a'
+    run = f'prefect deployment run "Tips/{name}"'
+    outputs = succeed(*cut_off.shell("python /workspace/blocks.py", build, run, run, folder="/workspace/tips"))
+    for run_id in run_ids(outputs[2]) + run_ids(outputs[3]):
+        assert cut_off.completed(run_id)["state"]["message"] == "counted"
+        log = cut_off.log(run_id)
+        assert "a tip of 15.0 percent" in log
+    assert "the secret has 11 letters" in log
+    assert "abracadabra" not in log
+    assert "tips are counted" in cut_off.make("inbox")

@@ -1,0 +1,25 @@
+"""What the inbox keeps of the messages that Slack would get."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.internet.inbox import parse, texts
+
+
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        ('{"text": "hello"}', ["hello"]),
+        ("payload=%7B%22text%22%3A+%22hello%22%7D", ["hello"]),
+        ('{"attachments": [{"title": "Prefect", "text": "run is done", "ts": 1}]}', ["Prefect", "run is done"]),
+        ('{"blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "*done*"}}]}', ["*done*"]),
+    ],
+)
+def test_every_text_of_a_message_is_kept(body: str, kept: list[str]) -> None:
+    assert list(texts(parse(body))) == kept
+
+
+def test_what_is_no_message_is_refused() -> None:
+    with pytest.raises(ValueError):
+        parse("hello")
