@@ -60,6 +60,8 @@ def flow_settings() -> dict[str, str]:
     port = port_numbers()
     return {
         "PREFECT_API_URL": f"{orion_url()}/api",
+        "ORION_API_URL": f"{orion_url()}/api",
+        "PREFECT_UI_URL": orion_url(),
         "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port['GCS_PORT']}",
         "BIGQUERY_EMULATOR_HOST": f"http://127.0.0.1:{port['BIGQUERY_PORT']}",
         "GCP_PROJECT": dotenv.load()["GCP_PROJECT"],
