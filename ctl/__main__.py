@@ -26,6 +26,7 @@ COMMANDS: dict[str, Callable[[Runtime], int]] = {
     "data": data.fill,
     "inbox": inbox.show,
 }
+TAKES_MONTHS = ("run-etl", "ingest", "data")
 OTHERS_OUTPUT = ("logs", "shell", "psql")
 """Commands whose output is that of another program, perhaps read by a third: what we say goes elsewhere."""
 
@@ -36,6 +37,8 @@ def main(arguments: list[str]) -> int:
         say(f"usage: python3 -m ctl {'|'.join(COMMANDS)}")
         return 2
     try:
+        if arguments[0] in TAKES_MONTHS:
+            data.wanted_files()  # what is typed wrong is said before anything else
         runtime, reason = choose()
         print(f"runtime: {runtime.NAME} ({reason})", flush=True, file=_output(arguments[0]))
         return COMMANDS[arguments[0]](runtime)
