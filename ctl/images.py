@@ -118,8 +118,13 @@ def _labels(names: list[str]) -> dict[str, str]:
     """The input hash of each image that there is."""
     template = f'{{{{range .RepoTags}}}}{{{{.}}}} {{{{end}}}}\t{{{{index .Config.Labels "{LABEL}"}}}}'
     command = ["docker", "image", "inspect", "--format", template, *names]
-    lines = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
-    return {tag: label for tags, label in (line.split("\t") for line in lines) for tag in tags.split()}
+    return parse_labels(subprocess.run(command, capture_output=True, text=True).stdout)
+
+
+def parse_labels(text: str) -> dict[str, str]:
+    """Tag and label of each line `tag [tag...]<tab>label`; Docker prints an empty line where it has none of the images."""
+    lines = (line.split("\t") for line in text.splitlines() if "\t" in line)
+    return {tag: label for tags, label in lines for tag in tags.split()}
 
 
 def _make_base(name: str) -> None:

@@ -84,6 +84,11 @@ def test_an_image_is_out_of_date_when_a_file_or_its_parent_changes(
     assert images._hash(image, {"parent:7": "a"}) != first
 
 
+def test_a_machine_without_any_image_has_no_labels() -> None:
+    assert images.parse_labels("\n") == {}
+    assert images.parse_labels("a:1 b:1 \tabc\n\n") == {"a:1": "abc", "b:1": "abc"}
+
+
 def test_the_report_s_rows_come_back_as_they_went() -> None:
     report = MonthReport("green", 2021, 1, "import", {"source": 2, "parquet": 2}, {"fetch": 0.5})
     assert unflatten(report.flat()) == {
