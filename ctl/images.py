@@ -122,7 +122,7 @@ def _labels(names: list[str]) -> dict[str, str]:
 
 
 def parse_labels(text: str) -> dict[str, str]:
-    """Tag and label of each line `tag [tag...]<tab>label`; Docker prints an empty line where it has none of the images."""
+    """Tag and label of each line `tag [tag...]<tab>label`; an empty line is what Docker prints when it has none."""
     lines = (line.split("\t") for line in text.splitlines() if "\t" in line)
     return {tag: label for tags, label in lines for tag in tags.split()}
 
