@@ -48,7 +48,7 @@ class Checkout:
 
     def run(self, *command: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs a command at its top; output and errors come as one text."""
-        env = {**os.environ, **self.env, **variables}
+        env = {**plain_environment(), **self.env, **variables}
         return subprocess.run(
             command, cwd=self.root, env=env, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -94,6 +94,12 @@ class Checkout:
         """Rows of a file in its data folder, counted by nothing but its newlines."""
         with gzip.open(self.root / "data" / csv_path) as file:
             return sum(1 for _ in file) - 1
+
+
+def plain_environment() -> dict[str, str]:
+    """This process's environment without what `make test` has added to it: a make in a test is nobody's sub-make."""
+    of_make = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "COLOR", "YEAR", "MONTHS", "FROM", "SERVICE", "RUNTIME")
+    return {name: value for name, value in os.environ.items() if name not in of_make}
 
 
 def copy_of_the_tree(target: Path) -> Path:
