@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Checkout, copy_of_the_tree, wait_for
+from tests.conftest import Checkout, copy_of_the_tree, plain_environment, wait_for
 from tests.stores import query_postgres
 
 SERVICES = ("postgres", "gcs", "bigquery", "internet", "orion", "agent")
@@ -119,7 +119,7 @@ def test_a_half_made_environment_is_made_again(platform: Checkout) -> None:
 def test_two_commands_at_once_wait_for_each_other(platform: Checkout) -> None:
     with (platform.root / ".embedded" / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        up = subprocess.Popen(["make", "up"], cwd=platform.root, env={**os.environ, **platform.env})
+        up = subprocess.Popen(["make", "up"], cwd=platform.root, env={**plain_environment(), **platform.env})
         with pytest.raises(subprocess.TimeoutExpired):
             up.wait(3)
     assert up.wait(120) == 0
