@@ -13,6 +13,7 @@ from ctl.orion import Orion
 from ctl.report import count_table, unflatten
 from ctl.runtime import Runtime
 from ctl.shell import ROOT, CommandError, say
+from orionbox.report import ARTIFACT_KEY
 from orionbox.trips import TripFile
 
 POLL_SECONDS = 0.5
@@ -23,7 +24,6 @@ HOUSEKEEPING = re.compile(r"(Created|Submitted) (task|subflow) run|Getting bucke
 """What Prefect says of each task's way; Orion's page has it, here it would hide what the tasks say themselves."""
 TERMINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 REPORT = ROOT / "reports" / "last-run.json"
-ARTIFACT_KEY = "etl-report"
 
 
 def run_etl(runtime: Runtime) -> int:

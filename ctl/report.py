@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-STORES = ("source", "parquet", "bigquery", "postgres")
+from orionbox.report import STORES
 
 
 def unflatten(row: dict[str, Any]) -> dict[str, Any]:
