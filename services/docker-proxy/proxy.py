@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, UnixConnector, web
-from policy import Allowed, Json, Policy, Refused, check_ours, decide, pinned
+from routes import Allowed, check_ours, decide, pinned
+from rules import Json, Policy, Refused
 
 PORT = 2375
 BODY_LIMIT = 1024**2  # bytes

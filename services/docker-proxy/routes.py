@@ -1,0 +1,176 @@
+"""Which calls the agent may make to the Docker engine: pure functions and one table, no input or output.
+
+ROUTES says which calls pass; what is not in it is refused. Nothing is forwarded as it came: a call is made anew from
+what the table knows of it. What a new container may ask for is in rules.py.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote, urlencode
+
+from rules import Json, Policy, Refused, as_is, as_list, as_object, harden, image, permitted
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """A call to make on the engine in the client's place.
+
+    `refs` are the `container` and the `network` that it names: before the call is made, the engine must have been
+    asked that they are ours (`check_ours`), and `pinned` puts their full ids in their places.
+    """
+
+    method: str
+    path: str
+    query: dict[str, str] = field(default_factory=dict)
+    body: Json | None = None
+    refs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def target(self) -> str:
+        """Path and query as they go on the wire."""
+        return quote(self.path) + ("?" + urlencode(self.query) if self.query else "")
+
+
+Step = Callable[[Allowed, Json, Policy], Allowed]
+
+
+def plain(call: Allowed, asked: Json, policy: Policy) -> Allowed:
+    """Pass the call without a body: no call but `create` and `connect` needs one."""
+    return call
+
+
+def create(call: Allowed, asked: Json, policy: Policy) -> Allowed:
+    """Harden the container and give it a name that cannot be a service's: names are addresses on the network."""
+    prefix = f"{policy.project}-run-"
+    query = {key: prefix + name.removeprefix("/").removeprefix(prefix) for key, name in call.query.items()}
+    return replace(call, query=query, body=harden(asked, policy))
+
+
+def connect(call: Allowed, asked: Json, policy: Policy) -> Allowed:
+    """Connect a flow run's container, without wishes: an alias could take a service's name."""
+    sent = permitted(asked, {"Container": as_is}, policy)
+    name = sent.get("Container")
+    if not isinstance(name, str) or not re.fullmatch(NAME, name):
+        raise Refused(f"Container: {name!r} is not a container's name")
+    return replace(call, body={"Container": "{container}"}, refs={**call.refs, "container": name})
+
+
+def own_image(call: Allowed, asked: Json, policy: Policy) -> Allowed:
+    """Show one of the platform's images."""
+    name = image(call.refs["image"], policy)
+    return replace(call, path=call.path.replace("{image}", name), refs={})
+
+
+def own_networks(call: Allowed, asked: Json, policy: Policy) -> Allowed:
+    """List the platform's network; the engine takes the name as a regular expression."""
+    return _filtered(call, {"name": [f"^{re.escape(policy.network)}$"]})
+
+
+def own_runs(call: Allowed, asked: Json, policy: Policy) -> Allowed:
+    """List flow runs' containers: the client's filters may narrow the list, never widen it."""
+    wanted = parse(call.query.get("filters", "").encode())
+    narrowing = permitted(wanted, dict.fromkeys(("id", "name", "status", "label"), _texts), policy)
+    ours = [f"{name}={value}" for name, value in policy.labels.items()]
+    return _filtered(call, narrowing | {"label": narrowing.get("label", []) + ours})
+
+
+def _filtered(call: Allowed, filters: Json) -> Allowed:
+    return replace(call, query=call.query | {"filters": json.dumps(filters)})
+
+
+# Everything that Prefect's agent and a clean-up of its runs need: method, path, step, query names.
+ROUTES: tuple[tuple[str, str, Step, tuple[str, ...]], ...] = (
+    ("GET", "/_ping", plain, ()),
+    ("HEAD", "/_ping", plain, ()),
+    ("GET", "/version", plain, ()),
+    ("GET", "/images/{image}/json", own_image, ()),
+    ("GET", "/containers/json", own_runs, ("all", "limit", "size", "trunc_cmd", "filters")),
+    ("POST", "/containers/create", create, ("name",)),
+    ("GET", "/containers/{container}/json", plain, ()),
+    ("GET", "/containers/{container}/logs", plain, ("follow", "stdout", "stderr", "timestamps", "tail", "since")),
+    ("POST", "/containers/{container}/start", plain, ()),
+    ("POST", "/containers/{container}/stop", plain, ("t",)),
+    ("POST", "/containers/{container}/kill", plain, ("signal",)),
+    ("POST", "/containers/{container}/wait", plain, ("condition",)),
+    ("DELETE", "/containers/{container}", plain, ("v", "force")),
+    ("GET", "/networks", own_networks, ()),
+    ("GET", "/networks/{network}", plain, ()),
+    ("POST", "/networks/{network}/connect", connect, ()),
+)
+
+# Names as the engine gives them out: no slash and no dot in front, so no path in disguise.
+NAME = "[a-zA-Z0-9][a-zA-Z0-9_.-]*"
+VERSION = r"(?P<version>/v1\.[0-9]{1,3})?"
+
+
+def decide(method: str, target: str, raw: bytes, policy: Policy) -> Allowed:
+    """Turn a request (its target as it came, `path?query`) into the call to make. Raises Refused."""
+    raw_path, _, raw_query = target.partition("?")
+    path = unquote(raw_path)
+    for route_method, pattern, step, names in ROUTES:
+        match = re.fullmatch(VERSION + _expression(pattern), path) if method == route_method else None
+        if match:
+            refs = match.groupdict(default="")
+            call = Allowed(method, refs.pop("version") + pattern, _query(raw_query, names), refs=refs)
+            return step(call, parse(raw) if step in (create, connect) else {}, policy)
+    if path.endswith("/images/create"):
+        raise Refused("images are not pulled: the image must be on this machine; `make up` builds it")
+    raise Refused(f"{method} {path} is not something a flow run needs")
+
+
+def check_ours(kind: str, found: Json, policy: Policy) -> str:
+    """Give the full id of what the engine's inspect has found. Raises Refused where it is not the platform's."""
+    if kind == "network" and found["Name"] != policy.network:
+        raise Refused(f"network {found['Name']!r} is not {policy.network!r}")
+    if kind == "container" and not policy.labels.items() <= (found["Config"]["Labels"] or {}).items():
+        raise Refused("not a flow run's container")
+    return str(found["Id"])
+
+
+def pinned(call: Allowed, ids: Mapping[str, str]) -> Allowed:
+    """Name containers and networks by full id: a name or the start of an id might mean another one by now."""
+    path, body = call.path, call.body
+    for kind, full_id in ids.items():
+        path = path.replace(f"{{{kind}}}", full_id)
+    if body == {"Container": "{container}"}:
+        body = {"Container": ids["container"]}
+    return replace(call, path=path, body=body, refs={})
+
+
+def parse(raw: bytes) -> Json:
+    """Parse a JSON object (nothing counts as an empty one). Raises Refused; a key given twice is refused too."""
+    try:
+        return as_object(json.loads(raw or b"{}", object_pairs_hook=_without_duplicates))
+    except (ValueError, RecursionError):
+        raise Refused("not JSON") from None
+
+
+def _without_duplicates(pairs: Sequence[tuple[str, Any]]) -> Json:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise Refused("a key is given twice")
+    return fields
+
+
+def _expression(pattern: str) -> str:
+    named = re.sub(r"\{(container|network)\}", rf"(?P<\1>{NAME})", pattern)
+    return named.replace("{image}", "(?P<image>.+)")
+
+
+def _query(raw: str, names: tuple[str, ...]) -> dict[str, str]:
+    sent = []
+    for name, text in parse_qsl(raw):
+        if name in names:
+            sent.append((name, text))
+        elif text not in ("{}", "False", "0"):  # what docker-py sends for nothing: `link=False`, `filters={}`
+            raise Refused(f"query parameter {name!r} is not allowed")
+    return _without_duplicates(sent)
+
+
+def _texts(value: Any, policy: Policy) -> list[Any]:
+    if not all(isinstance(text, str) for text in as_list(value)):
+        raise Refused(f"{value!r} is not a list of texts")
+    return as_list(value)
