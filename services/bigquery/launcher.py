@@ -1,4 +1,4 @@
-"""Runs local-bigquery with its transactions one after another, with external tables, and with one set of projects.
+"""Runs local-bigquery with its transactions in turn, external tables, one set of projects, kept outcomes, a backup.
 
 As it comes, two transactions that replace rows of one table at the same time either fail ("Failed to commit DuckLake
 transaction"), or, where both find nothing to delete yet, both commit: a month is then there twice. Real BigQuery
@@ -34,13 +34,18 @@ def in_turn(execute: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def install() -> None:
-    """Put this folder's three changes in the place of the emulator's own functions."""
+    """Put this folder's changes in the place of the emulator's own functions, and add its routes."""
+    import backup
+    import outcomes
     from any_project import in_any_project
     from external_tables import with_external_tables
+    from local_bigquery import app
     from local_bigquery.catalog import names
 
     names.reference = in_any_project(names.reference)
     query.execute = in_turn(with_external_tables(query.execute))
+    outcomes.install()
+    backup.install(app)
 
 
 if __name__ == "__main__":

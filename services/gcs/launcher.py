@@ -9,14 +9,20 @@ work here too; this module gives them threads, a lock, atomic files, and a look 
 # The emulator carries no type information, so its classes and objects are Any.
 
 import argparse
+import io
+import json
 import logging
 import os
 import re
+import shutil
 import signal
 import sys
+import tarfile
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from http.server import ThreadingHTTPServer
@@ -26,13 +32,18 @@ from typing import Any
 from gcp_storage_emulator import server as emulator
 from gcp_storage_emulator.handlers import buckets, objects
 from gcp_storage_emulator.settings import STORAGE_DIR
-from gcp_storage_emulator.storage import Storage, _FileStore
+from gcp_storage_emulator.storage import _FileStore
+from uploads import MODE, ResumableStorage, cancel
 
 Handler = Callable[..., None]
 
 IDLE_SECONDS = 60
 METADATA = ".meta"
 TEMPORARY = ".tmp-"
+SUMMARY = ".backup.json"
+"""The backup's last member, by which a whole one is known: objects by bucket."""
+NOT_IN_A_BACKUP = ("_resumable", "_softdelete")
+"""What is half uploaded or deleted."""
 
 _log = logging.getLogger("gcs")
 # The emulator keeps its state in plain dictionaries and one .meta file: one request at a time touches them.
@@ -51,8 +62,7 @@ class AtomicStore(_FileStore):
             try:
                 file.write(content)
                 file.flush()
-                # Readable by the BigQuery emulator, whoever it runs as
-                os.fchmod(file.fileno(), 0o644)
+                os.fchmod(file.fileno(), MODE)
                 os.fsync(file.fileno())
                 os.replace(file.name, path)
             finally:
@@ -72,9 +82,53 @@ class Server(ThreadingHTTPServer):
 
 
 class RequestHandler(emulator.RequestHandler):
-    """The emulator's, but a silent connection is closed after a while."""
+    """The emulator's, but a silent connection is closed after a while, and there is a backup."""
 
     timeout = IDLE_SECONDS
+
+    def do_GET(self) -> None:
+        """Answer ``/backup`` with a tar of all buckets; leave the rest to the emulator."""
+        if self.path != "/backup":
+            super().do_GET()
+            return
+        # Its reader reads another part of the backup first, and that may take long
+        self.connection.settimeout(None)
+        with snapshot(self.storage) as (folder, summary):
+            self.send_response(HTTPStatus.OK)
+            self.send_header("Content-Type", "application/x-tar")
+            self.end_headers()
+            with tarfile.open(fileobj=self.wfile, mode="w|") as tar:
+                tar.add(folder, STORAGE_DIR)
+                member = tarfile.TarInfo(SUMMARY)
+                member.size = len(summary)
+                tar.addfile(member, io.BytesIO(summary))
+
+
+@contextmanager
+def snapshot(storage: Any) -> Iterator[tuple[Path, bytes]]:
+    """Make a folder with all objects of this moment, and its summary.
+
+    Its files are links, which cost nothing: no file of ours is ever changed in place.
+    """
+    root: Path = storage._store._root
+    with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=root.parent) as folder:
+        copy = Path(folder) / root.name
+        with _state:
+            shutil.copytree(root, copy, copy_function=os.link, ignore=partial(_left_out, str(root)))
+            summary = json.dumps(counts(storage)).encode()
+        yield copy, summary
+
+
+def counts(storage: Any) -> dict[str, Any]:
+    """Return the number of objects by bucket, and their size altogether."""
+    sizes = {
+        bucket: [int(known["size"]) for known in storage.objects.get(bucket, {}).values()] for bucket in storage.buckets
+    }
+    return {"rows": {bucket: len(found) for bucket, found in sizes.items()}, "bytes": sum(map(sum, sizes.values()))}
+
+
+def _left_out(root: str, folder: str, names: list[str]) -> list[str]:
+    return [name for name in names if folder == root and (name in NOT_IN_A_BACKUP or name.startswith(TEMPORARY))]
 
 
 # --- after a crash: what lies on the disk is the truth, .meta is corrected ---
@@ -85,13 +139,16 @@ def open_storage(data_dir: Path) -> Any:
     root = data_dir / STORAGE_DIR
     for stray in root.glob(f"{TEMPORARY}*"):
         stray.unlink()
+    for stray in data_dir.glob(f"{TEMPORARY}*"):
+        shutil.rmtree(stray)
     try:
-        storage = Storage(data_dir=str(data_dir))
+        storage = ResumableStorage(data_dir=str(data_dir))
     except ValueError:
         _log.error("%s cannot be read: kept as %s.broken, written anew", METADATA, METADATA)
         (root / METADATA).rename(root / f"{METADATA}.broken")
-        storage = Storage(data_dir=str(data_dir))
+        storage = ResumableStorage(data_dir=str(data_dir))
     storage._store = AtomicStore(use_memory=False, root=root)
+    storage.forget_old_uploads(datetime.now())
     reconcile(storage, root)
     return storage
 
@@ -157,6 +214,11 @@ def token(request: Any, response: Any, storage: Any) -> None:
     response.json({"access_token": "local-emulator", "token_type": "Bearer", "expires_in": 3600})
 
 
+def answer_counts(request: Any, response: Any, storage: Any) -> None:
+    """Answer with the number of objects by bucket."""
+    response.json(counts(storage))
+
+
 def not_found(request: Any, response: Any, storage: Any) -> None:
     """Answer 404."""
     response.status = HTTPStatus.NOT_FOUND
@@ -191,6 +253,11 @@ def resource_without_address(*args: Any, **options: Any) -> dict[str, Any]:
     return resource
 
 
+def with_cancel(methods: dict[str, Handler]) -> dict[str, Handler]:
+    """Let an upload be given up where it is made."""
+    return {**methods, emulator.DELETE: cancel} if objects.upload_partial in methods.values() else methods
+
+
 def install() -> None:
     """Put the routes and functions of this module in the place of the emulator's own."""
     objects._make_object_resource = resource_without_address
@@ -199,10 +266,11 @@ def install() -> None:
     routes = (
         (r"^/token$", {emulator.POST: token}),
         (r"^/wipe$", {emulator.GET: not_found}),
+        (r"^/counts$", {emulator.GET: answer_counts}),
         *(route for route in emulator.HANDLERS if route[0] != r"^/wipe$"),
     )
     emulator.HANDLERS = tuple(
-        (pattern, {method: guarded(own.get(handler, handler)) for method, handler in methods.items()})
+        (pattern, {method: guarded(own.get(handler, handler)) for method, handler in with_cancel(methods).items()})
         for pattern, methods in routes
     )
     # The router falls back on this one, past the table

@@ -1,5 +1,6 @@
 import base64
 import hashlib
+import io
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -112,14 +114,69 @@ def test_an_object_bears_no_address_of_its_uploader(emulator: Emulator) -> None:
     assert "mediaLink" not in emulator.resource("anywhere")
 
 
-def test_an_upload_in_parts_arrives_whole(emulator: Emulator) -> None:
+def begin_upload(emulator: Emulator, name: str) -> str:
+    """Where its parts are to be sent."""
     start = "/upload/storage/v1/b/taxi/o?uploadType=resumable"
-    body, kind = json.dumps({"name": "parts"}).encode(), {"Content-Type": "application/json"}
+    body, kind = json.dumps({"name": name}).encode(), {"Content-Type": "application/json"}
     with urlopen(Request(emulator.url + start, body, kind), timeout=2) as answer:
-        session = answer.headers["Location"].removeprefix(emulator.url)
-    assert emulator.ask(session, b"first ", "PUT", **{"Content-Range": "bytes 0-5/12"})[0] == 308
-    assert emulator.ask(session, b"second", "PUT", **{"Content-Range": "bytes 6-11/12"})[0] == 200
-    assert emulator.resource("parts")["md5Hash"] == md5(b"first second")
+        return str(answer.headers["Location"].removeprefix(emulator.url))
+
+
+def send(emulator: Emulator, session: str, part: bytes, place: str) -> int:
+    return emulator.ask(session, part, "PUT", **{"Content-Range": f"bytes {place}"})[0]
+
+
+def half_uploaded(emulator: Emulator) -> list[Path]:
+    return list((emulator.folder / "_resumable").glob("*"))
+
+
+def test_an_upload_in_parts_arrives_whole(emulator: Emulator) -> None:
+    session = begin_upload(emulator, "folder/parts")
+    assert send(emulator, session, b"first ", "0-5/*") == 308
+    assert emulator.ask("/storage/v1/b/taxi/o/folder%2Fparts")[0] == 404
+    assert send(emulator, session, b"second", "6-11/12") == 200
+    assert emulator.resource("folder%2Fparts")["md5Hash"] == md5(b"first second")
+    assert emulator.ask("/storage/v1/b/taxi/o/folder%2Fparts?alt=media") == (200, b"first second")
+    assert half_uploaded(emulator) == []
+
+
+def test_a_part_that_is_sent_again_takes_its_own_place(emulator: Emulator) -> None:
+    session = begin_upload(emulator, "again")
+    for part, place in ((b"first ", "0-5/*"), (b"secon", "6-10/*"), (b"second", "6-11/*")):
+        assert send(emulator, session, part, place) == 308
+    assert send(emulator, session, b"beyond", "99-104/*") == 400
+    assert send(emulator, session, b"", "*/12") == 200
+    assert emulator.ask("/storage/v1/b/taxi/o/again?alt=media") == (200, b"first second")
+
+
+def test_an_upload_that_is_given_up_leaves_nothing(emulator: Emulator) -> None:
+    session = begin_upload(emulator, "never")
+    assert send(emulator, session, b"first ", "0-5/*") == 308
+    assert len(half_uploaded(emulator)) == 1
+    assert emulator.ask(session, method="DELETE")[0] == 204
+    assert half_uploaded(emulator) == []
+    assert emulator.ask(session, method="DELETE")[0] == 404
+    assert send(emulator, session, b"second", "6-11/12") == 404
+
+
+def test_after_a_restart_uploads_go_on_but_week_old_ones_are_gone(tmp_path: Path) -> None:
+    with running(tmp_path) as emulator:
+        emulator.make_bucket()
+        session, old = begin_upload(emulator, "new"), begin_upload(emulator, "old")
+        for begun in (session, old):
+            assert send(emulator, begun, b"first ", "0-5/*") == 308
+        metadata = emulator.folder / ".meta"
+    known = json.loads(metadata.read_text())
+    (name,) = (name for name in known["resumable"] if ":old:" in name)
+    known["resumable"] = {
+        key.replace(name, "taxi:old:2020-01-01 00:00:00.5"): it for key, it in known["resumable"].items()
+    }
+    metadata.write_text(json.dumps(known))
+    with running(tmp_path) as emulator:
+        assert len(half_uploaded(emulator)) == 1
+        assert send(emulator, session, b"second", "6-11/12") == 200
+        assert send(emulator, old, b"second", "6-11/12") == 404
+        assert half_uploaded(emulator) == []
 
 
 def test_an_object_below_another_object_is_refused_in_words(emulator: Emulator) -> None:
@@ -167,3 +224,38 @@ def test_a_broken_meta_file_costs_no_object(tmp_path: Path) -> None:
     with running(tmp_path) as emulator:
         assert emulator.ask("/storage/v1/b/taxi/o/month?alt=media") == (200, b"rides")
         assert emulator.resource("month")["md5Hash"] == md5(b"rides")
+
+
+def test_a_backup_holds_every_object_and_leaves_nothing_behind(emulator: Emulator) -> None:
+    emulator.upload("data/green/month.parquet", b"trips")
+    emulator.upload("_softdelete/mine", b"kept")
+    before = set(emulator.folder.parent.iterdir())
+    status, content = emulator.ask("/backup")
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        files = {member.name: tar.extractfile(member) for member in tar if member.isreg()}
+        trips, kept = files[".cloudstorage/taxi/data/green/month.parquet"], files[".cloudstorage/taxi/_softdelete/mine"]
+        assert status == 200 and trips and trips.read() == b"trips" and kept and kept.read() == b"kept"
+        assert list(files)[-1] == ".backup.json"
+    assert set(emulator.folder.parent.iterdir()) == before
+
+
+def test_what_a_backup_holds_is_what_was_there_when_it_began(emulator: Emulator) -> None:
+    """Though objects change while it is read, and though its reader takes its time."""
+    before, after = b"before" * 100_000, b"after" * 100_000
+    for number in range(20):
+        emulator.upload(f"many/{number}", before)
+    with urlopen(f"{emulator.url}/backup", timeout=5) as answer:
+        first = answer.read(1)
+        for number in range(20):
+            emulator.upload(f"many/{number}", after)
+        content = first + answer.read()
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        contents = {file.read() for member in tar if "/many/" in member.name and (file := tar.extractfile(member))}
+    assert contents == {before}
+
+
+def test_counts_are_objects_by_bucket(emulator: Emulator) -> None:
+    before = json.loads(emulator.ask("/counts")[1])
+    emulator.upload("counted", b"12345")
+    after = json.loads(emulator.ask("/counts")[1])
+    assert after == {"rows": {"taxi": before["rows"]["taxi"] + 1}, "bytes": before["bytes"] + 5}

@@ -1,0 +1,41 @@
+"""Orion's server: what `prefect server start` runs, without a second Python around it, and with its exit code.
+
+Its imports take longer than Postgres takes to start, so they do not wait for it.
+"""
+
+import asyncio
+import os
+import time
+
+import asyncpg
+import uvicorn
+from prefect.server.api.server import create_app
+
+DATABASE_TIMEOUT = 60
+"""Seconds in which the database must answer; then this ends with an error, and is started again."""
+NOT_YET = (OSError, asyncpg.CannotConnectNowError)
+"""What a database says that is still starting."""
+
+
+async def database_answers(url: str) -> None:
+    """Waits until the database takes connections.
+
+    Raises:
+        SystemExit: it does not; the text says why. Any other error is the database's own answer.
+    """
+    deadline = time.monotonic() + DATABASE_TIMEOUT
+    while True:
+        try:
+            connection = await asyncpg.connect(url.replace("+asyncpg", ""), timeout=10)
+            await connection.close()
+            return
+        except NOT_YET as error:
+            if time.monotonic() > deadline:
+                raise SystemExit(f"the database does not answer: {error}") from error
+            await asyncio.sleep(0.1)
+
+
+if __name__ == "__main__":
+    app = create_app()
+    asyncio.run(database_answers(os.environ["PREFECT_API_DATABASE_CONNECTION_URL"]))
+    uvicorn.run(app, host="0.0.0.0", port=4200, timeout_keep_alive=5)
