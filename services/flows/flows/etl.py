@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_table_artifact
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
 
 from etl_gcs_to_bq import gcs_to_bigquery
 from etl_web_to_gcs import web_to_gcs
 from orionbox import bigquery, parquet, postgres
-from orionbox.blocks import bigquery_client, bucket, postgres_uri
+from orionbox.blocks import bigquery_client, open_object, postgres_uri
 from orionbox.errors import RETRY_IO, IncompleteRunError, describe
-from orionbox.report import ARTIFACT_KEY, MonthReport, Stopwatch, differences
+from orionbox.progress import told
+from orionbox.report import ARTIFACT_KEY, SUMMARY_KEY, MonthReport, Stopwatch, differences, page_name, summary
+from orionbox.resources import slot
 from orionbox.settings import Settings
 from orionbox.trips import Color, StagedMonth, TripFile, trip_files
 
@@ -19,10 +22,12 @@ from orionbox.trips import Color, StagedMonth, TripFile, trip_files
 @task(**RETRY_IO, task_run_name="gcs-to-postgres {month.trips.name}")
 def gcs_to_postgres(month: StagedMonth) -> float:
     """Replaces the month in Postgres by the object's rows; returns the seconds that took."""
-    watch, trips = Stopwatch(), month.trips
-    with watch.time("postgres"), bucket().blob(trips.object_name).open("rb") as file:
-        rows = postgres.replace_month(postgres_uri(), trips, parquet.read_parquet(file))
-    get_run_logger().info("%s: %s rows -> Postgres %s", month.uri, f"{rows:,}", trips.table)
+    watch, trips, log = Stopwatch(), month.trips, get_run_logger()
+    with slot(), watch.time("postgres"), open_object(trips.object_name) as file:
+        batches = parquet.read_parquet(file)
+        batches = told(batches, log.info, month.uri, "Postgres", lambda rows: rows / month.rows["source"])
+        rows = postgres.replace_month(postgres_uri(), trips, batches)
+    log.info("%s: %s rows -> Postgres %s", month.uri, f"{rows:,}", trips.table)
     return watch.seconds["postgres"]
 
 
@@ -30,7 +35,7 @@ def gcs_to_postgres(month: StagedMonth) -> float:
 def count(month: StagedMonth, bigquery_seconds: float, postgres_seconds: float) -> MonthReport:
     """Counts the month's rows in every store, each asked anew."""
     settings, trips = Settings.from_environment(), month.trips
-    with bucket().blob(trips.object_name).open("rb") as file:
+    with open_object(trips.object_name) as file:
         in_parquet = parquet.count_rows(file)
     rows = {
         "source": month.rows["source"],
@@ -51,7 +56,7 @@ def move(trips: TripFile) -> list[PrefectFuture]:
 
 
 def publish(months: list[list[PrefectFuture]]) -> None:
-    """Leaves the counts as an artifact of the run.
+    """Leaves the counts as artifacts of the run: a table, and a page of text with a link to its charts.
 
     Raises:
         IncompleteRunError: a month failed on its way, or its counts differ.
@@ -59,10 +64,13 @@ def publish(months: list[list[PrefectFuture]]) -> None:
     states = [[task_run.wait() for task_run in month] for month in months]
     reports = [month[-1].result() for month in states if month[-1].is_completed()]
     create_table_artifact(table=[report.flat() for report in reports], key=ARTIFACT_KEY)
+    settings = Settings.from_environment()
+    page = f"{settings.start_url}/reports/{page_name(flow_run.name, flow_run.id)}"
+    create_markdown_artifact(summary(reports, page, settings.cloud_in_words), key=SUMMARY_KEY)
     failed = [state for month in states for state in month if state.is_failed() or state.is_crashed()]
     faults = [describe(state.result(raise_on_failure=False)) for state in failed] + differences(reports)
     if faults:
-        raise IncompleteRunError("\n".join(faults))
+        raise IncompleteRunError("\n".join(dict.fromkeys(faults)))
 
 
 @flow(name="etl")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from prefect import flow, get_run_logger, task
+from prefect.runtime import flow_run
 
 from orionbox.bigquery import replace_month
-from orionbox.blocks import bigquery_client, bucket
+from orionbox.blocks import bigquery_client, bucket, open_object
 from orionbox.errors import RETRY_IO, BadInputError
+from orionbox.parquet import count_rows
 from orionbox.report import Stopwatch
 from orionbox.settings import Settings
 from orionbox.trips import Color, StagedMonth, TripFile
@@ -20,15 +22,17 @@ def find_in_gcs(trips: TripFile) -> StagedMonth:
     if not source.blob(trips.object_name).exists():
         remedy = f"run etl_web_to_gcs for {trips.color} {trips.year}-{trips.month:02} first"
         raise BadInputError(f"{uri}: there is no such object; {remedy}")
-    return StagedMonth(trips, uri, source="", rows={}, seconds={})
+    with open_object(trips.object_name) as file:
+        rows = {"parquet": count_rows(file)}
+    return StagedMonth(trips, uri, source="", rows=rows, seconds={})
 
 
 @task(**RETRY_IO, task_run_name="gcs-to-bigquery {month.trips.name}")
 def gcs_to_bigquery(month: StagedMonth) -> float:
     """Replaces the month in BigQuery by the object's rows; returns the seconds that took."""
-    settings, watch, trips = Settings.from_environment(), Stopwatch(), month.trips
+    settings, watch, trips, rows = Settings.from_environment(), Stopwatch(), month.trips, month.rows["parquet"]
     with watch.time("bigquery"):
-        rows = replace_month(bigquery_client(settings.project), settings.dataset, trips, month.uri)
+        replace_month(bigquery_client(settings.project), settings.dataset, trips, month.uri, rows, flow_run.id)
     get_run_logger().info("%s: %s rows -> BigQuery %s.%s", month.uri, f"{rows:,}", settings.dataset, trips.table)
     return watch.seconds["bigquery"]
 

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from datetime import UTC, datetime, timedelta
 
+from google.api_core.exceptions import GoogleAPIError
+from google.api_core.retry import Retry
 from google.cloud import bigquery
 
+from orionbox import staging
+from orionbox.errors import IncompleteRunError
 from orionbox.schema import SOURCE_FILE, TRIPS, bigquery_columns
 from orionbox.trips import TripFile, table_name
+
+ABANDONED = timedelta(days=1)
+"""How old a table for loading must be for nobody to load into it any more; a load job of Google's ends in 6 hours."""
+CONFLICT = "aborted due to concurrent update"
+"""How Google's BigQuery ends one of two transactions that change the same table, as two months' do that are loaded side
+by side (https://cloud.google.com/bigquery/docs/transactions, "Transaction concurrency"). The emulator lets it wait."""
+
+
+def is_conflict(error: Exception) -> bool:
+    """Whether the transaction was undone for another one's sake, and may be tried again."""
+    return isinstance(error, GoogleAPIError) and CONFLICT in str(error)
+
+
+TRY_AGAIN = Retry(predicate=is_conflict, initial=1.0, maximum=20.0, timeout=600.0)
+"""Seconds; the pauses are of random length, so two do not meet again and again."""
 
 
 def create_tables(client: bigquery.Client, dataset: str) -> None:
@@ -19,7 +38,9 @@ def create_tables(client: bigquery.Client, dataset: str) -> None:
         client.create_table(table, exists_ok=True)
 
 
-def replace_month(client: bigquery.Client, dataset: str, trips: TripFile, uri: str) -> int:
+def replace_month(
+    client: bigquery.Client, dataset: str, trips: TripFile, uri: str, rows: int, run_id: str | None = None
+) -> None:
     """Puts the rows of a parquet object in place of the month's, in one transaction.
 
     Args:
@@ -27,17 +48,31 @@ def replace_month(client: bigquery.Client, dataset: str, trips: TripFile, uri: s
         dataset: the tables' dataset, in the client's project.
         trips: the month; its source file's name is the key.
         uri: `gs://bucket/name` of the parquet object.
+        rows: how many it has.
+        run_id: the flow run's, by which the sweeper knows what a killed load has left behind.
 
-    Returns:
-        The number of rows loaded.
+    Raises:
+        IncompleteRunError: BigQuery has read another number of rows; the month is as it was.
     """
-    staging = f"{client.project}.{dataset}.loading_{trips.color}_{uuid4().hex}"
+    fresh = f"{client.project}.{dataset}.{staging.new_name(trips.color, run_id)}"
     try:
-        rows = _load(client, staging, trips, uri)
-        client.query_and_wait(_swap(f"{client.project}.{dataset}.{trips.table}", staging, trips))
+        loaded = _load(client, fresh, trips, uri)
+        if loaded != rows:
+            raise IncompleteRunError(f"{uri}: has {rows:,} rows, of which BigQuery loaded {loaded:,}; run it again")
+        TRY_AGAIN(client.query_and_wait)(_swap(f"{client.project}.{dataset}.{trips.table}", fresh, trips))
     finally:
-        client.delete_table(staging, not_found_ok=True)
-    return rows
+        client.delete_table(fresh, not_found_ok=True)
+
+
+def drop_abandoned(client: bigquery.Client, dataset: str) -> None:
+    """Deletes tables in which a month was to wait, and which a load that was killed has left behind."""
+    for table in client.list_tables(f"{client.project}.{dataset}"):
+        if (
+            table.table_id.startswith(staging.PREFIX)
+            and table.created
+            and table.created < datetime.now(UTC) - ABANDONED
+        ):
+            client.delete_table(table, not_found_ok=True)
 
 
 def _load(client: bigquery.Client, table: str, trips: TripFile, uri: str) -> int:
@@ -50,12 +85,12 @@ def _load(client: bigquery.Client, table: str, trips: TripFile, uri: str) -> int
     return int(job.output_rows)
 
 
-def _swap(table: str, staging: str, trips: TripFile) -> str:
+def _swap(table: str, fresh: str, trips: TripFile) -> str:
     columns = ", ".join(TRIPS[trips.color].names)
     return f"""
         BEGIN TRANSACTION;
         DELETE FROM `{table}` WHERE {SOURCE_FILE} = '{trips.csv_name}';
-        INSERT INTO `{table}` ({columns}, {SOURCE_FILE}) SELECT {columns}, '{trips.csv_name}' FROM `{staging}`;
+        INSERT INTO `{table}` ({columns}, {SOURCE_FILE}) SELECT {columns}, '{trips.csv_name}' FROM `{fresh}`;
         COMMIT TRANSACTION;
     """
 

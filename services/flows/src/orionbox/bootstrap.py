@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from google.api_core.exceptions import Conflict
+from google.api_core.exceptions import Conflict, Forbidden
 from google.cloud.bigquery import Dataset
+from google.cloud.storage import Bucket
+from google.cloud.storage import Client as StorageClient
 from prefect import Flow, get_client
 from prefect._internal.compatibility.deprecated import PrefectDeprecationWarning
 from prefect.blocks.core import Block
@@ -34,17 +36,22 @@ from prefect_gcp.cloud_storage import GcsBucket
 from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
 
 from orionbox import bigquery, blocks, postgres
-from orionbox.settings import VARIABLES, Settings
+from orionbox.cluster import KEEP_RESULTS
+from orionbox.errors import BadInputError
+from orionbox.settings import COURSE_DATASET, VARIABLES, Settings
 
 log = get_logger("bootstrap")
 
-BUCKET = "prefect-de-zoomcamp"
-COURSE_DATASET = "dezoomcamp"
-"""The dataset that the course's own code writes to (`dezoomcamp.rides`)."""
 BLOCK_COLLECTIONS = ("prefect_gcp", "prefect_sqlalchemy")
 WORKSPACE = "workspace"
 """The folder of the student's own code."""
-FORWARDED = ("ORION_API_URL", "STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST", *VARIABLES.values())
+FORWARDED = (
+    "ORION_API_URL",
+    "STORAGE_EMULATOR_HOST",
+    "BIGQUERY_EMULATOR_HOST",
+    "DASK_DISTRIBUTED__DASHBOARD__LINK",
+    *VARIABLES.values(),
+)
 """What a run container is told of its surroundings; Prefect adds its own `PREFECT_*` settings."""
 
 
@@ -77,18 +84,37 @@ class Platform:
 
 
 def make_stores(credentials: GcpCredentials, connector: SqlAlchemyConnector, settings: Settings) -> None:
-    """The bucket, the datasets, and the trips' tables in both warehouses."""
+    """The bucket, the datasets, and the trips' tables in both warehouses.
+
+    Raises:
+        BadInputError: Google does not let the account do that.
+    """
     try:
-        credentials.get_cloud_storage_client(project=settings.project).create_bucket(BUCKET)
-        log.info("bucket %s: made", BUCKET)
-    except Conflict:
-        log.info("bucket %s: there", BUCKET)
-    client = credentials.get_bigquery_client(project=settings.project)
-    for dataset in (settings.dataset, COURSE_DATASET):
-        client.create_dataset(Dataset(f"{client.project}.{dataset}"), exists_ok=True)
-    bigquery.create_tables(client, settings.dataset)
+        bucket = ensure_bucket(credentials.get_cloud_storage_client(project=settings.project), settings)
+        client = credentials.get_bigquery_client(project=settings.project)
+        for name in (settings.dataset, COURSE_DATASET):
+            dataset = Dataset(f"{client.project}.{name}")
+            dataset.location = bucket.location  # a load job wants both in one place
+            client.create_dataset(dataset, exists_ok=True)
+        bigquery.create_tables(client, settings.dataset)
+        bigquery.drop_abandoned(client, settings.dataset)
+    except Forbidden as error:
+        raise BadInputError(f"Google says no: {error.message}; the roles that are needed: docs/cloud.md") from error
     postgres.create_tables(blocks.uri_of(connector))
     log.info("tables in BigQuery and Postgres: there")
+
+
+def ensure_bucket(client: StorageClient, settings: Settings) -> Bucket:
+    """The bucket. The emulator's is made where it is missing; at Google a bucket is its owner's to make, and to pay."""
+    if settings.is_real_cloud:
+        return client.get_bucket(settings.bucket)
+    try:
+        bucket = client.create_bucket(settings.bucket)
+        log.info("bucket %s: made", settings.bucket)
+    except Conflict:
+        bucket = client.get_bucket(settings.bucket)
+        log.info("bucket %s: there", settings.bucket)
+    return bucket
 
 
 async def register_block_types() -> None:
@@ -138,12 +164,16 @@ async def _drop_rendered_url(document_id: UUID) -> None:
             await client.update_block_document(document_id, update)
 
 
-def save_blocks(platform: Platform, credentials: GcpCredentials, connector: SqlAlchemyConnector) -> None:
+def save_blocks(
+    platform: Platform, credentials: GcpCredentials, connector: SqlAlchemyConnector, settings: Settings
+) -> None:
     """All blocks, under both of their names where the course uses two."""
     save(connector, blocks.POSTGRES)
     for name in blocks.CREDENTIALS:
         save(credentials, name)
-    save(GcsBucket(bucket=BUCKET, gcp_credentials=GcpCredentials.load(blocks.CREDENTIALS[0])), blocks.BUCKET)
+    keys = GcpCredentials.load(blocks.CREDENTIALS[0])
+    save(GcsBucket(bucket=settings.bucket, gcp_credentials=keys), blocks.BUCKET)
+    save(GcsBucket(bucket=settings.bucket, bucket_folder=blocks.RESULTS, gcp_credentials=keys), blocks.RESULTS)
     container = DockerContainer(
         image=platform.image,
         # The default, `prefect flow-run execute`, starts this very process from a second one: twice the imports
@@ -162,6 +192,7 @@ def save_blocks(platform: Platform, credentials: GcpCredentials, connector: SqlA
 def deploy() -> None:
     """The deployments, each of a flow beside this process's working directory."""
     from etl import etl
+    from etl_dask import etl_dask
     from ingest_data import ingest_data
     from parameterized_flow import etl_parent_flow
 
@@ -175,15 +206,23 @@ def deploy() -> None:
         (etl_parent_flow, "docker-flow", container),
     ):
         apply(flow, name, infrastructure)
+    # Its function lies in etl.py, which is where Prefect would look for the flow
+    apply(etl_dask, "dask", container, entrypoint="etl_dask.py:etl_dask", job_variables=KEEP_RESULTS)
 
 
-def apply(flow: Flow[Any, Any], name: str, infrastructure: Block) -> None:
+def apply(flow: Flow[Any, Any], name: str, infrastructure: Block, **options: Any) -> None:
     """Makes the deployment, or brings an older one up to date; a student's of the same name stays as it is."""
     if WORKSPACE in Path(asyncio.run(_path_of(f"{flow.name}/{name}")) or "").parts:
         log.info("deployment %s/%s: made elsewhere, left alone", flow.name, name)
         return
     Deployment.build_from_flow(
-        flow=flow, name=name, infrastructure=infrastructure, path=str(Path.cwd()), work_queue_name="default", apply=True
+        flow=flow,
+        name=name,
+        infrastructure=infrastructure,
+        path=str(Path.cwd()),
+        work_queue_name="default",
+        apply=True,
+        **options,
     )
     log.info("deployment %s/%s: there", flow.name, name)
 
@@ -215,7 +254,7 @@ def main() -> None:
     )
     make_stores(credentials, connector, settings)
     asyncio.run(register_block_types())
-    save_blocks(platform, credentials, connector)
+    save_blocks(platform, credentials, connector, settings)
     deploy()
 
 

@@ -1,7 +1,10 @@
-"""Throw-away keys for one platform: a service-account key, and a certificate authority for the offline internet.
+"""Throw-away keys for one platform: a service-account key, and a certificate authority with what it has signed.
 
-Nothing outside the platform trusts them. `python -m orionbox.keys TOKEN_URI PROJECT HOST...` prints them as one JSON
-object, file name to content; `make up` writes the files.
+Nothing outside the platform trusts them. Two commands print files as one JSON object, name to content; `make up`
+writes them:
+
+    python -m orionbox.keys platform TOKEN_URI PROJECT HOST...
+    python -m orionbox.keys gateway ADDRESS... <authority.key and authority.crt as one JSON object
 """
 
 from __future__ import annotations
@@ -9,7 +12,9 @@ from __future__ import annotations
 import json
 import secrets
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 from cryptography import x509
@@ -41,32 +46,62 @@ def service_account_key(token_uri: str, project: str) -> str:
 
 
 def certificates(hosts: list[str]) -> dict[str, str]:
-    """A new authority, one server certificate signed by it for all hosts, and the bundle that trusts both worlds."""
-    authority_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    authority_name = _name("Orionbox local authority")
-    authority = (
-        _certificate(authority_name, authority_name, authority_key)
+    """A new authority, one server certificate signed by it for all hosts, and the bundle that trusts both worlds.
+
+    The authority speaks for these hosts and for bare IPv4 addresses only: a browser that has imported it trusts it for
+    nothing else.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    names = [x509.DNSName(host) for host in hosts]
+    authority = _authority(key, [*names, x509.IPAddress(IPv4Network("0.0.0.0/0"))])
+    server_key, server = _server(hosts[0], names, key, authority)
+    return {
+        "authority.crt": _text(authority),
+        "authority.key": _pem(key),
+        "ca-bundle.crt": SYSTEM_BUNDLE.read_text() + _text(authority),
+        "internet.crt": server,
+        "internet.key": server_key,
+    }
+
+
+def gateway_certificate(authority: Mapping[str, str], addresses: Sequence[str]) -> dict[str, str]:
+    """A server certificate for IPv4 addresses, signed by the authority that `certificates` has made."""
+    key = serialization.load_pem_private_key(authority["authority.key"].encode(), None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError(f"authority.key is no key of an elliptic curve but {type(key).__name__}")
+    certificate = x509.load_pem_x509_certificate(authority["authority.crt"].encode())
+    names = [x509.IPAddress(IPv4Address(address)) for address in addresses]
+    server_key, server = _server("Orionbox gateway", names, key, certificate)
+    return {"gateway.crt": server, "gateway.key": server_key}
+
+
+def _authority(key: ec.EllipticCurvePrivateKey, speaks_for: list[x509.GeneralName]) -> x509.Certificate:
+    name = _name("Orionbox local authority")
+    return (
+        _certificate(name, name, key)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.NameConstraints(permitted_subtrees=speaks_for, excluded_subtrees=None), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False)
-        .sign(authority_key, hashes.SHA256())
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
     )
-    server = (
-        _certificate(_name(hosts[0]), authority_name, server_key)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
+
+
+def _server(
+    common_name: str, names: Sequence[x509.GeneralName], signer: ec.EllipticCurvePrivateKey, authority: x509.Certificate
+) -> tuple[str, str]:
+    """A new server key and its certificate, as text."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        _certificate(_name(common_name), authority.subject, key)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
-        .sign(authority_key, hashes.SHA256())
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        .sign(signer, hashes.SHA256())
     )
-    authority_pem = authority.public_bytes(serialization.Encoding.PEM).decode()
-    return {
-        "authority.crt": authority_pem,
-        "ca-bundle.crt": SYSTEM_BUNDLE.read_text() + authority_pem,
-        "internet.crt": server.public_bytes(serialization.Encoding.PEM).decode(),
-        "internet.key": _pem(server_key),
-    }
+    return _pem(key), _text(certificate)
 
 
 def _certificate(subject: x509.Name, issuer: x509.Name, key: PrivateKey) -> x509.CertificateBuilder:
@@ -100,15 +135,23 @@ def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
+def _text(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+
 def _pem(key: PrivateKey) -> str:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode()
 
 
-def main(token_uri: str, project: str, *hosts: str) -> None:
+def main(what: str, *arguments: str) -> None:
     """Prints the files."""
-    files = {"gcp-key.json": service_account_key(token_uri, project), **certificates(list(hosts))}
+    if what == "gateway":
+        files = gateway_certificate(json.load(sys.stdin), arguments)
+    else:
+        token_uri, project, *hosts = arguments
+        files = {"gcp-key.json": service_account_key(token_uri, project), **certificates(hosts)}
     json.dump(files, sys.stdout)
 
 

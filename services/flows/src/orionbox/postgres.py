@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
@@ -57,6 +57,9 @@ def replace_month(uri: str, trips: TripFile, batches: Iterable[pa.RecordBatch]) 
 
     Returns:
         The number of rows loaded.
+
+    Raises:
+        Exception: whatever `batches` raises; nothing has changed then.
     """
     schema = TRIPS[trips.color]
     partition, fresh = trips.name, f"{trips.name}.new"
@@ -64,7 +67,7 @@ def replace_month(uri: str, trips: TripFile, batches: Iterable[pa.RecordBatch]) 
         cursor.execute(f"SELECT pg_advisory_xact_lock(hashtext('{trips.csv_name}'))")
         source_file = f"{SOURCE_FILE} text NOT NULL DEFAULT '{trips.csv_name}'"
         cursor.execute(f'CREATE TABLE "{fresh}" ({postgres_columns(schema)}, {source_file})')
-        rows = cursor.adbc_ingest(fresh, pa.RecordBatchReader.from_batches(schema, batches), mode="append")
+        rows = _ingest(cursor, fresh, schema, batches)
         # Only from here on is the month's table touched: two loads never wait for each other's locks in a circle.
         cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
         ensure_table(cursor, trips.color)
@@ -75,7 +78,24 @@ def replace_month(uri: str, trips: TripFile, batches: Iterable[pa.RecordBatch]) 
             f'ALTER TABLE "{trips.table}" ATTACH PARTITION "{partition}" FOR VALUES IN (\'{trips.csv_name}\')'
         )
         connection.commit()
-    return int(rows)
+    return rows
+
+
+def _ingest(cursor: dbapi.Cursor, table: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+    """COPYs the batches as they come; an error in their making is raised as it is, not as the driver retells it."""
+    errors: list[Exception] = []
+
+    def watched() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from batches
+        except Exception as error:
+            errors.append(error)
+            raise
+
+    try:
+        return int(cursor.adbc_ingest(table, pa.RecordBatchReader.from_batches(schema, watched()), mode="append"))
+    except dbapi.Error as error:
+        raise (errors[0] if errors else error) from error
 
 
 def count_month(uri: str, trips: TripFile) -> int:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from typing import TypeVar
 
 from orionbox.trips import TripFile
 
 STORES = ("source", "parquet", "bigquery", "postgres")
 STAGES = ("fetch", "clean", "write", "upload", "bigquery", "postgres")
 ARTIFACT_KEY = "etl-report"
+SUMMARY_KEY = "etl-summary"
+
+Item = TypeVar("Item")
 
 
 @dataclass
 class Stopwatch:
-    """Seconds by stage."""
+    """Seconds by stage; stages that overlap count in full, each for itself."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -28,6 +33,19 @@ class Stopwatch:
             yield
         finally:
             self.add(stage, time.perf_counter() - start)
+
+    def wait(self, stage: str, items: Iterable[Item], sign: int = 1) -> Iterator[Item]:
+        """Passes the items on; the time until each is there is added to the stage, or with `sign=-1` taken off."""
+        iterator = iter(items)
+        while True:
+            start = time.perf_counter()
+            try:
+                item = next(iterator)
+            except StopIteration:
+                return
+            finally:
+                self.add(stage, sign * (time.perf_counter() - start))
+            yield item
 
     def add(self, stage: str, seconds: float) -> None:
         """Adds seconds to the stage."""
@@ -59,6 +77,29 @@ class MonthReport:
             else:
                 row[name] = value
         return row
+
+
+def summary(reports: Sequence[MonthReport], page: str, cloud: str) -> str:
+    """The counts and times as markdown, with a link to the run's page, and what the cloud is."""
+    head = ["| month | data | source file | parquet | BigQuery | Postgres | seconds |", "|---|---|--:|--:|--:|--:|--:|"]
+    rows = [_markdown_row(report) for report in reports]
+    verdict = "Every row is accounted for." if all(report.adds_up for report in reports) else "The counts differ."
+    times = "Seconds are those of a month's stages, added up; some of them run side by side."
+    return "\n".join(
+        [*head, *rows, "", f"{verdict} {times} {cloud}", "", f"[Charts of this run, and its numbers]({page})"]
+    )
+
+
+def _markdown_row(report: MonthReport) -> str:
+    counts = " | ".join(f"{report.rows[store]:,}" for store in STORES)
+    name = f"{report.color} {report.year}-{report.month:02}"
+    return f"| {name} | {report.source} | {counts} | {sum(report.seconds.values()):.2f} |"
+
+
+def page_name(name: str, run_id: str) -> str:
+    """The file name of a run's page: Orion's name for it in letters that any disk takes, and the start of its id."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "run"
+    return f"{plain}-{run_id[:8]}.html"
 
 
 def differences(reports: Sequence[MonthReport]) -> list[str]:

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 from orionbox.errors import BadInputError
 from orionbox.trips import RELEASE_URL
 
+BUCKET = "prefect-de-zoomcamp"
+"""The course's bucket, and the emulator's; Google gives a name to one owner only, so there it is another."""
+COURSE_DATASET = "dezoomcamp"
+"""The dataset that the course's own code writes to (`dezoomcamp.rides`)."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -20,6 +25,27 @@ class Settings:
     """The BigQuery dataset of the trips."""
     release_url: str = RELEASE_URL
     """The folder of the taxi files on the web."""
+    dask_scheduler: str = "tcp://dask-scheduler:8786"
+    """The cluster of flows that run on one."""
+
+    start_url: str = "http://localhost:4280"
+    """The start page, as a browser on the user's machine finds it."""
+    cloud: str = "emulators"
+    """What stands behind Cloud Storage and BigQuery: `emulators`, or `gcp`, which is Google."""
+    bucket: str = BUCKET
+    """The bucket of the parquet files."""
+
+    @property
+    def is_real_cloud(self) -> bool:
+        """Whether what is stored is stored at Google."""
+        return self.cloud == "gcp"
+
+    @property
+    def cloud_in_words(self) -> str:
+        """What a report says of the cloud."""
+        if self.is_real_cloud:
+            return f"Cloud Storage and BigQuery are Google's: project {self.project}, bucket {self.bucket}."
+        return "Cloud Storage and BigQuery are emulated."
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -35,5 +61,13 @@ class Settings:
         return cls(**values)
 
 
-VARIABLES = {"project": "GCP_PROJECT", "dataset": "BIGQUERY_DATASET", "release_url": "TAXI_RELEASE_URL"}
+VARIABLES = {
+    "project": "GCP_PROJECT",
+    "cloud": "CLOUD",
+    "bucket": "GCP_BUCKET",
+    "dataset": "BIGQUERY_DATASET",
+    "release_url": "TAXI_RELEASE_URL",
+    "dask_scheduler": "DASK_SCHEDULER_ADDRESS",
+    "start_url": "START_URL",
+}
 """The variable behind each setting."""

@@ -55,7 +55,7 @@ def _csv(trips: TripFile, rows: int) -> Iterator[bytes]:
 
 
 def _columns(trips: TripFile, rows: int, random: np.random.Generator) -> Columns:
-    """Plain columns by name; what a colour does not have is not asked for."""
+    """Plain columns by name, those of all colours together."""
     month = np.datetime64(f"{trips.year}-{trips.month:02}", "M")
     seconds = int(((month + 1).astype("datetime64[s]") - month.astype("datetime64[s]")).astype(int))
     pickup = month.astype("datetime64[s]") + random.integers(0, seconds, rows).astype("timedelta64[s]")
@@ -65,11 +65,11 @@ def _columns(trips: TripFile, rows: int, random: np.random.Generator) -> Columns
     tip = np.round(fare * random.choice([0.0, 0.15, 0.2, 0.25], rows), 2)
     tolls = random.choice([0.0, 6.12], rows, p=[0.95, 0.05])
     congestion = random.choice([0.0, 2.5], rows)
-    prefix = "t" if trips.color == "yellow" else "l"
+    pickup_name, dropoff_name = (field.name for field in TRIPS[trips.color] if field.type == TIME)
     return {
         "VendorID": random.integers(1, 3, rows),
-        f"{prefix}pep_pickup_datetime": pickup,
-        f"{prefix}pep_dropoff_datetime": pickup + (minutes * 60).astype("timedelta64[s]"),
+        pickup_name: pickup,
+        dropoff_name: pickup + (minutes * 60).astype("timedelta64[s]"),
         "passenger_count": random.choice(7, rows, p=[0.02, 0.72, 0.14, 0.04, 0.02, 0.03, 0.03]),
         "trip_distance": miles,
         "RatecodeID": random.choice([1, 2, 3, 5], rows, p=[0.95, 0.03, 0.01, 0.01]),

@@ -119,5 +119,5 @@ def parse_trip_files(color: str, year: str, months: str) -> list[TripFile]:
 
 def parse_csv_path(path: str) -> TripFile | None:
     """The month behind `green/green_tripdata_2021-01.csv.gz`; None where the name is another."""
-    match = re.fullmatch(r"(yellow|green)/\1_tripdata_(\d{4})-(\d{2})\.csv\.gz", path, re.ASCII)
+    match = re.fullmatch(rf"({'|'.join(COLORS)})/\1_tripdata_(\d{{4}})-(\d{{2}})\.csv\.gz", path, re.ASCII)
     return TripFile(match[1], int(match[2]), int(match[3])) if match else None

@@ -1,0 +1,52 @@
+"""Writes a run's page to standard output: `python -m orionbox.page RUN_ID`.
+
+Told by the environment where Orion, BigQuery and the taxi release are (`NAME_ADDRESS`), Orion's port for a browser
+(`ORION_PORT`), and which runtime this is (`RUNTIME`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+
+from orionbox.page.facts import Facts, UnknownRunError, gather
+from orionbox.page.figures import figures
+from orionbox.report import STORES
+from orionbox.settings import Settings
+
+STYLE = Path(__file__).parent.parent / "start" / "style.css"
+
+
+def render(facts: Facts) -> str:
+    """The page, with all that it needs inside it."""
+    environment = Environment(loader=PackageLoader("orionbox.page", "."), autoescape=True, trim_blocks=True)
+    return environment.get_template("page.html").render(
+        facts=facts,
+        figures=figures(facts),
+        totals=[sum(int(month[f"rows.{store}"]) for month in facts.months) for store in STORES],
+        stores=STORES,
+        style=Markup(STYLE.read_text(encoding="utf-8")),
+        orion=f"http://localhost:{os.environ['ORION_PORT']}",
+        runtime=os.environ["RUNTIME"],
+        cloud=Settings.from_environment().cloud_in_words,
+        now=datetime.now(UTC),
+    )
+
+
+def main() -> int:
+    """1 says that there is no such page, and why."""
+    try:
+        sys.stdout.write(render(gather(sys.argv[1])))
+    except UnknownRunError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""Stages that work at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+_END = object()
+
+
+def read_ahead(items: Iterable[Item]) -> Iterator[Item]:
+    """The same items; while one is being used, the next is made by a thread of its own. Errors come in their place.
+
+    The first is begun at once.
+    """
+    reader = ThreadPoolExecutor(1, "read-ahead")
+    iterator = iter(items)
+    return _items(reader, iterator, reader.submit(next, iterator, _END))
+
+
+def _items(reader: ThreadPoolExecutor, iterator: Iterator[Item], following: Future[Item | object]) -> Iterator[Item]:
+    with reader:
+        while (item := following.result()) is not _END:
+            following = reader.submit(next, iterator, _END)
+            yield item  # type: ignore[misc]  # mypy does not know that this is no _END

@@ -1,0 +1,137 @@
+"""Serves the start page, the documentation and the runs' pages: `python -m orionbox.start HOST PORT`.
+
+Told by the environment: `NAME_ADDRESS` and `NAME_PORT` of each service (`orionbox.services`), and the folders `DOCS`
+and `REPORTS`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+from jinja2 import Environment, PackageLoader
+from markdown import markdown
+
+from orionbox.start.asking import TIMEOUT, OrionDownError, Platform
+from orionbox.start.overview import find_run, gather
+
+PLATFORM: web.AppKey[Platform] = web.AppKey("platform", Platform)
+MAKING: web.AppKey[asyncio.Semaphore] = web.AppKey("making", asyncio.Semaphore)
+"""Who makes a run's page: one at a time."""
+HEADERS = {
+    # Whatever a page contains, the browser asks nobody else for anything
+    "Content-Security-Policy": "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+}
+RELOAD_SECONDS = 5
+"""How often the page asks again while something is down."""
+
+templates = Environment(loader=PackageLoader("orionbox.start", "."), autoescape=True, trim_blocks=True)
+routes = web.RouteTableDef()
+
+
+def page(template: str, **values: object) -> web.Response:
+    """A page made from a template."""
+    text = templates.get_template(template).render(**values)
+    return web.Response(text=text, content_type="text/html", headers=HEADERS)
+
+
+@routes.get("/")
+async def start(request: web.Request) -> web.Response:
+    """What runs, what ran, what to do next."""
+    overview = await gather(request.app[PLATFORM])
+    response = page("start.html", overview=overview, orion=request.app[PLATFORM].orion_link)
+    if overview.down:
+        response.headers["Refresh"] = str(RELOAD_SECONDS)
+    return response
+
+
+@routes.get("/healthz")
+async def health(request: web.Request) -> web.Response:
+    """That this server answers; how the others are is not its health."""
+    return web.Response(text="ok\n")
+
+
+@routes.get("/style.css")
+async def style(request: web.Request) -> web.StreamResponse:
+    """How all pages look."""
+    return web.FileResponse(Path(__file__).with_name("style.css"), headers=HEADERS)
+
+
+@routes.get(r"/docs/{name:[a-z0-9-]+}.md")
+async def document(request: web.Request) -> web.Response:
+    """A page of docs/."""
+    file = Path(os.environ["DOCS"]) / f"{request.match_info['name']}.md"
+    if not file.is_file():
+        raise web.HTTPNotFound(text=f"There is no docs/{file.name}.\n")
+    text = file.read_text(encoding="utf-8")
+    body = markdown(text, extensions=["fenced_code", "tables", "toc"])
+    return page("document.html", title=text.partition("\n")[0].lstrip("# "), body=body)
+
+
+@routes.get(r"/docs/images/{name:[a-z0-9-]+\.png}")
+async def image(request: web.Request) -> web.StreamResponse:
+    """A picture of docs/."""
+    return _file(Path(os.environ["DOCS"]) / "images" / request.match_info["name"])
+
+
+@routes.get(r"/reports/{name:[a-z0-9-]+}-{start:[0-9a-f]{8}}.html")
+async def report(request: web.Request) -> web.StreamResponse:
+    """A run's page: as it was kept, or made now."""
+    name, start = request.match_info["name"], request.match_info["start"]
+    kept = Path(os.environ["REPORTS"]) / f"{name}-{start}.html"
+    if kept.is_file():
+        return _file(kept)
+    try:
+        run_id = await find_run(request.app[PLATFORM], start)
+    except OrionDownError as error:
+        raise web.HTTPServiceUnavailable(text="Orion does not answer; try again, or start it: make up\n") from error
+    if not run_id:
+        raise web.HTTPNotFound(text=f"There is no run {name} ({start}…) that has counted anything.\n")
+    async with request.app[MAKING]:
+        made = await make_page(run_id)
+    if not made:
+        raise web.HTTPServiceUnavailable(text="The page could not be made; why: make logs SERVICE=start\n")
+    return web.Response(text=made, content_type="text/html", headers=HEADERS)
+
+
+async def make_page(run_id: str) -> str:
+    """The run's page, by a process of its own: what that needs of memory goes with it. Empty if that fails."""
+    command = (sys.executable, "-m", "orionbox.page", run_id)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    text, _ = await process.communicate()
+    return "" if process.returncode else text.decode()
+
+
+def _file(path: Path) -> web.FileResponse:
+    if not path.is_file():
+        raise web.HTTPNotFound(text=f"There is no {path.name}.\n")
+    return web.FileResponse(path, headers=HEADERS)
+
+
+async def _ask_with(app: web.Application) -> AsyncIterator[None]:
+    """Opens what asks the services. Each time it looks up their addresses: one that is restarted gets another."""
+    connector = aiohttp.TCPConnector(force_close=True, use_dns_cache=False)
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
+        app[PLATFORM] = Platform(session, os.environ)
+        yield
+
+
+def make_app() -> web.Application:
+    """The server."""
+    app = web.Application()
+    app[MAKING] = asyncio.Semaphore(1)
+    app.add_routes(routes)
+    app.cleanup_ctx.append(_ask_with)
+    return app
+
+
+if __name__ == "__main__":
+    web.run_app(make_app(), host=sys.argv[1], port=int(sys.argv[2]), access_log=None, print=None)
