@@ -2,7 +2,7 @@
 COLOR ?= yellow
 YEAR ?= 2021
 MONTHS ?= 1,2
-export COLOR YEAR MONTHS FROM SERVICE
+export COLOR YEAR MONTHS FROM SERVICE FILE SECRETS SPLIT ONLY ROWS
 
 CTL := PYTHONPATH=services/flows/src python3 -m ctl
 BIN := .venv/bin
@@ -13,8 +13,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
 up: ## build what is missing, start everything, print every address (RUNTIME=embedded: without Docker)
-	@$(CTL) up
-run-etl: ## the main job: web to GCS to BigQuery and Postgres (COLOR=yellow YEAR=2021 MONTHS=1,2)
+	@sh infra/doctor/doctor.sh quick && $(CTL) up
+run-etl: ## the main job: web to GCS to BigQuery and Postgres (COLOR=yellow YEAR=2021 MONTHS=1,2; ENGINE=dask: on workers)
 	@$(CTL) run-etl
 ingest: ## CSV straight into Postgres (COLOR= YEAR= MONTHS=)
 	@$(CTL) ingest
@@ -34,6 +34,16 @@ down: ## stop everything; data stays
 	@$(CTL) down
 reset: ## stop everything and delete its data
 	@$(CTL) reset
+backup: ## Orion's state, warehouse, bucket and BigQuery into one file in backups/ (SECRETS=yes: also what opens its blocks)
+	@$(CTL) backup
+restore: ## FILE= back into an empty platform
+	@$(CTL) restore
+bundle: ## all of it in one file for machines without a network, in bundles/ (SPLIT=4000 in parts of that many MB)
+	@$(CTL) bundle
+load: ## FILE= take over a bundle, and start from it
+	@$(CTL) load
+doctor: ## what this machine has and lacks for it, a line each with the fix; needs nothing built
+	@sh infra/doctor/doctor.sh # a Windows line ending here does no harm
 engine: ## install and start Docker Engine and Compose (Debian, Ubuntu; as root)
 	@sh infra/engine/install.sh
 
@@ -45,12 +55,22 @@ test-integration: venv ## tests against real Postgres and emulators
 	@$(BIN)/pytest tests/integration
 test-e2e: venv ## tests of the whole platform, browser included
 	@$(BIN)/pytest tests/e2e
+bench: ## measure it against its goals, on a platform of its own (ONLY=ingest for one topic, ROWS=10000 for a try)
+	@PYTHONPATH=services/flows/src python3 -m bench
+bench-report:
+	@PYTHONPATH=services/flows/src python3 -m bench.report
+chaos: ## strike it with every fault, on a platform of its own, half an hour (ONLY=kill-orion,pause or ONLY=kill@load for some)
+	@PYTHONPATH=services/flows/src python3 -m chaos
+chaos-report:
+	@PYTHONPATH=services/flows/src python3 -m chaos.report
 lint: venv ## formatting, lint and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 lock: venv ## renew all requirements.lock files
 	@sh infra/lock.sh
+licences: venv ## renew docs/licences.md from the images, after make lock and make up
+	@PYTHONPATH=services/flows/src python3 -m infra.licences
 venv:
 	@sh tests/setup.sh
 
-.PHONY: help up run-etl ingest data status logs shell inbox psql down reset engine
-.PHONY: test test-unit test-integration test-e2e lint lock venv
+.PHONY: help up run-etl ingest data status logs shell inbox psql down reset backup restore bundle load doctor engine
+.PHONY: test test-unit test-integration test-e2e bench bench-report chaos chaos-report lint lock licences venv

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
-from ctl import data, inbox, jobs
+from ctl import backup, bundle, cloud, data, inbox, jobs, restore, validity
 from ctl.runtime import Runtime, choose
 from ctl.shell import CommandError, say
 from orionbox.errors import BadInputError
@@ -21,10 +21,15 @@ COMMANDS: dict[str, Callable[[Runtime], int]] = {
     "shell": lambda runtime: runtime.shell(),
     "psql": lambda runtime: runtime.psql(),
     "build": lambda runtime: runtime.build(),
+    "cloud-check": cloud.check,
     "run-etl": jobs.run_etl,
     "ingest": jobs.ingest,
     "data": data.fill,
     "inbox": inbox.show,
+    "backup": backup.make,
+    "restore": restore.restore,
+    "bundle": bundle.make,
+    "load": bundle.load,
 }
 TAKES_MONTHS = ("run-etl", "ingest", "data")
 OTHERS_OUTPUT = ("logs", "shell", "psql")
@@ -39,8 +44,11 @@ def main(arguments: list[str]) -> int:
     try:
         if arguments[0] in TAKES_MONTHS:
             data.wanted_files()  # what is typed wrong is said before anything else
+        validity.check()
         runtime, reason = choose()
         print(f"runtime: {runtime.NAME} ({reason})", flush=True, file=_output(arguments[0]))
+        if cloud.is_real():
+            print(cloud.announcement(), flush=True, file=_output(arguments[0]))
         return COMMANDS[arguments[0]](runtime)
     except BadInputError as error:
         say(str(error))

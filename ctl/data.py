@@ -17,7 +17,7 @@ from urllib.request import urlopen
 from ctl.runtime import Runtime
 from ctl.shell import ROOT, CommandError, environment, say
 from orionbox.errors import BadInputError
-from orionbox.trips import FIRST_MONTH, LAST_MONTH, TripFile, parse_csv_path, parse_trip_files
+from orionbox.trips import FIRST_MONTH, LAST_MONTH, RELEASE_URL, TripFile, parse_csv_path, parse_trip_files
 
 DATA = ROOT / "data"
 SOURCES = DATA / "sources.json"
@@ -61,16 +61,35 @@ def import_folder(folder: Path) -> int:
     """Copies every taxi file of the release's layout below `folder`; one that is there already is not copied again."""
     if not folder.is_dir():
         raise BadInputError(f"FROM={folder}: there is no such folder")
-    found = [path for path in sorted(folder.rglob("*")) if path.is_file() and _release_path(path)]
+    found = _found(folder)
     if not found:
         raise BadInputError(f"FROM={folder}: no file in it is named like green/green_tripdata_2021-01.csv.gz")
     for path in found:
         source = _check(path)
         name = _release_path(path)
-        _copy(path, DATA / name)
+        _copy(path, name)
         _note(name, source)
         say(f"data/{name}: {source}, {path.stat().st_size / 1e6:.1f} MB")
     return 0
+
+
+def taxi_files() -> list[Path]:
+    """Every file of the release that is in data/, and the list that says where they came from."""
+    return [*_found(DATA), *filter(Path.is_file, [SOURCES])]
+
+
+def take_over(folder: Path) -> None:
+    """Copies the taxi files of another data/, just as they are, with what its own list says of each."""
+    known = sources(folder)
+    for path in _found(folder):
+        name = _release_path(path)
+        _copy(path, name)
+        _note(name, known.get(name, "import"))
+        say(f"data/{name}: {sources()[name]}, {path.stat().st_size / 1e6:.1f} MB")
+
+
+def _found(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and _release_path(path)]
 
 
 def _release_path(path: Path) -> str:
@@ -88,7 +107,7 @@ def _check(path: Path) -> str:
             header = stream.readline(65_536)
     except (OSError, EOFError) as error:
         raise BadInputError(f"{path}: not a gzip file ({error}); nothing of it was imported") from error
-    if b"VendorID" not in header:
+    if b"pickup_datetime" not in header:
         raise BadInputError(f"{path}, line 1: not the header of a taxi file; nothing of it was imported")
     return "synthetic" if is_marked(path) else "import"
 
@@ -99,64 +118,75 @@ def is_marked(path: Path) -> bool:
         return SYNTHETIC_MARK in file.read(128)
 
 
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".part-{target.name}")
+def _copy(source: Path, name: str) -> None:
+    partial = _partial(name)
     shutil.copyfile(source, partial)
     partial.chmod(0o644)
-    os.replace(partial, target)
+    os.replace(partial, DATA / name)
 
 
 def ensure(files: list[TripFile], runtime: Runtime) -> None:
     """Gets what is not in data/ yet: from the release, or generated where that is out of reach."""
     for trips in files:
-        if (DATA / trips.csv_path).exists():
-            say(f"data/{trips.csv_path}: {sources().get(trips.csv_path, 'import')}")
+        path = DATA / trips.csv_path
+        if path.exists():
+            if trips.csv_path not in sources():  # put there by hand
+                _note(trips.csv_path, "synthetic" if is_marked(path) else "import")
+            say(f"data/{trips.csv_path}: {sources()[trips.csv_path]}")
             continue
-        (DATA / trips.color).mkdir(parents=True, exist_ok=True)
-        if not _download(trips):
+        if not _download(trips.csv_path):
             _generate(trips, runtime)
+        elif not any((DATA / name).exists() for name in ZONES):
+            _download(ZONES[0])
 
 
-def _download(trips: TripFile) -> bool:
-    partial = DATA / trips.color / f".part-{trips.csv_name}"
+def _download(name: str) -> bool:
+    """Gets a file of the release; False where it is out of reach."""
+    partial = _partial(name)
     try:
-        with urlopen(trips.url(), timeout=DOWNLOAD_TIMEOUT) as response, partial.open("wb") as file:
+        with urlopen(f"{RELEASE_URL}/{name}", timeout=DOWNLOAD_TIMEOUT) as response, partial.open("wb") as file:
             shutil.copyfileobj(response, file)
     except (URLError, OSError) as error:
         partial.unlink(missing_ok=True)
-        say(f"data/{trips.csv_path}: cannot be downloaded here ({error})")
+        say(f"data/{name}: cannot be downloaded here ({error})")
         return False
-    return _adopt(partial, trips, "download")
+    _adopt(partial, name, "download")
+    return True
 
 
 def _generate(trips: TripFile, runtime: Runtime) -> None:
-    partial = DATA / trips.color / f".part-{trips.csv_name}"
+    partial = _partial(trips.csv_path)
     command = runtime.flows_command("orionbox.synthetic", trips.color, str(trips.year), str(trips.month))
     with partial.open("wb") as file:
         done = subprocess.run(command, cwd=ROOT, env=environment(), stdout=file)
     if done.returncode:
         partial.unlink()
         raise CommandError(f"data/{trips.csv_path}: could not be generated; see above")
-    _adopt(partial, trips, "synthetic")
+    _adopt(partial, trips.csv_path, "synthetic")
 
 
-def _adopt(partial: Path, trips: TripFile, source: str) -> bool:
-    os.replace(partial, DATA / trips.csv_path)
-    _note(trips.csv_path, source)
+def _partial(name: str) -> Path:
+    """Where a file of data/ is written, until it is whole."""
+    path = DATA / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".part-{path.name}")
+
+
+def _adopt(partial: Path, name: str, source: str) -> None:
+    os.replace(partial, DATA / name)
+    _note(name, source)
     remark = " (made-up trips, for want of the real file)" if source == "synthetic" else ""
-    say(f"data/{trips.csv_path}: {source}{remark}")
-    return True
+    say(f"data/{name}: {source}{remark}")
 
 
-def sources() -> dict[str, str]:
-    """Where each file came from."""
-    return dict(json.loads(SOURCES.read_text(encoding="utf-8"))) if SOURCES.exists() else {}
+def sources(folder: Path | None = None) -> dict[str, str]:
+    """Where each file came from, in data/ or in another folder like it."""
+    file = folder / SOURCES.name if folder else SOURCES
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
 
 
 def _note(name: str, source: str) -> None:
-    DATA.mkdir(exist_ok=True)
-    partial = SOURCES.with_name(".part-sources.json")
+    partial = _partial(SOURCES.name)
     partial.write_text(json.dumps({**sources(), name: source}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     partial.chmod(0o644)
     os.replace(partial, SOURCES)

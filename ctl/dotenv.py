@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from ctl.files import write_private
 from ctl.shell import ROOT
 from orionbox.errors import BadInputError
 
@@ -25,6 +26,7 @@ def _owner() -> os.stat_result:
 GENERATED: dict[str, Callable[[], str]] = {
     "ORION_DB_PASSWORD": lambda: secrets.token_hex(16),
     "WAREHOUSE_DB_PASSWORD": lambda: secrets.token_hex(16),
+    "GATEWAY_PASSWORD": lambda: secrets.token_hex(16),
     # Flows run as the checkout's owner; never as root.
     "FLOWS_UID": lambda: str(_owner().st_uid or 1000),
     "FLOWS_GID": lambda: str(_owner().st_gid or 1000),
@@ -47,7 +49,7 @@ def ensure(path: Path = ROOT / ".env", example: Path = ROOT / ".env.example") ->
     if present and not lines:
         return False
     kept = [line for line in _lines(path) if not _is_empty_setting(line, example)] if present else []
-    _write(path, "".join(kept + lines))
+    write_private(path, "".join(kept + lines))
     return True
 
 
@@ -59,21 +61,18 @@ def _is_empty_setting(line: str, example: Path) -> bool:
     return line.rstrip().endswith("=") and line.split("=")[0] in parse(example)
 
 
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f"{path.name}.part")
-    partial.touch(mode=0o600)
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
-
-
 def parse(path: Path) -> dict[str, str]:
     """The file's variables.
 
     Raises:
-        BadInputError: a line is not `NAME=value`.
+        BadInputError: a line is not `NAME=value`, or the file is no text.
     """
     variables = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise BadInputError(f"{path.name}: not UTF-8 text ({error}); save it as UTF-8") from error
+    for number, line in enumerate(text.splitlines(), start=1):
         line = line.strip()
         if not line or line.startswith("#"):
             continue
@@ -85,6 +84,11 @@ def parse(path: Path) -> dict[str, str]:
 
 
 def load() -> dict[str, str]:
-    """The settings in force: those of .env, and above them those of the environment, as compose sees them."""
-    settings = parse(ROOT / ".env")
+    """The settings in force: those of .env, and above them those of the environment, as compose sees them.
+
+    What .env does not have yet is as in .env.example, which it will be made from.
+    """
+    settings = parse(ROOT / ".env.example")
+    if (ROOT / ".env").exists():
+        settings |= parse(ROOT / ".env")
     return {name: os.environ.get(name) or value for name, value in settings.items()}

@@ -14,14 +14,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ctl import checkout, dotenv, environment, health, notices, ports, processes, surroundings
+from ctl import checkout, cloud, dotenv, engines, environment, gateway, health, notices, ports, processes, surroundings
 from ctl.shell import ROOT, CommandError, last_lines, say
 from ctl.surroundings import folder, port_numbers
 
 NAME = "embedded"
 INFRASTRUCTURE = "process"
 
-SOURCES = ("infra/embedded", "infra/postgres", "services/gcs", "services/bigquery")
+SOURCES = (
+    "infra/embedded",
+    "infra/postgres",
+    "services/gcs",
+    "services/bigquery",
+    "services/flows/src",
+)
 """What services run from: where it has changed, `up` starts them anew."""
 BOOTSTRAP_SOURCES = ("services/flows/flows", "services/flows/src")
 SHOWN_LINES = 200
@@ -29,6 +35,9 @@ SHOWN_LINES = 200
 
 def prepare() -> None:
     """Makes .env, the runtime folders and the environments."""
+    engines.refuse_cluster(NAME)
+    gateway.refuse(NAME)
+    cloud.refuse(NAME)
     checkout.prepare()
     with _alone():
         environment.ensure()
@@ -119,6 +128,11 @@ def orion_url() -> str:
     return surroundings.orion_url()
 
 
+def start_url() -> str:
+    """The start page's address."""
+    return surroundings.start_url()
+
+
 def flows_command(module: str, *arguments: str) -> list[str]:
     """The command that runs a module where flows run."""
     source = f"PYTHONPATH={surroundings.FLOWS_SOURCE}"
@@ -144,15 +158,23 @@ def _alone() -> Iterator[None]:
 # --- start ---
 
 
-def _start() -> None:
-    """Starts all services anew, on ports that are free."""
+def start_only(service: str) -> None:
+    """Starts one service, and nothing that uses it."""
+    prepare()
+    with _alone():
+        _start(service)
+        health.wait_for(service)
+
+
+def _start(*services: str) -> None:
+    """Starts all services anew, or only some, on ports that are free."""
     processes.stop()
     for name in ("run", "log", "tmp", "data/gcs", "data/bigquery", "data/postgres", "data/prefect"):
         (folder() / name).mkdir(parents=True, exist_ok=True)
     surroundings.hand_to_postgres(folder() / "data/postgres")
     ports.settle(surroundings.wanted_ports(), ports.file_of(NAME))
     _ensure_key()
-    processes.start()
+    processes.start(*services)
     _mark("started").write_text(_fingerprint_of_services())
 
 
@@ -170,7 +192,7 @@ def _ensure_key() -> None:
 def _bootstrap() -> None:
     """Bucket, tables, block types, blocks and deployments, as by compose's service of that name."""
     settings = {**surroundings.flow_settings(), **surroundings.bootstrap_settings()}
-    command = [environment.program("python"), "-m", "orionbox.bootstrap"]
+    command = [environment.program("python"), "-m", "orionbox.ready"]
     _checked("the bootstrap", command, settings, surroundings.FLOWS)
     _mark("bootstrapped").write_text(_fingerprint_of_bootstrap())
 

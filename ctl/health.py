@@ -18,6 +18,7 @@ PAGES = {
     "bigquery": ("BIGQUERY_PORT", "/bigquery/v2/projects/local/datasets"),
     "internet": ("INTERNET_PORT", "/healthz"),
     "orion": ("ORION_PORT", "/api/health"),
+    "start": ("START_PORT", "/healthz"),
 }
 
 
@@ -30,6 +31,8 @@ def is_healthy(name: str) -> bool:
         )
     if name == "agent":
         return _succeeds(environment.program("python"), "-m", "orionbox.agent_health")
+    if name == "sweeper":
+        return _succeeds(environment.program("python"), "-m", "orionbox.sweeper", "health")
     port, page = PAGES[name]
     try:
         with urlopen(f"http://127.0.0.1:{ports[port]}{page}", timeout=4):
@@ -69,5 +72,5 @@ def _explain(names: tuple[str, ...]) -> str:
 
 
 def _succeeds(*command: str) -> bool:
-    variables = surroundings.variables(surroundings.flow_settings())
+    variables = surroundings.variables({**surroundings.flow_settings(), **surroundings.service_settings()})
     return not subprocess.run(command, env=variables, capture_output=True).returncode

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import time
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from ctl.shell import ROOT, CommandError, environment, last_lines, output, run, 
 LABEL = "orionbox.inputs"
 """The label that holds the hash of what an image was built from."""
 HOST_CERTIFICATES = Path("/usr/local/share/ca-certificates")
+CERTIFICATES = ROOT / "infra" / "certs"
+FROM_BUNDLE = ROOT / ".from-bundle"
+"""Is there where the images came out of a bundle, certificates included."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,23 @@ class Image:
 
 
 def collect_certificates() -> None:
-    """Copies the host's own extra authorities to infra/certs/, from where every image takes them."""
+    """Copies the host's own extra authorities to infra/certs/, from where every image takes them.
+
+    Not where the images came ready-made: they would all be out of date at once.
+    """
+    if FROM_BUNDLE.exists():
+        return
     for certificate in HOST_CERTIFICATES.glob("*.crt"):
-        shutil.copyfile(certificate, ROOT / "infra" / "certs" / certificate.name)
+        shutil.copyfile(certificate, CERTIFICATES / certificate.name)
+
+
+def take_certificates(tree: Path) -> None:
+    """Takes over those of the checkout `tree`, with whose images this one shall work from now on."""
+    for certificate in CERTIFICATES.glob("*.crt"):
+        certificate.unlink()
+    for certificate in (tree / CERTIFICATES.relative_to(ROOT)).glob("*.crt"):
+        shutil.copyfile(certificate, CERTIFICATES / certificate.name)
+    FROM_BUNDLE.touch()
 
 
 def ensure(*only: str) -> bool:
@@ -71,32 +89,67 @@ def ensure(*only: str) -> bool:
         only: names of services; all where none is given.
     """
     collect_certificates()
-    services = json.loads(output("docker", "compose", "--profile", "*", "config", "--format", "json"))["services"]
-    images = {image.name: image for image in map(Image.from_service, filter(_is_built, services.values()))}
+    services = _services()
+    images = _images(services)
     wanted = [services[service]["image"] for service in only] or list(images)
-    built: dict[str, str] = {}
-    present = _labels(list(images))
-    return any([_ensure(images[name], images, present, built) for name in wanted])
+    hashes, present = _hashes(images), _labels(list(images))
+    stale = [name for name in _with_parents(wanted, images) if present.get(name) != hashes[name]]
+    for name in stale:
+        for parent in images[name].parents():
+            if parent.startswith("debian:"):
+                _make_base(parent)
+        _build(images[name], hashes[name])
+    return bool(stale)
+
+
+def _services() -> dict[str, Any]:
+    services: dict[str, Any] = json.loads(output("docker", "compose", "--profile", "*", "config", "--format", "json"))
+    return dict(services["services"])
+
+
+def _images(services: dict[str, Any]) -> dict[str, Image]:
+    return {image.name: image for image in map(Image.from_service, filter(_is_built, services.values()))}
+
+
+def names() -> list[str]:
+    """All images, parents included."""
+    return list(_images(_services()))
+
+
+def size(names: list[str]) -> int:
+    """Bytes of all these images together, each layer counted once."""
+    images = _images(_services())
+    found = output("docker", "image", "inspect", "--format", "{{.Size}}", *names).split()
+    sizes = dict(zip(names, map(int, found)))
+    return sum(size - sizes.get(images[name].parents()[-1], 0) for name, size in sizes.items())
+
+
+def outdated() -> list[str]:
+    """The images that are missing, or that the sources would give otherwise."""
+    images = _images(_services())
+    hashes, present = _hashes(images), _labels(list(images))
+    return [name for name in images if present.get(name) != hashes[name]]
 
 
 def _is_built(service: dict[str, Any]) -> bool:
     return "build" in service
 
 
-def _ensure(image: Image, images: dict[str, Image], present: dict[str, str], hashes: dict[str, str]) -> bool:
-    if image.name in hashes:
-        return False
-    for parent in image.parents():
-        if parent in images:
-            _ensure(images[parent], images, present, hashes)
-    hashes[image.name] = _hash(image, hashes)
-    if present.get(image.name) == hashes[image.name]:
-        return False
-    for parent in image.parents():
-        if parent.startswith("debian:"):
-            _make_base(parent)
-    _build(image, hashes[image.name])
-    return True
+def _with_parents(wanted: Iterable[str], images: dict[str, Image]) -> list[str]:
+    """These images and all that they are built from, each once, and after its parents."""
+    found: dict[str, None] = {}
+    for name in wanted:
+        parents = [parent for parent in images[name].parents() if parent in images]
+        found.update(dict.fromkeys([*_with_parents(parents, images), name]))
+    return list(found)
+
+
+def _hashes(images: dict[str, Image]) -> dict[str, str]:
+    """What the sources of each image, and those of its parents, come to."""
+    hashes: dict[str, str] = {}
+    for name in _with_parents(images, images):
+        hashes[name] = _hash(images[name], hashes)
+    return hashes
 
 
 def _hash(image: Image, parents: dict[str, str]) -> str:
@@ -107,11 +160,20 @@ def _hash(image: Image, parents: dict[str, str]) -> str:
     return digest.hexdigest()
 
 
-def flows_command(module: str, *arguments: str) -> list[str]:
-    """The command that runs a module of the flows image, cut off from all networks, and leaves no log of its output."""
-    services = json.loads(output("docker", "compose", "--profile", "*", "config", "--format", "json"))["services"]
-    run_image = ["docker", "run", "--rm", "--log-driver=none", "--network=none", services["flows"]["image"]]
-    return [*run_image, "python", "-m", module, *arguments]
+def flows_command(module: str, *arguments: str, options: Sequence[str] = ()) -> list[str]:
+    """The command that runs a module of the flows image."""
+    return in_flows_image("python", "-m", module, *arguments, options=options)
+
+
+def in_flows_image(*command: str, options: Sequence[str] = ()) -> list[str]:
+    """The command that runs a program there, cut off from all networks, and leaves no log of its output.
+
+    Args:
+        command: the program.
+        options: of `docker run`.
+    """
+    image = _services()["flows"]["image"]
+    return ["docker", "run", "--rm", "--log-driver=none", "--network=none", *options, image, *command]
 
 
 def _labels(names: list[str]) -> dict[str, str]:

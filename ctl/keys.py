@@ -2,32 +2,58 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
+from collections.abc import Sequence
 
 from ctl import dotenv, images
-from ctl.shell import ROOT, output, say
+from ctl.files import write
+from ctl.shell import ROOT, output, output_with_input, say
 
 FOLDER = ROOT / "secrets"
-FILES = ("gcp-key.json", "authority.crt", "ca-bundle.crt", "internet.crt", "internet.key")
+LAST = "authority.key"
+FILES = ("gcp-key.json", "authority.crt", "ca-bundle.crt", "internet.crt", "internet.key", LAST)
+AUTHORITY = ("authority.crt", LAST)
+GATEWAY_NOTE = "gateway.json"
+"""What the gateway's certificate is for, and by which authority; written last."""
+UNSHARED = (LAST, GATEWAY_NOTE)
+"""What no container gets to see."""
 HOSTS = ("github.com", "hooks.slack.com")
 """The hosts that the platform's stand-in for the internet can prove to be."""
 TOKEN_URI = "http://gcs:4443/token"
 
 
-def ensure() -> None:
-    """Writes the keys, unless all of them are there."""
-    if all((FOLDER / name).is_file() for name in FILES):
-        return
-    command = images.flows_command("orionbox.keys", TOKEN_URI, dotenv.load()["GCP_PROJECT"], *HOSTS)
-    for name, content in json.loads(output(*command)).items():
-        _write(name, content)
+def ensure() -> bool:
+    """Writes the keys, unless all of them are there; whether it did. A service-account key that is there stays."""
+    present = {name for name in FILES if (FOLDER / name).is_file()}
+    if len(present) == len(FILES):
+        return False
+    command = images.flows_command("orionbox.keys", "platform", TOKEN_URI, dotenv.load()["GCP_PROJECT"], *HOSTS)
+    files = json.loads(output(*command))
+    (FOLDER / LAST).unlink(missing_ok=True)  # written last: while it is missing, the others may not fit together
+    for name in FILES:
+        if name != "gcp-key.json" or name not in present:
+            _write(name, files[name])
     say("wrote secrets/: a throw-away service-account key and certificates for this platform")
+    return True
+
+
+def ensure_gateway(addresses: Sequence[str]) -> bool:
+    """Writes a certificate for these addresses, unless there is one; whether it did."""
+    authority = {name: (FOLDER / name).read_text(encoding="utf-8") for name in AUTHORITY}
+    signer = hashlib.sha256(authority["authority.crt"].encode()).hexdigest()
+    note, file = json.dumps({"addresses": list(addresses), "authority": signer}), FOLDER / GATEWAY_NOTE
+    if file.is_file() and file.read_text(encoding="utf-8") == note:
+        return False
+    command = images.flows_command("orionbox.keys", "gateway", *addresses, options=["--interactive"])
+    files = json.loads(output_with_input(json.dumps(authority), *command))
+    file.unlink(missing_ok=True)
+    for name, content in {**files, GATEWAY_NOTE: note}.items():
+        _write(name, content)
+    say(f"wrote secrets/gateway.crt: a certificate for {', '.join(addresses)}, signed by secrets/authority.crt")
+    return True
 
 
 def _write(name: str, content: str) -> None:
     # The folder is closed to other users; the containers, whose users are others, get single files mounted.
-    partial = FOLDER / f"{name}.part"
-    partial.write_text(content, encoding="utf-8")
-    partial.chmod(0o644)
-    os.replace(partial, FOLDER / name)
+    write(FOLDER / name, content, 0o600 if name in UNSHARED else 0o644)

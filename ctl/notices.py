@@ -5,22 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
-from ctl import dotenv
+from ctl import cloud, dotenv
 from ctl.shell import say
 from orionbox.errors import BadInputError
-
-SERVICES = (
-    ("Orion", "ORION_PORT", "http://localhost:{}", "no login"),
-    ("pgAdmin", "PGADMIN_PORT", "http://localhost:{}", "no login; the warehouse is registered in it"),
-    ("Postgres", "POSTGRES_PORT", "localhost:{}/ny_taxi", "user ny_taxi, password: see .env"),
-    ("Cloud Storage", "GCS_PORT", "http://localhost:{}", "no login; bucket prefect-de-zoomcamp"),
-    ("BigQuery", "BIGQUERY_PORT", "http://localhost:{}", "no login, any project; dataset trips_data_all"),
-)
 
 
 def addresses(ports: Mapping[str, object]) -> str:
     """Every service that has a port here, with its address on this machine and how to log in."""
-    rows = [(name, url.format(ports[port]), login) for name, port, url, login in SERVICES if port in ports]
+    placed = [each for each in cloud.present() if each.address]
+    shown = [each for each in placed if each.port in ports or "{}" not in each.address]
+    rows = [(each.title, each.address.format(ports.get(each.port)), each.login) for each in shown]
     return "\n".join(f"  {name:<14} {url:<26} {login}" for name, url, login in rows)
 
 
@@ -32,6 +26,8 @@ def confirm_reset() -> None:
     """
     name = dotenv.load()["COMPOSE_PROJECT_NAME"]
     say(f"reset deletes all that platform {name} holds: Orion's runs and blocks, both databases, the bucket, BigQuery.")
-    say("It keeps data/, workspace/, reports/ and .env.")
+    say("It keeps data/, workspace/, reports/, backups/ and .env.")
+    if cloud.is_real():
+        say("What is stored at Google stays there, too.")
     if sys.stdin.isatty() and input("Delete it? [y/N] ").strip().lower() != "y":
         raise BadInputError("nothing was deleted")

@@ -10,10 +10,12 @@ import shutil
 import subprocess
 import sys
 import time
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
 
-from ctl import checkout, dotenv, images, keys, notices, ports
-from ctl.shell import CommandError, hand_over, last_lines, output, run, say
+from ctl import checkout, cloud, containers, dotenv, engines, extras, gateway, images, keys, notices, ports
+from ctl.extras import Extra
+from ctl.shell import CommandError, hand_over, output, run, say
 
 NAME = "compose"
 INFRASTRUCTURE = "docker"
@@ -22,7 +24,12 @@ OLDEST_COMPOSE = (2, 20)
 """The first version with `include`."""
 START_TIMEOUT = 300
 """Seconds in which every service must have become healthy."""
+REMOVAL_TIMEOUT = 20
+"""Seconds in which every container of a flow run must have gone."""
 COMPOSE = ("docker", "compose")
+ALL = (*COMPOSE, "--profile", "*")
+"""The services of all profiles, be they asked for or not."""
+EXTRAS = (engines.CLUSTER, gateway.GATEWAY, cloud.EMULATORS)
 
 
 def prepare() -> None:
@@ -38,6 +45,7 @@ def prepare() -> None:
         found = version.strip() or "is missing"
         raise CommandError(f"Docker Compose {found}: 2.20 or newer is needed; run: sudo make engine")
     checkout.prepare()
+    extras.choose_profiles(EXTRAS)
     _use(ports.kept(_wanted_ports(), ports.file_of(NAME)))
 
 
@@ -62,63 +70,96 @@ def build() -> int:
 def up() -> int:
     """Builds what is missing, starts everything, and returns when it is usable."""
     prepare()
-    images.ensure()
-    keys.ensure()
-    start = time.monotonic()
-    if not any(container["State"] == "running" for container in containers()):
-        _use(ports.settle(_wanted_ports(), ports.file_of(NAME)))
-    progress = "auto" if sys.stderr.isatty() else "quiet"
-    command = ("up", "--detach", "--wait", "--wait-timeout", str(START_TIMEOUT), "--remove-orphans")
-    if run(*COMPOSE, "--progress", progress, *command):
-        raise CommandError(explain_failure())
-    say(f"\nOrionbox is up, after {time.monotonic() - start:.0f} s.\n{notices.addresses(dotenv.load())}")
+    _start(EXTRAS)
     return 0
+
+
+def _start(optional: Sequence[Extra] = (cloud.EMULATORS,)) -> None:
+    """Starts everything, and ends those of the optional parts that are not wanted."""
+    gateway.require_own_address()
+    cloud.require()
+    images.ensure()
+    new_keys = keys.ensure()
+    cloud.copy_key()
+    cloud.rehearse()
+    for extra in optional:
+        if not extra.is_wanted() and _remove(extra):
+            say(extra.gone)
+    if gateway.ensure_certificate():
+        _remove(gateway.GATEWAY)
+    start = time.monotonic()
+    settle_ports()
+    progress = "auto" if sys.stderr.isatty() else "quiet"
+    # A container that runs keeps the files that it was started with
+    anew = ["--force-recreate"] if new_keys else []
+    if run(*COMPOSE, "--progress", progress, "up", "--detach", "--remove-orphans", *anew):
+        raise CommandError("the platform did not start: compose said why, above")
+    containers.wait_until_usable(start, START_TIMEOUT)
+    say(f"\nOrionbox is up, after {time.monotonic() - start:.0f} s.\n{_addresses()}")
+
+
+def settle_ports() -> None:
+    """Finds free ports for what is asked for and does not run yet."""
+    running, wanted = containers.running(), _wanted_ports()
+    of_extras = {port for extra in EXTRAS for port in extra.ports}
+    missing = set() if running else set(wanted) - of_extras
+    for extra in EXTRAS:
+        if extra.is_wanted() and not extra.runs_in(running):
+            missing |= set(extra.ports)
+    if missing:
+        chosen = {name: port for name, port in wanted.items() if name in missing}
+        _use(ports.settle(chosen, ports.file_of(NAME), dict.fromkeys(gateway.PAGES, gateway.address())))
+
+
+def _addresses() -> str:
+    running, settings = containers.running(), dotenv.load()
+    unused = {port for extra in EXTRAS if not extra.runs_in(running) for port in extra.ports}
+    local = notices.addresses({name: value for name, value in settings.items() if name not in unused})
+    return "\n".join([local, gateway.addresses(settings)]) if gateway.GATEWAY.runs_in(running) else local
+
+
+def _remove(extra: Extra) -> bool:
+    """Ends a part of the platform; True if it was there."""
+    found = [container.name for container in containers.all_of_the_platform() if container.service in extra.services]
+    if found:
+        output("docker", "stop", *found)
+        output("docker", "rm", *found)
+    return bool(found)
 
 
 def ensure_up() -> None:
     """Starts the platform unless all of it runs already, from the images that the sources would give."""
     prepare()
     if images.ensure() or not is_up():
-        up()
+        _start()
 
 
 def is_up() -> bool:
-    """Whether every long-running service is healthy."""
-    healthy = {container["Service"] for container in containers() if container["Health"] == "healthy"}
-    return healthy >= long_running()
+    """Whether every long-running service is healthy, in as many containers as it shall have, on the cloud asked for."""
+    healthy = Counter(container.service for container in containers.all_of_the_platform() if container.is_healthy)
+    if cloud.EMULATORS.runs_in(healthy) and not cloud.EMULATORS.is_wanted():
+        return False
+    return all(healthy[service] == count for service, count in long_running().items())
 
 
-def long_running() -> set[str]:
-    """The services with a health check: all that keep running."""
-    config = json.loads(output(*COMPOSE, "config", "--format", "json"))
-    return {name for name, service in config["services"].items() if "healthcheck" in service}
-
-
-def containers() -> list[dict[str, Any]]:
-    """The platform's containers, stopped ones too, as `docker compose ps` describes them."""
-    text = output(*COMPOSE, "ps", "--all", "--format", "json")
-    if text.startswith("["):  # Compose 2.20; later ones print a line for each container
-        return list(json.loads(text))
-    return [json.loads(line) for line in text.splitlines() if line]
-
-
-def explain_failure() -> str:
-    """Which services are not as they should be, each with its last log lines."""
-    parts = ["the platform did not start:"]
-    for container in containers():
-        fine = container["Health"] == "healthy" or (container["State"] == "exited" and container["ExitCode"] == 0)
-        if fine or container["State"] == "created":
-            continue
-        log = subprocess.run(["docker", "logs", "--tail", "15", container["Name"]], capture_output=True, text=True)
-        parts.append(f"  {container['Service']} ({container['Status']}):\n{last_lines(log.stdout + log.stderr, 15)}")
-    if len(parts) == 1:
-        parts.append("  compose said why, above")
-    return "\n".join([*parts, "see more with: make logs SERVICE=name"])
+def long_running() -> dict[str, int]:
+    """The services with a health check, which is all that keep running: how many containers each shall have."""
+    services = json.loads(output(*COMPOSE, "config", "--format", "json"))["services"]
+    return {
+        name: service.get("deploy", {}).get("replicas", 1)
+        for name, service in services.items()
+        if "healthcheck" in service
+    }
 
 
 def orion_url() -> str:
     """Orion's address."""
     return f"http://localhost:{dotenv.load()['ORION_PORT']}"
+
+
+def start_url() -> str:
+    """The start page's address."""
+    return f"http://localhost:{dotenv.load()['START_PORT']}"
 
 
 def flows_command(module: str, *arguments: str) -> list[str]:
@@ -131,7 +172,7 @@ def down() -> int:
     """Stops the platform; data stays."""
     prepare()
     remove_runs()
-    return run(*COMPOSE, "--profile", "*", "down", "--remove-orphans")
+    return run(*ALL, "down", "--remove-orphans")
 
 
 def reset() -> int:
@@ -140,22 +181,32 @@ def reset() -> int:
     notices.confirm_reset()
     remove_runs()
     ports.file_of(NAME).unlink(missing_ok=True)
-    return run(*COMPOSE, "--profile", "*", "down", "--volumes", "--remove-orphans")
+    os.environ["CLOUD"] = "emulators"  # what they hold is among the data, whether they are in use or not
+    return run(*ALL, "down", "--volumes", "--remove-orphans")
 
 
 def remove_runs() -> None:
-    """Ends the containers of flow runs: compose does not know them."""
+    """Ends the containers of flow runs: compose does not know them.
+
+    Raises:
+        CommandError: one cannot be removed.
+    """
     name = dotenv.load()["COMPOSE_PROJECT_NAME"]
-    labels = ("--filter", f"label=orionbox.project={name}", "--filter", "label=orionbox.run=true")
-    if runs := output("docker", "ps", "--all", "--quiet", *labels).split():
-        output("docker", "rm", "--force", *runs)
+    deadline = time.monotonic() + REMOVAL_TIMEOUT
+    while runs := containers.runs_of(name):
+        try:
+            output("docker", "rm", "--force", *runs)
+        except CommandError:  # as where the agent is removing it at this moment
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 def status() -> int:
     """Shows what runs, and where."""
     prepare()
-    run(*COMPOSE, "ps", "--all", "--format", "table {{.Service}}\t{{.Status}}")
-    say(f"\n{notices.addresses(dotenv.load())}" if is_up() else "\nnot all of it is healthy; start it with: make up")
+    run(*ALL, "ps", "--all", "--format", "table {{.Service}}\t{{.Status}}")
+    say(f"\n{_addresses()}" if is_up() else "\nnot all of it is healthy; start it with: make up")
     return 0
 
 
@@ -164,7 +215,7 @@ def logs() -> int:
     prepare()
     service = os.environ.get("SERVICE", "")
     follow = ["--follow"] if sys.stdout.isatty() else []
-    return hand_over([*COMPOSE, "logs", "--tail", "200", *follow, *service.split()])
+    return hand_over([*ALL, "logs", "--tail", "200", *follow, *service.split()])
 
 
 def shell() -> int:

@@ -71,12 +71,12 @@ def runs(name: str) -> bool:
     return False
 
 
-def start() -> None:
-    """Starts all services; none of them may run."""
+def start(*services: str) -> None:
+    """Starts all services, or only some; none of them may run."""
     log = log_file()
     if log.exists():
         os.replace(log, log.with_suffix(".log.1"))
-    command = [environment.program("honcho"), "start", "--env", os.devnull, "--procfile", str(PROCFILE)]
+    command = [environment.program("honcho"), "start", "--env", os.devnull, "--procfile", str(PROCFILE), *services]
     with _lock(SUPERVISOR).open("w") as lock, log.open("w") as output:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = subprocess.Popen(

@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Protocol, cast
+from typing import IO, Protocol, cast
 
-from ctl import embedded, platform
+from ctl import embedded, embedded_stores, platform, platform_stores
+from ctl.snapshots import Database, Part
 from orionbox.errors import BadInputError
 
 ENGINE_TIMEOUT = 20
@@ -34,6 +36,9 @@ class Runtime(Protocol):
 
     def orion_url(self) -> str:
         """Orion's address on this machine."""
+
+    def start_url(self) -> str:
+        """The start page's address on this machine."""
 
     def flows_command(self, module: str, *arguments: str) -> list[str]:
         """The command that runs a Python module where flows run, without the platform; makes what that needs."""
@@ -63,7 +68,48 @@ class Runtime(Protocol):
         """Opens psql on the warehouse."""
 
 
+class Stores(Protocol):
+    """What a backup reads and a restore fills; a module for each runtime."""
+
+    def orion(self) -> AbstractContextManager[Part]:
+        """A snapshot of Orion's state, without the key of its blocks."""
+
+    def database(self, name: str) -> Database:
+        """The PostgreSQL database of that name."""
+
+    def ask_orion(self, sql: str) -> list[str]:
+        """What Orion's database answers to one or more statements."""
+
+    def size_of_orion(self) -> int:
+        """Bytes on disk."""
+
+    def address(self, port: str) -> str:
+        """The address of the service whose port .env calls so."""
+
+    def has_data(self) -> bool:
+        """Whether there is anything that a restore would replace."""
+
+    def free_space(self) -> int:
+        """Bytes that are free where the stores keep their data."""
+
+    def clear(self) -> None:
+        """Stops the platform and deletes what its stores hold."""
+
+    def start_databases(self) -> None:
+        """Starts Postgres, and nothing that writes to it."""
+
+    def stop_databases(self) -> None:
+        """Stops it where `up` needs that."""
+
+    def put_orion(self, content: IO[bytes]) -> None:
+        """Fills Orion's database, which is empty."""
+
+    def unpack(self, service: str, content: IO[bytes]) -> None:
+        """Fills the empty data folder of `gcs` or `bigquery` from a compressed tar."""
+
+
 RUNTIMES = {module.NAME: cast(Runtime, module) for module in (platform, embedded)}
+STORES = {platform.NAME: cast(Stores, platform_stores), embedded.NAME: cast(Stores, embedded_stores)}
 
 
 def choose() -> tuple[Runtime, str]:

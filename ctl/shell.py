@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout. All commands run there."""
@@ -21,6 +22,15 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def end_as(main: Callable[[], int]) -> NoReturn:
+    """Ends this process as `main` says; a CommandError is told, not traced."""
+    try:
+        sys.exit(main())
+    except CommandError as error:
+        say(str(error))
+        sys.exit(1)
+
+
 def environment() -> dict[str, str]:
     """The process's environment, with PWD as compose's files expect it: the checkout."""
     return {**os.environ, "PWD": str(ROOT)}
@@ -32,8 +42,17 @@ def output(*command: str) -> str:
     Raises:
         CommandError: it failed; the text ends with what it said.
     """
+    return _output(None, command)
+
+
+def output_with_input(text: str, *command: str) -> str:
+    """What the program prints when it reads the text; raises as `output` does."""
+    return _output(text, command)
+
+
+def _output(text: str | None, command: Sequence[str]) -> str:
     try:
-        done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
+        done = subprocess.run(command, cwd=ROOT, env=environment(), input=text, capture_output=True, text=True)
     except FileNotFoundError as error:
         raise CommandError(f"{command[0]}: no such program; install it") from error
     if done.returncode:

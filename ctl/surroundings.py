@@ -12,12 +12,13 @@ from pathlib import Path
 
 from ctl import dotenv, environment, ports
 from ctl.shell import ROOT, CommandError
+from orionbox.settings import Settings
 from orionbox.trips import RELEASE_PATH
 
 FLOWS = ROOT / "services/flows/flows"
 FLOWS_SOURCE = ROOT / "services/flows/src"
 INFRA = ROOT / "infra/embedded"
-PORTS = ("ORION_PORT", "POSTGRES_PORT", "GCS_PORT", "BIGQUERY_PORT", "BIGQUERY_GRPC_PORT")
+PORTS = ("START_PORT", "ORION_PORT", "POSTGRES_PORT", "GCS_PORT", "BIGQUERY_PORT", "BIGQUERY_GRPC_PORT")
 INTERNET_PORT = 8090
 """For the taxi files; in compose their server needs no port on this machine."""
 FOREIGN = ("PREFECT_", "PYTHON", "GOOGLE_", "VIRTUAL_ENV", "MAKE", "MFLAGS")
@@ -55,20 +56,31 @@ def orion_url() -> str:
     return f"http://localhost:{port_numbers()['ORION_PORT']}"
 
 
+def start_url() -> str:
+    """The start page's address."""
+    return f"http://localhost:{port_numbers()['START_PORT']}"
+
+
 def flow_settings() -> dict[str, str]:
-    """What flows are told, as by x-flow-env in compose/prefect.yaml and by the flows image."""
+    """What flows are told, as by compose/flow.yaml and by the flows image."""
     port = port_numbers()
     return {
         "PREFECT_API_URL": f"{orion_url()}/api",
         "ORION_API_URL": f"{orion_url()}/api",
         "PREFECT_UI_URL": orion_url(),
+        "START_URL": start_url(),
         "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port['GCS_PORT']}",
         "BIGQUERY_EMULATOR_HOST": f"http://127.0.0.1:{port['BIGQUERY_PORT']}",
+        # Whatever .env says for CLOUD=gcp
+        "CLOUD": Settings.cloud,
+        "GCP_BUCKET": Settings.bucket,
         "GCP_PROJECT": dotenv.load()["GCP_PROJECT"],
+        "DASK_SCHEDULER_ADDRESS": dotenv.load()["DASK_SCHEDULER_ADDRESS"],
         "TAXI_RELEASE_URL": f"http://127.0.0.1:{port['INTERNET_PORT']}/{RELEASE_PATH}",
         "PREFECT_HOME": str(data() / "prefect"),
-        "PREFECT_EXTRA_ENTRYPOINTS": "orionbox.compat:install",
+        "PREFECT_EXTRA_ENTRYPOINTS": "orionbox.compat:install,orionbox.patience:install",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": orion_url(),
         "PREFECT_AGENT_QUERY_INTERVAL": "1",
         "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
         "NO_GCE_CHECK": "true",
@@ -85,6 +97,8 @@ def bootstrap_settings() -> dict[str, str]:
         "WAREHOUSE_HOST": "127.0.0.1",
         "WAREHOUSE_PORT": str(port_numbers()["POSTGRES_PORT"]),
         "GCP_KEY_FILE": str(key_file()),
+        "READY_NOTE": str(data() / "ready.json"),
+        "BOOTSTRAPPED": str(data() / "bootstrapped"),
         "RUN_IMAGE": f"orionbox/flows:{dotenv.parse(ROOT / 'compose/versions.env')['ORIONBOX_TAG']}",
         "RUN_NETWORK": env["COMPOSE_PROJECT_NAME"],
         "RUN_VOLUMES": "",
@@ -98,6 +112,8 @@ def service_settings() -> dict[str, str]:
         "ROOT": str(ROOT),
         "DATA": str(data()),
         "RUN": str(folder() / "run"),
+        "AGENT_LOCK": str(folder() / "run" / "agent.alive"),
+        "SWEPT": str(folder() / "run" / "swept"),
         "KEEP": str(INFRA / "keep.py"),
         "BIGQUERY_PYTHON": environment.program("python", environment.BIGQUERY),
         "AS_NOBODY": _as_nobody(),
@@ -105,7 +121,14 @@ def service_settings() -> dict[str, str]:
         "ORION_DB_PASSWORD": env["ORION_DB_PASSWORD"],
         "WAREHOUSE_DB_PASSWORD": env["WAREHOUSE_DB_PASSWORD"],
         **{name: str(port) for name, port in port_numbers().items()},
+        **start_settings(),
     }
+
+
+def start_settings() -> dict[str, str]:
+    """What the start page is told beside the ports, as by its service in compose/prefect.yaml."""
+    addresses = {name.replace("_PORT", "_ADDRESS"): f"127.0.0.1:{port}" for name, port in port_numbers().items()}
+    return {**addresses, "RUNTIME": "embedded", "DOCS": str(ROOT / "docs"), "REPORTS": str(ROOT / "reports")}
 
 
 def _as_nobody() -> str:

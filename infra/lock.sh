@@ -24,3 +24,4 @@ lock services/docker-proxy 3.11
 lock services/bigquery 3.13
 lock infra/pgadmin 3.11
 lock tests 3.11 --constraint ../services/flows/requirements.lock
+lock bench 3.11

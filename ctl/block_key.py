@@ -1,0 +1,57 @@
+"""The key that Orion encrypts its blocks with. It lies in Orion's database, beside what it locks.
+
+So a backup leaves it out, and a copy of it stays in the checkout, in secrets/.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from pathlib import Path
+
+from ctl.files import write_private
+from ctl.runtime import Stores
+from ctl.shell import ROOT
+from ctl.snapshots import KEY_TABLE
+
+FOLDER = ROOT / "secrets"
+ENTRY = "ENCRYPTION_KEY"
+"""As in prefect.server.utilities.encryption."""
+
+
+def read(stores: Stores) -> str:
+    """The key of the platform."""
+    (value,) = stores.ask_orion(f"SELECT value FROM {KEY_TABLE} WHERE key = '{ENTRY}'")
+    return str(json.loads(value)["fernet_key"])
+
+
+def put(stores: Stores, key: str) -> None:
+    """Gives the key to an Orion that has none; it does not run."""
+    stores.ask_orion(
+        f"INSERT INTO {KEY_TABLE} (id, created, updated, key, value) VALUES "
+        f"('{uuid.uuid4()}', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, '{ENTRY}', '{json.dumps({'fernet_key': key})}')"
+    )
+
+
+def name_of(key: str) -> str:
+    """What a key is called: enough to find it, and no help in guessing it."""
+    return hashlib.sha256(key.encode()).hexdigest()[:12]
+
+
+def file_of(name: str) -> Path:
+    """Where the key of that name stays."""
+    return FOLDER / f"orion-{name}.key"
+
+
+def keep(key: str) -> Path:
+    """Writes the key into secrets/; the file."""
+    file = file_of(name_of(key))
+    write_private(file, key)
+    return file
+
+
+def kept(name: str) -> str:
+    """The key of that name; empty where secrets/ has it not."""
+    file = file_of(name)
+    return file.read_text(encoding="utf-8").strip() if file.is_file() else ""

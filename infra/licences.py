@@ -1,0 +1,105 @@
+"""`make licences`: writes docs/licences.md, from what is installed in the platform's images.
+
+Only what the images add to Debian's base is listed: each package of a requirements.lock, and each Debian package that a
+Dockerfile names. The images must have been built (`make up`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from ctl.backup import version
+from ctl.shell import ROOT, CommandError, output, output_with_input, say
+
+INSIDE = ROOT / "infra" / "licences_inside.py"
+PAGE = ROOT / "docs" / "licences.md"
+IMAGES = {
+    "orion": "services/orion",
+    "flows": "services/flows",
+    "docker-proxy": "services/docker-proxy",
+    "gcs": "services/gcs",
+    "bigquery": "services/bigquery",
+    "internet": "services/internet",
+    "gateway": "services/gateway",
+    "pgadmin": "infra/pgadmin",
+    "postgres": "infra/postgres",
+}
+"""The images that run, and where each is made."""
+NOT_IN_AN_IMAGE = {"uv": "services/base", "embedded": "infra/embedded"}
+"""Locks whose packages leave no metadata in an image: of uv only the program is there; the other is without Docker."""
+DOCKERFILES = ("services/base", *IMAGES.values())
+UV, PYTHON = ".venv/bootstrap/bin/uv", ".venv/bin/python"
+BUILD_ONLY = {"gcc", "libc6-dev", "python3-dev", "python3-pip"}
+"""Debian packages that only a build uses: they are in no image that runs."""
+HEADER = """# Licences
+
+What the platform's images add to Debian's own base system, with the version that was installed when this page was made
+and the licence that the package itself names. Written by `make licences`; `make test-unit` fails while a locked package
+is missing here (`tests/unit/test_licences.py`). Tools of the tests and benchmarks are not listed: no image has them.
+"""
+ABOUT_DEBIAN = """
+## Debian packages
+
+Those that a Dockerfile asks for, each with the licence of its main part. Where Debian's copyright file names none in
+its machine-readable form, and for all other parts and packages, see `/usr/share/doc/NAME/copyright` in the image.
+"""
+
+Rows = dict[tuple[str, str, str], set[str]]
+"""Where each name, version and licence is installed."""
+
+
+def main() -> None:
+    """Writes the page."""
+    python, debian = Rows(), Rows()
+    for place, found in _inspected():
+        for kind, rows in (("python", python), ("debian", debian)):
+            for name, release, licence in found[kind]:
+                rows.setdefault((name, release, licence or "see its copyright file"), set()).add(place)
+    parts = [HEADER, "## Python packages", "", *_table(python), ABOUT_DEBIAN, *_table(debian), ""]
+    PAGE.write_text("\n".join(parts), encoding="utf-8")
+    say(f"{PAGE.relative_to(ROOT)}: {len(python)} Python packages, {len(debian)} Debian packages")
+
+
+def _inspected() -> Iterator[tuple[str, dict[str, Any]]]:
+    """What is installed, by place."""
+    program, tag = INSIDE.read_text(encoding="utf-8"), os.environ.get("ORIONBOX_TAG") or version()
+    wanted = sorted(debian_packages())
+    for image in IMAGES:
+        # Only some have Python packages, and those in an environment that is first on the PATH
+        run_image = ("docker", "run", "--rm", "--interactive", "--network=none", f"orionbox/{image}:{tag}")
+        yield image, json.loads(output_with_input(program, *run_image, "python3", "-", *wanted))
+    for place, folder in NOT_IN_AN_IMAGE.items():
+        with tempfile.TemporaryDirectory() as target:
+            lock = f"{folder}/requirements.lock"
+            output(UV, "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--target", target, "-r", lock)
+            yield place, json.loads(output_with_input(program, "env", f"PYTHONPATH={target}", PYTHON, "-S", "-"))
+
+
+def debian_packages() -> set[str]:
+    """Those that the images' Dockerfiles ask for, and that are not for the build alone."""
+    texts = [(ROOT / folder / "Dockerfile").read_text(encoding="utf-8") for folder in DOCKERFILES]
+    lines = [line for text in texts for line in re.findall(r"apt-get install ((?:[\w.-]+ ?)+)", text)]
+    words = {word for line in lines for word in line.split()}
+    return {word for word in words if not word.startswith("-")} - BUILD_ONLY
+
+
+def _table(rows: Rows) -> list[str]:
+    lines = [f"| {' | '.join(row)} | {', '.join(sorted(rows[row]))} |" for row in sorted(rows, key=_alphabetically)]
+    return ["| package | version | licence | in |", "|---|---|---|---|", *lines]
+
+
+def _alphabetically(row: tuple[str, str, str]) -> tuple[str, ...]:
+    return (row[0].lower(), *row)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except CommandError as error:
+        sys.exit(f"{error}\nmake up builds the images")

@@ -1,0 +1,59 @@
+"""Prints what is installed where this runs, as one JSON object: Python packages, and those of Debian's it is asked for.
+
+Run by infra/licences.py inside an image, so it is the standard library and nothing else.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from email.message import Message
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+from typing import cast
+
+NOT_A_NAME = 60
+"""Characters; a longer `License` is its text, not its name."""
+
+
+def python_package(found: Distribution) -> list[str]:
+    """Name, version and licence as the package's own metadata have them."""
+    said = cast(Message, found.metadata)
+    classifiers = [line.split(" :: ")[-1] for line in said.get_all("Classifier") or () if line.startswith("License ::")]
+    # A bare "OSI Approved" says only that there is one
+    named = [name for name in classifiers if name != "OSI Approved"]
+    field = (said.get("License") or "").strip()
+    short = field if field and len(field) <= NOT_A_NAME and "\n" not in field and field != "UNKNOWN" else ""
+    return [said["Name"], found.version, said.get("License-Expression") or short or ", ".join(named)]
+
+
+def debian_package(name: str) -> "list[str] | None":
+    """Name, version and main licence; None where it is not installed."""
+    command = ["dpkg-query", "--show", "--showformat=${Version}", name]
+    done = subprocess.run(command, capture_output=True, text=True)
+    file = Path(f"/usr/share/doc/{name}/copyright")
+    if done.returncode or not done.stdout:
+        return None
+    return [name, done.stdout, main_licence(file.read_text(errors="replace")) if file.exists() else ""]
+
+
+def main_licence(text: str) -> str:
+    """What a copyright file in Debian's machine-readable form says of `Files: *`; empty for one in another form."""
+    for paragraph in re.split(r"\n\s*\n", text):
+        if re.search(r"^Files:\s*\*\s*$", paragraph, re.MULTILINE):
+            said = re.search(r"^License:[ \t]*(\S.*)$", paragraph, re.MULTILINE)
+            return said[1].strip() if said else ""
+    return ""
+
+
+def main(*debian: str) -> None:
+    """Prints it."""
+    found = {
+        "python": [python_package(found) for found in distributions()],
+        "debian": [package for package in map(debian_package, debian) if package],
+    }
+    json.dump(found, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
