@@ -1,0 +1,30 @@
+"""What a run's container imports before its flow begins: seconds by top-level package (`python -X importtime`)."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
+
+PROGRAM = "import prefect.engine, etl"
+LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\w+)", re.ASCII)
+"""Microseconds in the module itself, without those that it imports in turn; and the package that it is of."""
+SHOWN = 4
+"""Packages that are named; the others are one figure."""
+
+
+def by_package(report: str) -> dict[str, float]:
+    """Seconds of the slowest packages in such a report, slowest first, then those of all others."""
+    packages: Counter[str] = Counter()
+    for microseconds, package in LINE.findall(report):
+        packages[package] += int(microseconds)
+    slowest = dict(packages.most_common(SHOWN))
+    return {name: time / 1e6 for name, time in {**slowest, "others": packages.total() - sum(slowest.values())}.items()}
+
+
+if __name__ == "__main__":
+    command = [sys.executable, "-X", "importtime", "-c", PROGRAM]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    print(json.dumps({"packages": by_package(done.stderr)}))

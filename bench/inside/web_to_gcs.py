@@ -1,0 +1,48 @@
+"""A month from the web into the bucket as parquet: our way and the course's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+from prefect_gcp.cloud_storage import GcsBucket
+
+from bench.inside.measured import WORK, main
+from etl_web_to_gcs import web_to_gcs
+from orionbox.blocks import BUCKET, bucket
+from orionbox.parquet import count_rows
+from orionbox.report import Stopwatch
+from orionbox.trips import TripFile
+
+
+def ours(trips: TripFile, watch: Stopwatch) -> int:
+    """The task of the main job."""
+    with watch.time(WORK):
+        staged = web_to_gcs.fn(trips)
+    for stage, seconds in staged.seconds.items():
+        watch.add(stage, seconds)
+    return rows_of(trips.object_name)
+
+
+def course(trips: TripFile, watch: Stopwatch) -> int:
+    """The whole month in pandas, parquet packed with gzip, uploaded by the block."""
+    name = f"course/{trips.name}.parquet"
+    with watch.time(WORK), TemporaryDirectory() as folder:
+        df = pd.read_csv(trips.url())
+        df["tpep_pickup_datetime"] = pd.to_datetime(df["tpep_pickup_datetime"])
+        df["tpep_dropoff_datetime"] = pd.to_datetime(df["tpep_dropoff_datetime"])
+        path = Path(folder, f"{trips.name}.parquet")
+        df.to_parquet(path, compression="gzip")
+        GcsBucket.load(BUCKET).upload_from_path(from_path=path, to_path=name)
+    return rows_of(name)
+
+
+def rows_of(name: str) -> int:
+    """Rows of the object, as its footer says."""
+    with bucket().blob(name).open("rb") as file:
+        return count_rows(file)
+
+
+if __name__ == "__main__":
+    main({"ours": ours, "course": course})

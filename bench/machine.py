@@ -1,0 +1,62 @@
+"""What a measurement was made on: machine, versions, date."""
+
+from __future__ import annotations
+
+import os
+import platform as this_machine
+import re
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from bench.platform import Platform
+
+PACKAGES = "prefect pandas pyarrow sqlalchemy psycopg2-binary adbc-driver-postgresql pandas-gbq".split()
+PEERS = ("dlt", "duckdb")
+VERSIONS = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
+
+
+def describe(platform: Platform) -> dict[str, Any]:
+    """The facts that belong to the figures."""
+    return {
+        "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        "machine": {
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
+            "system": f"{this_machine.system()} {this_machine.machine()}",
+            "load_at_start": os.getloadavg()[0],
+        },
+        "versions": versions(platform),
+    }
+
+
+def _processor() -> str:
+    with_name = re.search(r"^model name\s*: (.*)$", _read("/proc/cpuinfo"), re.MULTILINE)
+    return with_name[1] if with_name else this_machine.processor()
+
+
+def _read(path: str) -> str:
+    return Path(path).read_text() if Path(path).exists() else ""
+
+
+def versions(platform: Platform) -> dict[str, str]:
+    """Of the programs and libraries that the figures depend on."""
+    engine = platform.run("docker", "version", "--format", "{{.Server.Version}}").strip()
+    found = platform.run(*platform.inside("python", "-c", VERSIONS, *PACKAGES)).split()
+    peers = platform.run(*platform.inside("/opt/peers/bin/python", "-c", VERSIONS, *PEERS)).split()
+    pgloader = platform.run(*platform.inside("pgloader", "--version"))
+    postgres = platform.run(*platform.compose("exec", "--no-TTY", "postgres", "postgres", "--version"))
+    return {
+        **dict(zip(PACKAGES, found)),
+        **dict(zip(PEERS, peers)),
+        "pgloader": _number(pgloader),
+        "postgres": _number(postgres),
+        "docker": engine,
+        "compose": platform.run("docker", "compose", "version", "--short").strip(),
+    }
+
+
+def _number(text: str) -> str:
+    match = re.search(r"\d+(\.\d+)+", text)
+    return match[0] if match else text.strip()

@@ -1,0 +1,87 @@
+"""A platform for the benchmarks alone: a copy of the checkout with its own name, ports and data."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ctl import own_platform
+from ctl.own_platform import OwnPlatform
+from ctl.shell import say
+from orionbox.trips import TripFile
+
+COMPOSE_FILES = (
+    "--env-file=.env",
+    "--env-file=compose/versions.env",
+    "--file=compose.yaml",
+    "--file=bench/compose.yaml",
+)
+MAKERS = 2
+"""Files that are generated at the same time."""
+
+
+@dataclass(frozen=True)
+class Platform(OwnPlatform):
+    """A running platform whose full month has `rows` rows."""
+
+    rows: int
+    served: dict[TripFile, int] = field(default_factory=dict)
+    """The months in its data/, with their rows."""
+
+    def compose(self, *arguments: str) -> list[str]:
+        """The compose command with the bench's own service."""
+        return ["docker", "compose", *COMPOSE_FILES, *arguments]
+
+    def inside(self, *command: str) -> list[str]:
+        """The command that runs a command in the bench image, on the platform's network."""
+        return self.compose("run", "--rm", "--no-deps", "--no-TTY", "bench", *command)
+
+    def measure(self, *command: str) -> dict[str, Any]:
+        """What a program of `inside` finds: the JSON in its last line."""
+        answer: dict[str, Any] = json.loads(self.run(*self.inside(*command)).splitlines()[-1])
+        return answer
+
+    def serve(self, files: Sequence[TripFile], rows: int) -> None:
+        """Puts generated months of so many rows into data/, from where they are served as the release's."""
+        missing = [trips for trips in files if self.served.get(trips) != rows]
+        if not missing:
+            return
+        with tempfile.TemporaryDirectory(dir=self.root) as folder:
+            with ThreadPoolExecutor(MAKERS) as makers:
+                list(makers.map(lambda trips: self._generate(trips, rows, Path(folder)), missing))
+            self.make("data", f"FROM={folder}")
+        self.served.update(dict.fromkeys(missing, rows))
+
+    def _generate(self, trips: TripFile, rows: int, folder: Path) -> None:
+        say(f"  generating {trips.csv_name}, {rows:,} rows")
+        target = folder / trips.csv_path
+        target.parent.mkdir(exist_ok=True)
+        command = ("python", "-m", "orionbox.synthetic", trips.color, str(trips.year), str(trips.month), str(rows))
+        with target.open("wb") as file:
+            subprocess.run(self.inside(*command), cwd=self.root, env=self.env, stdout=file, check=True)
+
+    def rows_in_postgres(self, trips: TripFile) -> int:
+        """The month's rows, as Postgres counts them."""
+        count = f"SELECT count(*) FROM {trips.table} WHERE source_file = '{trips.csv_name}'"
+        psql = ("exec", "--no-TTY", "postgres", "psql", "--username=ny_taxi", "--tuples-only", "--command", count)
+        return int(self.run(*self.compose(*psql, "ny_taxi")))
+
+
+@contextmanager
+def running_platform(rows: int) -> Iterator[Platform]:
+    """Starts one; when this ends, nothing of it is left.
+
+    Raises:
+        CommandError: no Docker engine answers, or the platform does not start.
+    """
+    with own_platform.started("bench", "the benchmarks") as own:
+        platform = Platform(own.root, own.env, rows)
+        platform.run(*platform.compose("build", "--quiet", "bench"))
+        yield platform

@@ -1,0 +1,100 @@
+"""Results: one row for each goal, as they stand in reports/bench.json."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured, what it is held against, and whether that is good enough."""
+
+    name: str
+    value: float | None
+    unit: str
+    baseline: float | None
+    ratio: float | None
+    goal: str
+    ok: bool | None
+    """None where it could not be measured, or was measured on something else than the goal is for."""
+    reason: str = ""
+    """Why `ok` is None."""
+
+
+def faster(name: str, seconds: float, baseline: float, times: float) -> Row:
+    """We are to be so many times faster than the baseline; the ratio says how many times that is."""
+    ratio = baseline / seconds
+    return Row(name, seconds, "s", baseline, ratio, f">= {times:g}x faster", ratio >= times)
+
+
+def close_to(name: str, value: float, baseline: float, times: float, unit: str = "s") -> Row:
+    """We may take so many times what the baseline takes; the ratio says how many times that is."""
+    ratio = value / baseline
+    return Row(name, value, unit, baseline, ratio, f"<= {times:g}x", ratio <= times)
+
+
+def at_most(name: str, value: float, limit: float, unit: str) -> Row:
+    """An absolute limit, without a baseline."""
+    return Row(name, value, unit, None, None, f"<= {limit:,g} {unit}", value <= limit)
+
+
+def not_measured(name: str, unit: str, goal: str, reason: str) -> Row:
+    """A row for what cannot be measured here, and why."""
+    return Row(name, None, unit, None, None, goal, None, reason)
+
+
+def unjudged(row: Row, reason: str) -> Row:
+    """The row without a verdict; one that had none keeps its own reason."""
+    return row if row.ok is None else replace(row, ok=None, reason=reason)
+
+
+def missed(rows: Iterable[Row]) -> list[Row]:
+    """The rows whose goal is not met."""
+    return [row for row in rows if row.ok is False]
+
+
+def cells(row: Row) -> tuple[str, str, str, str, str, str]:
+    """The row in words: name, ours, baseline, ratio, goal, verdict."""
+    ratio = "" if row.ratio is None else f"{row.ratio:.{1 if row.ratio >= 10 else 2}f}x"
+    verdict = {True: "met", False: "missed", None: f"not judged: {row.reason}"}[row.ok]
+    return row.name, amount(row.value, row.unit), amount(row.baseline, row.unit), ratio, row.goal, verdict
+
+
+def amount(value: float | None, unit: str) -> str:
+    """A value with its unit, to three digits or so."""
+    if value is None:
+        return ""
+    return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"
+
+
+HEADINGS = ("name", "ours", "baseline", "ratio", "goal", "verdict")
+
+
+def table(rows: Sequence[Row]) -> str:
+    """All rows as aligned text."""
+    lines = [HEADINGS, *map(cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths)).rstrip() for line in lines)
+
+
+def write(path: Path, content: Any) -> None:
+    """Writes JSON, whole or not at all."""
+    path.parent.mkdir(exist_ok=True)
+    partial = path.with_suffix(".part")
+    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def to_json(row: Row) -> dict[str, Any]:
+    """The row as it is written; a reason is there only where one is needed."""
+    return {name: value for name, value in asdict(row).items() if name != "reason" or value}
+
+
+def read(path: Path) -> list[Row]:
+    """The rows of a reports/bench.json."""
+    return [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))]

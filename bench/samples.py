@@ -1,0 +1,31 @@
+"""Single measurements: printed as they are made, and kept."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+from bench.results import amount
+from ctl.shell import say
+
+
+class Samples:
+    """Every measurement by name, with its unit."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[float]] = {}
+        self.units: dict[str, str] = {}
+
+    def note(self, name: str, value: float, unit: str = "s") -> None:
+        """Adds one, and shows it."""
+        say(f"    {name}: {amount(value, unit)}")
+        self.values.setdefault(name, []).append(value)
+        self.units[name] = unit
+
+    def median(self, name: str) -> float:
+        """The middle one of that name."""
+        return statistics.median(self.values[name])
+
+    def to_json(self) -> dict[str, dict[str, Any]]:
+        """All of them, by name."""
+        return {name: {"unit": self.units[name], "values": values} for name, values in self.values.items()}

@@ -1,0 +1,81 @@
+"""How long one waits for the platform, and what it takes while it does nothing."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+
+from bench.platform import Platform
+from bench.results import Row, at_most, close_to
+from bench.runs import parameters, run_to_end, seconds_between
+from bench.samples import Samples
+from orionbox.trips import TripFile
+
+SMALL_MONTH, SMALL_ROWS = TripFile("green", 2021, 1), 1_000
+STARTS, RUNS = 3, 3
+IDLE_SECONDS = 60
+IDLE_MB = 1_200
+BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+def measure(platform: Platform, samples: Samples) -> Iterator[Row]:
+    """Rows for a warm `make up`, idle memory, and a run's way to its first task."""
+    for _ in range(STARTS):
+        platform.make("down")
+        samples.note("prefect server start until healthy", _server_start(platform))
+        samples.note("make up, warm", _seconds(lambda: platform.make("up")))
+    up, server_start = samples.median("make up, warm"), samples.median("prefect server start until healthy")
+    yield close_to("warm make up", up, server_start, 1.8)
+    time.sleep(IDLE_SECONDS)
+    samples.note("idle memory", idle_megabytes(platform), "MB")
+    yield at_most("idle memory", samples.median("idle memory"), IDLE_MB, "MB")
+    yield _run_overhead(platform, samples)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _server_start(platform: Platform) -> float:
+    """In the image of the platform's own server, which has Prefect and nothing else."""
+    settings = ("--env=PYTHONPATH=/opt", "--env=PREFECT_SERVER_ANALYTICS_ENABLED=false")
+    options = (f"--volume={platform.root / 'bench'}:/opt/bench:ro", "--network=none", *settings)
+    program = (platform.image("orion"), "python", "-m", "bench.inside.server_start")
+    return float(json.loads(platform.run("docker", "run", "--rm", *options, *program))["seconds"])
+
+
+def idle_megabytes(platform: Platform) -> float:
+    """What `docker stats` shows for all containers together: their memory without the page cache they could give up."""
+    containers = platform.run(*platform.compose("ps", "--quiet")).split()
+    usage = platform.run("docker", "stats", "--no-stream", "--format", "{{.MemUsage}}", *containers)
+    return sum(map(parse_bytes, usage.splitlines())) / 1e6
+
+
+def parse_bytes(usage: str) -> float:
+    """The first size in `123.4MiB / 1GiB`, in bytes."""
+    match = re.match(r"([\d.]+)([KMG]?i?B)", usage)
+    if not match:
+        raise ValueError(f"docker stats: {usage!r} is no size")
+    return float(match[1]) * BYTES[match[2]]
+
+
+def _run_overhead(platform: Platform, samples: Samples) -> Row:
+    """From the flow run's making to its first task's start, by Orion's own timestamps, in a container each time."""
+    platform.serve([SMALL_MONTH], SMALL_ROWS)
+    for package, seconds in platform.measure("python", "-m", "bench.inside.imports")["packages"].items():
+        samples.note(f"a run's imports, {package}", seconds)
+    version = ("docker", "run", "--rm", platform.image("flows"), "prefect", "version")
+    for _ in range(RUNS):
+        samples.note("prefect version", _seconds(lambda: platform.run(*version)))
+        run = run_to_end(platform, "etl/docker", parameters(SMALL_MONTH))
+        samples.note("run to first task", seconds_between(run["created"], _first_task_start(platform, run["id"])))
+    return close_to("run overhead", samples.median("run to first task"), samples.median("prefect version"), 1.6)
+
+
+def _first_task_start(platform: Platform, run_id: str) -> str:
+    tasks = platform.orion.call("task_runs/filter", {"flow_runs": {"id": {"any_": [run_id]}}})
+    return min(str(task["start_time"]) for task in tasks if task["start_time"])

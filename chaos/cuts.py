@@ -1,0 +1,49 @@
+"""A service stands still, or what is sent to it is lost, for a while: its connections stay open, and nothing comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from chaos.engine import pause
+from chaos.fault import Fault, during_a_run
+from chaos.trial import Trial
+
+PAUSE_SECONDS, CUT_SECONDS = 60, 30
+PAUSED = ("postgres", "orion")
+NEEDED = {"internet": "fetch", "gcs": "write", "bigquery": "copy", "postgres": "load", "orion": "write"}
+"""The services that a run speaks to, and the stage in which it needs them most."""
+NAMES = {"copy": "load"}
+
+
+def faults() -> list[Fault]:
+    """All of them."""
+    pauses = [Fault(f"pause-{service}", "load", during_a_run("load", pause_of(service))) for service in PAUSED]
+    cuts = [
+        Fault(f"cut-{service}", NAMES.get(stage, stage), during_a_run(stage, cut_from(service)))
+        for service, stage in NEEDED.items()
+    ]
+    everything = Fault("cut-everything", "write", during_a_run("write", cut_from(*NEEDED)))
+    return [*pauses, *cuts, everything]
+
+
+def pause_of(service: str) -> Callable[[Trial, str], str]:
+    """Lets the service stand still."""
+    return partial(_pause, service)
+
+
+def _pause(service: str, trial: Trial, run_id: str) -> str:
+    with trial.containers.paused(service):
+        pause(PAUSE_SECONDS)
+    return f"paused for {PAUSE_SECONDS} s"
+
+
+def cut_from(*services: str) -> Callable[[Trial, str], str]:
+    """Cuts the run's container off from the services."""
+    return partial(_cut, services)
+
+
+def _cut(services: tuple[str, ...], trial: Trial, run_id: str) -> str:
+    with trial.containers.cut_off(trial.container_of(run_id), services):
+        pause(CUT_SECONDS)
+    return f"cut for {CUT_SECONDS} s"

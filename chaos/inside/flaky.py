@@ -1,0 +1,56 @@
+"""The taxi files from a server that fails: `python flaky.py truncated|busy`, on 443, with the platform's certificate.
+
+`truncated` closes the connection in the middle of each file, once; it can go on from there (RFC 9110, 14.2). `busy`
+says 503 to the first two requests for each file. It prints a line for each answer: the status and the file's name.
+"""
+
+import collections
+import http.server
+import pathlib
+import re
+import ssl
+import sys
+
+PREFIX = "/DataTalksClub/nyc-tlc-data/releases/download/"
+DATA, TLS = pathlib.Path("/data"), pathlib.Path("/tls")
+BUSY_ANSWERS = 2
+asked: "collections.Counter[str]" = collections.Counter()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers as `sys.argv[1]` says."""
+
+    def do_GET(self) -> None:
+        """One file, or a part of it, or none."""
+        name = self.path[len(PREFIX) :]
+        content, etag = (DATA / name).read_bytes(), '"1"'
+        asked[name] += 1
+        if name.endswith(".gz") and sys.argv[1] == "busy" and asked[name] <= BUSY_ANSWERS:
+            self.answer(503, b"", etag, 0)
+            return
+        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(wanted[1]) if wanted and self.headers.get("If-Range") == etag else 0
+        rest = content[start:]
+        is_cut = name.endswith(".gz") and sys.argv[1] == "truncated" and asked[name] == 1
+        self.answer(206 if start else 200, rest[: len(rest) // 2] if is_cut else rest, etag, len(rest))
+        self.close_connection = True
+
+    def answer(self, status: int, body: bytes, etag: str, length: int) -> None:
+        """Sends what there is, whatever length was promised."""
+        self.send_response(status)
+        self.send_header("Content-Length", str(length))
+        self.send_header("ETag", etag)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_request(self, code: "int | str" = "-", size: "int | str" = "-") -> None:
+        """One line an answer."""
+        print(code, self.path.rpartition("/")[2], flush=True)
+
+
+if __name__ == "__main__":
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(TLS / "internet.crt", TLS / "internet.key")
+    server = http.server.ThreadingHTTPServer(("0.0.0.0", 443), Handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.serve_forever()

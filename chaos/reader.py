@@ -1,0 +1,174 @@
+"""A reader that asks Postgres and BigQuery for the months' rows all the while, and minds what it sees."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from http.client import HTTPException
+from typing import Optional
+from urllib.request import Request, urlopen
+
+from chaos.months import MONTHS
+from ctl.own_platform import OwnPlatform
+
+TABLE = MONTHS[0].table
+PAUSE = 0.25
+"""Seconds between two looks."""
+TIMEOUT = 20
+"""Seconds for BigQuery's answer."""
+END = "--"
+
+Counts = dict[str, int]
+Ask = Callable[[], Optional[Counts]]
+
+
+def torn(counts: Mapping[str, int], allowed: Mapping[str, Collection[int]]) -> list[str]:
+    """A line for each month that has another number of rows than the old or the new month has."""
+    return [
+        f"{name} with {counts.get(name, 0):,} rows"
+        for name, sizes in allowed.items()
+        if counts.get(name, 0) not in sizes
+    ]
+
+
+class Psql:
+    """A session of psql in Postgres' container; opened again where it has broken."""
+
+    def __init__(self, platform: OwnPlatform) -> None:
+        self._container = f"{platform.name}-postgres-1"
+        self._session: subprocess.Popen[str] | None = None
+
+    def rows(self, sql: str) -> list[list[str]] | None:
+        """The rows of a query; None where Postgres does not answer, not in a new session either."""
+        is_old = self._session is not None
+        rows = self._ask(sql)
+        return self._ask(sql) if rows is None and is_old else rows
+
+    def rows_by_file(self) -> Counts | None:
+        """Rows by source file; None where Postgres does not answer."""
+        rows = self.rows(f"SELECT source_file, count(*) FROM {TABLE} GROUP BY 1")
+        return None if rows is None else {name: int(count) for name, count in rows}
+
+    def _ask(self, sql: str) -> list[list[str]] | None:
+        session = self._session or self._open()
+        assert session.stdin and session.stdout
+        try:
+            session.stdin.write(f"{sql};\n\\echo {END}\n")
+            session.stdin.flush()
+        except OSError:
+            self.close()
+            return None
+        lines: list[list[str]] = []
+        while line := session.stdout.readline():
+            if line.rstrip("\n") == END:
+                return lines
+            lines.append(line.rstrip("\n").split("|"))
+        self.close()
+        return None
+
+    def _open(self) -> subprocess.Popen[str]:
+        # An error ends the session, so that it is never taken for an empty answer
+        program = ("psql", "--username=ny_taxi", "--no-psqlrc", "-At", "--set=ON_ERROR_STOP=1", "ny_taxi")
+        self._session = subprocess.Popen(
+            ["docker", "exec", "--interactive", self._container, *program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        return self._session
+
+    def close(self) -> None:
+        """Ends the session."""
+        if self._session:
+            self._session.kill()
+            self._session.communicate()
+            self._session = None
+
+
+class BigQuery:
+    """BigQuery's REST interface."""
+
+    def __init__(self, platform: OwnPlatform) -> None:
+        self._url = f"http://localhost:{platform.env['BIGQUERY_PORT']}/bigquery/v2/projects/orionbox-local"
+
+    def call(self, path: str, body: object = None) -> dict[str, object]:
+        """The answer's JSON.
+
+        Raises:
+            OSError: it does not answer, or refuses.
+        """
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(f"{self._url}/{path}", data, {"Content-Type": "application/json"})
+        with urlopen(request, timeout=TIMEOUT) as response:
+            answer: dict[str, object] = json.load(response)
+            return answer
+
+    def rows(self, sql: str) -> list[list[str]]:
+        """The rows of a query.
+
+        Raises:
+            OSError: it does not answer, or has no answer yet.
+        """
+        answer = self.call("queries", {"query": sql, "useLegacySql": False})
+        if not answer["jobComplete"]:
+            raise TimeoutError("the query has not ended")
+        found = answer.get("rows", [])
+        assert isinstance(found, list)
+        return [[cell["v"] for cell in row["f"]] for row in found]
+
+    def tables(self) -> list[str]:
+        """The names of the dataset's tables."""
+        found = self.call("datasets/trips_data_all/tables").get("tables", [])
+        assert isinstance(found, list)
+        return [table["tableReference"]["tableId"] for table in found]
+
+
+class Reader:
+    """Looks into both stores, each from a thread of its own, as often as they answer."""
+
+    def __init__(self, platform: OwnPlatform) -> None:
+        self.postgres, self.bigquery = Psql(platform), BigQuery(platform)
+        self._allowed: dict[str, set[int]] = {}
+        self.torn: list[str] = []
+        self.looks: dict[str, int] = {}
+        self._end = threading.Event()
+        asked: dict[str, Ask] = {"Postgres": self.in_postgres, "BigQuery": self.in_bigquery}
+        self._threads = [threading.Thread(target=self._watch, args=item) for item in asked.items()]
+        for thread in self._threads:
+            thread.start()
+
+    def allow(self, allowed: dict[str, set[int]]) -> None:
+        """From now on the months may have these numbers of rows, and begin anew with what was seen."""
+        self._allowed, self.torn, self.looks = allowed, [], {}
+
+    def close(self) -> None:
+        """Stops looking."""
+        self._end.set()
+        for thread in self._threads:
+            thread.join()
+        self.postgres.close()
+
+    def in_postgres(self) -> Counts | None:
+        """Rows by source file; None where it does not answer."""
+        return self.postgres.rows_by_file()
+
+    def in_bigquery(self) -> Counts | None:
+        """The same."""
+        try:
+            rows = self.bigquery.rows(f"SELECT source_file, count(*) FROM trips_data_all.{TABLE} GROUP BY 1")
+        except (OSError, ValueError, HTTPException):
+            return None
+        return {name: int(count) for name, count in rows}
+
+    def _watch(self, store: str, ask: Ask) -> None:
+        while not self._end.is_set():
+            allowed = self._allowed
+            counts = ask()
+            if counts is not None and allowed is self._allowed:
+                self.looks[store] = self.looks.get(store, 0) + 1
+                self.torn += [f"{store}: {line}" for line in torn(counts, allowed)]
+            time.sleep(PAUSE)

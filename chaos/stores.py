@@ -1,0 +1,75 @@
+"""The bucket, as its clients see it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from urllib.error import HTTPError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
+
+from ctl.own_platform import OwnPlatform
+from orionbox.trips import TripFile
+
+NAME = "prefect-de-zoomcamp"
+TIMEOUT = 30
+"""Seconds for an answer."""
+
+
+class Bucket:
+    """Objects by Cloud Storage's JSON API (https://cloud.google.com/storage/docs/json_api)."""
+
+    def __init__(self, platform: OwnPlatform) -> None:
+        self._url = f"http://localhost:{platform.env['GCS_PORT']}"
+
+    def described(self, name: str) -> dict[str, str]:
+        """The object's resource; empty where there is none.
+
+        Raises:
+            OSError: Cloud Storage does not answer.
+        """
+        try:
+            with urlopen(f"{self._url}/storage/v1/b/{NAME}/o/{quote(name, safe='')}", timeout=TIMEOUT) as response:
+                resource: dict[str, str] = json.load(response)
+                return resource
+        except HTTPError as error:
+            if error.code != 404:
+                raise
+            return {}
+
+    def content(self, name: str) -> bytes:
+        """The object's bytes."""
+        url = f"{self._url}/download/storage/v1/b/{NAME}/o/{quote(name, safe='')}?alt=media"
+        with urlopen(url, timeout=TIMEOUT) as response:
+            content: bytes = response.read()
+            return content
+
+    def put(self, name: str, content: bytes) -> None:
+        """Uploads an object in one request.
+
+        Raises:
+            OSError: it did not come to an answer; the object is the old or the new one.
+        """
+        url = f"{self._url}/upload/storage/v1/b/{NAME}/o?uploadType=media&name={quote(name, safe='')}"
+        request = Request(url, content, {"Content-Type": "application/octet-stream"}, method="POST")
+        with urlopen(request, timeout=TIMEOUT) as response:
+            response.read()
+
+    def etags(self, months: Sequence[TripFile]) -> list[str]:
+        """What changes with each month's object; empty where there is none."""
+        return [self.described(trips.object_name).get("etag", "") for trips in months]
+
+    def damaged(self, months: Sequence[TripFile]) -> list[str]:
+        """The months whose object is not what its checksum says."""
+        return [
+            trips.object_name
+            for trips in months
+            if checksum(self.content(trips.object_name)) != self.described(trips.object_name)["md5Hash"]
+        ]
+
+
+def checksum(content: bytes) -> str:
+    """As Cloud Storage writes it: MD5 in base64."""
+    return base64.b64encode(hashlib.md5(content).digest()).decode()
