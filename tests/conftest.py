@@ -6,10 +6,8 @@ import gzip
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,14 +17,18 @@ from typing import Any, TypeVar
 import pytest
 
 from ctl import dotenv
+from ctl.copies import copy_of_the_tree, identity, plain_environment
 from ctl.orion import Orion
+from orionbox.states import ENDED
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_DATA = ROOT.parent / "shared" / "data" / "nyc-tlc"
 """Real taxi files in the release's layout, where there are some beside the checkout."""
-PORTS = ("ORION_PORT", "POSTGRES_PORT", "PGADMIN_PORT", "GCS_PORT", "BIGQUERY_PORT", "BIGQUERY_GRPC_PORT")
 
 T = TypeVar("T")
+
+# As in the flows image: without them gcsfs asks Google first, and waits a minute for nobody to answer
+os.environ.update({"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false", "NO_GCE_CHECK": "true"})
 
 
 def wait_for(probe: Callable[[], T | None], what: str, seconds: float = 60) -> T:
@@ -77,13 +79,16 @@ class Checkout:
 
     def finished_run(self, deployment: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """Starts a run through Orion and waits for its end; the flow run."""
-        run_id, ended = self.orion.start_run(deployment, parameters), {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+        return self.end_of(self.orion.start_run(deployment, parameters))
+
+    def end_of(self, run_id: str) -> dict[str, Any]:
+        """Waits for the run's end; the flow run."""
 
         def probe() -> dict[str, Any] | None:
             run = self.orion.run(run_id)
-            return run if run["state_type"] in ended else None
+            return run if run["state_type"] in ENDED else None
 
-        return wait_for(probe, f"the end of {deployment}", 180)
+        return wait_for(probe, f"the end of run {run_id}", 180)
 
     @property
     def report(self) -> dict[str, Any]:
@@ -94,32 +99,6 @@ class Checkout:
         """Rows of a file in its data folder, counted by nothing but its newlines."""
         with gzip.open(self.root / "data" / csv_path) as file:
             return sum(1 for _ in file) - 1
-
-
-def plain_environment() -> dict[str, str]:
-    """This process's environment without what `make test` has added to it: a make in a test is nobody's sub-make."""
-    of_make = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "COLOR", "YEAR", "MONTHS", "FROM", "SERVICE", "RUNTIME")
-    return {name: value for name, value in os.environ.items() if name not in of_make}
-
-
-def copy_of_the_tree(target: Path) -> Path:
-    """All files that git knows or would add."""
-    names = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True
-    ).stdout
-    for name in filter(lambda name: (ROOT / name).is_file(), names.splitlines()):
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target / name)
-    return target
-
-
-def free_ports(count: int) -> list[str]:
-    """Ports on which nothing listens."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [str(sock.getsockname()[1]) for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports
 
 
 @pytest.fixture
@@ -158,9 +137,7 @@ def embedded_platform(has_real_data: bool, tmp_path_factory: pytest.TempPathFact
 @contextmanager
 def running_platform(root: Path, has_real_data: bool, runtime: str) -> Iterator[Checkout]:
     """A platform in a copy of the tree; when this ends, nothing of it is left."""
-    env = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
-    name = f"orionbox-test-{uuid.uuid4().hex[:8]}"
-    platform = Checkout(copy_of_the_tree(root), {**env, "COMPOSE_PROJECT_NAME": name, "RUNTIME": runtime})
+    platform = Checkout(copy_of_the_tree(root), {**identity("test"), "RUNTIME": runtime})
     try:
         source = [f"FROM={REAL_DATA}"] if has_real_data else ["COLOR=green", "YEAR=2021", "MONTHS=1,2"]
         platform.make("data", *source)

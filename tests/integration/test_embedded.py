@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Checkout, copy_of_the_tree, plain_environment, wait_for
+from ctl import surroundings
+from ctl.copies import copy_of_the_tree, plain_environment
+from tests.conftest import Checkout, wait_for
 from tests.stores import query_postgres
 
-SERVICES = ("postgres", "gcs", "bigquery", "internet", "orion", "agent")
+SERVICES = ("postgres", "gcs", "bigquery", "internet", "orion", "agent", "sweeper", "start")
 GREEN = ("COLOR=green", "YEAR=2021", "MONTHS=1,2")
 ROWS_OF_GREEN = 141_090
 """Of the real files."""
@@ -83,7 +85,7 @@ def test_another_platform_gets_the_next_free_ports(platform: Checkout) -> None:
     try:
         printed = other.make("up")
         for name, port in platform.env.items():
-            if name.endswith("_PORT") and name != "PGADMIN_PORT":
+            if name in surroundings.PORTS:
                 assert f"{name}={port} is taken on this machine" in printed
         assert is_up(platform) and is_up(other)
     finally:

@@ -13,7 +13,7 @@ import pytest
 from adbc_driver_postgresql import dbapi
 
 from orionbox import bigquery, postgres
-from orionbox.errors import BadInputError
+from orionbox.errors import BadInputError, IncompleteRunError
 from orionbox.schema import TRIPS
 from orionbox.trips import TripFile
 from tests.integration.conftest import Stores
@@ -41,7 +41,8 @@ def load_postgres(stores: Stores, month: TripFile, rows: int) -> int:
 
 def load_bigquery(stores: Stores, month: TripFile, rows: int) -> int:
     uri = stores.put(f"{month.object_name}.{rows}", parquet(rows))
-    return bigquery.replace_month(stores.bigquery, stores.dataset, month, uri)
+    bigquery.replace_month(stores.bigquery, stores.dataset, month, uri, rows)
+    return rows
 
 
 def count_postgres(stores: Stores, month: TripFile) -> int:
@@ -110,12 +111,22 @@ def test_a_load_into_postgres_that_breaks_off_changes_nothing(stores: Stores) ->
 def test_a_load_into_bigquery_of_an_object_that_is_not_there_changes_nothing(stores: Stores) -> None:
     load_bigquery(stores, JANUARY, 1_000)
     with pytest.raises(Exception, match="nothing"):
-        bigquery.replace_month(stores.bigquery, stores.dataset, JANUARY, f"gs://{stores.bucket.name}/nothing.parquet")
+        bigquery.replace_month(
+            stores.bigquery, stores.dataset, JANUARY, f"gs://{stores.bucket.name}/nothing.parquet", 1
+        )
     assert count_bigquery(stores, JANUARY) == 1_000
     assert {table.table_id for table in stores.bigquery.list_tables(stores.dataset)} == {
         "green_tripdata",
         "yellow_tripdata",
     }, "the staging table is gone"
+
+
+def test_a_load_that_lost_rows_on_its_way_into_bigquery_changes_nothing(stores: Stores) -> None:
+    load_bigquery(stores, JANUARY, 1_000)
+    uri = stores.put("short.parquet", parquet(999))
+    with pytest.raises(IncompleteRunError, match="has 1,001 rows, of which BigQuery loaded 999"):
+        bigquery.replace_month(stores.bigquery, stores.dataset, JANUARY, uri, 1_001)
+    assert count_bigquery(stores, JANUARY) == 1_000
 
 
 def test_a_table_of_the_user_s_own_is_not_touched(stores: Stores) -> None:

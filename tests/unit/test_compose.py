@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ctl import dotenv
+from ctl import dotenv, gateway, platform
 from tests.conftest import ROOT
 
 ONE_SHOT = {"bootstrap"}
@@ -25,8 +25,13 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         pytest.skip("Docker Compose is not installed")
     env_file = tmp_path_factory.mktemp("compose") / ".env"
     dotenv.ensure(env_file, ROOT / ".env.example")
+    return read_by_compose(env_file)
+
+
+def read_by_compose(env_file: Path, **variables: str) -> dict[str, Any]:
     command = ["docker", "compose", "--env-file", str(env_file), "--profile", "*", "config", "--format", "json"]
-    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PWD": str(ROOT)}, capture_output=True, text=True)
+    env = {**os.environ, "PWD": str(ROOT), **variables}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     loaded: dict[str, Any] = json.loads(done.stdout)
     return loaded
@@ -47,7 +52,16 @@ def test_every_image_has_an_exact_tag(services: dict[str, dict[str, Any]]) -> No
 def test_every_port_is_on_loopback(services: dict[str, dict[str, Any]]) -> None:
     ports = [(name, port["host_ip"]) for name, service in services.items() for port in service.get("ports", [])]
     assert {address for _, address in ports} == {"127.0.0.1"}
-    assert {name for name, _ in ports} == {"orion", "pgadmin", "postgres", "gcs", "bigquery"}
+    local = {"start", "orion", "pgadmin", "postgres", "gcs", "bigquery", "dask-scheduler"}
+    assert {name for name, _ in ports} == {*local, *gateway.GATEWAY.services}
+
+
+def test_only_the_gateway_is_ever_on_another_address(config: dict[str, Any], tmp_path: Path) -> None:
+    dotenv.ensure(tmp_path / ".env", ROOT / ".env.example")
+    opened = read_by_compose(tmp_path / ".env", BIND_ADDRESS="192.0.2.7")["services"]
+    addresses = {name: {port["host_ip"] for port in service.get("ports", [])} for name, service in opened.items()}
+    assert addresses.pop(gateway.SERVICE) == {"192.0.2.7"}
+    assert set().union(*addresses.values()) == {"127.0.0.1"}
 
 
 def test_every_long_running_service_has_a_health_check(services: dict[str, dict[str, Any]]) -> None:
@@ -55,14 +69,15 @@ def test_every_long_running_service_has_a_health_check(services: dict[str, dict[
     assert without == ONE_SHOT | {"flows"}
 
 
-def test_every_one_shot_has_a_service_that_waits_for_it(services: dict[str, dict[str, Any]]) -> None:
-    awaited = {
-        other
-        for service in services.values()
+def test_nothing_waits_for_another_service_s_health_before_it_starts(services: dict[str, dict[str, Any]]) -> None:
+    """They start side by side; a Dask worker is the exception, as it ends where there is no scheduler."""
+    waits = {
+        (name, other)
+        for name, service in services.items()
         for other, how in service.get("depends_on", {}).items()
-        if how["condition"] == "service_completed_successfully"
+        if how["condition"] != "service_started"
     }
-    assert awaited == ONE_SHOT
+    assert waits == {("dask-worker", "dask-scheduler")}
 
 
 def test_every_service_is_hardened(services: dict[str, dict[str, Any]]) -> None:
@@ -74,8 +89,24 @@ def test_every_service_is_hardened(services: dict[str, dict[str, Any]]) -> None:
         assert not service.get("privileged") and "container_name" not in service, name
 
 
-def test_restarts_are_bounded(services: dict[str, dict[str, Any]]) -> None:
-    assert {service["restart"] for service in services.values()} == {"on-failure:10", "no"}
+def test_a_worker_shares_no_folder_with_other_services(services: dict[str, dict[str, Any]]) -> None:
+    worker = services["dask-worker"]
+    assert [volume["target"] for volume in worker["volumes"] if not volume["read_only"]] == []
+    assert worker["deploy"]["replicas"] == 2, "as .env.example says"
+
+
+def test_what_belongs_to_the_cluster_or_is_the_gateway_starts_with_its_setting_only(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    for extra in (extra for extra in platform.EXTRAS if extra.profile):
+        inside = {name for name, service in services.items() if service.get("profiles") == [extra.profile]}
+        assert inside == set(extra.services)
+
+
+def test_what_fails_is_started_again_however_often(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    assert {service["restart"] for service in services.values()} == {"on-failure", "no"}
 
 
 def test_no_dockerfile_ends_as_root() -> None:
@@ -97,6 +128,9 @@ def test_only_the_docker_proxy_mounts_the_socket(services: dict[str, dict[str, A
 
 def test_every_line_of_the_example_settings_is_used() -> None:
     used = "".join(path.read_text() for path in [ROOT / "compose.yaml", *sorted((ROOT / "compose").glob("*.yaml"))])
+    used += "".join(path.read_text() for path in (ROOT / "compose").glob("*.env"))
+    for reader in ("engines", "cloud"):
+        used += (ROOT / "ctl" / f"{reader}.py").read_text().replace('load()["', "${")
     unused = [name for name in dotenv.parse(ROOT / ".env.example") if f"${{{name}" not in used]
     assert unused == []
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from ctl import data, dotenv, images
+from ctl import containers, copies, data, dotenv, images, platform
 from ctl.report import count_table, unflatten
+from ctl.shell import CommandError
 from orionbox.errors import BadInputError
 from orionbox.report import MonthReport
+from orionbox.trips import RELEASE_URL, TripFile
 from tests.conftest import ROOT
 
 EXAMPLE = "# ports\nORION_PORT=4200\nPGADMIN_PORT=8080\n\nORION_DB_PASSWORD=\n"
@@ -146,12 +150,86 @@ def test_an_imported_file_is_noted_as_such(folder: Path, tmp_path: Path, capsys:
     assert "misc/taxi_zone_lookup.csv: import" in capsys.readouterr().out
 
 
+def test_with_the_first_month_that_is_downloaded_comes_the_names_of_the_zones(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def urlopen(url: str, timeout: float) -> io.BytesIO:
+        asked.append(url.removeprefix(f"{RELEASE_URL}/"))
+        return io.BytesIO(b"content")
+
+    monkeypatch.setattr(data, "urlopen", urlopen)
+    data.ensure([TripFile("green", 2021, 1), TripFile("green", 2021, 2)], runtime=None)  # type: ignore[arg-type]
+    months = ["green/green_tripdata_2021-01.csv.gz", "green/green_tripdata_2021-02.csv.gz"]
+    assert asked == [months[0], "misc/taxi_zone_lookup.csv", months[1]]
+    assert json.loads((folder / "sources.json").read_text()) == dict.fromkeys(asked, "download")
+    assert all((folder / name).read_bytes() == b"content" for name in asked)
+
+
+@pytest.mark.parametrize(("content", "source"), [(b"...", "import"), (data.SYNTHETIC_MARK, "synthetic")])
+def test_what_was_put_there_by_hand_is_noted_too(folder: Path, content: bytes, source: str) -> None:
+    trips = TripFile("green", 2021, 1)
+    (folder / trips.csv_path).parent.mkdir(parents=True)
+    (folder / trips.csv_path).write_bytes(content)
+    data.ensure([trips], runtime=None)  # type: ignore[arg-type]
+    assert data.sources() == {trips.csv_path: source}
+
+
 def test_the_host_needs_nothing_but_the_standard_library() -> None:
     ours = {"ctl", "orionbox"}
-    shared = [ROOT / "services/flows/src/orionbox" / f"{name}.py" for name in ("__init__", "errors", "report", "trips")]
+    shared = [
+        ROOT / "services/flows/src/orionbox" / f"{name}.py"
+        for name in ("__init__", "errors", "progress", "report", "services", "settings", "states", "trips")
+    ]
     for path in [*sorted((ROOT / "ctl").glob("*.py")), *shared]:
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             foreign = [name for name in names if name.split(".")[0] not in sys.stdlib_module_names | ours]
             assert foreign == [], path
+
+
+def test_a_run_s_container_that_is_just_being_removed_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    left, removals = [["c1", "c2"], ["c1"], []], 0
+
+    def output(*command: str) -> str:
+        nonlocal removals
+        if "ps" in command:
+            return "\n".join(left.pop(0))
+        removals += 1
+        raise CommandError("removal of container c1 is already in progress")
+
+    for module in (platform, containers):
+        monkeypatch.setattr(module, "output", output)
+    monkeypatch.setattr(dotenv, "load", lambda: {"COMPOSE_PROJECT_NAME": "orionbox"})
+    platform.remove_runs()
+    assert (left, removals) == ([], 2)
+
+
+def test_a_run_s_container_that_cannot_be_removed_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def output(*command: str) -> str:
+        if "ps" in command:
+            return "c1"
+        raise CommandError("permission denied")
+
+    for module in (platform, containers):
+        monkeypatch.setattr(module, "output", output)
+    monkeypatch.setattr(dotenv, "load", lambda: {"COMPOSE_PROJECT_NAME": "orionbox"})
+    monkeypatch.setattr(platform, "REMOVAL_TIMEOUT", 0.1)
+    with pytest.raises(CommandError, match="permission denied"):
+        platform.remove_runs()
+
+
+def test_a_checkout_without_git_knows_its_own_files_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copies.copy_of_the_tree(tmp_path)
+    theirs = {"data/green/x.csv.gz", ".env", ".venv/bin/python", "ctl/__pycache__/x.pyc", ".ruff_cache/x"}
+    for name in theirs:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.setattr(copies, "ROOT", tmp_path)
+    assert not copies.has_history()
+    known = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    present = [name for name in known.stdout.splitlines() if (ROOT / name).exists()]
+    assert set(present) <= set(copies.sources())
+    assert not theirs & set(copies.sources())

@@ -31,17 +31,20 @@ def env(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def test_a_taken_port_is_exchanged_for_the_next_free_one_and_that_is_kept(
-    tmp_path: Path, taken_port: int, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, taken_port: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, wanted = tmp_path / "ports.json", {"A_PORT": taken_port, "B_PORT": taken_port}
     assert ports.kept(wanted, file) == wanted
     chosen = ports.settle(wanted, file)
     assert taken_port < chosen["A_PORT"] < chosen["B_PORT"]
-    assert (
-        f"A_PORT={taken_port} is taken on this machine: this platform has {chosen['A_PORT']}" in capsys.readouterr().out
-    )
+    said = f"A_PORT={taken_port} is taken on this machine: this platform has {chosen['A_PORT']}\n"
+    assert said in capsys.readouterr().out
     assert ports.settle(wanted, file) == ports.kept(wanted, file) == chosen
     assert ports.kept({"A_PORT": 1}, file) == {"A_PORT": 1}
+    capsys.readouterr()
+    monkeypatch.setattr(ports, "is_free", lambda port, address: True)
+    assert ports.settle(wanted, file) == chosen, "also when the port that was wanted has become free"
+    assert f"A_PORT={taken_port} was taken once: this platform has kept {chosen['A_PORT']}" in capsys.readouterr().out
 
 
 def test_both_stand_ins_for_the_internet_say_the_same_about_a_missing_month() -> None:
@@ -64,14 +67,19 @@ def test_only_files_of_the_release_are_served(name: str) -> None:
 
 def test_flows_and_bootstrap_are_told_what_compose_tells_them(env: dict[str, str]) -> None:
     compose: dict[str, Any] = yaml.safe_load((ROOT / "compose/prefect.yaml").read_text())
+    flow = yaml.safe_load((ROOT / "compose/flow.yaml").read_text())["services"]["flow"]
     flows = surroundings.flow_settings()
-    assert set(compose["x-flow-env"]) <= set(flows)
+    assert set(flow["environment"]) <= set(flows) | {"DASK_DISTRIBUTED__DASHBOARD__LINK"}
     assert set(compose["services"]["bootstrap"]["environment"]) <= set(flows) | set(surroundings.bootstrap_settings())
-    assert set(compose["services"]["agent"]["environment"]) <= set(flows)
+    told = set(flows) | set(surroundings.service_settings())
+    # There the agent starts before the bootstrap, and waits for it
+    assert set(compose["services"]["agent"]["environment"]) - {"BOOTSTRAPPED"} <= told
+    # The agent's host is this machine, whose processes can be seen
+    assert set(compose["services"]["sweeper"]["environment"]) - {"AGENT_HOST"} <= told
 
 
 def test_every_service_has_a_health_check() -> None:
-    assert set(processes.services()) == {*health.PAGES, "postgres", "agent"}
+    assert set(processes.services()) == {*health.PAGES, "postgres", "agent", "sweeper"}
 
 
 def test_without_a_docker_command_the_runtime_is_embedded_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from google.oauth2 import service_account
 
 from orionbox import keys
@@ -38,6 +40,43 @@ def test_the_certificate_is_trusted_for_its_hosts_and_by_the_bundle_only(
     assert _shakes_hands(server, tmp_path / "authority.crt", "hooks.slack.com")
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
         _shakes_hands(server, tmp_path / "ca-bundle.crt", "example.org")
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    (tmp_path / "system.crt").touch()
+    monkeypatch.setattr(keys, "SYSTEM_BUNDLE", tmp_path / "system.crt")
+    return keys.certificates(["github.com"])
+
+
+def test_the_gateway_s_certificate_is_for_its_addresses_by_the_same_authority(
+    files: dict[str, str], tmp_path: Path
+) -> None:
+    server = _serving(tmp_path, keys.gateway_certificate(files, ["192.0.2.7", "127.0.0.1"]), "gateway")
+    (tmp_path / "authority.crt").write_text(files["authority.crt"])
+    assert _shakes_hands(server, tmp_path / "authority.crt", "192.0.2.7")
+    assert _shakes_hands(server, tmp_path / "authority.crt", "127.0.0.1")
+    with pytest.raises(ssl.SSLCertVerificationError, match="IP address mismatch"):
+        _shakes_hands(server, tmp_path / "authority.crt", "192.0.2.8")
+
+
+def test_the_authority_is_believed_for_its_hosts_and_addresses_only(files: dict[str, str], tmp_path: Path) -> None:
+    key = serialization.load_pem_private_key(files["authority.key"].encode(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    authority = x509.load_pem_x509_certificate(files["authority.crt"].encode())
+    forged = keys._server("bank.example", [x509.DNSName("bank.example")], key, authority)
+    server = _serving(tmp_path, dict(zip(("forged.key", "forged.crt"), forged, strict=True)), "forged")
+    (tmp_path / "authority.crt").write_text(files["authority.crt"])
+    with pytest.raises(ssl.SSLCertVerificationError, match="permitted subtree violation"):
+        _shakes_hands(server, tmp_path / "authority.crt", "bank.example")
+
+
+def _serving(folder: Path, files: dict[str, str], name: str) -> ssl.SSLContext:
+    for file, content in files.items():
+        (folder / file).write_text(content)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
+    return server
 
 
 def test_the_authority_signs_servers_but_no_further_authorities(

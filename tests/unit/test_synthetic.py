@@ -23,8 +23,9 @@ def write(trips: TripFile, rows: int) -> bytes:
 def test_made_up_trips_have_the_form_of_real_ones(tmp_path: Path, color: str) -> None:
     path = tmp_path / "trips.csv.gz"
     path.write_bytes(write(TripFile(color, 2020, 2), 60_000))
-    csv = TripCsv(path, TRIPS[color])
-    table = pa.Table.from_batches(csv.batches(), csv.schema)
+    with path.open("rb") as file:
+        csv = TripCsv(file, TRIPS[color])
+        table = pa.Table.from_batches(csv.batches(), csv.schema)
     assert table.num_rows == csv.rows == 60_000
     pickups = table[f"{color[0].replace('y', 't').replace('g', 'l')}pep_pickup_datetime"].to_pylist()
     assert {(moment.year, moment.month) for moment in pickups} == {(2020, 2)}

@@ -32,8 +32,9 @@ def write(tmp_path: Path) -> Write:
 
 
 def read(path: Path) -> tuple[pa.Table, int]:
-    csv = TripCsv(path, SCHEMA)
-    return pa.Table.from_batches(csv.batches(), SCHEMA), csv.rows
+    with path.open("rb") as file:
+        csv = TripCsv(file, SCHEMA)
+        return pa.Table.from_batches(csv.batches(), SCHEMA), csv.rows
 
 
 def refuse(path: Path) -> str:
@@ -70,7 +71,7 @@ def test_columns_may_stand_in_another_order(write: Write) -> None:
     assert table["PULocationID"].to_pylist() == [43]
 
 
-@pytest.mark.parametrize("lines", [[HEADER], [HEADER, ROW], [HEADER, *[ROW] * 200_000]])
+@pytest.mark.parametrize("lines", [[HEADER, ROW], [HEADER, *[ROW] * 200_000]])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_lines_are_counted_beside_the_parser(write: Write, lines: list[str], end: str) -> None:
     table, rows = read(write(*lines, end=end))
@@ -85,6 +86,10 @@ def test_a_last_line_without_newline_counts(write: Write) -> None:
 def test_blank_lines_at_the_end_do_not_count(write: Write) -> None:
     table, rows = read(write(HEADER, ROW, "", ""))
     assert rows == table.num_rows == 1
+
+
+def test_a_blank_line_among_the_rows_is_named(write: Write) -> None:
+    assert refuse(write(HEADER, ROW, "", ROW)).startswith(f"{NAME}, line 3: the line is blank")
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name(write: Write) -> None:
@@ -144,8 +149,9 @@ def test_a_header_with_other_columns_is_refused(write: Write, header: str, messa
         (gzip.compress(b"<!doctype html>\n<html>"), "line 1: a web page in place of the CSV file"),
         (gzip.compress(b""), "line 1: the header lacks"),
         (gzip.compress(f"{HEADER}\n{ROW}\n".encode("utf-16")), "line 1: not UTF-8 text"),
-        (gzip.compress(HEADER.encode())[:20], "the gzip data is cut off or damaged"),
-        (b"\x1f\x8bnot really", "the gzip data is cut off or damaged"),
+        (gzip.compress(HEADER.encode())[:20], "line 1 is not whole: the gzip data is cut off"),
+        (gzip.compress(b"x" * 200_000), "line 1 does not end"),
+        (b"\x1f\x8bnot really", "the gzip data is damaged"),
     ],
 )
 def test_a_file_that_is_no_gzipped_csv_is_named(write: Write, data: bytes, message: str) -> None:

@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 
+from ctl.copies import copy_of_the_tree
 from ctl.orion import Orion
-from tests.conftest import REAL_DATA, Checkout, copy_of_the_tree, wait_for
+from orionbox.states import ENDED
+from tests.conftest import REAL_DATA, Checkout, wait_for
 from tests.e2e.course.leaks import Leaks
 
 HERE = Path(__file__).parent
@@ -61,7 +63,7 @@ class CutOff(Checkout):
 
         def probe() -> dict[str, Any] | None:
             run = self.orion.run(flow_run_id)
-            return run if run["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
+            return run if run["state_type"] in ENDED else None
 
         run = wait_for(probe, f"the end of run {flow_run_id}", seconds)
         assert run["state_type"] == "COMPLETED", (run["state"], self.log(flow_run_id))

@@ -1,0 +1,97 @@
+"""A bundle on a machine with an engine and nothing else: a second engine, in a network namespace without a network."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Checkout
+
+SECOND_ENGINE = """
+set -eu
+cd "$1"
+ip link set lo up
+mkdir -p engine/run
+dockerd --data-root "$1/engine/data" --exec-root "$1/engine/exec" --pidfile "$1/engine/pid" \\
+    --host "unix://$1/engine/run/docker.sock" >engine/log 2>&1 &
+engine=$!
+until docker --host "unix://$1/engine/run/docker.sock" version >/dev/null 2>&1; do
+    kill -0 $engine || { cat engine/log; exit 1; }
+    sleep 0.2
+done
+mount --bind engine/run/docker.sock /var/run/docker.sock
+echo "ways out: $(ip route show default | wc -l), images: $(docker images --quiet | wc -l)"
+
+cat "$2"/orionbox-*.tar.0* | tar -xf -
+cd orionbox-bundle
+cat READ-ME-FIRST.txt
+tar -xzf orionbox.tar.gz
+git clone --quiet history.git history
+cd orionbox
+make load FILE="$(echo "$2"/orionbox-*.tar.001)"
+make run-etl COLOR=green YEAR=2021 MONTHS=1
+make reset </dev/null
+kill $engine
+wait $engine || true
+"""
+"""Arguments: an empty folder, and the one with the bundle. All that it starts ends with it."""
+PARTS_OF_MB = 400
+
+
+@pytest.fixture(scope="module")
+def bundle(platform: Checkout) -> Path:
+    platform.make("data", "COLOR=green", "YEAR=2021", "MONTHS=1")
+    name = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
+    for command in (("init", "--quiet"), ("add", "--all"), (*name, "commit", "--quiet", "--message=All of it")):
+        assert platform.run("git", *command).returncode == 0
+    printed = platform.make("bundle", f"SPLIT={PARTS_OF_MB}")
+    folder = platform.root / "bundles"
+    assert all(path.name in printed for path in folder.iterdir())
+    return folder
+
+
+def test_a_bundle_can_be_had_in_parts_for_small_file_systems(bundle: Path) -> None:
+    parts = sorted(bundle.iterdir())
+    assert len(parts) > 1
+    assert all(part.stat().st_size <= PARTS_OF_MB * 1_000_000 for part in parts)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """An empty one with a short name: sockets lie in it, whose addresses may have 104 characters."""
+    path = Path(tempfile.mkdtemp(prefix="orionbox-"))
+    yield path
+    shutil.rmtree(path)
+
+
+def test_a_machine_without_network_runs_from_a_bundle(bundle: Path, platform: Checkout, folder: Path) -> None:
+    if os.geteuid() or not shutil.which("unshare"):
+        pytest.skip("a second engine in a network of its own needs root and util-linux' unshare")
+    script = folder / "second-engine.sh"
+    script.write_text(SECOND_ENGINE)
+    alone = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    done = Checkout(folder).run(*alone, "sh", str(script), str(folder), str(bundle))
+    assert done.returncode == 0, done.stdout
+    assert "ways out: 0, images: 0" in done.stdout
+    assert "building" not in done.stdout
+    rows = f"{platform.rows_in('green/green_tripdata_2021-01.csv.gz'):,}"
+    assert re.search(rf"^total\s+{rows}\s+{rows}\s+{rows}\s+{rows}$", done.stdout, re.MULTILINE), done.stdout
+    assert "Completed after" in done.stdout
+
+
+def test_a_bundle_that_was_damaged_on_the_way_changes_nothing(bundle: Path, platform: Checkout) -> None:
+    first, *_, last = sorted(bundle.iterdir())
+    with last.open("r+b") as file:
+        file.seek(-100_000, os.SEEK_END)
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 1]))
+    assert "is damaged: images.tgz is not as it was; nothing was changed" in platform.refuses("load", f"FILE={first}")
+    last.unlink()
+    assert "; nothing was changed" in platform.refuses("load", f"FILE={first}")

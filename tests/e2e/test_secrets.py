@@ -1,0 +1,135 @@
+"""Where the generated passwords and keys are not: every value is looked for, in all that leaves its place."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from tests.backups import unpacked
+from tests.conftest import Checkout
+
+PRIVATE = ("*.key", "gcp-key.json")
+"""The files of secrets/ that hold a key."""
+SEPARATOR = re.compile(r"[\s\"]|\\n")
+"""Between the words of a key file; in JSON a new line is two letters."""
+FIND = "grep -rlFsf /dev/stdin $(ls -d /* | grep -vE '^/(proc|sys|dev)$'); echo searched"
+
+
+def generated(platform: Checkout) -> set[str]:
+    """Every secret value that this platform has made; of a key in several lines, each line."""
+    passwords = {value for name, value in platform.settings.items() if name.endswith("_PASSWORD")}
+    texts = [path.read_text() for pattern in PRIVATE for path in (platform.root / "secrets").glob(pattern)]
+    words = {word for text in texts for word in re.split(SEPARATOR, text)}
+    keys = {word for word in words if len(word) >= 40 and "gserviceaccount" not in word}
+    count = (len(passwords), len(keys) > 25)
+    assert count == (3, True), "passwords, and the lines of four keys"
+    return passwords | keys
+
+
+def found_in(text: str, values: Iterable[str]) -> list[str]:
+    """The values in the text, shortened: a failed test must not print them either."""
+    return [f"{value[:4]}…" for value in values if value in text]
+
+
+@pytest.fixture(scope="module")
+def used(platform: Checkout) -> Checkout:
+    """A platform that has worked, and has backed itself up: the blocks' key is there too."""
+    platform.make("run-etl", "COLOR=green", "YEAR=2021", "MONTHS=1")
+    platform.make("backup")
+    return platform
+
+
+def test_what_was_generated_is_its_owner_s_alone(used: Checkout) -> None:
+    assert (used.root / ".env").stat().st_mode & 0o777 == 0o600
+    assert (used.root / "secrets").stat().st_mode & 0o777 == 0o700
+    for path in (*(used.root / "secrets").glob("authority.key"), *(used.root / "secrets").glob("orion-*.key")):
+        assert path.stat().st_mode & 0o777 == 0o600, path.name
+
+
+def test_git_would_not_take_any_of_it(used: Checkout) -> None:
+    assert used.run("git", "init", "--quiet").returncode == 0
+    taken = used.run("git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.splitlines()
+    assert "compose.yaml" in taken and "compose/versions.env" in taken
+    private = (".env", "secrets", "backups", "reports")
+    assert [name for name in taken if name.split("/")[0] in private] == []
+
+
+def test_no_command_prints_one(used: Checkout) -> None:
+    commands = (["up"], ["status"], ["logs"], ["inbox"], ["ingest", "COLOR=green", "YEAR=2021", "MONTHS=1"])
+    printed = {command[0]: used.make(*command) for command in commands}
+    assert {name: found_in(text, generated(used)) for name, text in printed.items()} == {name: [] for name in printed}
+
+
+def service_logs(platform: Checkout) -> str:
+    return platform.run("docker", "compose", "--profile", "*", "logs", "--no-color").stdout
+
+
+def test_no_service_logs_one(used: Checkout) -> None:
+    logs = service_logs(used)
+    talkative = ("agent-1", "bigquery-1", "docker-proxy-1", "pgadmin-1", "postgres-1")
+    assert [name for name in talkative if name not in logs] == []
+    assert found_in(logs, generated(used)) == []
+
+
+def test_no_failed_start_prints_or_logs_one(used: Checkout) -> None:
+    """Then services' last words are shown: here Orion's, which has its password in an address that leads nowhere."""
+    file = used.root / "compose" / "prefect.yaml"
+    kept = file.read_text()
+    file.write_text(kept.replace("@postgres:5432/orion", "@postgres:5433/orion"))
+    try:
+        printed = used.refuses("up") + service_logs(used)
+    finally:
+        file.write_text(kept)
+        used.make("up")
+    assert "orion (" in printed and "Connect" in printed
+    assert found_in(printed, generated(used)) == []
+
+
+def test_no_run_and_no_block_shows_one(used: Checkout) -> None:
+    orion = used.orion
+    shown = json.dumps([orion.call(f"{kind}/filter", {}) for kind in ("block_documents", "flow_runs", "deployments")])
+    logs = orion.call("logs/filter", {"limit": 200})
+    assert len(logs) > 5
+    assert found_in(shown + json.dumps(logs), generated(used)) == []
+
+
+def test_no_report_holds_one(used: Checkout) -> None:
+    reports = [path for path in (used.root / "reports").rglob("*") if path.is_file()]
+    assert "last-run.json" in {path.name for path in reports}
+    for path in reports:
+        assert found_in(path.read_bytes().decode("latin-1"), generated(used)) == [], path.name
+
+
+def test_no_image_holds_one(used: Checkout) -> None:
+    """Neither in how it was made nor in any file."""
+    config = json.loads(used.run("docker", "compose", "--profile", "*", "config", "--format", "json").stdout)
+    images = {service["image"] for service in config["services"].values()}
+    assert len(images) >= 10
+    values = generated(used)
+    for image in images:
+        history = used.run("docker", "history", "--no-trunc", "--format", "{{.CreatedBy}}", image).stdout
+        inspected = used.run("docker", "image", "inspect", image).stdout
+        assert history and found_in(history + inspected, values) == [], image
+        search = ("docker", "run", "--rm", "--interactive", "--network=none", "--user=0", "--entrypoint=sh", image)
+        assert used.run(*search, "-c", FIND, stdin="\n".join(values)).stdout == "searched\n", image
+
+
+def test_no_backup_without_secrets_holds_one(used: Checkout) -> None:
+    (file,) = re.findall(r"backups/\S+\.tar", used.make("backup"))
+    config = json.loads(used.run("docker", "compose", "config", "--format", "json").stdout)
+    image = config["services"]["postgres"]["image"]
+    content = unpacked(used.root / file, "docker", "run", "--rm", "-i", image, "pg_restore")
+    assert len(content) > 100_000
+    assert found_in(content.decode("latin-1"), generated(used)) == []
+
+
+def test_the_search_finds_what_is_there(used: Checkout, tmp_path: Path) -> None:
+    """As a check of the checks: in .env and in the key files all of it is found."""
+    values = generated(used)
+    texts = [path.read_text() for pattern in PRIVATE for path in (used.root / "secrets").glob(pattern)]
+    count = len(found_in("".join([(used.root / ".env").read_text(), *texts]), values))
+    assert count == len(generated(used))

@@ -1,0 +1,133 @@
+"""Backup and restore without Docker: the key stays in the checkout; without it, all but the user's blocks is back."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ctl import archive
+from orionbox.trips import TripFile
+from tests.backups import opened_by, opened_by_itself, renoted, unpacked
+from tests.conftest import Checkout
+from tests.integration.conftest import Stores
+from tests.integration.test_replacing_a_month import JANUARY, load_bigquery, load_postgres
+from tests.stores import query_bigquery, query_postgres
+
+SECRET = "correct-horse-battery-staple"
+SAVE_BLOCK = f"from prefect.blocks.system import Secret; Secret(value='{SECRET}').save('api-token', overwrite=True)"
+PRINT_BLOCK = "from prefect.blocks.system import Secret; print('value:', Secret.load('api-token').get())"
+OBJECTS = "from orionbox.blocks import bucket; print('objects:', [blob.name for blob in bucket().list_blobs()])"
+
+
+@pytest.fixture(scope="module")
+def backup(platform: Checkout) -> Path:
+    """A backup of a platform with one loaded month and a Secret block, which is then emptied."""
+    platform.make("reset")
+    platform.make("run-etl", "COLOR=green", "YEAR=2021", "MONTHS=1")
+    in_shell(platform, SAVE_BLOCK)
+    printed = platform.make("backup")
+    platform.make("reset")
+    return platform.root / str(re.findall(r"backups/\S+\.tar", printed)[0])
+
+
+def key_of(platform: Checkout, backup: Path) -> Path:
+    """The key of the blocks in it; a platform that was reset has left another one."""
+    with archive.opened(backup) as opened:
+        return platform.root / "secrets" / f"orion-{opened.manifest['key']}.key"
+
+
+def in_shell(platform: Checkout, program: str) -> str:
+    return platform.make("shell", stdin=f"python - <<'END'\n{program}\nEND\n")
+
+
+@pytest.mark.parametrize("load", [load_postgres, load_bigquery])
+def test_a_month_that_is_being_replaced_is_whole_in_every_backup(
+    load: Callable[[Stores, TripFile, int], int], stores: Stores, platform: Checkout
+) -> None:
+    load(stores, JANUARY, 1000)
+    ended = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        loads = pool.submit(lambda: sum(load(stores, JANUARY, 1000) for _ in iter(ended.is_set, True)))
+        backups = [rows_in_backup(platform, stores.dataset) for _ in range(3)]
+        ended.set()
+        assert loads.result() > 1000
+    assert [set(found) - {0} for found in backups] == [{1000}] * 3
+
+
+def rows_in_backup(platform: Checkout, dataset: str) -> list[int]:
+    """Rows of the tables in a dataset or schema, as a new backup notes them."""
+    file = platform.root / str(re.findall(r"backups/\S+\.tar", platform.make("backup"))[0])
+    with archive.opened(file) as backup:
+        noted = {**backup.manifest["rows"]["warehouse"], **backup.manifest["rows"]["bigquery"]}
+    file.unlink()
+    return [count for table, count in noted.items() if dataset in table and "loading" not in table]
+
+
+def rows(platform: Checkout) -> list[list[tuple[Any, ...]]]:
+    settings, count = platform.settings, "SELECT count(*) FROM"
+    return [
+        query_postgres(settings, f"{count} green_tripdata"),
+        query_bigquery(settings, f"{count} trips_data_all.green_tripdata"),
+    ]
+
+
+def test_without_secrets_nothing_in_the_file_opens_a_block(platform: Checkout, backup: Path) -> None:
+    (pg_restore,) = (platform.root / ".embedded/flows").glob("lib/python*/site-packages/*/pginstall/bin/pg_restore")
+    key = key_of(platform, backup)
+    content = unpacked(backup, str(pg_restore))
+    passwords = [value for name, value in platform.settings.items() if name.endswith("_PASSWORD")]
+    assert [word for word in (*passwords, SECRET, "PRIVATE KEY") if word.encode() in content] == []
+    assert opened_by_itself(content) == []
+    assert any(SECRET.encode() in block for block in opened_by(key.read_bytes(), content))
+
+
+def test_a_restore_that_fails_on_the_way_leaves_the_platform_empty(platform: Checkout, backup: Path) -> None:
+    broken = platform.root / "backups" / "broken.tar"
+    with archive.opened(backup) as good, archive.new_file(broken) as file:
+        writer = archive.Writer(file)
+        for name in good.manifest["members"]:
+            content = b"no dump" if name == "warehouse.dump" else good.stream(name).read()
+            writer.add(name, lambda sink, content=content: sink.write(content))  # type: ignore[misc]
+        writer.finish({name: fact for name, fact in good.manifest.items() if name not in ("format", "members")})
+    assert "the platform is as empty as it was before" in platform.refuses("restore", f"FILE={broken}")
+    assert not list(platform.root.glob(".embedded/*/data/prefect/prefect.db"))
+
+
+def test_a_backup_that_would_not_fit_is_refused_and_nothing_is_made(platform: Checkout, backup: Path) -> None:
+    too_large = renoted(backup, bytes=10**15)
+    assert "needs 1,000,000.00 GB where the platform keeps its data" in platform.refuses("restore", f"FILE={too_large}")
+    assert not list(platform.root.glob(".embedded/*/data/prefect/prefect.db"))
+
+
+def test_where_the_key_stayed_everything_is_back(platform: Checkout, backup: Path) -> None:
+    assert "restored, and counted" in platform.make("restore", f"FILE={backup}")
+    rows_of_the_file = platform.rows_in("green/green_tripdata_2021-01.csv.gz")
+    assert rows(platform) == [[(rows_of_the_file,)], [(rows_of_the_file,)]]
+    assert f"value: {SECRET}" in in_shell(platform, PRINT_BLOCK)
+    assert "data/green/green_tripdata_2021-01.parquet" in in_shell(platform, OBJECTS)
+    assert [run["state_type"] for run in platform.orion.call("flow_runs/filter", {})] == ["COMPLETED"]
+
+
+def test_without_the_key_all_but_the_user_s_blocks_comes_back(platform: Checkout, backup: Path) -> None:
+    platform.make("reset")
+    key = key_of(platform, backup)
+    key.rename(key.with_suffix(".elsewhere"))
+    try:
+        assert "which opens the blocks in it, is not here" in platform.refuses("restore", f"FILE={backup}")
+        printed = platform.make("restore", f"FILE={backup}", "SECRETS=no")
+    finally:
+        key.with_suffix(".elsewhere").rename(key)
+    assert "not restored, as their key is not here: block api-token" in printed
+    assert rows(platform)[0][0][0] > 0
+    assert "Completed after" in platform.make("run-etl", "COLOR=green", "YEAR=2021", "MONTHS=1")
+
+
+def test_a_backup_of_the_other_runtime_is_refused(platform: Checkout, backup: Path) -> None:
+    done = platform.run("make", "restore", f"FILE={backup}", RUNTIME="compose")
+    assert done.returncode and "was made in runtime embedded, and this is compose" in done.stdout

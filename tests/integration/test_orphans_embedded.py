@@ -1,0 +1,19 @@
+"""The agent is killed while a process of it works on a run."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from tests.conftest import Checkout
+from tests.integration.test_embedded import process_of
+from tests.slow import assert_swept, deploy, ends, started
+
+
+def test_a_run_that_died_with_its_agent_is_crashed_and_the_next_one_is_not(platform: Checkout) -> None:
+    deploy(platform)
+    run = started(platform, "slow/process")
+    os.kill(process_of(platform, "agent"), signal.SIGKILL)
+    new = started(platform, "slow/process", seconds=30)
+    assert_swept(platform, run, "process")
+    ends(platform, new, "COMPLETED", 90)

@@ -1,0 +1,65 @@
+"""A flow that takes its time, and what becomes of its runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.conftest import Checkout, wait_for
+
+SLOW = """
+import os
+import time
+from prefect import flow, task
+from prefect.deployments import Deployment
+from prefect.infrastructure.container import DockerContainer
+from prefect.infrastructure.process import Process
+
+@task
+def wait(seconds: int):
+    time.sleep(seconds)
+
+@flow
+def slow(seconds: int = 600):
+    wait(seconds)
+
+if __name__ == "__main__":
+    for name, block in (("docker", DockerContainer.load("zoom")), ("process", Process.load("agent"))):
+        Deployment.build_from_flow(
+            slow, name, infrastructure=block, path=os.getcwd(), entrypoint="slow.py:slow", work_queue_name="default",
+            apply=True,
+        )
+"""
+WITHIN = 60
+"""Seconds."""
+
+
+def deploy(platform: Checkout) -> None:
+    """Puts it into the workspace and deploys it as slow/docker and slow/process."""
+    (platform.root / "workspace" / "slow.py").write_text(SLOW)
+    folder = "/workspace" if platform.env["RUNTIME"] == "compose" else f"'{platform.root}/workspace'"
+    platform.make("shell", stdin=f"cd {folder} && python slow.py\n")
+
+
+def started(platform: Checkout, deployment: str, seconds: int = 600) -> dict[str, Any]:
+    """A run whose task is running."""
+    run_id = platform.orion.start_run(deployment, {"seconds": seconds})
+    running = {"flow_runs": {"id": {"any_": [run_id]}}, "task_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
+    wait_for(lambda: platform.orion.call("task_runs/filter", running), "the run's task", 90)
+    return platform.orion.run(run_id)
+
+
+def ends(platform: Checkout, run: dict[str, Any], state: str, seconds: float = WITHIN) -> dict[str, Any]:
+    """The run, when it is in that state."""
+
+    def probe() -> dict[str, Any] | None:
+        now = platform.orion.run(run["id"])
+        return now if now["state_type"] == state else None
+
+    return wait_for(probe, f"{run['name']} {state}", seconds)
+
+
+def assert_swept(platform: Checkout, run: dict[str, Any], what: str) -> None:
+    ended = ends(platform, run, "CRASHED")
+    assert f"Its {what} has gone" in ended["state"]["message"] and "Start it again" in ended["state"]["message"]
+    chosen = {"flow_runs": {"id": {"any_": [run["id"]]}}}
+    assert {task["state_type"] for task in platform.orion.call("task_runs/filter", chosen)} == {"CRASHED"}

@@ -1,0 +1,293 @@
+"""What stands behind Cloud Storage and BigQuery, as CLOUD says: settings, key, compose's files, the dry run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from google.api_core.exceptions import BadRequest, Forbidden, NotFound
+from google.auth.exceptions import RefreshError, TransportError
+
+from ctl import cloud, dotenv, notices, platform_stores
+from ctl.backup import contents, served
+from ctl.shell import CommandError
+from orionbox import bigquery, dry_run
+from orionbox.errors import BadInputError
+from orionbox.services import SERVICES
+from orionbox.settings import Settings
+from tests.conftest import ROOT
+from tests.unit.test_compose import read_by_compose
+
+KEY = {
+    "type": "service_account",
+    "project_id": "ada-taxi-412",
+    "private_key": "-----BEGIN PRIVATE KEY-----\n",
+    "client_email": "orionbox@ada-taxi-412.iam.gserviceaccount.com",
+    "token_uri": "https://oauth2.googleapis.com/token",
+}
+GOOGLE = Settings(project="ada-taxi-412", cloud="gcp", bucket="ada-taxi-data")
+
+
+@pytest.fixture
+def gcp(settings: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Settings for Google in a checkout with a good key; what is asked of Google is never sent."""
+    for name in ("CLOUD", "GCP_PROJECT", "GCP_BUCKET", "GCP_KEY_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(cloud, "ROOT", tmp_path)
+    monkeypatch.setattr(cloud, "SECRETS", tmp_path / "secrets")
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "ada.json").write_text(json.dumps(KEY))
+    settings |= {"CLOUD": "gcp", "GCP_PROJECT": "ada-taxi-412", "GCP_BUCKET": "ada-taxi-data"}
+    settings["GCP_KEY_FILE"] = "secrets/ada.json"
+    return settings
+
+
+def refusal() -> str:
+    with pytest.raises(BadInputError) as error:
+        cloud.require()
+    return str(error.value)
+
+
+def test_with_emulators_nothing_of_google_is_asked_for(gcp: dict[str, str]) -> None:
+    gcp |= {"CLOUD": "emulators", "GCP_KEY_FILE": "nowhere.json"}
+    cloud.require()
+    cloud.refuse("embedded")
+    cloud.copy_key()
+    cloud.rehearse()
+    assert cloud.settings().bucket == Settings.bucket, "the emulator's, whatever Google's is called"
+    assert cloud.present() == SERVICES and cloud.EMULATORS.is_wanted()
+
+
+def test_a_good_key_is_copied_for_the_containers_and_the_cloud_is_named(gcp: dict[str, str], tmp_path: Path) -> None:
+    cloud.require()
+    cloud.copy_key()
+    copy = tmp_path / "secrets" / cloud.COPY
+    assert json.loads(copy.read_text()) == KEY and copy.stat().st_mode & 0o777 == 0o644
+    assert cloud.announcement() == "cloud: gcp, which costs money (project ada-taxi-412, bucket ada-taxi-data)"
+    told = notices.addresses({"ORION_PORT": 4200})
+    assert "https://console.cloud.google.com/bigquery?project=ada-taxi-412" in told
+    assert "the real cloud: project ada-taxi-412, bucket ada-taxi-data" in told and "no login, any project" not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("GCP_PROJECT", "orionbox-local", ".env: GCP_PROJECT=orionbox-local: that is the emulators'"),
+        ("GCP_BUCKET", "prefect-de-zoomcamp", ".env: GCP_BUCKET=prefect-de-zoomcamp: that is the emulators'"),
+        ("GCP_PROJECT", "Ada", ".env: GCP_PROJECT=Ada: not the id of a Google Cloud project"),
+        ("GCP_KEY_FILE", "secrets/bob.json", ".env: GCP_KEY_FILE=secrets/bob.json: there is no such file"),
+        ("GCP_KEY_FILE", "ada.json", ".env: GCP_KEY_FILE=ada.json: lies in the checkout, where git and bundles"),
+        ("GCP_KEY_FILE", "secrets", ".env: GCP_KEY_FILE=secrets: lies in the checkout"),
+    ],
+)
+def test_a_setting_that_cannot_be_right_is_refused(gcp: dict[str, str], name: str, value: str, message: str) -> None:
+    gcp[name] = value
+    assert refusal().startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "not JSON ("),
+        (b"\x30\x82\x0a\xff", "not JSON ("),
+        (b"[]", "says type nothing, and the key of a service account says service_account"),
+        (b'{"type": "authorized_user"}', "says type authorized_user, and the key of"),
+        (b'{"type": "service_account", "client_email": ""}', "has no project_id, private_key, client_email, token_uri"),
+    ],
+)
+def test_a_file_that_is_no_key_is_refused(gcp: dict[str, str], tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "secrets" / "ada.json").write_bytes(content)
+    assert refusal().startswith(f".env: GCP_KEY_FILE=secrets/ada.json: {message}")
+    assert not (tmp_path / "secrets" / cloud.COPY).exists()
+
+
+def test_a_key_of_another_project_is_told_of(gcp: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    gcp["GCP_PROJECT"] = "bob-taxi-7"
+    cloud.require()
+    assert "the key is of project ada-taxi-412, and GCP_PROJECT is bob-taxi-7" in capsys.readouterr().out
+
+
+def test_a_key_outside_the_checkout_is_taken_where_it_is(gcp: dict[str, str], tmp_path_factory: Any) -> None:
+    file = tmp_path_factory.mktemp("keys") / "ada.json"
+    file.write_text(json.dumps(KEY))
+    gcp["GCP_KEY_FILE"] = str(file)
+    cloud.require()
+
+
+def test_without_docker_google_is_refused(gcp: dict[str, str]) -> None:
+    with pytest.raises(BadInputError, match=r"^\.env: CLOUD=gcp: needs Docker, and this is RUNTIME=embedded; use CLOU"):
+        cloud.refuse("embedded")
+
+
+def test_a_backup_leaves_out_what_is_google_s_and_a_restore_leaves_the_emulators_alone(gcp: dict[str, str]) -> None:
+    assert served() == {}
+    orion = {"flow_run": 1, "deployment": 2}
+    assert contents({"orion": orion, "warehouse": {}}).endswith(
+        "nothing of BigQuery and Cloud Storage: they are Google's"
+    )
+    assert [name.rpartition("_")[2] for name in platform_stores._volumes()] == ["postgres"]
+    gcp["CLOUD"] = "emulators"
+    assert len(served()) == 2 and len(platform_stores._volumes()) == 3
+
+
+@pytest.mark.parametrize(
+    ("code", "stdout", "stderr", "message"),
+    [
+        (1, "fail\tgcp bucket\tthere is none\tgcloud x\n", "", "  gcp bucket: there is none\n      fix: gcloud x"),
+        (1, "", "no such image", "Google Cloud could not be asked, and nothing was started:\n    no such image"),
+    ],
+)
+def test_nothing_is_started_where_the_dry_run_fails(
+    gcp: dict[str, str], monkeypatch: pytest.MonkeyPatch, code: int, stdout: str, stderr: str, message: str
+) -> None:
+    done = subprocess.CompletedProcess(cloud.DRY_RUN, code, stdout, stderr)
+    monkeypatch.setattr(cloud, "_dry_run", lambda: done)
+    with pytest.raises(CommandError) as error:
+        cloud.rehearse()
+    assert message in str(error.value)
+
+
+# --- compose ---
+
+
+def test_at_google_no_emulator_and_no_word_of_one_is_left(tmp_path: Path) -> None:
+    if not shutil.which("docker"):
+        pytest.skip("Docker Compose is not installed")
+    dotenv.ensure(tmp_path / ".env", ROOT / ".env.example")
+    variables = {"CLOUD": "gcp", "GCP_PROJECT": "ada-taxi-412", "GCP_BUCKET": "ada-taxi-data"}
+    here, there = (read_by_compose(tmp_path / ".env", **chosen) for chosen in ({"CLOUD": "emulators"}, variables))
+    assert set(here["services"]) - set(there["services"]) == set(cloud.EMULATORS.services)
+    for name, service in there["services"].items():
+        told = service.get("environment") or {}
+        assert not [key for key in told if key.endswith("EMULATOR_HOST")], name
+        if name in ("agent", "bootstrap", "flows", "dask-worker", "dask-scheduler", "sweeper", "start"):
+            assert {key: told[key] for key in variables} == variables, name
+            assert here["services"][name]["environment"].keys() >= {"STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST"}
+    mounts = {volume["target"]: volume["source"] for volume in there["services"]["bootstrap"]["volumes"]}
+    assert mounts["/run/secrets/gcp-key.json"].endswith(f"/secrets/{cloud.COPY}")
+    holders = [name for name, service in there["services"].items() if cloud.COPY in json.dumps(service)]
+    assert holders == ["bootstrap"], "flows get the key by its block"
+
+
+# --- the dry run, in the container ---
+
+
+class Google:
+    """Google's clients, as far as the dry run uses them; what is in `no` is refused, or is not there."""
+
+    def __init__(self, **no: Exception | list[str] | str) -> None:
+        self.no = no
+        self.project = GOOGLE.project
+        self.location = str(no.get("location", "EU"))
+
+    def _answer(self, question: str) -> None:
+        if isinstance(error := self.no.get(question), Exception):
+            raise error
+
+    def refresh(self, request: object) -> None:
+        self._answer("token")
+
+    def bucket(self, name: str) -> Google:
+        return self
+
+    def test_iam_permissions(self, *asked: Any, timeout: float = 0) -> Any:
+        self._answer("permissions")
+        lacking = self.no.get("lacking", [])
+        assert isinstance(lacking, list)
+        granted = [name for name in asked[-1] if name not in lacking]
+        return {"permissions": granted} if len(asked) == 2 else granted
+
+    def get_bucket(self, name: str, timeout: float) -> Google:
+        self._answer("bucket")
+        return self
+
+    def query(self, *asked: object, timeout: float) -> None:
+        self._answer("jobs")
+
+    def get_dataset(self, name: str, timeout: float) -> Google:
+        self._answer("dataset")
+        self.location = str(self.no.get("dataset_location", "EU"))
+        return self
+
+    def get_table(self, name: str, timeout: float) -> Google:
+        self._answer("table")
+        return self
+
+
+@pytest.fixture
+def look(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dry_run.Line]]:
+    """The dry run's lines, asked of such a Google."""
+
+    def lines(**no: Exception | list[str] | str) -> list[dry_run.Line]:
+        monkeypatch.setattr("orionbox.dry_run.Credentials.from_service_account_info", lambda info, scopes: Google(**no))
+        monkeypatch.setattr("orionbox.dry_run.storage.Client", lambda *arguments: Google(**no))
+        monkeypatch.setattr("orionbox.dry_run.bigquery.Client", lambda *arguments: Google(**no))
+        return list(dry_run.look(KEY, GOOGLE))
+
+    return lines
+
+
+Look = Callable[..., list[dry_run.Line]]
+REVOKED = RefreshError("invalid_grant: Invalid JWT")  # type: ignore[no-untyped-call]
+UNREACHABLE = TransportError("no route")  # type: ignore[no-untyped-call]
+
+
+def test_where_all_is_there_every_line_is_ok(look: Look) -> None:
+    lines = look()
+    assert [line[1] for line in lines] == ["gcp account", "gcp bucket", "gcp jobs", "gcp dataset", "gcp dataset"]
+    assert {line[0] for line in lines} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("error", "finding", "fix"),
+    [
+        (REVOKED, "Google does not take the key: invalid_grant", "keys create"),
+        (UNREACHABLE, "oauth2.googleapis.com/token cannot be reached", "connect to the internet"),
+    ],
+)
+def test_a_key_that_gets_no_token_ends_the_dry_run(look: Look, error: Exception, finding: str, fix: str) -> None:
+    (line,) = look(token=error)
+    assert line[:2] == ("fail", "gcp account") and finding in line[2] and fix in line[3]
+
+
+def test_a_missing_bucket_comes_with_the_command_that_makes_it(look: Look) -> None:
+    line = look(bucket=NotFound("none"))[1]  # type: ignore[no-untyped-call]
+    assert line[:3] == ("fail", "gcp bucket", "there is no bucket ada-taxi-data")
+    assert line[3] == "gcloud storage buckets create gs://ada-taxi-data --project=ada-taxi-412 --location=EU"
+
+
+def test_lacking_rights_on_the_bucket_come_with_the_roles(look: Look) -> None:
+    line = look(lacking=["storage.buckets.get", "storage.objects.delete"])[1]
+    assert line[0] == "fail" and "lacks storage.buckets.get, storage.objects.delete" in line[2]
+    assert "--role=roles/storage.legacyBucketReader   (and the same with roles/storage.objectAdmin)" in line[3]
+    assert f"--member=serviceAccount:{KEY['client_email']}" in line[3]
+
+
+def test_an_account_without_jobs_is_told_the_role(look: Look) -> None:
+    line = look(jobs=Forbidden("Access Denied: bigquery.jobs.create"))[-1]  # type: ignore[no-untyped-call]
+    assert (
+        line[:2] == ("fail", "gcp jobs") and "bigquery.jobs.create" in line[2] and line[3].endswith("bigquery.jobUser")
+    )
+
+
+def test_datasets_that_are_missing_are_no_fault_but_those_elsewhere_and_those_of_others_are(look: Look) -> None:
+    assert {line[0] for line in look(dataset=NotFound("none"))[3:]} == {"warn"}  # type: ignore[no-untyped-call]
+    closed = look(dataset=Forbidden("Access Denied"))[3]  # type: ignore[no-untyped-call]
+    assert closed[0] == "fail" and closed[3].endswith("--role=roles/bigquery.dataEditor")
+    elsewhere = look(dataset_location="asia-east1")[3]
+    assert elsewhere[0] == "fail" and "is in asia-east1, the bucket in EU" in elsewhere[2]
+    assert look(location="EUROPE-WEST6")[3][0] == look(dataset_location="US")[3][0] == "ok"
+    readonly = look(lacking=["bigquery.tables.updateData"])[3]
+    assert readonly[0] == "fail" and "lacks bigquery.tables.updateData on its tables" in readonly[2]
+
+
+def test_only_a_transaction_that_was_undone_for_another_one_is_tried_again() -> None:
+    text = "Transaction is aborted due to concurrent update against table ada:trips.green_tripdata"
+    assert bigquery.is_conflict(BadRequest(text))  # type: ignore[no-untyped-call]
+    assert not bigquery.is_conflict(BadRequest("Syntax error"))  # type: ignore[no-untyped-call]
+    assert not bigquery.is_conflict(ValueError(text))

@@ -1,0 +1,97 @@
+"""Waiting for the platform, with containers that only docker's words tell of."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from ctl import containers, dotenv
+from ctl.shell import CommandError
+
+UP, STARTING = "running\tUp 3 seconds (healthy)", "running\tUp 1 second (health: starting)"
+DONE, FAILED, SICK = (
+    "exited\tExited (0) 1 second ago",
+    "exited\tExited (3) 1 second ago",
+    "running\tUp 1 minute (unhealthy)",
+)
+Looks = Callable[..., None]
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
+    """Tells what each look at the containers finds, by service; the last one is found from then on."""
+
+    def expect(*found: dict[str, str], restarts: Sequence[int] = ()) -> None:
+        left, counts = list(found), iter(restarts)
+
+        def output(*command: str) -> str:
+            if command[1] == "ps":
+                now = left.pop(0) if len(left) > 1 else left[0]
+                return "".join(f"{name}\tbox-{name}-1\t{state}\n" for name, state in now.items())
+            assert command[1] == "inspect"
+            return "".join(f"/{name} {next(counts, 0)}\n" for name in command[4:])
+
+        monkeypatch.setattr(containers, "output", output)
+
+    def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, 0, stdout=f"last words of {command[-1]}\n", stderr="")
+
+    monkeypatch.setattr(dotenv, "load", lambda: {"COMPOSE_PROJECT_NAME": "box"})
+    monkeypatch.setattr(containers.subprocess, "run", run)  # type: ignore[attr-defined]
+    monkeypatch.setattr(containers, "PAUSE", 0)
+    return expect
+
+
+def wait(timeout: float = 60) -> None:
+    containers.wait_until_usable(time.monotonic(), timeout)
+
+
+def test_each_service_is_named_when_it_is_ready(looks: Looks, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {"orion": STARTING, "bootstrap": STARTING, "gcs": UP}
+    looks(before, before, {**before, "orion": UP}, {"orion": UP, "bootstrap": DONE, "gcs": UP})
+    wait()
+    said = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
+    assert said == [["orion", "ready"], ["bootstrap", "done"]], "what was ready before is not worth a line"
+
+
+def test_what_has_failed_ends_the_wait_with_its_last_words(looks: Looks) -> None:
+    looks({"orion": STARTING, "gcs": UP}, {"orion": FAILED, "gcs": UP})
+    with pytest.raises(CommandError, match="(?s)orion .*last words of box-orion-1") as error:
+        wait()
+    assert "gcs" not in str(error.value)
+
+
+def test_what_is_sick_may_recover(looks: Looks) -> None:
+    looks({"agent": SICK}, {"agent": SICK}, {"agent": SICK}, {"agent": UP})
+    wait()
+
+
+def test_what_stays_sick_is_not_waited_for(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "PATIENCE", 0)
+    looks({"agent": SICK})
+    with pytest.raises(CommandError, match="last words of box-agent-1"):
+        wait()
+
+
+def test_what_crashes_again_and_again_is_not_waited_for(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "PATIENCE", 0)
+    looks({"orion": STARTING}, restarts=[2, 2, 3, 3])
+    with pytest.raises(CommandError, match="last words of box-orion-1"):
+        wait()
+
+
+def test_what_crashed_in_an_earlier_life_is(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "PATIENCE", 0)
+    starting = {"orion": STARTING}
+    looks(starting, starting, starting, {"orion": UP}, restarts=[2, 2, 2, 2])
+    wait()
+
+
+def test_nothing_is_waited_for_for_ever(looks: Looks) -> None:
+    looks({"orion": STARTING})
+    with pytest.raises(CommandError, match="the platform did not start"):
+        wait(timeout=0)

@@ -1,0 +1,158 @@
+"""Made-up input of every kind: it is read, or refused with one line for the user; nothing else ever happens."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from ctl import dotenv
+from orionbox.errors import BadInputError
+from orionbox.schema import TRIPS
+from orionbox.settings import VARIABLES, Settings
+from orionbox.trip_csv import TripCsv
+from orionbox.trips import parse_csv_path, parse_trip_files
+
+SCHEMA = TRIPS["green"]
+NAME = "green_tripdata_2021-01.csv.gz"
+ROW = "2,2021-01-01 00:15:56,2021-01-01 00:19:52,N,1,43,151,1,1.01,5.5,0.5,0.5,0.0,0.0,,0.3,6.8,2,1,0.0"
+GOOD = "\n".join([",".join(SCHEMA.names), ROW, ROW, ROW, ""]).encode()
+VALUES = st.one_of(
+    st.text(max_size=12),
+    st.floats().map(str),
+    st.integers().map(str),
+    st.datetimes().map(str),
+    st.dates().map(str),
+    st.from_regex(r"[-+0-9.,:eE_ TZ/]{0,20}", fullmatch=True),
+)
+
+# The same on every machine, and no file left behind
+fuzz = settings(
+    max_examples=150, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+)
+
+
+def read(content: bytes) -> pa.Table | str:
+    """The trips, or why there are none."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / NAME
+        path.write_bytes(content)
+        with path.open("rb") as file:
+            trips = TripCsv(file, SCHEMA)
+            try:
+                table = pa.Table.from_batches(trips.batches(), SCHEMA)
+            except BadInputError as error:
+                return str(error)
+    assert table.num_rows == trips.rows > 0
+    return table
+
+
+def is_one_line(message: str) -> bool:
+    return message.startswith(NAME) and "make data" in message and len(message.splitlines()) == 1
+
+
+@fuzz
+@given(column=st.sampled_from(SCHEMA.names), value=VALUES)
+@example("VendorID", "9007199254740993")
+@example("lpep_pickup_datetime", "2021-W01-1 00:00:00")
+@example("fare_amount", "٥")
+def test_any_value_is_read_or_named_with_its_column(column: str, value: str) -> None:
+    fields = ROW.split(",")
+    fields[SCHEMA.names.index(column)] = value
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(fields)
+    found = read(gzip.compress(GOOD + line.getvalue().encode("utf-8", "surrogatepass")))
+    if isinstance(found, str):
+        assert is_one_line(found)
+        assert f"column {column!r}: " in found or "no CSV text after line" in found or "fields where" in found, found
+    else:
+        assert found.num_rows == 4
+
+
+@fuzz
+@given(start=st.integers(0, len(GOOD)), length=st.integers(0, 40), bytes_=st.binary(max_size=40))
+def test_any_damage_to_the_text_is_read_or_refused(start: int, length: int, bytes_: bytes) -> None:
+    found = read(gzip.compress(GOOD[:start] + bytes_ + GOOD[start + length :]))
+    assert not isinstance(found, str) or is_one_line(found), found
+
+
+@fuzz
+@given(start=st.integers(0, 400), length=st.integers(0, 40), bytes_=st.binary(max_size=40))
+def test_any_damage_to_the_gzip_is_read_or_refused(start: int, length: int, bytes_: bytes) -> None:
+    packed = gzip.compress(GOOD, mtime=0)
+    found = read(packed[:start] + bytes_ + packed[start + length :])
+    assert not isinstance(found, str) or is_one_line(found), found
+
+
+@fuzz
+@given(content=st.binary(max_size=200))
+def test_any_bytes_are_refused(content: bytes) -> None:
+    for found in (read(content), read(gzip.compress(content))):
+        assert isinstance(found, str) and is_one_line(found), found
+
+
+@fuzz
+@given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
+@example("yellow", "2021", "1,2")
+@example("yellow", "2021", "٣")
+def test_any_arguments_are_months_or_refused(color: str, year: str, months: str) -> None:
+    try:
+        assert all(1 <= trips.month <= 12 for trips in parse_trip_files(color, year, months))
+    except BadInputError as error:
+        assert any(name in str(error) for name in ("COLOR", "YEAR", "MONTHS"))
+
+
+@fuzz
+@given(st.text(max_size=60))
+@example("green/green_tripdata_2021-13.csv.gz")
+@example("../green/green_tripdata_2021-01.csv.gz")
+def test_any_file_name_is_a_month_s_or_nobody_s(name: str) -> None:
+    try:
+        trips = parse_csv_path(name)
+    except BadInputError:
+        return
+    assert trips is None or trips.csv_path == name
+
+
+@fuzz
+@given(st.one_of(st.text(max_size=80), st.from_regex(r"([A-Z_]{1,8}=?[^\n]{0,8}\n){0,4}", fullmatch=True)))
+@example("\ufeffORION_PORT=4200")
+def test_any_env_file_is_settings_or_refused(content: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / ".env"
+        path.write_bytes(content.encode("utf-8", "surrogatepass"))
+        try:
+            found = dotenv.parse(path)
+        except BadInputError as error:
+            assert str(error).startswith(".env")
+        else:
+            assert all(name.isidentifier() for name in found)
+
+
+@fuzz
+@given(st.dictionaries(st.sampled_from(sorted(VARIABLES.values())), st.text(max_size=10)))
+def test_any_flow_settings_are_taken_or_refused_by_name(environment: dict[str, str]) -> None:
+    try:
+        assert Settings.from_environment(environment)
+    except BadInputError as error:
+        assert any(name in str(error) for name in environment)
+
+
+def test_what_the_fuzzing_starts_from_is_good() -> None:
+    found = read(gzip.compress(GOOD))
+    assert isinstance(found, pa.Table) and found.num_rows == 3
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_an_env_file_in_another_encoding_is_refused(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes("NAME=é\n".encode(encoding))
+    with pytest.raises(BadInputError, match=r"\.env.*UTF-8"):
+        dotenv.parse(path)
