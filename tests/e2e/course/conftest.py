@@ -98,7 +98,8 @@ def leaks(cut_off: CutOff) -> Iterator[Leaks]:
     """What has been sent past the platform since the session's first test; at its end, nothing may have been."""
     if os.geteuid() != 0:
         pytest.skip("only root may watch the network for packets that leave it")
-    leaks = Leaks(cut_off.env["COMPOSE_PROJECT_NAME"])
+    services = cut_off.run("docker", "compose", "--profile", "*", "config", "--services").stdout.split()
+    leaks = Leaks(cut_off.env["COMPOSE_PROJECT_NAME"], services)
     yield leaks
     leaks.close()
     assert leaks.seen == set()

@@ -1,4 +1,4 @@
-"""Watches a Docker network for packets to addresses beyond it, also those that the engine then drops."""
+"""Watches a Docker network for what is meant for beyond it, also where the engine then drops it."""
 
 from __future__ import annotations
 
@@ -7,23 +7,29 @@ import json
 import socket
 import subprocess
 import threading
+from collections.abc import Collection
 
 ALL_PROTOCOLS, IPV4 = 0x0003, b"\x08\x00"
+UDP, NAME_SERVER = 17, 53
 
 
 class Leaks:
-    """The addresses outside its own subnet that a network's containers have sent packets to; needs root, on Linux.
+    """What a network's containers have asked of the outside: addresses, and names asked for; needs root, on Linux.
 
     An internal network drops such packets, but older engines leave a default route in its containers, so that the
     routing table shows nothing. What is on the wire does.
+
+    Such an engine also passes the name of a service that is down at the moment to the machine's name server, so
+    questions for the platform's own services are not counted.
     """
 
-    def __init__(self, network: str) -> None:
+    def __init__(self, network: str, services: Collection[str]) -> None:
         found = subprocess.run(["docker", "network", "inspect", network], capture_output=True, text=True, check=True)
         (description,) = json.loads(found.stdout)
         assert description["Internal"], f"{network} has a way out"
-        self.subnet = ipaddress.ip_network(description["IPAM"]["Config"][0]["Subnet"])
+        self.subnet = ipaddress.IPv4Network(description["IPAM"]["Config"][0]["Subnet"])
         self.seen: set[str] = set()
+        self._services = services
         self._wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL_PROTOCOLS))
         self._wire.bind((f"br-{description['Id'][:12]}", 0))
         self._wire.settimeout(0.2)
@@ -40,13 +46,33 @@ class Leaks:
     def _watch(self) -> None:
         while not self._ended.is_set():
             try:
-                self._note(self._wire.recv(64))
+                sought = asked_of_outside(self._wire.recv(1600), self.subnet)
             except TimeoutError:
                 continue
+            if sought and sought.partition(".")[0] not in self._services:
+                self.seen.add(sought)
 
-    def _note(self, frame: bytes) -> None:
-        # An Ethernet frame has its type in bytes 12 and 13; IPv4 (RFC 791) has source and destination in its 12 to 19
-        source, target = (ipaddress.ip_address(frame[start : start + 4]) for start in (26, 30))
-        inside = target in self.subnet or target.is_multicast or target == ipaddress.ip_address("255.255.255.255")
-        if frame[12:14] == IPV4 and source in self.subnet and not inside:
-            self.seen.add(str(target))
+
+def asked_of_outside(frame: bytes, subnet: ipaddress.IPv4Network) -> str | None:
+    """The address an Ethernet frame goes to if one in the subnet sends it beyond; of a DNS question, the name."""
+    # The frame's type is in bytes 12 and 13; IPv4 (RFC 791) has source and destination in its bytes 12 to 19
+    if frame[12:14] != IPV4:
+        return None
+    packet = frame[14:]
+    source, target = (ipaddress.IPv4Address(packet[start : start + 4]) for start in (12, 16))
+    inside = target in subnet or target.is_multicast or target == ipaddress.IPv4Address("255.255.255.255")
+    if source not in subnet or inside:
+        return None
+    datagram = packet[(packet[0] & 0x0F) * 4 :]
+    if packet[9] == UDP and int.from_bytes(datagram[2:4], "big") == NAME_SERVER:
+        return _name_in(datagram[8:])
+    return str(target)
+
+
+def _name_in(question: bytes) -> str:
+    """The name a DNS message (RFC 1035, 4.1) asks for: after 12 bytes of header, labels behind their lengths."""
+    labels, at = [], 12
+    while length := question[at]:
+        labels.append(question[at + 1 : at + 1 + length].decode("ascii", "replace"))
+        at += 1 + length
+    return ".".join(labels)

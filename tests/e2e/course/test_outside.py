@@ -6,12 +6,16 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from tests.conftest import wait_for
 from tests.e2e.course.conftest import CutOff
 from tests.e2e.course.leaks import Leaks
 
 NOWHERE = "192.0.2.1"
 """An address that nobody has (RFC 5737)."""
+DEFAULT_ROUTE = "eth0\t00000000\t"
+"""What /proc/net/route holds where packets to any address are sent on, if only to be dropped."""
 RELEASE = "https://github.com/DataTalksClub/nyc-tlc-data/releases/download"
 NOTIFY = """
 from prefect.blocks.notifications import SlackWebhook
@@ -35,10 +39,26 @@ def tick():
 
 def test_a_packet_to_the_outside_would_be_noticed_and_there_is_no_other(cut_off: CutOff, leaks: Leaks) -> None:
     assert leaks.seen == set()
-    (answer,) = cut_off.shell(f"curl --silent --max-time 5 http://{NOWHERE}/")
+    answer, routes = cut_off.shell(f"curl --silent --max-time 5 http://{NOWHERE}/", "cat /proc/net/route")
     assert answer.code != 0
+    if DEFAULT_ROUTE not in routes.output:
+        pytest.skip("this engine's internal networks have no default route: nothing can be sent past them")
     wait_for(lambda: leaks.seen, "the packet on the wire", 10)
     assert leaks.seen == {NOWHERE}
+    leaks.seen.clear()
+
+
+def test_a_question_for_an_outside_name_would_be_noticed_and_one_for_a_stopped_service_is_not(
+    cut_off: CutOff, leaks: Leaks
+) -> None:
+    assert leaks.seen == set()
+    cut_off.run("docker", "compose", "stop", "pgadmin")
+    *_, routes = cut_off.shell("getent hosts pgadmin", "getent hosts example.org", "cat /proc/net/route")
+    cut_off.run("docker", "compose", "start", "pgadmin")
+    if DEFAULT_ROUTE not in routes.output:
+        pytest.skip("this engine's internal networks have no default route: nothing can be sent past them")
+    wait_for(lambda: leaks.seen, "the question on the wire", 10)
+    assert leaks.seen == {"example.org"}
     leaks.seen.clear()
 
 
