@@ -11,7 +11,7 @@ import sys
 from contextlib import closing
 
 from bench.results import write
-from chaos import bucket, cuts, disk, kills, starts, together, web
+from chaos import bucket, clock, cuts, disk, kills, starts, together, web
 from chaos.engine import Containers
 from chaos.fault import Fault, chosen
 from chaos.months import Shelf
@@ -26,7 +26,7 @@ REPORT = ROOT / "reports/chaos.json"
 
 def all_faults() -> list[Fault]:
     """Every fault, in the order in which they strike: what changes the platform as a whole comes last."""
-    groups = (kills, together, cuts, web, bucket, starts, disk)
+    groups = (kills, together, cuts, web, clock, bucket, starts, disk)
     return [fault for group in groups for fault in group.faults()]
 
 

@@ -104,10 +104,10 @@ class Trial:
         """The container in which the run works."""
         return str(self.platform.orion.run(run_id)["infrastructure_pid"]).rpartition(":")[2]
 
-    def start(self, months: Sequence[TripFile] = MONTHS) -> str:
+    def start(self, months: Sequence[TripFile] = MONTHS, deployment: str = DEPLOYMENT) -> str:
         """Starts a run of the main job; its id."""
         asked = {"color": COLOR, "year": YEAR, "months": [trips.month for trips in months]}
-        return self.platform.orion.start_run(DEPLOYMENT, asked)
+        return self.platform.orion.start_run(deployment, asked)
 
     def reach(self, run_id: str, stage: str) -> None:
         """Returns when the run is in that stage.

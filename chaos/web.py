@@ -1,4 +1,4 @@
-"""The taxi files come from a server that breaks off, or that is busy; and what a clock does that is stepped."""
+"""The taxi files come from a server that breaks off, or that is busy."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from chaos.fault import Fault, NotTriedError
+from chaos.fault import Fault
 from chaos.months import MONTHS
 from chaos.trial import NotHeldError, Trial, wait
 from ctl.shell import output
@@ -24,20 +24,7 @@ def faults() -> list[Fault]:
     return [
         Fault("download-truncated", "fetch", flaky("truncated", RESUMED, 1)),
         Fault("server-says-503-twice", "fetch", flaky("busy", BUSY, 2)),
-        Fault("clock-stepped", "", clock_stepped),
     ]
-
-
-def clock_stepped(trial: Trial) -> str:
-    """Cannot be made.
-
-    Raises:
-        NotTriedError: always.
-    """
-    raise NotTriedError(
-        "containers share the kernel's clock, so a step would hit everything else on this machine too; "
-        "libfaketime 0.9.10, which would tell them another time, makes Python's time.sleep fail (EINVAL)"
-    )
 
 
 def flaky(mode: str, status: str, times: int) -> Callable[[Trial], str]:

@@ -24,21 +24,21 @@ class Orion:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def call(self, path: str, body: object = None, tries: int = 10) -> Any:
-        """GETs, or POSTs `body` as JSON; the answer's JSON.
+    def call(self, path: str, body: object = None, tries: int = 10, method: str | None = None) -> Any:
+        """GETs, or POSTs `body` as JSON, or does what `method` says; the answer's JSON, None where it is empty.
 
         Raises:
             CommandError: Orion does not answer, or refuses.
         """
         data = None if body is None else json.dumps(body).encode()
-        request = Request(f"{self.url}/api/{path}", data, {"Content-Type": "application/json"})
+        request = Request(f"{self.url}/api/{path}", data, {"Content-Type": "application/json"}, method=method)
         try:
             with urlopen(request, timeout=TIMEOUT) as response:
-                return json.load(response)
+                return json.loads(response.read() or "null")
         except HTTPError as error:
             if error.code == BUSY and tries > 1:
                 time.sleep(BUSY_PAUSE)
-                return self.call(path, body, tries - 1)
+                return self.call(path, body, tries - 1, method)
             answer = error.read(500).decode(errors="replace")
             raise CommandError(f"Orion refuses {path}: {error.code} {answer}") from error
         except (URLError, OSError) as error:
