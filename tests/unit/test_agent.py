@@ -1,13 +1,15 @@
-"""The agent's queue, read from an Orion that is away at times."""
+"""The agent's queue, read from an Orion that is away at times, and when the agent counts as healthy."""
 
 from __future__ import annotations
 
 import asyncio
 import warnings
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from orionbox import agent_health
 from orionbox.agent import keep_looking
 
 with warnings.catch_warnings():
@@ -66,3 +68,19 @@ def test_a_queue_that_could_not_be_read_is_read_with_the_next_poll(patient_agent
 
 def test_prefect_s_own_agent_would_wait() -> None:
     assert polls(PrefectAgent(work_queues=["default"]), Orion(refusals=1), 3) == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("started", "polled", "healthy"),
+    [
+        (-600, -1, True),
+        (-600, -20, False),
+        (-2, -4, False),  # that was the agent before
+        (3600, -1, True),  # the clock was put back by an hour since
+        (3600, -20, False),
+    ],
+)
+def test_the_agent_is_healthy_if_it_is_the_one_that_polls(started: int, polled: int, healthy: bool) -> None:
+    now = datetime.now(UTC)
+    moments = (now + timedelta(seconds=seconds) for seconds in (started, polled, 0))
+    assert agent_health.polls(*moments) is healthy

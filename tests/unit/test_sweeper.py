@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 
 from orionbox import agent, staging, sweeper
+from orionbox.agent import Living
 from orionbox.sweeper import Patience, Surroundings, idle
 from tests.conftest import ROOT, wait_for
 
@@ -22,7 +23,8 @@ SOURCE = ROOT / "services/flows/src"
 NOW = datetime.now(UTC)
 DOCKER = "http://docker-proxy:2375"
 CONTAINERS = {"alive": ("running", "run-1"), "ended": ("exited", "run-2"), "unborn": ("created", "run-3")}
-COMPOSE = Surroundings(DOCKER, CONTAINERS, "agent", NOW - timedelta(hours=1))
+AGENT = Living(NOW - timedelta(hours=1), "agent-2")
+COMPOSE = Surroundings(DOCKER, CONTAINERS, "agent", AGENT)
 
 
 def run(pid: str | None, state: str = "RUNNING", since: datetime = NOW, **fields: Any) -> dict[str, Any]:
@@ -45,8 +47,8 @@ BEFORE_THE_AGENT = NOW - timedelta(hours=2)
         (run(f"{DOCKER}:gone"), "container"),
         (run(f"{DOCKER}:ended"), "container"),
         (run(f"{DOCKER}:unborn", "PENDING"), "container"),
-        (run("agent:17", since=BEFORE_THE_AGENT), "process"),
-        (run("agent:17", "CANCELLING", since=BEFORE_THE_AGENT), "process"),
+        (run("agent-1:17"), "process"),
+        (run("agent-1:17", "CANCELLING"), "process"),
         (run(None, "PENDING", since=BEFORE_THE_AGENT), "agent"),
     ],
 )
@@ -58,7 +60,8 @@ def test_what_has_lost_its_infrastructure_is_an_orphan(orphan: dict[str, Any], w
     "other",
     [
         run(f"{DOCKER}:alive"),
-        run("agent:17"),  # younger than the agent
+        run("agent-2:17"),
+        run("agent-2:17", since=BEFORE_THE_AGENT),  # the clock was put back meanwhile
         run("http+docker://localhost:gone"),  # behind another engine
         run("classroom-pc:17", since=BEFORE_THE_AGENT),
         run(None, since=BEFORE_THE_AGENT),  # by hand
@@ -73,7 +76,7 @@ def test_what_lives_or_is_not_ours_is_left_alone(other: dict[str, Any]) -> None:
 
 
 def test_without_an_agent_its_processes_are_gone() -> None:
-    assert Surroundings(DOCKER, {}, "agent", None).lost(run("agent:17")) == "process"
+    assert Surroundings(DOCKER, {}, "agent", None).lost(run("agent-2:17")) == "process"
 
 
 def test_without_containers_processes_of_this_machine_are_looked_at() -> None:
@@ -98,16 +101,27 @@ def test_containers_without_work_are_those_that_do_not_run_and_those_whose_run_h
     assert idle(containers, lambda run_id: run_id == "run-4") == ["ended", "unborn", "late"]
 
 
-def test_the_agent_s_lock_tells_whether_it_lives_and_since_when(tmp_path: Path) -> None:
+def test_the_agent_s_lock_tells_whether_it_lives_since_when_and_its_name(tmp_path: Path) -> None:
     lock = tmp_path / "agent.lock"
-    assert agent.alive_since(lock) is None
-    program = f"from pathlib import Path; from orionbox import agent; agent.take(Path({str(lock)!r})); "
+    assert agent.living(lock) is None
+    program = f"from pathlib import Path; from orionbox import agent; agent.take(Path({str(lock)!r}), 'agent-1'); "
     command = [sys.executable, "-c", program + "import time; time.sleep(60)"]
     with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(SOURCE)}) as process:
-        since = wait_for(lambda: agent.alive_since(lock), "the lock", 10)
-        assert NOW < since <= datetime.now(UTC)
+        living = wait_for(lambda: agent.living(lock), "the lock", 10)
+        assert NOW < living.since <= datetime.now(UTC)
         process.kill()
-    assert agent.alive_since(lock) is None
+    assert agent.living(lock) is None
+
+
+def test_the_sweeper_is_healthy_while_its_last_look_is_not_long_ago(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    swept = tmp_path / "swept"
+    monkeypatch.setenv("SWEPT", str(swept))
+    assert not sweeper.is_healthy()
+    for noted, healthy in ((str(time.monotonic()), True), (str(time.monotonic() - 60), False), ("", True)):
+        swept.write_text(noted)
+        assert sweeper.is_healthy() is healthy, noted
 
 
 def test_a_look_that_fails_sweeps_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
-"""The agent: Prefect's, with a lock that tells others whether it lives, and since when.
+"""The agent: Prefect's, with a lock that tells others whether it lives, since when, and under which name.
 
-A flow run that was started as a process of the agent ends with it. Whoever finds the lock free, or taken since a later
-moment than the run began, knows that nothing works on the run any more (`orionbox.sweeper`).
+A flow run that was started as a process of the agent ends with it. Orion knows such a run by its agent's host name and
+a process id; in a container, each agent has a host name of its own. Whoever finds the lock free, or taken by an agent
+of another name, knows that nothing works on the run any more (`orionbox.sweeper`). Times would not tell: a clock that
+is put right can make a run look older than the agent that has started it.
 
 Prefect's agent reads its queue every 30 seconds. Where it could not, because Orion was just being started again, it
 has none, and takes no run, until the next time: this one reads it again with its next poll.
@@ -11,12 +13,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import sys
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 if TYPE_CHECKING:
     from prefect.agent import PrefectAgent
@@ -25,16 +30,24 @@ if TYPE_CHECKING:
 COMMAND = ("prefect", "agent", "start", "--work-queue", "default")
 
 
-def take(path: Path) -> None:
+@dataclass(frozen=True)
+class Living:
+    """An agent that lives: when it was started, by the clock of that moment, and its host name."""
+
+    since: datetime
+    name: str
+
+
+def take(path: Path, name: str) -> None:
     """Holds the lock until this process has ended; waits for another one's end."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     os.truncate(descriptor, 0)
-    os.write(descriptor, datetime.now(UTC).isoformat().encode())
+    os.write(descriptor, f"{datetime.now(UTC).isoformat()} {name}".encode())
 
 
-def alive_since(path: Path) -> datetime | None:
-    """When the agent that lives was started; None where none lives."""
+def living(path: Path) -> Living | None:
+    """The agent that holds the lock; None where none lives."""
     try:
         with path.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -42,7 +55,8 @@ def alive_since(path: Path) -> datetime | None:
         return None
     except BlockingIOError:
         # Empty as long as it is just being written: an agent that has only begun has begun nothing yet
-        return datetime.fromisoformat(path.read_text() or datetime.now(UTC).isoformat())
+        since, _, name = path.read_text().partition(" ")
+        return Living(datetime.fromisoformat(since) if since else datetime.now(UTC), name)
     return None
 
 
@@ -60,8 +74,14 @@ def keep_looking(agent: type[PrefectAgent]) -> None:
 
 
 def main() -> None:
-    """Runs Prefect's agent in this process, once the bootstrap has ended."""
-    take(Path(os.environ["AGENT_LOCK"]))
+    """Runs Prefect's agent in this process, once the bootstrap has ended.
+
+    With AGENT_HOST in the environment it has a host name that begins so, and no other agent has.
+    """
+    if host := os.environ.get("AGENT_HOST"):
+        name = f"{host}-{uuid4().hex[:8]}"
+        socket.gethostname = lambda: name
+    take(Path(os.environ["AGENT_LOCK"]), socket.gethostname())
     from prefect.agent import PrefectAgent  # takes seconds, in which the bootstrap can end
     from prefect.cli import app
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.request import urlopen
 
-from orionbox.agent import alive_since
+from orionbox.agent import living
 
 LATE = timedelta(seconds=8)
 """It polls every second."""
@@ -22,8 +22,16 @@ def main() -> int:
     """Asks Orion."""
     with urlopen(f"{os.environ['PREFECT_API_URL']}/work_queues/name/default", timeout=4) as response:
         noted = json.load(response)["last_polled"]
-    started, polled = alive_since(Path(os.environ["AGENT_LOCK"])), noted and datetime.fromisoformat(noted)
-    return 0 if started and polled and polled > max(started, datetime.now(UTC) - LATE) else 1
+    agent, polled = living(Path(os.environ["AGENT_LOCK"])), noted and datetime.fromisoformat(noted)
+    return 0 if agent and polled and polls(agent.since, polled, datetime.now(UTC)) else 1
+
+
+def polls(started: datetime, polled: datetime, now: datetime) -> bool:
+    """Whether that was a poll of the agent that was started then, and not long ago.
+
+    Where the clock was put back since, the start lies in the future, and says nothing.
+    """
+    return polled > now - LATE and (polled > started or started > now)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from orionbox.agent import alive_since
+from orionbox.agent import Living, living
 from orionbox.api import Api, Json
 from orionbox.settings import Settings
 from orionbox.staging import run_of
@@ -42,13 +42,14 @@ class Surroundings:
     """What there is besides Orion.
 
     `containers` maps the id of each flow-run container to its state and its run's id, and is None where this platform
-    has none; `docker` is the address in front of them. `agent_since` is when the living agent was started.
+    has none; `docker` is the address in front of them. `agent_host` is what the names of this platform's agents begin
+    with, and `agent` the one that lives.
     """
 
     docker: str
     containers: Mapping[str, tuple[str, str]] | None
     agent_host: str
-    agent_since: datetime | None
+    agent: Living | None
 
     def lost(self, run: Json) -> str:
         """What the run has lost, in a word; empty where it has lost nothing, or where that is not ours to say."""
@@ -59,7 +60,8 @@ class Surroundings:
             return "" if self.containers.get(name, ("gone",))[0] in ("running", "paused", "restarting") else "container"
         if where == socket.gethostname():
             return "" if _lives(int(name)) else "process"
-        return "process" if where == self.agent_host and self._outlived_agent(run) else ""
+        of_an_agent = bool(self.agent_host) and where.startswith(f"{self.agent_host}-")
+        return "process" if of_an_agent and (self.agent is None or self.agent.name != where) else ""
 
     def _waits_for_agent(self, run: Json) -> bool:
         """Whether an agent has taken the run, but has not started anything for it."""
@@ -68,7 +70,7 @@ class Surroundings:
         return run["id"] not in {run_id for _, run_id in (self.containers or {}).values()}
 
     def _outlived_agent(self, run: Json) -> bool:
-        return self.agent_since is None or datetime.fromisoformat(run["state"]["timestamp"]) < self.agent_since
+        return self.agent is None or datetime.fromisoformat(run["state"]["timestamp"]) < self.agent.since
 
 
 def _lives(pid: int) -> bool:
@@ -123,9 +125,8 @@ class Sweeper:
         """One look, and what follows from it. An error means that nobody knows, so nothing is swept."""
         active = self.orion.all("flow_runs", flow_runs={"state": {"type": {"any_": ACTIVE}}})
         found = self._containers()
-        around = Surroundings(
-            self.docker.url if self.docker else "", found, self.agent_host, alive_since(self.agent_lock)
-        )
+        docker = self.docker.url if self.docker else ""
+        around = Surroundings(docker, found, self.agent_host, living(self.agent_lock))
         lost = {run["id"]: (run, what) for run in active if (what := around.lost(run))}
         for run_id in self.runs.exhausted(lost, time.monotonic()):
             self._crash(*lost[run_id])
@@ -197,7 +198,7 @@ def main() -> None:
     while True:
         try:
             sweeper.look()
-            swept.touch()
+            swept.write_text(str(time.monotonic()))
             sweeper.look_into_bigquery()
         except (OSError, ValueError) as error:
             if str(error) != said:
@@ -207,9 +208,10 @@ def main() -> None:
 
 
 def is_healthy() -> bool:
-    """Whether the last look was not long ago."""
+    """Whether the last look was not long ago, by the clock that all processes share and nobody can set."""
     swept = Path(os.environ["SWEPT"])
-    return swept.exists() and time.time() - swept.stat().st_mtime < 4 * INTERVAL
+    # Empty while it is just being written
+    return swept.exists() and time.monotonic() - float(swept.read_text() or "inf") < 4 * INTERVAL
 
 
 if __name__ == "__main__":
