@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ctl import dotenv
@@ -14,7 +14,7 @@ PAUSE = 0.2
 """Seconds between two looks."""
 PATIENCE = 20
 """Seconds in which a service that has crashed, or whose health check fails, may still recover."""
-FORMAT = '{{.Label "com.docker.compose.service"}}\t{{.Names}}\t{{.State}}\t{{.Status}}'
+FORMAT = '{{.Label "com.docker.compose.service"}}\t{{.Names}}\t{{.State}}\t{{.Status}}\t{{.ID}}'
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class Container:
     name: str
     state: str
     status: str
+    id: str
 
     @property
     def is_healthy(self) -> bool:
@@ -62,7 +63,7 @@ def all_of(project: str) -> list[Container]:
     labels = (f"com.docker.compose.project={project}", "com.docker.compose.oneoff=False")
     filters = [word for label in labels for word in ("--filter", f"label={label}")]
     lines = output("docker", "ps", "--all", "--no-trunc", "--format", FORMAT, *filters).splitlines()
-    return [Container(*re.split("\t", line, maxsplit=3)) for line in lines]
+    return [Container(*line.split("\t")) for line in lines]
 
 
 def runs_of(project: str, *options: str) -> list[str]:
@@ -86,27 +87,32 @@ def not_well() -> list[Container]:
     return [container for container in all_of_the_platform() if not container.is_well]
 
 
-def wait_until_usable(start: float, timeout: float) -> None:
+def healthy() -> set[str]:
+    """The ids of the containers whose health check passes."""
+    return {container.id for container in all_of_the_platform() if container.is_healthy}
+
+
+def wait_until_usable(start: float, timeout: float, before: Collection[str] = ()) -> None:
     """Returns when every service is healthy, and every one-shot has done its work; says so of each as it comes.
 
     Args:
         start: the moment from which seconds are counted, of `time.monotonic`.
         timeout: seconds from then on in which all must be well.
+        before: the ids of containers that were healthy already, and are not worth a line.
 
     Raises:
         CommandError: they are not, or one of them will never be; the text has the last words of each.
     """
-    found = all_of_the_platform()
-    well: set[str] = {container.name for container in found if container.is_healthy}
-    restarts, troubled_since = _restarts(found), dict[str, float]()
+    well = set(before)
+    restarts, troubled_since = _restarts(all_of_the_platform()), dict[str, float]()
     while True:
         found, now = all_of_the_platform(), time.monotonic()
         for container in found:
-            if container.name not in well and container.is_well:
-                well.add(container.name)
+            if container.id not in well and container.is_well:
+                well.add(container.id)
                 word = "ready" if container.is_healthy else "done"
                 say(f"  {container.service:<14} {word} after {now - start:.1f} s")
-        waiting = [container for container in found if container.name not in well]
+        waiting = [container for container in found if container.id not in well]
         if not waiting:
             return
         crashed = [name for name, count in _restarts(waiting).items() if count > restarts.get(name, 0)]

@@ -87,14 +87,14 @@ def _start(optional: Sequence[Extra] = (cloud.EMULATORS,)) -> None:
             say(extra.gone)
     if gateway.ensure_certificate():
         _remove(gateway.GATEWAY)
-    start = time.monotonic()
+    start, healthy = time.monotonic(), containers.healthy()
     settle_ports()
     progress = "auto" if sys.stderr.isatty() else "quiet"
     # A container that runs keeps the files that it was started with
     anew = ["--force-recreate"] if new_keys else []
     if run(*COMPOSE, "--progress", progress, "up", "--detach", "--remove-orphans", *anew):
         raise CommandError("the platform did not start: compose said why, above")
-    containers.wait_until_usable(start, START_TIMEOUT)
+    containers.wait_until_usable(start, START_TIMEOUT, healthy)
     say(f"\nOrionbox is up, after {time.monotonic() - start:.0f} s.\n{_addresses()}")
 
 

@@ -31,7 +31,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
         def output(*command: str) -> str:
             if command[1] == "ps":
                 now = left.pop(0) if len(left) > 1 else left[0]
-                return "".join(f"{name}\tbox-{name}-1\t{state}\n" for name, state in now.items())
+                return "".join(f"{name}\tbox-{name}-1\t{state}\tid-of-{name}\n" for name, state in now.items())
             assert command[1] == "inspect"
             return "".join(f"/{name} {next(counts, 0)}\n" for name in command[4:])
 
@@ -46,16 +46,17 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
     return expect
 
 
-def wait(timeout: float = 60) -> None:
-    containers.wait_until_usable(time.monotonic(), timeout)
+def wait(timeout: float = 60, before: Sequence[str] = ()) -> None:
+    containers.wait_until_usable(time.monotonic(), timeout, before)
 
 
 def test_each_service_is_named_when_it_is_ready(looks: Looks, capsys: pytest.CaptureFixture[str]) -> None:
-    before = {"orion": STARTING, "bootstrap": STARTING, "gcs": UP}
-    looks(before, before, {**before, "orion": UP}, {"orion": UP, "bootstrap": DONE, "gcs": UP})
-    wait()
+    first = {"orion": STARTING, "bootstrap": STARTING, "gcs": UP, "start": UP}
+    looks(first, first, {**first, "orion": UP}, {"orion": UP, "bootstrap": DONE, "gcs": UP, "start": UP})
+    wait(before=["id-of-gcs", "id-of-an-older-start"])
     said = [line.split()[:2] for line in capsys.readouterr().out.splitlines()]
-    assert said == [["orion", "ready"], ["bootstrap", "done"]], "what was ready before is not worth a line"
+    wanted = [["start", "ready"], ["orion", "ready"], ["bootstrap", "done"]]
+    assert said == wanted, "what was ready before is not worth a line; what is anew, and ready at once, is"
 
 
 def test_what_has_failed_ends_the_wait_with_its_last_words(looks: Looks) -> None:
