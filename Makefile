@@ -4,7 +4,7 @@ YEAR ?= 2021
 MONTHS ?= 1,2
 export COLOR YEAR MONTHS FROM SERVICE FILE SECRETS SPLIT ONLY ROWS
 
-CTL := PYTHONPATH=services/flows/src python3 -m ctl
+CTL := ./orionbox
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -13,7 +13,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' Makefile
 
 up: ## build what is missing, start everything, print every address (RUNTIME=embedded: without Docker)
-	@sh infra/doctor/doctor.sh quick && $(CTL) up
+	@sh cli/doctor/doctor.sh quick && $(CTL) up
 run-etl: ## the main job: web to GCS to BigQuery and Postgres (COLOR=yellow YEAR=2021 MONTHS=1,2; ENGINE=dask: on workers)
 	@$(CTL) run-etl
 ingest: ## CSV straight into Postgres (COLOR= YEAR= MONTHS=)
@@ -43,32 +43,32 @@ bundle: ## all of it in one file for machines without a network, in bundles/ (SP
 load: ## FILE= take over a bundle, and start from it
 	@$(CTL) load
 doctor: ## what this machine has and lacks for it, a line each with the fix; needs nothing built
-	@sh infra/doctor/doctor.sh # a Windows line ending here does no harm
+	@sh cli/doctor/doctor.sh # a Windows line ending here does no harm
 engine: ## install and start Docker Engine and Compose (Debian, Ubuntu; as root)
 	@sh infra/engine/install.sh
 
 test: venv ## all tests that this machine can run; says at the end what it left out, and why
-	@$(BIN)/pytest
+	@$(BIN)/python -m pytest
 test-unit: venv ## tests without network and servers
-	@$(BIN)/pytest tests/unit
+	@$(BIN)/python -m pytest tests/unit
 test-integration: venv ## tests against real Postgres and emulators
-	@$(BIN)/pytest tests/integration
+	@$(BIN)/python -m pytest tests/integration
 test-e2e: venv ## tests of the whole platform, browser included
-	@$(BIN)/pytest tests/e2e
+	@$(BIN)/python -m pytest tests/e2e
 bench: ## measure it against its goals, on a platform of its own (ONLY=ingest for one topic, ROWS=10000 for a try)
-	@PYTHONPATH=services/flows/src python3 -m bench
+	@PYTHONPATH=src python3 -m dev.bench
 bench-report:
-	@PYTHONPATH=services/flows/src python3 -m bench.report
+	@PYTHONPATH=src python3 -m dev.bench.report
 chaos: ## strike it with every fault, on a platform of its own, half an hour (ONLY=kill-orion,pause or ONLY=kill@load for some)
-	@PYTHONPATH=services/flows/src python3 -m chaos
+	@PYTHONPATH=src python3 -m dev.chaos
 chaos-report:
-	@PYTHONPATH=services/flows/src python3 -m chaos.report
+	@PYTHONPATH=src python3 -m dev.chaos.report
 lint: venv ## formatting, lint and types
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 lock: venv ## renew all requirements.lock files
-	@sh infra/lock.sh
+	@sh dev/lock.sh
 licences: venv ## renew docs/licences.md from the images, after make lock and make up
-	@PYTHONPATH=services/flows/src python3 -m infra.licences
+	@PYTHONPATH=src python3 -m dev.licences
 venv:
 	@sh tests/setup.sh
 

@@ -1,4 +1,4 @@
-"""`python3 -m ctl COMMAND`: a command for each target of the Makefile; arguments come as environment variables."""
+"""`./orionbox COMMAND`: a command for each target of the Makefile; arguments come as environment variables."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
-from ctl import backup, bundle, cloud, data, inbox, jobs, restore, validity
-from ctl.runtime import Runtime, choose
-from ctl.shell import CommandError, say
-from orionbox.errors import BadInputError
+from cli import taxi_files
+from cli.backup import backup, restore
+from cli.bundle import bundle, load
+from cli.programs import say
+from cli.runs import inbox, run
+from cli.runtimes.choose import choose
+from cli.runtimes.compose import google_cloud
+from cli.runtimes.runtime import Runtime
+from cli.settings import rules, settings
+from orionbox.errors import BadInputError, CommandError
 
 COMMANDS: dict[str, Callable[[Runtime], int]] = {
     "up": lambda runtime: runtime.up(),
@@ -21,15 +27,15 @@ COMMANDS: dict[str, Callable[[Runtime], int]] = {
     "shell": lambda runtime: runtime.shell(),
     "psql": lambda runtime: runtime.psql(),
     "build": lambda runtime: runtime.build(),
-    "cloud-check": cloud.check,
-    "run-etl": jobs.run_etl,
-    "ingest": jobs.ingest,
-    "data": data.fill,
+    "cloud-check": google_cloud.check,
+    "run-etl": run.run_etl,
+    "ingest": run.ingest,
+    "data": taxi_files.fill,
     "inbox": inbox.show,
     "backup": backup.make,
     "restore": restore.restore,
     "bundle": bundle.make,
-    "load": bundle.load,
+    "load": load.load,
 }
 TAKES_MONTHS = ("run-etl", "ingest", "data")
 OTHERS_OUTPUT = ("logs", "shell", "psql")
@@ -39,16 +45,16 @@ OTHERS_OUTPUT = ("logs", "shell", "psql")
 def main(arguments: list[str]) -> int:
     """Runs one command; 2 says that the input was bad, 1 that something failed."""
     if len(arguments) != 1 or arguments[0] not in COMMANDS:
-        say(f"usage: python3 -m ctl {'|'.join(COMMANDS)}")
+        say(f"usage: ./orionbox {'|'.join(COMMANDS)}")
         return 2
     try:
         if arguments[0] in TAKES_MONTHS:
-            data.wanted_files()  # what is typed wrong is said before anything else
-        validity.check()
+            taxi_files.wanted_files()  # what is typed wrong is said before anything else
+        rules.check()
         runtime, reason = choose()
         print(f"runtime: {runtime.NAME} ({reason})", flush=True, file=_output(arguments[0]))
-        if cloud.is_real():
-            print(cloud.announcement(), flush=True, file=_output(arguments[0]))
+        if settings.is_real():
+            print(settings.announcement(), flush=True, file=_output(arguments[0]))
         return COMMANDS[arguments[0]](runtime)
     except BadInputError as error:
         say(str(error))

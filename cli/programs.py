@@ -9,12 +9,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from orionbox.errors import CommandError
+
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout. All commands run there."""
-
-
-class CommandError(RuntimeError):
-    """A program that ended with an error, or could not start; the text is for the user."""
 
 
 def say(text: str) -> None:

@@ -14,10 +14,10 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from ctl.runtime import Runtime
-from ctl.shell import ROOT, CommandError, environment, say
-from orionbox.errors import BadInputError
-from orionbox.trips import FIRST_MONTH, LAST_MONTH, RELEASE_URL, TripFile, parse_csv_path, parse_trip_files
+from cli.programs import ROOT, environment, say
+from cli.runtimes.runtime import Runtime
+from orionbox.errors import BadInputError, CommandError
+from orionbox.trips.months import FIRST_MONTH, LAST_MONTH, RELEASE_URL, TripFile, parse_csv_path, parse_trip_files
 
 DATA = ROOT / "data"
 SOURCES = DATA / "sources.json"
@@ -25,7 +25,7 @@ ZONES = ("misc/taxi_zone_lookup.csv", "misc/taxi+_zone_lookup.csv")
 DOWNLOAD_TIMEOUT = 10
 """Seconds without an answer after which the release counts as out of reach."""
 SYNTHETIC_MARK = b"orionbox synthetic"
-"""The comment in a generated file's gzip header (RFC 1952, FCOMMENT), set by `orionbox.synthetic`."""
+"""The comment in a generated file's gzip header (RFC 1952, FCOMMENT), set by `orionbox.trips.generated`."""
 
 
 def wanted_files() -> list[TripFile]:
@@ -156,7 +156,7 @@ def _download(name: str) -> bool:
 
 def _generate(trips: TripFile, runtime: Runtime) -> None:
     partial = _partial(trips.csv_path)
-    command = runtime.flows_command("orionbox.synthetic", trips.color, str(trips.year), str(trips.month))
+    command = runtime.flows_command("orionbox.trips.generated", trips.color, str(trips.year), str(trips.month))
     with partial.open("wb") as file:
         done = subprocess.run(command, cwd=ROOT, env=environment(), stdout=file)
     if done.returncode:

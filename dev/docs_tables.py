@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ctl.shell import CommandError
+from orionbox.errors import CommandError
 
 
 def put_in(page: str, text: str, begin: str, end: str, path: Path) -> str:

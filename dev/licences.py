@@ -14,8 +14,9 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from ctl.backup import version
-from ctl.shell import ROOT, CommandError, output, output_with_input, say
+from cli.programs import ROOT, output, output_with_input, say
+from cli.settings.env_file import version
+from orionbox.errors import CommandError
 
 INSIDE = ROOT / "infra" / "licences_inside.py"
 PAGE = ROOT / "docs" / "licences.md"
@@ -31,7 +32,7 @@ IMAGES = {
     "postgres": "infra/postgres",
 }
 """The images that run, and where each is made."""
-NOT_IN_AN_IMAGE = {"uv": "services/base", "embedded": "infra/embedded"}
+NOT_IN_AN_IMAGE = {"uv": "services/base", "embedded": "cli/runtimes/embedded"}
 """Locks whose packages leave no metadata in an image: of uv only the program is there; the other is without Docker."""
 DOCKERFILES = ("services/base", *IMAGES.values())
 UV, PYTHON = ".venv/bootstrap/bin/uv", ".venv/bin/python"

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ctl import copies, dotenv
-from ctl.orion import Orion
-from ctl.runtime import engine_fault
-from ctl.shell import CommandError, last_lines, say
+from cli.bundle import checkout_copy
+from cli.programs import ROOT, last_lines, say
+from cli.runtimes.choose import engine_fault
+from cli.settings import env_file
+from dev import throwaway_platform
+from orionbox.errors import CommandError
+from orionbox.orion.cli_client import Orion
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class OwnPlatform:
 
     def image(self, name: str) -> str:
         """One of its images, by the name of the service that it is built for."""
-        tag = self.env.get("ORIONBOX_TAG") or dotenv.parse(self.root / "compose/versions.env")["ORIONBOX_TAG"]
+        tag = self.env.get("ORIONBOX_TAG") or env_file.parse(self.root / "compose/versions.env")["ORIONBOX_TAG"]
         return f"orionbox/{name}:{tag}"
 
     def run(self, *command: str) -> str:
@@ -72,8 +78,13 @@ def started(purpose: str, whose: str) -> Iterator[OwnPlatform]:
         raise CommandError(f"{fault}, and {whose} need one: make engine starts it on Debian and Ubuntu")
     root = Path(tempfile.mkdtemp(prefix=f"orionbox-{purpose}-"))
     # Compose asks for PWD, as ctl sets it
-    env = {**copies.plain_environment(), **copies.identity(purpose), "RUNTIME": "compose", "PWD": str(root)}
-    platform = OwnPlatform(copies.copy_of_the_tree(root), env)
+    env = {
+        **throwaway_platform.plain_environment(),
+        **throwaway_platform.identity(purpose),
+        "RUNTIME": "compose",
+        "PWD": str(root),
+    }
+    platform = OwnPlatform(checkout_copy.copy_of_the_tree(root), env)
     # So that an end from outside takes the way through `finally` too
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     say(f"platform {platform.name}: starting, in {root}")
@@ -90,3 +101,33 @@ def _remove(platform: OwnPlatform) -> None:
         platform.make("reset")
     finally:
         shutil.rmtree(platform.root)
+
+
+OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+"""What make tells the makes that it calls."""
+ARGUMENTS = ("COLOR", "YEAR", "MONTHS", "FROM", "SERVICE", "FILE", "SECRETS", "SPLIT", "ONLY", "ROWS")
+"""What the Makefile passes on to its commands."""
+SETTINGS = ("RUNTIME", "ENGINE", "WORKERS", "BIND_ADDRESS", "CLOUD", "GCP_PROJECT", "GCP_BUCKET", "GCP_KEY_FILE")
+"""What a user may have set for the checkout itself."""
+
+
+def plain_environment() -> dict[str, str]:
+    """The environment without what was meant for this checkout's make: a make in a copy is nobody's sub-make."""
+    ours = {*OF_MAKE, *ARGUMENTS, *SETTINGS}
+    return {name: value for name, value in os.environ.items() if name not in ours}
+
+
+def identity(purpose: str) -> dict[str, str]:
+    """Settings that keep a copy apart from every other platform: its name, and ports on which nothing listens."""
+    names = [name for name in env_file.parse(ROOT / ".env.example") if name.endswith("_PORT")]
+    ports = dict(zip(names, free_ports(len(names))))
+    return {**ports, "COMPOSE_PROJECT_NAME": f"orionbox-{purpose}-{uuid.uuid4().hex[:8]}"}
+
+
+def free_ports(count: int) -> list[str]:
+    """Ports on which nothing listens."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [str(sock.getsockname()[1]) for sock in sockets]
+    for sock in sockets:
+        sock.close()
+    return ports

@@ -12,7 +12,7 @@ from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 
-from ctl import archive
+from cli.archive import archive
 
 TOKEN = re.compile(rb"gAAAAA[A-Za-z0-9_=-]{50,}")
 """What Fernet makes of a block (https://github.com/fernet/spec)."""

@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from ctl import dotenv
-from ctl.copies import copy_of_the_tree, identity, plain_environment
-from ctl.orion import Orion
-from orionbox.states import ENDED
+from cli.bundle.checkout_copy import copy_of_the_tree
+from cli.settings import env_file
+from dev.throwaway_platform import identity, plain_environment
+from orionbox.orion.cli_client import Orion
+from orionbox.orion.states import ENDED
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_DATA = ROOT.parent / "shared" / "data" / "nyc-tlc"
@@ -70,7 +71,7 @@ class Checkout:
     @property
     def settings(self) -> dict[str, str]:
         """Its .env."""
-        return dotenv.parse(self.root / ".env")
+        return env_file.parse(self.root / ".env")
 
     @property
     def orion(self) -> Orion:

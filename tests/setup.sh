@@ -3,7 +3,7 @@
 set -eu
 
 mark=.venv/.made-from
-wanted=$(cat tests/requirements.lock services/base/requirements.lock | cksum)
+wanted=$(cat tests/requirements.lock services/base/requirements.lock pyproject.toml | cksum)
 [ "$(cat $mark 2>/dev/null)" = "$wanted" ] && exit 0
 echo "setup: making .venv"
 if ! python3 -m venv --clear .venv/bootstrap 2>/dev/null; then
@@ -14,4 +14,6 @@ fi
 uv=$PWD/.venv/bootstrap/bin/uv
 [ -x .venv/bin/python ] || "$uv" venv --quiet --allow-existing --python 3.11 .venv
 "$uv" pip sync --quiet --python .venv/bin/python --require-hashes tests/requirements.lock
+# The shared library, as it stands in src/: an edit needs no new installation
+"$uv" pip install --quiet --python .venv/bin/python --no-deps --editable .
 echo "$wanted" >$mark

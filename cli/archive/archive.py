@@ -18,9 +18,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from ctl import parts
-from ctl.shell import ROOT, CommandError
-from orionbox.errors import BadInputError
+from cli.archive import split_files
+from cli.programs import ROOT
+from orionbox.errors import BadInputError, CommandError
 
 FORMAT = 1
 """Counts up when an older Orionbox could not read it any more."""
@@ -172,7 +172,7 @@ def opened(path: Path, kind: Kind = BACKUP) -> Iterator[Archive]:
     if not path.is_file():
         raise BadInputError(f"FILE={path}: there is no such file; what there is lies in {kind.home}/")
     try:
-        with parts.opened(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
+        with split_files.opened(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
             archive = Archive(path, tar, kind=kind)
             _check(archive)
             yield archive

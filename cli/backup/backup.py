@@ -14,10 +14,14 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
-from ctl import archive, block_key, cloud, dotenv, snapshots
-from ctl.runtime import STORES, Runtime, Stores
-from ctl.shell import ROOT, CommandError, say
-from orionbox.errors import BadInputError
+from cli.archive import archive, databases, snapshots
+from cli.backup import block_key
+from cli.programs import ROOT, say
+from cli.runtimes.choose import STORES
+from cli.runtimes.runtime import Runtime, Stores
+from cli.settings import env_file, settings
+from cli.settings.env_file import version
+from orionbox.errors import BadInputError, CommandError
 
 FOLDER = archive.BACKUP.path
 ORION, WAREHOUSE, BIGQUERY, BUCKET = "orion", "warehouse", "bigquery", "bucket"
@@ -27,7 +31,6 @@ SERVICES = {BIGQUERY: ("bigquery", "BIGQUERY_PORT"), BUCKET: ("gcs", "GCS_PORT")
 KEY = "orion.key"
 """The member with the key of Orion's blocks; only in a backup with secrets."""
 DATABASE = "ny_taxi"
-
 Rows = dict[str, dict[str, int]]
 """Rows by part and table."""
 
@@ -39,11 +42,11 @@ def make(runtime: Runtime) -> int:
     stores, start = STORES[runtime.NAME], time.monotonic()
     held = _require_space(stores)
     key = block_key.read(stores)
-    file = FOLDER / f"{dotenv.load()['COMPOSE_PROJECT_NAME']}-{datetime.now():%Y-%m-%d-%H%M%S}.tar"
+    file = FOLDER / f"{env_file.load()['COMPOSE_PROJECT_NAME']}-{datetime.now():%Y-%m-%d-%H%M%S}.tar"
     with _a_full_disk_in_words(), archive.new_file(file) as target:
         rows = _write(
             archive.Writer(target),
-            {"runtime": runtime.NAME, "cloud": cloud.settings().cloud, "bytes": held},
+            {"runtime": runtime.NAME, "cloud": settings.settings().cloud, "bytes": held},
             stores,
             key,
             with_secrets,
@@ -56,7 +59,7 @@ def make(runtime: Runtime) -> int:
 
 def served() -> dict[str, tuple[str, str]]:
     """The parts of SERVICES that this platform has."""
-    return {} if cloud.is_real() else SERVICES
+    return {} if settings.is_real() else SERVICES
 
 
 def _secrets_wanted() -> bool:
@@ -107,7 +110,7 @@ def _write(writer: archive.Writer, facts: dict[str, Any], stores: Stores, key: s
 def _facts(key: str, rows: Rows) -> dict[str, Any]:
     return {
         "orionbox": version(),
-        "platform": dotenv.load()["COMPOSE_PROJECT_NAME"],
+        "platform": env_file.load()["COMPOSE_PROJECT_NAME"],
         "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "key": block_key.name_of(key),
         "rows": rows,
@@ -116,14 +119,9 @@ def _facts(key: str, rows: Rows) -> dict[str, Any]:
 
 def _snapshots(stores: Stores) -> Iterator[AbstractContextManager[snapshots.Part]]:
     yield stores.orion()
-    yield snapshots.dumped(f"{WAREHOUSE}.dump", stores.database(DATABASE))
+    yield databases.dumped(f"{WAREHOUSE}.dump", stores.database(DATABASE))
     for part, (_, port) in served().items():
         yield snapshots.served(f"{part}.tar.gz", stores.address(port))
-
-
-def version() -> str:
-    """The version of Orionbox in this checkout."""
-    return dotenv.parse(ROOT / "compose/versions.env")["ORIONBOX_TAG"]
 
 
 def contents(rows: Rows) -> str:

@@ -10,10 +10,10 @@ import json
 import uuid
 from pathlib import Path
 
-from ctl.files import write_private
-from ctl.runtime import Stores
-from ctl.shell import ROOT
-from ctl.snapshots import KEY_TABLE
+from cli.archive.snapshots import KEY_TABLE
+from cli.programs import ROOT
+from cli.runtimes.runtime import Stores
+from orionbox.files import write_private
 
 FOLDER = ROOT / "secrets"
 ENTRY = "ENCRYPTION_KEY"

@@ -12,12 +12,15 @@ import zlib
 from pathlib import Path
 from typing import IO, Any, cast
 
-from ctl import archive, copies, data, images, parts
-from ctl.archive import BUNDLE, Archive, Sink
-from ctl.backup import version
-from ctl.runtime import Runtime
-from ctl.shell import ROOT, CommandError, environment, last_lines, output, say
-from orionbox.errors import BadInputError
+from cli import taxi_files
+from cli.archive import archive, split_files
+from cli.archive.archive import BUNDLE, Sink
+from cli.bundle import checkout_copy
+from cli.programs import ROOT, last_lines, output, say
+from cli.runtimes.compose import images
+from cli.runtimes.runtime import Runtime
+from cli.settings.env_file import version
+from orionbox.errors import BadInputError, CommandError
 
 READ_ME, TREE, HISTORY, DATA = "READ-ME-FIRST.txt", "orionbox.tar.gz", "history.git", "data.tar.gz"
 IMAGES = "images.tgz"
@@ -52,11 +55,11 @@ def make(runtime: Runtime) -> int:
     os.environ["CLOUD"] = "emulators"  # where it goes there is no network, and so no other cloud
     runtime.build()
     start, facts = time.monotonic(), _facts()
-    archive.require_space(BUNDLE, facts["bytes"] + sum(path.stat().st_size for path in data.taxi_files()))
+    archive.require_space(BUNDLE, facts["bytes"] + sum(path.stat().st_size for path in taxi_files.taxi_files()))
     file = BUNDLE.path / f"orionbox-{facts['orionbox']}-{facts['machine']}.tar"
     with archive.new_file(file) as target:
         _write(archive.Writer(target, BUNDLE), file.name, facts)
-    for part in parts.split(file, size) if size else [file]:
+    for part in split_files.split(file, size) if size else [file]:
         say(f"{part.relative_to(ROOT)}: {part.stat().st_size / MEGABYTE:,.0f} MB")
     say(f"made in {time.monotonic() - start:.0f} s; what to do with it: {READ_ME} in it, or docs/offline.md")
     return 0
@@ -88,11 +91,11 @@ def _write(writer: archive.Writer, file: str, facts: dict[str, Any]) -> None:
     text = TEXT.format(version=facts["orionbox"], machine=facts["machine"], file=f"../../{file}")
     writer.add(READ_ME, lambda sink: sink.write(text.encode()))
     with tempfile.TemporaryDirectory() as folder:
-        tree = copies.copy_of_the_tree(Path(folder) / "orionbox")
+        tree = checkout_copy.copy_of_the_tree(Path(folder) / "orionbox")
         writer.add(TREE, lambda sink: _pack(sink, [tree], tree.parent))
-        if copies.has_history():
+        if checkout_copy.has_history():
             writer.add(HISTORY, lambda sink: _put_file(sink, _history(Path(folder))))
-    writer.add(DATA, lambda sink: _pack(sink, data.taxi_files(), data.DATA))
+    writer.add(DATA, lambda sink: _pack(sink, taxi_files.taxi_files(), taxi_files.DATA))
     writer.add(IMAGES, lambda sink: _save(facts["images"], sink))
     writer.finish(facts)
 
@@ -129,72 +132,3 @@ def _save(names: list[str], sink: Sink) -> None:
 
 
 # --- the way back ---
-
-
-def load(runtime: Runtime) -> int:
-    """Takes over what is in the bundle FILE, and starts the platform.
-
-    Raises:
-        BadInputError: it is no whole bundle, or one for another version or kind of machine; nothing has changed then.
-        CommandError: there is no room, or Docker refuses.
-    """
-    with archive.opened(_file(), BUNDLE) as bundle:
-        _require_docker(runtime)
-        _require_fit(bundle)
-        runtime.prepare()
-        start = time.monotonic()
-        say(f"loading {len(bundle.manifest['images'])} images, {bundle.manifest['bytes'] / 1e9:.1f} GB")
-        _load_images(bundle)
-        with tempfile.TemporaryDirectory(dir=ROOT) as folder:
-            _unpack(bundle, TREE, Path(folder))
-            images.take_certificates(Path(folder) / "orionbox")
-            _unpack(bundle, DATA, Path(folder) / "data")
-            data.take_over(Path(folder) / "data")
-    if stale := images.outdated():
-        raise CommandError(
-            f"{bundle.path.name} was made from other sources than this checkout's: {', '.join(stale)} would have to be "
-            f"built anew. Take the checkout in it: {TREE} in {BUNDLE.folder}/, then load there"
-        )
-    say(f"loaded in {time.monotonic() - start:.0f} s")
-    return runtime.up()
-
-
-def _file() -> Path:
-    if name := os.environ.get("FILE", ""):
-        return Path(name).expanduser()
-    raise BadInputError(f"say which bundle: make load FILE={BUNDLE.home}/name.tar, or its first part, name.tar.001")
-
-
-def _require_fit(bundle: Archive) -> None:
-    made_for, here = bundle.manifest["machine"], _engine_machine()
-    if made_for != here:
-        raise BadInputError(f"{bundle.path.name} is for {made_for} machines, and this engine's is {here}")
-    if bundle.manifest["orionbox"] != version():
-        raise BadInputError(
-            f"{bundle.path.name} is of Orionbox {bundle.manifest['orionbox']}, and this checkout is {version()}: "
-            f"take the checkout in it, {BUNDLE.folder}/{TREE}"
-        )
-
-
-def _load_images(bundle: Archive) -> None:
-    command = ["docker", "load", "--quiet"]
-    with tempfile.TemporaryFile() as errors:
-        loading = subprocess.Popen(
-            command, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors
-        )
-        assert loading.stdin
-        try:
-            shutil.copyfileobj(bundle.stream(IMAGES), loading.stdin, archive.PIECE)
-            loading.stdin.close()
-        except BrokenPipeError:
-            pass  # it says why below
-        if loading.wait():
-            errors.seek(0)
-            raise CommandError(f"docker load: exit {loading.returncode}\n{last_lines(errors.read().decode())}")
-
-
-def _unpack(bundle: Archive, name: str, folder: Path) -> None:
-    """Its names have been looked at: none leads out of the folder."""
-    with tarfile.open(fileobj=bundle.stream(name), mode="r|gz") as tar:
-        safely: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-        tar.extractall(folder, **safely)

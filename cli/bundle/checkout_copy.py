@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import socket
-import uuid
 from fnmatch import fnmatch
 from pathlib import Path
 
-from ctl import dotenv
-from ctl.shell import ROOT, output
-
-OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
-"""What make tells the makes that it calls."""
-ARGUMENTS = ("COLOR", "YEAR", "MONTHS", "FROM", "SERVICE", "FILE", "SECRETS", "SPLIT", "ONLY", "ROWS")
-"""What the Makefile passes on to its commands."""
-SETTINGS = ("RUNTIME", "ENGINE", "WORKERS", "BIND_ADDRESS", "CLOUD", "GCP_PROJECT", "GCP_BUCKET", "GCP_KEY_FILE")
-"""What a user may have set for the checkout itself."""
+from cli.programs import ROOT, output
 
 
 def copy_of_the_tree(target: Path) -> Path:
@@ -47,25 +36,3 @@ def _is_ignored(path: Path, patterns: list[str]) -> bool:
     """As git sees it, for what .gitignore holds: names, and paths from the top."""
     starts = [path.as_posix(), *(parent.as_posix() for parent in path.parents)]
     return any(fnmatch(name, pattern) for pattern in patterns for name in (*path.parts, *starts))
-
-
-def plain_environment() -> dict[str, str]:
-    """The environment without what was meant for this checkout's make: a make in a copy is nobody's sub-make."""
-    ours = {*OF_MAKE, *ARGUMENTS, *SETTINGS}
-    return {name: value for name, value in os.environ.items() if name not in ours}
-
-
-def identity(purpose: str) -> dict[str, str]:
-    """Settings that keep a copy apart from every other platform: its name, and ports on which nothing listens."""
-    names = [name for name in dotenv.parse(ROOT / ".env.example") if name.endswith("_PORT")]
-    ports = dict(zip(names, free_ports(len(names))))
-    return {**ports, "COMPOSE_PROJECT_NAME": f"orionbox-{purpose}-{uuid.uuid4().hex[:8]}"}
-
-
-def free_ports(count: int) -> list[str]:
-    """Ports on which nothing listens."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [str(sock.getsockname()[1]) for sock in sockets]
-    for sock in sockets:
-        sock.close()
-    return ports

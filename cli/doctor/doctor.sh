@@ -322,7 +322,7 @@ check_key() {
 
 # The platform's own dry run, in a container of the bootstrap's; each of its lines is: state, what, finding, fix
 ask_google() {
-    said=$(PYTHONPATH=services/flows/src within 120 python3 -m ctl cloud-check 2>&1)
+    said=$(PYTHONPATH=src within 120 ./orionbox cloud-check 2>&1)
     lines=$(printf '%s\n' "$said" | grep "$(printf '\t.*\t.*\t')")
     if [ -z "$lines" ]; then
         line fail "gcp account" "Google could not be asked ($(reason "$said"))" "make up, which says more"

@@ -4,19 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orionbox.report import STORES
-
-
-def unflatten(row: dict[str, Any]) -> dict[str, Any]:
-    """`{"rows.parquet": 1}` becomes `{"rows": {"parquet": 1}}`."""
-    nested: dict[str, Any] = {}
-    for name, value in row.items():
-        head, dot, tail = name.partition(".")
-        if dot:
-            nested.setdefault(head, {})[tail] = value
-        else:
-            nested[name] = value
-    return nested
+from orionbox.runs.report import STORES
 
 
 def count_table(months: list[dict[str, Any]]) -> str:

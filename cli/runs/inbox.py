@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
-from ctl import platform
-from ctl.runtime import Runtime
-from ctl.shell import CommandError, output, say
+from cli.programs import output, say
+from cli.runtimes.compose import runtime as platform
+from cli.runtimes.runtime import Runtime
+from orionbox.errors import CommandError
 
 READ = "import pathlib as p; f = p.Path('/var/lib/inbox/messages.jsonl'); print(f.read_text() if f.exists() else '')"
 

@@ -6,7 +6,7 @@ import shutil
 import sys
 from typing import TextIO
 
-from orionbox.progress import Progress, parse
+from orionbox.runs.progress import Progress, parse
 
 WIDTH = 24
 """Characters of a bar."""

@@ -5,29 +5,21 @@ from __future__ import annotations
 import json
 import re
 import time
-from datetime import datetime
 from typing import Any
 from urllib.request import urlopen
 
-from ctl import cloud, data, engines
-from ctl.bars import Bars
-from ctl.files import write
-from ctl.orion import Orion
-from ctl.report import count_table, unflatten
-from ctl.runtime import Runtime
-from ctl.shell import ROOT, CommandError, say
-from orionbox.report import ARTIFACT_KEY, page_name
-from orionbox.states import ENDED
-from orionbox.trips import TripFile
-
-POLL_SECONDS = 0.5
-PATIENCE_SECONDS = 120
-"""How long a run may wait for the agent before that is reported."""
-INFO = 20
-HOUSEKEEPING = re.compile(
-    r"(Created|Submitted) (task|subflow) run|Getting bucket|Uploading blob|Finished in state Completed\(\)$"
-)
-"""What Prefect says of each task's way; Orion's page has it, here it would hide what the tasks say themselves."""
+from cli import taxi_files
+from cli.programs import ROOT, say
+from cli.runs.count_table import count_table
+from cli.runs.follow import _follow
+from cli.runtimes.compose import dask
+from cli.runtimes.runtime import Runtime
+from cli.settings import settings
+from orionbox.errors import CommandError
+from orionbox.files import write
+from orionbox.orion.cli_client import Orion
+from orionbox.runs.report import ARTIFACT_KEY, page_name, unflatten
+from orionbox.trips.months import TripFile
 
 PAGE_TIMEOUT = 60
 """Seconds for the run's page, which takes one or two."""
@@ -36,8 +28,8 @@ REPORT = ROOT / "reports" / "last-run.json"
 
 def run_etl(runtime: Runtime) -> int:
     """Runs the main job, prints its counts, writes reports/last-run.json; 0 if it is completed."""
-    files = data.wanted_files()
-    client, run, seconds = _run(runtime, f"etl/{engines.deployment(runtime.INFRASTRUCTURE)}", files)
+    files = taxi_files.wanted_files()
+    client, run, seconds = _run(runtime, f"etl/{dask.deployment(runtime.INFRASTRUCTURE)}", files)
     months = [unflatten(row) for row in client.table_artifact(run["id"], ARTIFACT_KEY)]
     _write_report(runtime.NAME, client, run, seconds, months)
     if months:
@@ -48,13 +40,13 @@ def run_etl(runtime: Runtime) -> int:
 
 def ingest(runtime: Runtime) -> int:
     """Runs the job that loads CSV files straight into Postgres; 0 if it is completed."""
-    files = data.wanted_files()
+    files = taxi_files.wanted_files()
     return _verdict(*_run(runtime, f"ingest-data/{runtime.INFRASTRUCTURE}", files))
 
 
 def _run(runtime: Runtime, deployment: str, files: list[TripFile]) -> tuple[Orion, dict[str, Any], float]:
     runtime.ensure_up()
-    data.ensure(files, runtime)
+    taxi_files.ensure(files, runtime)
     client = Orion(runtime.orion_url())
     start = time.monotonic()
     parameters = {"color": files[0].color, "year": files[0].year, "months": [trips.month for trips in files]}
@@ -64,36 +56,12 @@ def _run(runtime: Runtime, deployment: str, files: list[TripFile]) -> tuple[Orio
     return client, run, time.monotonic() - start
 
 
-def _follow(client: Orion, run_id: str) -> dict[str, Any]:
-    """Prints the run's logs as they come, each with its seconds since the run was asked for, until it has ended."""
-    seen: set[str] = set()
-    start, warned, bars = time.monotonic(), False, Bars()
-    while True:
-        run = client.run(run_id)
-        begun = _seconds(run["created"])
-        news = [log for log in client.logs(run_id, seen) if log[1] > INFO or not HOUSEKEEPING.match(log[2])]
-        bars.print([(f"{_seconds(moment) - begun:6.1f} s  ", message) for moment, _, message in news])
-        if run["state_type"] in ENDED:
-            bars.clear()
-            return run
-        if not warned and run["state_type"] in ("SCHEDULED", "PENDING") and time.monotonic() - start > PATIENCE_SECONDS:
-            warned = True
-            bars.clear()
-            say(f"still {run['state_name']} after {PATIENCE_SECONDS} s; look at the agent: make logs SERVICE=agent")
-        time.sleep(POLL_SECONDS)
-
-
-def _seconds(moment: str) -> float:
-    """A moment in Orion's words, in seconds since 1970."""
-    return datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()
-
-
 def _write_report(
     runtime: str, client: Orion, run: dict[str, Any], seconds: float, months: list[dict[str, Any]]
 ) -> None:
     report = {
         "runtime": runtime,
-        "cloud": cloud.settings().cloud,
+        "cloud": settings.settings().cloud,
         "flow_run_id": run["id"],
         "state": run["state_name"],
         "url": client.run_url(run["id"]),

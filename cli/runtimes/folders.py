@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ctl import dotenv
-from ctl.shell import ROOT, say
+from cli.programs import ROOT, say
+from cli.settings import env_file
 
 
 def prepare() -> None:
     """Makes what is missing."""
-    if dotenv.ensure():
+    if env_file.ensure():
         say("wrote .env: the passwords in it are new, and only there")
-    owner = (int(dotenv.load()["FLOWS_UID"]), int(dotenv.load()["FLOWS_GID"]))
+    owner = (int(env_file.load()["FLOWS_UID"]), int(env_file.load()["FLOWS_GID"]))
     for folder in ("data", "workspace", "reports", "secrets"):
         (ROOT / folder).mkdir(exist_ok=True)
     (ROOT / "secrets").chmod(0o700)

@@ -7,9 +7,9 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from ctl import dotenv
-from ctl.files import write
-from ctl.shell import ROOT, say
+from cli.programs import ROOT, say
+from cli.settings import env_file
+from orionbox.files import write
 
 FOLDER = ROOT / ".ports"
 """Which ports each platform has, until it is reset."""
@@ -18,7 +18,7 @@ LOOPBACK = "127.0.0.1"
 
 def file_of(runtime: str) -> Path:
     """Where this checkout's platform on that runtime has its ports noted."""
-    return FOLDER / f"{dotenv.load()['COMPOSE_PROJECT_NAME']}-{runtime}.json"
+    return FOLDER / f"{env_file.load()['COMPOSE_PROJECT_NAME']}-{runtime}.json"
 
 
 def settle(wanted: Mapping[str, int], file: Path, addresses: Mapping[str, str] | None = None) -> dict[str, int]:

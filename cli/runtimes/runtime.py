@@ -5,19 +5,11 @@ This is the one place that tells them apart; everything else talks to a `Runtime
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import IO, Protocol, cast
+from typing import IO, Protocol
 
-from ctl import embedded, embedded_stores, platform, platform_stores
-from ctl.snapshots import Database, Part
-from orionbox.errors import BadInputError
-
-ENGINE_TIMEOUT = 20
-"""Seconds for an engine to answer."""
+from cli.archive.databases import Database
+from cli.archive.snapshots import Part
 
 
 class Runtime(Protocol):
@@ -106,35 +98,3 @@ class Stores(Protocol):
 
     def unpack(self, service: str, content: IO[bytes]) -> None:
         """Fills the empty data folder of `gcs` or `bigquery` from a compressed tar."""
-
-
-RUNTIMES = {module.NAME: cast(Runtime, module) for module in (platform, embedded)}
-STORES = {platform.NAME: cast(Stores, platform_stores), embedded.NAME: cast(Stores, embedded_stores)}
-
-
-def choose() -> tuple[Runtime, str]:
-    """Which runtime is in use, and why that one.
-
-    Raises:
-        BadInputError: RUNTIME names none.
-    """
-    wanted = os.environ.get("RUNTIME", "")
-    if not wanted:
-        fault = engine_fault()
-        return (RUNTIMES["embedded"], fault) if fault else (RUNTIMES["compose"], "a Docker engine answers")
-    if wanted not in RUNTIMES:
-        raise BadInputError(f"RUNTIME={wanted}: there is no such runtime; use one of {', '.join(RUNTIMES)}")
-    return RUNTIMES[wanted], f"RUNTIME={wanted}"
-
-
-def engine_fault() -> str:
-    """Why no Docker engine answers; empty if one does."""
-    docker = shutil.which("docker")
-    if not docker:
-        return "there is no docker command"
-    try:
-        command = [docker, "version", "--format", "{{.Server.Version}}"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=ENGINE_TIMEOUT)
-    except (OSError, subprocess.TimeoutExpired):
-        return f"{Path(docker).name} does not work"
-    return "no Docker engine answers" if done.returncode else ""

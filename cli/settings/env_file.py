@@ -7,9 +7,10 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from ctl.files import write_private
-from ctl.shell import ROOT
+from cli.programs import ROOT
+from cli.settings import env_file
 from orionbox.errors import BadInputError
+from orionbox.files import write_private
 
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 
@@ -92,3 +93,8 @@ def load() -> dict[str, str]:
     if (ROOT / ".env").exists():
         settings |= parse(ROOT / ".env")
     return {name: os.environ.get(name) or value for name, value in settings.items()}
+
+
+def version() -> str:
+    """The version of Orionbox in this checkout."""
+    return env_file.parse(ROOT / "compose/versions.env")["ORIONBOX_TAG"]

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Callable
 
-from ctl import dotenv
-from ctl.shell import ROOT
+from cli.programs import ROOT
+from cli.settings import env_file
 from orionbox.errors import BadInputError
 
 
@@ -86,15 +86,15 @@ def check() -> None:
     Raises:
         BadInputError: one is not what it has to be, or .env has one that there is not.
     """
-    known = dotenv.parse(ROOT / ".env.example")
-    for name in dotenv.parse(ROOT / ".env") if (ROOT / ".env").exists() else ():
+    known = env_file.parse(ROOT / ".env.example")
+    for name in env_file.parse(ROOT / ".env") if (ROOT / ".env").exists() else ():
         if name not in known and not name.startswith(OTHERS):
             similar = difflib.get_close_matches(name, known, 1)
             remedy = (
                 f"did you mean {similar[0]}?" if similar else "delete the line; .env.example has all that there are"
             )
             raise BadInputError(f".env: {name} is no setting; {remedy}")
-    for name, value in dotenv.load().items():
+    for name, value in env_file.load().items():
         kind = kind_of(name)
         if value and kind and not kind.fits(value):
             shown = "…" if kind in (PASSWORD, LONG_PASSWORD) else value

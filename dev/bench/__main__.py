@@ -11,11 +11,13 @@ import sys
 import time
 from typing import Any
 
-from bench import gcs_to_bigquery, ingest, machine, memory, scaling, startup, web_to_gcs
-from bench.platform import Platform, running_platform
-from bench.results import Row, missed, table, to_json, unjudged, write
-from bench.samples import Samples
-from ctl.shell import ROOT, CommandError, say
+from cli.programs import ROOT, say
+from dev.bench import machine
+from dev.bench.bench_platform import Platform, running_platform
+from dev.bench.measurements import Samples
+from dev.bench.results import Row, missed, table, to_json, unjudged, write
+from dev.bench.topics import gcs_to_bigquery, ingest, memory, scaling, startup, web_to_gcs
+from orionbox.errors import CommandError
 
 TOPICS = {
     "ingest": ingest,

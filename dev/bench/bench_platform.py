@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ctl import own_platform
-from ctl.own_platform import OwnPlatform
-from ctl.shell import say
-from orionbox.trips import TripFile
+from cli.programs import say
+from dev import throwaway_platform
+from dev.throwaway_platform import OwnPlatform
+from orionbox.trips.months import TripFile
 
 COMPOSE_FILES = (
     "--env-file=.env",
     "--env-file=compose/versions.env",
     "--file=compose.yaml",
-    "--file=bench/compose.yaml",
+    "--file=dev/bench/compose.yaml",
 )
 MAKERS = 2
 """Files that are generated at the same time."""
@@ -63,7 +63,15 @@ class Platform(OwnPlatform):
         say(f"  generating {trips.csv_name}, {rows:,} rows")
         target = folder / trips.csv_path
         target.parent.mkdir(exist_ok=True)
-        command = ("python", "-m", "orionbox.synthetic", trips.color, str(trips.year), str(trips.month), str(rows))
+        command = (
+            "python",
+            "-m",
+            "orionbox.trips.generated",
+            trips.color,
+            str(trips.year),
+            str(trips.month),
+            str(rows),
+        )
         with target.open("wb") as file:
             subprocess.run(self.inside(*command), cwd=self.root, env=self.env, stdout=file, check=True)
 
@@ -81,7 +89,7 @@ def running_platform(rows: int) -> Iterator[Platform]:
     Raises:
         CommandError: no Docker engine answers, or the platform does not start.
     """
-    with own_platform.started("bench", "the benchmarks") as own:
+    with throwaway_platform.started("bench", "the benchmarks") as own:
         platform = Platform(own.root, own.env, rows)
         platform.run(*platform.compose("build", "--quiet", "bench"))
         yield platform

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from bench.samples import Samples
-from ctl.shell import CommandError
-from orionbox.trips import TripFile
+from dev.bench.measurements import Samples
+from orionbox.errors import CommandError
+from orionbox.trips.months import TripFile
 
 MONTH = TripFile("yellow", 2021, 1)
 """The month that all comparisons are about."""

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from bench.platform import Platform
+from dev.bench.bench_platform import Platform
 
 PACKAGES = "prefect pandas pyarrow sqlalchemy psycopg2-binary adbc-driver-postgresql pandas-gbq".split()
 PEERS = ("dlt", "duckdb")

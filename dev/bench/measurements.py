@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from bench.results import amount
-from ctl.shell import say
+from cli.programs import say
+from dev.bench.results import amount
 
 
 class Samples:

@@ -13,10 +13,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from bench.results import HEADINGS, Row, amount, cells, read
-from ctl import dotenv
-from ctl.pages import markdown, put_in
-from ctl.shell import ROOT, CommandError, end_as, say
+from cli.programs import ROOT, end_as, say
+from cli.settings import env_file
+from dev.bench.results import HEADINGS, Row, amount, cells, read
+from dev.docs_tables import markdown, put_in
+from orionbox.errors import CommandError
 
 PAGE = ROOT / "docs/benchmarks.md"
 PLOT = ROOT / "docs/images/benchmarks.png"
@@ -76,10 +77,10 @@ def draw(path: Path) -> bytes:
     Raises:
         CommandError: there is no such image, or it failed.
     """
-    tag = os.environ.get("ORIONBOX_TAG") or dotenv.parse(ROOT / "compose/versions.env")["ORIONBOX_TAG"]
+    tag = os.environ.get("ORIONBOX_TAG") or env_file.parse(ROOT / "compose/versions.env")["ORIONBOX_TAG"]
     run_image = ["docker", "run", "--rm", "--interactive", "--network=none", f"--volume={ROOT / 'bench'}:/opt/bench:ro"]
     settings = ["--env=PYTHONPATH=/opt", "--env=MPLCONFIGDIR=/tmp"]
-    program = [f"orionbox/bench:{tag}", "/opt/peers/bin/python", "-m", "bench.inside.plot"]
+    program = [f"orionbox/bench:{tag}", "/opt/peers/bin/python", "-m", "dev.bench.inside.plot"]
     done = subprocess.run([*run_image, *settings, *program], input=path.read_bytes(), capture_output=True)
     if done.returncode:
         raise CommandError(f"the plot could not be drawn: {done.stderr.decode(errors='replace')}")

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from bench.platform import Platform
-from ctl.report import unflatten
-from ctl.shell import CommandError
-from orionbox.report import ARTIFACT_KEY
-from orionbox.states import ENDED
-from orionbox.trips import TripFile
+from dev.bench.bench_platform import Platform
+from orionbox.errors import CommandError
+from orionbox.orion.states import ENDED
+from orionbox.runs.report import ARTIFACT_KEY, unflatten
+from orionbox.trips.months import TripFile
 
 POLL_SECONDS = 0.02
 LONGEST = 900

@@ -10,23 +10,24 @@ import os
 import sys
 from contextlib import closing
 
-from bench.results import write
-from chaos import bucket, clock, cuts, disk, kills, starts, together, web
-from chaos.engine import Containers
-from chaos.fault import Fault, chosen
-from chaos.months import Shelf
-from chaos.outcome import Outcome, failed, read, renewed, summary
-from chaos.trial import Trial
-from ctl import own_platform
-from ctl.own_platform import OwnPlatform
-from ctl.shell import ROOT, CommandError, say
+from cli.programs import ROOT, say
+from dev import throwaway_platform
+from dev.bench.results import write
+from dev.chaos.engine import Containers
+from dev.chaos.fault import Fault, chosen
+from dev.chaos.fault_result import Outcome, failed, read, renewed, summary
+from dev.chaos.fault_run import Trial
+from dev.chaos.faults import bucket, clock, connections, disk, downloads, kills, start_ups, two_runs
+from dev.chaos.months import Shelf
+from dev.throwaway_platform import OwnPlatform
+from orionbox.errors import CommandError
 
 REPORT = ROOT / "reports/chaos.json"
 
 
 def all_faults() -> list[Fault]:
     """Every fault, in the order in which they strike: what changes the platform as a whole comes last."""
-    groups = (kills, together, cuts, web, clock, bucket, starts, disk)
+    groups = (kills, two_runs, connections, downloads, clock, bucket, start_ups, disk)
     return [fault for group in groups for fault in group.faults()]
 
 
@@ -39,7 +40,7 @@ def main() -> int:
         say(str(error))
         return 2
     try:
-        with own_platform.started("chaos", "the faults") as platform:
+        with throwaway_platform.started("chaos", "the faults") as platform:
             outcomes = strike(platform, faults, read(REPORT) if only and REPORT.exists() else [])
     except CommandError as error:
         say(str(error))

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
-from ctl import containers
-from ctl.own_platform import OwnPlatform
-from ctl.shell import CommandError, output
+from cli.programs import output
+from cli.runtimes.compose import containers
+from dev.throwaway_platform import OwnPlatform
+from orionbox.errors import CommandError
 
 CUT = "/opt/chaos/cut.py"
 
@@ -98,7 +99,7 @@ class Containers:
         if action == "mend" and container not in self.runs("--filter", "status=running"):
             return
         rights = (f"--network=container:{container}", "--user=0", "--cap-drop=ALL", "--cap-add=NET_ADMIN")
-        program = f"--volume={self.platform.root / 'chaos/inside/cut.py'}:{CUT}:ro"
+        program = f"--volume={self.platform.root / 'dev/chaos/inside/cut.py'}:{CUT}:ro"
         # With --rm an older engine may have removed it before the client has asked for its exit code
         name = f"{self.platform.name}-{action}-{uuid4().hex[:8]}"
         output("docker", "run", f"--name={name}", *rights, program, self.image, "python", CUT, action, *addresses)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 
-from chaos.leftovers import LeftoversError
-from chaos.outcome import Outcome
-from chaos.trial import MissedError, NotHeldError, Trial
-from ctl.shell import CommandError
+from dev.chaos.fault_result import Outcome
+from dev.chaos.fault_run import MissedError, NotHeldError, Trial
+from dev.chaos.leftovers import LeftoversError
+from orionbox.errors import CommandError
 
 TRIES = 3
 """How often a run is started, until one of them is hit at the stage."""

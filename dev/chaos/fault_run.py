@@ -7,18 +7,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from chaos.engine import Containers
-from chaos.leftovers import Leftovers, LeftoversError
-from chaos.months import COLOR, MONTHS, YEAR, Shelf
-from chaos.reader import Psql, Reader
-from chaos.stores import Bucket
-from ctl.own_platform import OwnPlatform
-from ctl.report import unflatten
-from ctl.shell import CommandError
-from orionbox import staging
-from orionbox.report import ARTIFACT_KEY, STORES
-from orionbox.states import ENDED
-from orionbox.trips import TripFile
+from dev.chaos.engine import Containers
+from dev.chaos.leftovers import Leftovers, LeftoversError
+from dev.chaos.months import COLOR, MONTHS, YEAR, Shelf
+from dev.chaos.store_watch import Psql, Reader
+from dev.chaos.stores import Bucket
+from dev.throwaway_platform import OwnPlatform
+from orionbox.errors import CommandError
+from orionbox.orion.states import ENDED
+from orionbox.runs.report import ARTIFACT_KEY, STORES, unflatten
+from orionbox.stores import staging_tables
+from orionbox.trips.months import TripFile
 
 END_WITHIN = 240
 """Seconds in which a run must have ended, counted from when all is well again."""
@@ -144,7 +143,7 @@ class Trial:
 
     def _copies(self, run_id: str) -> bool:
         """A month is being loaded into BigQuery: its table for that is there."""
-        return any(name.startswith(staging.PREFIX) for name in self.reader.bigquery.tables())
+        return any(name.startswith(staging_tables.PREFIX) for name in self.reader.bigquery.tables())
 
     def ended(self, run_id: str) -> Json:
         """The run at its end."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from chaos.engine import Containers
-from chaos.reader import Psql, Reader
-from ctl.own_platform import OwnPlatform
-from orionbox import staging
-from orionbox.states import ACTIVE
+from dev.chaos.engine import Containers
+from dev.chaos.store_watch import Psql, Reader
+from dev.throwaway_platform import OwnPlatform
+from orionbox.orion.states import ACTIVE
+from orionbox.stores import staging_tables
 
 WITHIN = 75
 """Seconds until all of it must have gone: the sweeper has a minute, and looks every few seconds."""
@@ -58,7 +58,7 @@ class Leftovers:
 
     def _loading(self) -> list[str]:
         try:
-            return [name for name in self._reader.bigquery.tables() if name.startswith(staging.PREFIX)]
+            return [name for name in self._reader.bigquery.tables() if name.startswith(staging_tables.PREFIX)]
         except OSError as error:
             return [f"unknown ({error})"]
 

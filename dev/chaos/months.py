@@ -5,9 +5,9 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from chaos.engine import Containers
-from ctl.shell import CommandError
-from orionbox.trips import TripFile
+from dev.chaos.engine import Containers
+from orionbox.errors import CommandError
+from orionbox.trips.months import TripFile
 
 COLOR, YEAR = "yellow", 2019
 MONTHS = tuple(TripFile(COLOR, YEAR, month) for month in (6, 7, 8))
@@ -39,7 +39,15 @@ class Shelf:
     def _generate(self, trips: TripFile, rows: int) -> None:
         target = self._folder(rows) / trips.csv_path
         target.parent.mkdir(parents=True, exist_ok=True)
-        program = ("python", "-m", "orionbox.synthetic", trips.color, str(trips.year), str(trips.month), str(rows))
+        program = (
+            "python",
+            "-m",
+            "orionbox.trips.generated",
+            trips.color,
+            str(trips.year),
+            str(trips.month),
+            str(rows),
+        )
         with target.open("wb") as file:
             done = subprocess.run(["docker", "exec", self._maker, *program], stdout=file)
         if done.returncode:

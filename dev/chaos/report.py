@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from chaos.__main__ import all_faults
-from chaos.outcome import HEADINGS, Outcome, read, summary
-from ctl.pages import markdown, put_in
-from ctl.shell import ROOT, end_as, say
+from cli.programs import ROOT, end_as, say
+from dev.chaos.__main__ import all_faults
+from dev.chaos.fault_result import HEADINGS, Outcome, read, summary
+from dev.docs_tables import markdown, put_in
 
 PAGE = ROOT / "docs/trust.md"
 OUTCOMES = ROOT / "reports/chaos.json"

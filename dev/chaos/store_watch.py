@@ -11,8 +11,8 @@ from http.client import HTTPException
 from typing import Optional
 from urllib.request import Request, urlopen
 
-from chaos.months import MONTHS
-from ctl.own_platform import OwnPlatform
+from dev.chaos.months import MONTHS
+from dev.throwaway_platform import OwnPlatform
 
 TABLE = MONTHS[0].table
 PAUSE = 0.25

@@ -10,8 +10,8 @@ from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
-from ctl.own_platform import OwnPlatform
-from orionbox.trips import TripFile
+from dev.throwaway_platform import OwnPlatform
+from orionbox.trips.months import TripFile
 
 NAME = "prefect-de-zoomcamp"
 TIMEOUT = 30

@@ -14,7 +14,7 @@ if docker pull -q "$image" >/dev/null 2>&1; then
     exit 0
 fi
 say "$image cannot be pulled; making it with debootstrap from this machine's Debian mirror"
-[ "$(id -u)" = 0 ] || die "debootstrap needs root: run 'sudo sh infra/base/make.sh $suite' once"
+[ "$(id -u)" = 0 ] || die "debootstrap needs root: run 'sudo sh infra/debian/make.sh $suite' once"
 command -v apt-get >/dev/null || die "debootstrap needs a Debian or Ubuntu host; connect to a registry, or 'make load FILE=' a bundle"
 command -v debootstrap >/dev/null || {
     apt-get update -qq

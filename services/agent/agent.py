@@ -2,7 +2,7 @@
 
 A flow run that was started as a process of the agent ends with it. Orion knows such a run by its agent's host name and
 a process id; in a container, each agent has a host name of its own. Whoever finds the lock free, or taken by an agent
-of another name, knows that nothing works on the run any more (`orionbox.sweeper`). Times would not tell: a clock that
+of another name, knows that nothing works on the run any more (`services.agent.sweeper`). Times would not tell: a clock that
 is put right can make a run look older than the agent that has started it.
 
 Prefect's agent reads its queue every 30 seconds. Where it could not, because Orion was just being started again, it
@@ -11,53 +11,22 @@ has none, and takes no run, until the next time: this one reads it again with it
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 import sys
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
+
+from services.agent.lock import take
 
 if TYPE_CHECKING:
     from prefect.agent import PrefectAgent
     from prefect.client.schemas.objects import WorkQueue
 
 COMMAND = ("prefect", "agent", "start", "--work-queue", "default")
-
-
-@dataclass(frozen=True)
-class Living:
-    """An agent that lives: when it was started, by the clock of that moment, and its host name."""
-
-    since: datetime
-    name: str
-
-
-def take(path: Path, name: str) -> None:
-    """Holds the lock until this process has ended; waits for another one's end."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    os.truncate(descriptor, 0)
-    os.write(descriptor, f"{datetime.now(UTC).isoformat()} {name}".encode())
-
-
-def living(path: Path) -> Living | None:
-    """The agent that holds the lock; None where none lives."""
-    try:
-        with path.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return None
-    except BlockingIOError:
-        # Empty as long as it is just being written: an agent that has only begun has begun nothing yet
-        since, _, name = path.read_text().partition(" ")
-        return Living(datetime.fromisoformat(since) if since else datetime.now(UTC), name)
-    return None
 
 
 def keep_looking(agent: type[PrefectAgent]) -> None:

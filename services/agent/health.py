@@ -8,14 +8,12 @@ from __future__ import annotations
 import json
 import os
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.request import urlopen
 
-from orionbox.agent import living
-
-LATE = timedelta(seconds=8)
-"""It polls every second."""
+from orionbox.services import LATE
+from services.agent.lock import living
 
 
 def main() -> int:

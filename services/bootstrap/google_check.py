@@ -1,4 +1,4 @@
-"""Tries what the platform will ask of Google, and changes nothing: `python -m orionbox.dry_run`.
+"""Tries what the platform will ask of Google, and changes nothing: `python -m services.bootstrap.google_check`.
 
 A line for each thing, its parts apart by tabs: state (ok, warn or fail), what, finding, the fix. Exits 1 if one fails.
 Told by the environment: GCP_PROJECT, GCP_BUCKET, and GCP_KEY_FILE, the key's place.
@@ -18,8 +18,8 @@ from google.auth.transport.requests import Request
 from google.cloud import bigquery, storage
 from google.oauth2.service_account import Credentials
 
-from orionbox.settings import COURSE_DATASET, Settings
-from orionbox.trips import COLORS, table_name
+from orionbox.flow_settings import COURSE_DATASET, Settings
+from orionbox.trips.months import COLORS, table_name
 
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
 BUCKET_ROLES = {

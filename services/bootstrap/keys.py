@@ -3,8 +3,8 @@
 Nothing outside the platform trusts them. Two commands print files as one JSON object, name to content; `make up`
 writes them:
 
-    python -m orionbox.keys platform TOKEN_URI PROJECT HOST...
-    python -m orionbox.keys gateway ADDRESS... <authority.key and authority.crt as one JSON object
+    python -m services.bootstrap.keys platform TOKEN_URI PROJECT HOST...
+    python -m services.bootstrap.keys gateway ADDRESS... <authority.key and authority.crt as one JSON object
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from orionbox.api import Api
-from orionbox.settings import COURSE_DATASET, Settings
-from orionbox.trips import COLORS, table_name
+from orionbox.flow_settings import COURSE_DATASET, Settings
+from orionbox.orion.client import Api
+from orionbox.trips.months import COLORS, table_name
 
 START_TIMEOUT, PAUSE = 180, 0.1
 """Seconds in which the services must answer, and between two tries."""
@@ -41,7 +41,7 @@ def main() -> None:
     if is_as_noted(note, wanted):
         print("all is as the last bootstrap left it")  # noqa: T201
     else:
-        from orionbox import bootstrap
+        from services.bootstrap import bootstrap
 
         bootstrap.main()
         partial = note.with_suffix(".new")

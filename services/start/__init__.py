@@ -1,1 +1,1 @@
-"""The start page: what runs, what ran, what to do next. `python -m orionbox.start` serves it."""
+"""The start page: what runs, what ran, what to do next. `python -m services.start` serves it."""

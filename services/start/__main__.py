@@ -1,4 +1,4 @@
-"""Serves the start page, the documentation and the runs' pages: `python -m orionbox.start HOST PORT`.
+"""Serves the start page, the documentation and the runs' pages: `python -m services.start HOST PORT`.
 
 Told by the environment: `NAME_ADDRESS` and `NAME_PORT` of each service (`orionbox.services`), and the folders `DOCS`
 and `REPORTS`.
@@ -17,8 +17,8 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader
 from markdown import markdown
 
-from orionbox.start.asking import TIMEOUT, OrionDownError, Platform
-from orionbox.start.overview import find_run, gather
+from services.start.home import find_run, gather
+from services.start.status import TIMEOUT, OrionDownError, Platform
 
 PLATFORM: web.AppKey[Platform] = web.AppKey("platform", Platform)
 MAKING: web.AppKey[asyncio.Semaphore] = web.AppKey("making", asyncio.Semaphore)
@@ -32,7 +32,7 @@ HEADERS = {
 RELOAD_SECONDS = 5
 """How often the page asks again while something is down."""
 
-templates = Environment(loader=PackageLoader("orionbox.start", "."), autoescape=True, trim_blocks=True)
+templates = Environment(loader=PackageLoader("services.start", "."), autoescape=True, trim_blocks=True)
 routes = web.RouteTableDef()
 
 
@@ -103,7 +103,7 @@ async def report(request: web.Request) -> web.StreamResponse:
 
 async def make_page(run_id: str) -> str:
     """The run's page, by a process of its own: what that needs of memory goes with it. Empty if that fails."""
-    command = (sys.executable, "-m", "orionbox.page", run_id)
+    command = (sys.executable, "-m", "services.start.run_page", run_id)
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     text, _ = await process.communicate()
     return "" if process.returncode else text.decode()

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from orionbox.report import ARTIFACT_KEY, STORES, page_name
-from orionbox.start.asking import PATIENCE, OrionDownError, Platform, Standing, ago
-from orionbox.start.lesson import STEPS, Progress, Step, next_step
-from orionbox.states import ACTIVE, ENDED
+from orionbox.orion.states import ACTIVE, ENDED
+from orionbox.runs.report import ARTIFACT_KEY, STORES, page_name
+from services.start.lesson import STEPS, Progress, Step, next_step
+from services.start.status import PATIENCE, OrionDownError, Platform, Standing, ago
 
 RUNS_SHOWN = 8
 RUNS_SOUGHT = 200

@@ -11,9 +11,8 @@ from typing import Any
 
 import aiohttp
 
-from orionbox.agent_health import LATE
-from orionbox.services import OPTIONAL, Service, services
-from orionbox.settings import Settings
+from orionbox.flow_settings import Settings
+from orionbox.services import LATE, OPTIONAL, Service, services
 
 TIMEOUT = 3
 """Seconds for one answer. What takes longer is not well, and the page does not wait for it."""

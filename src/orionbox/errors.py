@@ -23,3 +23,7 @@ def is_worth_a_retry(task: Any, task_run: Any, state: Any) -> bool:
 
 RETRY_IO: dict[str, Any] = {"retries": 3, "retry_delay_seconds": 2, "retry_condition_fn": is_worth_a_retry}
 """For `@task(**RETRY_IO)`: how tasks meet a network or a server that fails for a moment."""
+
+
+class CommandError(RuntimeError):
+    """A program that ended with an error, or could not start; the text is for the user."""

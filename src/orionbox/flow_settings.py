@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from orionbox.errors import BadInputError
-from orionbox.trips import RELEASE_URL
+from orionbox.trips.months import RELEASE_URL
 
 BUCKET = "prefect-de-zoomcamp"
 """The course's bucket, and the emulator's; Google gives a name to one owner only, so there it is another."""

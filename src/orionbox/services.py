@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 
 @dataclass(frozen=True)
@@ -101,3 +102,7 @@ def at_google(service: Service, project: str, bucket: str) -> Service:
 def services(is_real_cloud: bool, project: str, bucket: str) -> tuple[Service, ...]:
     """All services, with Google's own in the emulators' place where the cloud is real."""
     return tuple(at_google(each, project, bucket) if each.console and is_real_cloud else each for each in SERVICES)
+
+
+LATE = timedelta(seconds=8)
+"""It polls every second."""

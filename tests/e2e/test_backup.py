@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ctl import archive
+from cli.archive import archive
 from tests.backups import opened_by, opened_by_itself, renoted, unpacked
 from tests.conftest import Checkout, running_platform, wait_for
 from tests.stores import bucket_files, query_bigquery, query_postgres

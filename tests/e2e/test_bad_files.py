@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orionbox.trips import TripFile
+from orionbox.trips.months import TripFile
 from tests.conftest import Checkout
 from tests.stores import bucket_files, query_bigquery, query_postgres
 

@@ -7,13 +7,12 @@ from contextlib import closing
 
 import pytest
 
-from chaos.__main__ import all_faults
-from chaos.engine import Containers
-from chaos.fault import chosen
-from chaos.months import Shelf
-from chaos.trial import Trial
-from ctl.copies import plain_environment
-from ctl.own_platform import OwnPlatform
+from dev.chaos.__main__ import all_faults
+from dev.chaos.engine import Containers
+from dev.chaos.fault import chosen
+from dev.chaos.fault_run import Trial
+from dev.chaos.months import Shelf
+from dev.throwaway_platform import OwnPlatform, plain_environment
 from tests.conftest import Checkout
 
 SIZES = (110_000, 120_000)

@@ -14,10 +14,11 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from ctl import dotenv
-from ctl.copies import copy_of_the_tree, identity
-from ctl.keys import FILES, HOSTS
-from orionbox.keys import SYSTEM_BUNDLE, certificates, service_account_key
+from cli.bundle.checkout_copy import copy_of_the_tree
+from cli.runtimes.compose.key_files import FILES, HOSTS
+from cli.settings import env_file
+from dev.throwaway_platform import identity
+from services.bootstrap.keys import SYSTEM_BUNDLE, certificates, service_account_key
 from tests.conftest import REAL_DATA, ROOT, Checkout
 from tests.stores import query_bigquery, query_postgres
 
@@ -40,14 +41,14 @@ def cloud(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPathFa
     if not SYSTEM_BUNDLE.exists():
         pytest.skip(f"{SYSTEM_BUNDLE} is not there, to which the authority of this Google is added")
     root = copy_of_the_tree(tmp_path_factory.mktemp("cloud") / "orionbox")
-    tag = os.environ.get("ORIONBOX_TAG") or dotenv.parse(ROOT / "compose/versions.env")["ORIONBOX_TAG"]
+    tag = os.environ.get("ORIONBOX_TAG") or env_file.parse(ROOT / "compose/versions.env")["ORIONBOX_TAG"]
     cloud = Checkout(root, {**identity("cloud"), "RUNTIME": "compose", "ORIONBOX_TAG": tag, "PWD": str(root)})
     cloud.env |= {"CLOUD": "gcp", "GCP_PROJECT": PROJECT, "GCP_BUCKET": BUCKET, "GCP_KEY_FILE": KEY}
     cloud.env["COMPOSE_FILE"] = WITH_GOOGLE
     write_secrets(root / "secrets")
     try:
         cloud.make("data", *([f"FROM={REAL_DATA}"] if has_real_data else WINTER))
-        built = cloud.run("env", "PYTHONPATH=services/flows/src", "python3", "-m", "ctl", "build")
+        built = cloud.run("env", "PYTHONPATH=src", "python3", "-m", "ctl", "build")
         assert built.returncode == 0, built.stdout
         started = cloud.run("docker", "compose", "up", "--detach", "--wait", "google", "google-gcs", "google-bigquery")
         assert started.returncode == 0, started.stdout

@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from orionbox.trips import TripFile
+from orionbox.trips.months import TripFile
 from tests.conftest import Checkout, wait_for
 from tests.stores import query_bigquery, query_postgres
 

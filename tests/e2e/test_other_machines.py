@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 import pytest
 from playwright.sync_api import Browser, HttpCredentials, Page, expect
 
-from ctl import gateway
+from cli.runtimes.compose import gateway
 from tests.browser import open_table
 from tests.conftest import Checkout, wait_for
 

@@ -10,8 +10,8 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from ctl.copies import identity
-from ctl.images import Image
+from cli.runtimes.compose.images import Image
+from dev.throwaway_platform import identity
 from tests.conftest import Checkout
 from tests.stores import bigquery_client, query_bigquery, query_postgres
 

@@ -12,7 +12,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 from google.cloud.storage import Bucket, Client
 
-from orionbox.bigquery import create_tables
+from orionbox.stores.bigquery import create_tables
 from tests.conftest import Checkout
 from tests.stores import bigquery_client, query_postgres
 

@@ -5,9 +5,8 @@ The workers and their scheduler are compose's profile `dask`. This is the one pl
 
 from __future__ import annotations
 
-from ctl import dotenv, validity
-from ctl.extras import Extra
-from orionbox.errors import BadInputError
+from cli.runtimes.compose.optional_services import Extra
+from cli.settings import env_file
 
 SCHEDULER = "dask-scheduler"
 SERVICES = (SCHEDULER, "dask-worker")
@@ -18,12 +17,12 @@ OWN_ADDRESS = f"tcp://{SCHEDULER}:8786"
 
 def chosen() -> str:
     """The engine in force."""
-    return dotenv.load()["ENGINE"]
+    return env_file.load()["ENGINE"]
 
 
 def has_own_cluster() -> bool:
     """Whether the platform keeps a Dask cluster itself."""
-    return chosen() == "dask" and dotenv.load()["DASK_SCHEDULER_ADDRESS"] == OWN_ADDRESS
+    return chosen() == "dask" and env_file.load()["DASK_SCHEDULER_ADDRESS"] == OWN_ADDRESS
 
 
 CLUSTER = Extra("dask", SERVICES, (PORT,), has_own_cluster, "the Dask cluster is gone: ENGINE=dask brings it back")
@@ -32,15 +31,3 @@ CLUSTER = Extra("dask", SERVICES, (PORT,), has_own_cluster, "the Dask cluster is
 def deployment(infrastructure: str) -> str:
     """The name of the main job's deployment; `infrastructure` is that of the runs on threads."""
     return "dask" if chosen() == "dask" else infrastructure
-
-
-def refuse_cluster(runtime: str) -> None:
-    """For a runtime that has no containers.
-
-    Raises:
-        BadInputError: a cluster is asked for.
-    """
-    if chosen() == "dask":
-        raise BadInputError(
-            f"{validity.where('ENGINE')}=dask: needs Docker, and this is RUNTIME={runtime}; use ENGINE=threads"
-        )

@@ -12,8 +12,9 @@ import struct
 import sys
 from collections.abc import Mapping
 
-from ctl import dotenv, keys, validity
-from ctl.extras import Extra
+from cli.runtimes.compose import key_files
+from cli.runtimes.compose.optional_services import Extra
+from cli.settings import env_file, rules
 from orionbox.errors import BadInputError
 
 SERVICE = "gateway"
@@ -29,7 +30,7 @@ SIOCGIFADDR = 0x8915
 
 def address() -> str:
     """The address in force."""
-    return dotenv.load()["BIND_ADDRESS"] or LOOPBACK
+    return env_file.load()["BIND_ADDRESS"] or LOOPBACK
 
 
 def is_wanted() -> bool:
@@ -56,14 +57,14 @@ def require_own_address() -> None:
         except OSError as error:
             found = ", ".join(own_addresses()) or "no other address"
             raise BadInputError(
-                f"{validity.where('BIND_ADDRESS')}={address()}: not an address of this machine; use {LOOPBACK} for "
+                f"{rules.where('BIND_ADDRESS')}={address()}: not an address of this machine; use {LOOPBACK} for "
                 f"this machine alone, one of its own for others too ({found}), or {EVERYWHERE} for all of them"
             ) from error
 
 
 def ensure_certificate() -> bool:
     """Makes what the gateway proves itself with, where there is to be one; True if that is new."""
-    return is_wanted() and keys.ensure_gateway(reachable())
+    return is_wanted() and key_files.ensure_gateway(reachable())
 
 
 def reachable() -> list[str]:
@@ -110,16 +111,3 @@ def addresses(ports: Mapping[str, str]) -> str:
             "  their browsers trust it once they have secrets/authority.crt: docs/trust.md",
         ]
     )
-
-
-def refuse(runtime: str) -> None:
-    """For a runtime that has no gateway.
-
-    Raises:
-        BadInputError: other machines shall reach it.
-    """
-    if is_wanted():
-        raise BadInputError(
-            f"{validity.where('BIND_ADDRESS')}={address()}: the login that has to be in front of it needs Docker, and "
-            f"this is RUNTIME={runtime}; use BIND_ADDRESS={LOOPBACK}"
-        )

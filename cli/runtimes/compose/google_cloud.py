@@ -12,13 +12,13 @@ import subprocess
 from pathlib import Path
 from typing import Protocol
 
-from ctl import dotenv, validity
-from ctl.extras import Extra
-from ctl.files import write
-from ctl.shell import ROOT, CommandError, environment, last_lines, say
-from orionbox.errors import BadInputError
-from orionbox.services import Service, services
-from orionbox.settings import Settings
+from cli.programs import ROOT, environment, last_lines, say
+from cli.runtimes.compose.optional_services import Extra
+from cli.settings import env_file, rules
+from cli.settings.settings import is_real
+from orionbox.errors import BadInputError, CommandError
+from orionbox.files import write
+from orionbox.flow_settings import Settings
 
 NAMES = ("emulators", "gcp")
 SECRETS = ROOT / "secrets"
@@ -30,7 +30,18 @@ EXAMPLES = {"GCP_PROJECT": Settings.project, "GCP_BUCKET": Settings.bucket}
 """Names of the emulators' that are nobody's at Google, or somebody else's."""
 PROJECT = r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
 """https://cloud.google.com/resource-manager/docs/creating-managing-projects; older ones may have a domain before."""
-DRY_RUN = ("docker", "compose", "run", "--rm", "--no-deps", "-T", "bootstrap", "python", "-m", "orionbox.dry_run")
+DRY_RUN = (
+    "docker",
+    "compose",
+    "run",
+    "--rm",
+    "--no-deps",
+    "-T",
+    "bootstrap",
+    "python",
+    "-m",
+    "services.bootstrap.google_check",
+)
 
 
 class Preparable(Protocol):
@@ -38,11 +49,6 @@ class Preparable(Protocol):
 
     def prepare(self) -> None:
         """Checks what this machine must have, and makes .env and the runtime folders."""
-
-
-def is_real() -> bool:
-    """Whether what is stored goes to Google."""
-    return dotenv.load()["CLOUD"] == "gcp"
 
 
 EMULATORS = Extra(
@@ -54,38 +60,6 @@ EMULATORS = Extra(
 )
 
 
-def settings() -> Settings:
-    """What flows will be told."""
-    env = dotenv.load()
-    if not is_real():
-        return Settings(project=env["GCP_PROJECT"])
-    return Settings(project=env["GCP_PROJECT"], cloud="gcp", bucket=env["GCP_BUCKET"])
-
-
-def present() -> tuple[Service, ...]:
-    """The services of this platform and its cloud."""
-    chosen = settings()
-    return services(chosen.is_real_cloud, chosen.project, chosen.bucket)
-
-
-def announcement() -> str:
-    """A line for the user, where the cloud is a real one."""
-    chosen = settings()
-    return f"cloud: gcp, which costs money (project {chosen.project}, bucket {chosen.bucket})"
-
-
-def refuse(runtime: str) -> None:
-    """For a runtime that has emulators only.
-
-    Raises:
-        BadInputError: the cloud shall be a real one.
-    """
-    if is_real():
-        raise BadInputError(
-            f"{validity.where('CLOUD')}=gcp: needs Docker, and this is RUNTIME={runtime}; use CLOUD=emulators"
-        )
-
-
 def require() -> None:
     """Looks at the settings and the key file, before anything is started; says what else it finds odd.
 
@@ -94,15 +68,15 @@ def require() -> None:
     """
     if not is_real():
         return
-    env = dotenv.load()
+    env = env_file.load()
     for name, example in EXAMPLES.items():
         if env[name] == example:
             raise BadInputError(
-                f"{validity.where(name)}={example}: that is the emulators'; with CLOUD=gcp name your own: docs/cloud.md"
+                f"{rules.where(name)}={example}: that is the emulators'; with CLOUD=gcp name your own: docs/cloud.md"
             )
     if not re.fullmatch(PROJECT, env["GCP_PROJECT"], re.ASCII):
         raise BadInputError(
-            f"{validity.where('GCP_PROJECT')}={env['GCP_PROJECT']}: not the id of a Google Cloud project; "
+            f"{rules.where('GCP_PROJECT')}={env['GCP_PROJECT']}: not the id of a Google Cloud project; "
             "look it up with: gcloud projects list"
         )
     key = read_key()
@@ -148,11 +122,11 @@ def read_key() -> dict[str, str]:
 
 def key_file() -> Path:
     """Where the user keeps the key; from the top of the checkout on."""
-    return (ROOT / Path(dotenv.load()["GCP_KEY_FILE"]).expanduser()).resolve()
+    return (ROOT / Path(env_file.load()["GCP_KEY_FILE"]).expanduser()).resolve()
 
 
 def _name() -> str:
-    return f"{validity.where('GCP_KEY_FILE')}={dotenv.load()['GCP_KEY_FILE']}"
+    return f"{rules.where('GCP_KEY_FILE')}={env_file.load()['GCP_KEY_FILE']}"
 
 
 def copy_key() -> None:

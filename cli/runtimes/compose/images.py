@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ctl.shell import ROOT, CommandError, environment, last_lines, output, run, say
+from cli.programs import ROOT, environment, last_lines, output, run, say
+from orionbox.errors import CommandError
 
 LABEL = "orionbox.inputs"
 """The label that holds the hash of what an image was built from."""
@@ -193,7 +194,7 @@ def _make_base(name: str) -> None:
     if subprocess.run(["docker", "image", "inspect", name], capture_output=True).returncode == 0:
         return
     suite = name.removeprefix("debian:").removesuffix("-slim")
-    if run("sh", "infra/base/make.sh", suite):
+    if run("sh", "infra/debian/make.sh", suite):
         raise CommandError(f"{name} is neither in a registry nor could it be made here; see the lines above")
 
 

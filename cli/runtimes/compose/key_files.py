@@ -6,9 +6,10 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from ctl import dotenv, images
-from ctl.files import write
-from ctl.shell import ROOT, output, output_with_input, say
+from cli.programs import ROOT, output, output_with_input, say
+from cli.runtimes.compose import images
+from cli.settings import env_file
+from orionbox.files import write
 
 FOLDER = ROOT / "secrets"
 LAST = "authority.key"
@@ -28,7 +29,9 @@ def ensure() -> bool:
     present = {name for name in FILES if (FOLDER / name).is_file()}
     if len(present) == len(FILES):
         return False
-    command = images.flows_command("orionbox.keys", "platform", TOKEN_URI, dotenv.load()["GCP_PROJECT"], *HOSTS)
+    command = images.flows_command(
+        "services.bootstrap.keys", "platform", TOKEN_URI, env_file.load()["GCP_PROJECT"], *HOSTS
+    )
     files = json.loads(output(*command))
     (FOLDER / LAST).unlink(missing_ok=True)  # written last: while it is missing, the others may not fit together
     for name in FILES:
@@ -45,7 +48,7 @@ def ensure_gateway(addresses: Sequence[str]) -> bool:
     note, file = json.dumps({"addresses": list(addresses), "authority": signer}), FOLDER / GATEWAY_NOTE
     if file.is_file() and file.read_text(encoding="utf-8") == note:
         return False
-    command = images.flows_command("orionbox.keys", "gateway", *addresses, options=["--interactive"])
+    command = images.flows_command("services.bootstrap.keys", "gateway", *addresses, options=["--interactive"])
     files = json.loads(output_with_input(json.dumps(authority), *command))
     file.unlink(missing_ok=True)
     for name, content in {**files, GATEWAY_NOTE: note}.items():

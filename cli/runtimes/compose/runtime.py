@@ -13,9 +13,22 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
-from ctl import checkout, cloud, containers, dotenv, engines, extras, gateway, images, keys, notices, ports
-from ctl.extras import Extra
-from ctl.shell import CommandError, hand_over, output, run, say
+from cli import messages
+from cli.programs import hand_over, output, run, say
+from cli.runtimes import folders, ports
+from cli.runtimes.compose import (
+    containers,
+    dask,
+    gateway,
+    google_cloud,
+    images,
+    key_files,
+    optional_services,
+    readiness,
+)
+from cli.runtimes.compose.optional_services import Extra
+from cli.settings import env_file
+from orionbox.errors import CommandError
 
 NAME = "compose"
 INFRASTRUCTURE = "docker"
@@ -29,7 +42,7 @@ REMOVAL_TIMEOUT = 20
 COMPOSE = ("docker", "compose")
 ALL = (*COMPOSE, "--profile", "*")
 """The services of all profiles, be they asked for or not."""
-EXTRAS = (engines.CLUSTER, gateway.GATEWAY, cloud.EMULATORS)
+EXTRAS = (dask.CLUSTER, gateway.GATEWAY, google_cloud.EMULATORS)
 
 
 def prepare() -> None:
@@ -44,15 +57,15 @@ def prepare() -> None:
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST_COMPOSE:
         found = version.strip() or "is missing"
         raise CommandError(f"Docker Compose {found}: 2.20 or newer is needed; run: sudo make engine")
-    checkout.prepare()
-    extras.choose_profiles(EXTRAS)
+    folders.prepare()
+    optional_services.choose_profiles(EXTRAS)
     _use(ports.kept(_wanted_ports(), ports.file_of(NAME)))
 
 
 @functools.cache
 def _wanted_ports() -> dict[str, int]:
     """The ports that .env asks for; asked before any is exchanged for a free one."""
-    return {name: int(port) for name, port in dotenv.load().items() if name.endswith("_PORT")}
+    return {name: int(port) for name, port in env_file.load().items() if name.endswith("_PORT")}
 
 
 def _use(numbers: dict[str, int]) -> None:
@@ -74,27 +87,27 @@ def up() -> int:
     return 0
 
 
-def _start(optional: Sequence[Extra] = (cloud.EMULATORS,)) -> None:
+def _start(optional: Sequence[Extra] = (google_cloud.EMULATORS,)) -> None:
     """Starts everything, and ends those of the optional parts that are not wanted."""
     gateway.require_own_address()
-    cloud.require()
+    google_cloud.require()
     images.ensure()
-    new_keys = keys.ensure()
-    cloud.copy_key()
-    cloud.rehearse()
+    new_keys = key_files.ensure()
+    google_cloud.copy_key()
+    google_cloud.rehearse()
     for extra in optional:
         if not extra.is_wanted() and _remove(extra):
             say(extra.gone)
     if gateway.ensure_certificate():
         _remove(gateway.GATEWAY)
-    start, healthy = time.monotonic(), containers.healthy()
+    start, healthy = time.monotonic(), readiness.healthy()
     settle_ports()
     progress = "auto" if sys.stderr.isatty() else "quiet"
     # A container that runs keeps the files that it was started with
     anew = ["--force-recreate"] if new_keys else []
     if run(*COMPOSE, "--progress", progress, "up", "--detach", "--remove-orphans", *anew):
         raise CommandError("the platform did not start: compose said why, above")
-    containers.wait_until_usable(start, START_TIMEOUT, healthy)
+    readiness.wait_until_usable(start, START_TIMEOUT, healthy)
     say(f"\nOrionbox is up, after {time.monotonic() - start:.0f} s.\n{_addresses()}")
 
 
@@ -112,9 +125,9 @@ def settle_ports() -> None:
 
 
 def _addresses() -> str:
-    running, settings = containers.running(), dotenv.load()
+    running, settings = containers.running(), env_file.load()
     unused = {port for extra in EXTRAS if not extra.runs_in(running) for port in extra.ports}
-    local = notices.addresses({name: value for name, value in settings.items() if name not in unused})
+    local = messages.addresses({name: value for name, value in settings.items() if name not in unused})
     return "\n".join([local, gateway.addresses(settings)]) if gateway.GATEWAY.runs_in(running) else local
 
 
@@ -137,7 +150,7 @@ def ensure_up() -> None:
 def is_up() -> bool:
     """Whether every long-running service is healthy, in as many containers as it shall have, on the cloud asked for."""
     healthy = Counter(container.service for container in containers.all_of_the_platform() if container.is_healthy)
-    if cloud.EMULATORS.runs_in(healthy) and not cloud.EMULATORS.is_wanted():
+    if google_cloud.EMULATORS.runs_in(healthy) and not google_cloud.EMULATORS.is_wanted():
         return False
     return all(healthy[service] == count for service, count in long_running().items())
 
@@ -154,12 +167,12 @@ def long_running() -> dict[str, int]:
 
 def orion_url() -> str:
     """Orion's address."""
-    return f"http://localhost:{dotenv.load()['ORION_PORT']}"
+    return f"http://localhost:{env_file.load()['ORION_PORT']}"
 
 
 def start_url() -> str:
     """The start page's address."""
-    return f"http://localhost:{dotenv.load()['START_PORT']}"
+    return f"http://localhost:{env_file.load()['START_PORT']}"
 
 
 def flows_command(module: str, *arguments: str) -> list[str]:
@@ -178,7 +191,7 @@ def down() -> int:
 def reset() -> int:
     """Deletes the platform's data, after saying so."""
     prepare()
-    notices.confirm_reset()
+    messages.confirm_reset()
     remove_runs()
     ports.file_of(NAME).unlink(missing_ok=True)
     os.environ["CLOUD"] = "emulators"  # what they hold is among the data, whether they are in use or not
@@ -191,7 +204,7 @@ def remove_runs() -> None:
     Raises:
         CommandError: one cannot be removed.
     """
-    name = dotenv.load()["COMPOSE_PROJECT_NAME"]
+    name = env_file.load()["COMPOSE_PROJECT_NAME"]
     deadline = time.monotonic() + REMOVAL_TIMEOUT
     while runs := containers.runs_of(name):
         try:

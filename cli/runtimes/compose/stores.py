@@ -5,8 +5,11 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import IO
 
-from ctl import cloud, containers, dotenv, images, platform, snapshots
-from ctl.shell import CommandError, environment, output, run
+from cli.archive import databases, snapshots
+from cli.programs import environment, output, run
+from cli.runtimes.compose import google_cloud, images, readiness, runtime
+from cli.settings import env_file, settings
+from orionbox.errors import CommandError
 
 DATA = {"postgres": "", "gcs": "/var/lib/gcs", "bigquery": "/var/lib/bigquery"}
 """The volumes that a backup stands for, and where the service of that name has its own; the emulators' are left alone
@@ -15,13 +18,13 @@ while Google's stores are in use."""
 
 def orion() -> AbstractContextManager[snapshots.Part]:
     """Orion's state, without the key of its blocks."""
-    return snapshots.dumped("orion.dump", database("orion"), f"--exclude-table-data={snapshots.KEY_TABLE}")
+    return databases.dumped("orion.dump", database("orion"), f"--exclude-table-data={snapshots.KEY_TABLE}")
 
 
-def database(name: str) -> snapshots.Database:
+def database(name: str) -> databases.Database:
     """A database, spoken to within Postgres' container as the role that owns it, which bears its name."""
-    command = [*platform.COMPOSE, "exec", "-T", "postgres"]
-    return snapshots.Database(command, f"user=postgres dbname={name} options=-crole={name}", environment())
+    command = [*runtime.COMPOSE, "exec", "-T", "postgres"]
+    return databases.Database(command, f"user=postgres dbname={name} options=-crole={name}", environment())
 
 
 def ask_orion(sql: str) -> list[str]:
@@ -36,7 +39,7 @@ def size_of_orion() -> int:
 
 def address(port: str) -> str:
     """A service's address."""
-    return f"http://localhost:{dotenv.load()[port]}"
+    return f"http://localhost:{env_file.load()[port]}"
 
 
 def has_data() -> bool:
@@ -46,8 +49,8 @@ def has_data() -> bool:
 
 
 def _volumes() -> list[str]:
-    project = dotenv.load()["COMPOSE_PROJECT_NAME"]
-    unused = cloud.EMULATORS.services if cloud.is_real() else ()
+    project = env_file.load()["COMPOSE_PROJECT_NAME"]
+    unused = google_cloud.EMULATORS.services if settings.is_real() else ()
     return [f"{project}_{name}" for name in DATA if name not in unused]
 
 
@@ -59,15 +62,15 @@ def free_space() -> int:
 
 def clear() -> None:
     """Stops the platform and deletes what its stores hold."""
-    platform.down()
+    runtime.down()
     output("docker", "volume", "rm", "--force", *_volumes())
 
 
 def start_databases() -> None:
     """Starts Postgres, and nothing that writes to it."""
-    platform.settle_ports()
-    if run(*platform.COMPOSE, "--progress", "quiet", "up", "--detach", "--wait", "postgres"):
-        raise CommandError(containers.last_words(containers.not_well()))
+    runtime.settle_ports()
+    if run(*runtime.COMPOSE, "--progress", "quiet", "up", "--detach", "--wait", "postgres"):
+        raise CommandError(readiness.last_words(readiness.not_well()))
 
 
 def stop_databases() -> None:
@@ -81,5 +84,5 @@ def put_orion(content: IO[bytes]) -> None:
 
 def unpack(service: str, content: IO[bytes]) -> None:
     """Fills the data folder of `gcs` or `bigquery` from a compressed tar."""
-    command = [*platform.COMPOSE, "--progress", "quiet", "run", "--rm", "--no-deps", "-T", service]
+    command = [*runtime.COMPOSE, "--progress", "quiet", "run", "--rm", "--no-deps", "-T", service]
     snapshots.feed([*command, "tar", "-xz", "-C", DATA[service]], content, environment())

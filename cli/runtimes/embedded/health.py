@@ -7,8 +7,10 @@ import time
 from http.client import HTTPException
 from urllib.request import urlopen
 
-from ctl import environment, processes, surroundings
-from ctl.shell import CommandError, last_lines
+from cli.programs import last_lines
+from cli.runtimes.embedded import processes, virtual_environments
+from cli.runtimes.embedded import variables as surroundings
+from orionbox.errors import CommandError
 
 START_TIMEOUT = 120
 """Seconds in which every service must have become healthy."""
@@ -30,9 +32,9 @@ def is_healthy(name: str) -> bool:
             "pg_isready", "--quiet", "--username=ny_taxi", "--host=127.0.0.1", f"--port={ports['POSTGRES_PORT']}"
         )
     if name == "agent":
-        return _succeeds(environment.program("python"), "-m", "orionbox.agent_health")
+        return _succeeds(virtual_environments.program("python"), "-m", "services.agent.health")
     if name == "sweeper":
-        return _succeeds(environment.program("python"), "-m", "orionbox.sweeper", "health")
+        return _succeeds(virtual_environments.program("python"), "-m", "services.agent.sweeper", "health")
     port, page = PAGES[name]
     try:
         with urlopen(f"http://127.0.0.1:{ports[port]}{page}", timeout=4):

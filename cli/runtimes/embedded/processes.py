@@ -1,7 +1,7 @@
 """The embedded runtime's processes: which of them run, how they start and how they end.
 
 A process of ours holds a lock on `run/<service>.lock` as long as it lives, and its process groups stand in that file
-(infra/embedded/keep.py). So a stale file is known for one, and no foreign process is ever taken for ours.
+(cli/runtimes/embedded/keep.py). So a stale file is known for one, and no foreign process is ever taken for ours.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ctl import environment, surroundings
-from ctl.shell import ROOT, say
+from cli.programs import ROOT, say
+from cli.runtimes.embedded import variables, virtual_environments
 
 SUPERVISOR = "honcho"
-PROCFILE = ROOT / "infra/embedded/Procfile"
+PROCFILE = ROOT / "cli/runtimes/embedded/Procfile"
 STOPS = ((signal.SIGTERM, 10), (signal.SIGINT, 60), (signal.SIGKILL, 10))
 """How processes are ended, and seconds until the next way: by their keepers; where one is gone, directly; by force."""
 
@@ -33,7 +33,7 @@ def services() -> list[str]:
 
 def log_file() -> Path:
     """What all services print, each line with the time and the service's name."""
-    return surroundings.folder() / "log" / "services.log"
+    return variables.folder() / "log" / "services.log"
 
 
 def log_lines(*names: str) -> list[str]:
@@ -76,13 +76,21 @@ def start(*services: str) -> None:
     log = log_file()
     if log.exists():
         os.replace(log, log.with_suffix(".log.1"))
-    command = [environment.program("honcho"), "start", "--env", os.devnull, "--procfile", str(PROCFILE), *services]
+    command = [
+        virtual_environments.program("honcho"),
+        "start",
+        "--env",
+        os.devnull,
+        "--procfile",
+        str(PROCFILE),
+        *services,
+    ]
     with _lock(SUPERVISOR).open("w") as lock, log.open("w") as output:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=surroundings.variables({**surroundings.flow_settings(), **surroundings.service_settings()}),
+            env=variables.variables({**variables.flow_settings(), **variables.service_settings()}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -114,7 +122,7 @@ def wait(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def _lock(name: str) -> Path:
-    return surroundings.folder() / "run" / f"{name}.lock"
+    return variables.folder() / "run" / f"{name}.lock"
 
 
 def _groups(name: str) -> list[int]:

@@ -14,33 +14,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ctl import checkout, cloud, dotenv, engines, environment, gateway, health, notices, ports, processes, surroundings
-from ctl.shell import ROOT, CommandError, last_lines, say
-from ctl.surroundings import folder, port_numbers
+from cli import messages
+from cli.programs import ROOT, last_lines, say
+from cli.runtimes import folders, ports
+from cli.runtimes.embedded import health, processes, unsupported, virtual_environments
+from cli.runtimes.embedded import variables as surroundings
+from cli.runtimes.embedded.variables import folder, port_numbers
+from cli.settings import env_file
+from orionbox.errors import CommandError
 
 NAME = "embedded"
 INFRASTRUCTURE = "process"
 
 SOURCES = (
-    "infra/embedded",
+    "cli/runtimes/embedded",
     "infra/postgres",
     "services/gcs",
     "services/bigquery",
-    "services/flows/src",
+    "src",
 )
 """What services run from: where it has changed, `up` starts them anew."""
-BOOTSTRAP_SOURCES = ("services/flows/flows", "services/flows/src")
+BOOTSTRAP_SOURCES = ("services/flows/flows", "src")
 SHOWN_LINES = 200
 
 
 def prepare() -> None:
     """Makes .env, the runtime folders and the environments."""
-    engines.refuse_cluster(NAME)
-    gateway.refuse(NAME)
-    cloud.refuse(NAME)
-    checkout.prepare()
+    unsupported.refuse_cluster(NAME)
+    unsupported.refuse_other_machines(NAME)
+    unsupported.refuse_real_cloud(NAME)
+    folders.prepare()
     with _alone():
-        environment.ensure()
+        virtual_environments.ensure()
 
 
 def build() -> int:
@@ -59,7 +64,7 @@ def up() -> int:
         health.wait_for(*(name for name in processes.services() if name != "agent"))
         _bootstrap()
         health.wait_for("agent")
-    say(f"\nOrionbox is up, after {time.monotonic() - start:.0f} s.\n{notices.addresses(port_numbers())}")
+    say(f"\nOrionbox is up, after {time.monotonic() - start:.0f} s.\n{messages.addresses(port_numbers())}")
     return 0
 
 
@@ -72,7 +77,7 @@ def ensure_up() -> None:
 
 def down() -> int:
     """Stops the platform; data stays."""
-    checkout.prepare()
+    folders.prepare()
     with _alone():
         processes.stop()
     return 0
@@ -80,8 +85,8 @@ def down() -> int:
 
 def reset() -> int:
     """Deletes the platform's data, after saying so."""
-    checkout.prepare()
-    notices.confirm_reset()
+    folders.prepare()
+    messages.confirm_reset()
     with _alone():
         processes.stop()
         shutil.rmtree(folder(), ignore_errors=True)
@@ -91,17 +96,17 @@ def reset() -> int:
 
 def status() -> int:
     """Shows what runs, and where."""
-    checkout.prepare()
+    folders.prepare()
     states = {name: health.state(name) for name in processes.services()}
     say("\n".join(f"{name:<14} {state}" for name, state in {"SERVICE": "STATUS", **states}.items()))
     fine = set(states.values()) == {"healthy"}
-    say(f"\n{notices.addresses(port_numbers())}" if fine else "\nnot all of it is healthy; start it with: make up")
+    say(f"\n{messages.addresses(port_numbers())}" if fine else "\nnot all of it is healthy; start it with: make up")
     return 0
 
 
 def logs() -> int:
     """Follows the logs, of all services or of SERVICE."""
-    checkout.prepare()
+    folders.prepare()
     wanted = os.environ.get("SERVICE", "").split()
     say("\n".join(processes.log_lines(*wanted)[-SHOWN_LINES:]))
     if sys.stdout.isatty():
@@ -120,7 +125,7 @@ def psql() -> int:
     """Opens psql on the warehouse."""
     ensure_up()
     command = ["psql", "--host=127.0.0.1", f"--port={port_numbers()['POSTGRES_PORT']}", "--username=ny_taxi", "ny_taxi"]
-    return _hand_over(command, {"PGPASSWORD": dotenv.load()["WAREHOUSE_DB_PASSWORD"]}, ROOT)
+    return _hand_over(command, {"PGPASSWORD": env_file.load()["WAREHOUSE_DB_PASSWORD"]}, ROOT)
 
 
 def orion_url() -> str:
@@ -136,7 +141,7 @@ def start_url() -> str:
 def flows_command(module: str, *arguments: str) -> list[str]:
     """The command that runs a module where flows run."""
     source = f"PYTHONPATH={surroundings.FLOWS_SOURCE}"
-    return ["env", source, environment.program("python"), "-m", module, *arguments]
+    return ["env", source, virtual_environments.program("python"), "-m", module, *arguments]
 
 
 def _hand_over(command: list[str], settings: dict[str, str], where: Path) -> int:
@@ -149,8 +154,8 @@ def _hand_over(command: list[str], settings: dict[str, str], where: Path) -> int
 @contextmanager
 def _alone() -> Iterator[None]:
     """Waits for every other command that makes, starts or stops something in this checkout."""
-    environment.FOLDER.mkdir(mode=0o700, exist_ok=True)
-    with (environment.FOLDER / "lock").open("a") as file:
+    virtual_environments.FOLDER.mkdir(mode=0o700, exist_ok=True)
+    with (virtual_environments.FOLDER / "lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -184,7 +189,7 @@ def _ensure_key() -> None:
     if file.exists() and json.loads(file.read_text())["token_uri"] == uri:
         return
     program = "import sys; from orionbox import keys; print(keys.service_account_key(*sys.argv[1:]))"
-    command = [environment.program("python"), "-c", program, uri, dotenv.load()["GCP_PROJECT"]]
+    command = [virtual_environments.program("python"), "-c", program, uri, env_file.load()["GCP_PROJECT"]]
     file.touch(mode=0o600)
     file.write_text(_checked("the service-account key", command))
 
@@ -192,7 +197,7 @@ def _ensure_key() -> None:
 def _bootstrap() -> None:
     """Bucket, tables, block types, blocks and deployments, as by compose's service of that name."""
     settings = {**surroundings.flow_settings(), **surroundings.bootstrap_settings()}
-    command = [environment.program("python"), "-m", "orionbox.ready"]
+    command = [virtual_environments.program("python"), "-m", "services.bootstrap.unchanged"]
     _checked("the bootstrap", command, settings, surroundings.FLOWS)
     _mark("bootstrapped").write_text(_fingerprint_of_bootstrap())
 
@@ -224,7 +229,7 @@ def _is_bootstrapped() -> bool:
 
 def _fingerprint_of_services() -> str:
     settings = {**surroundings.flow_settings(), **surroundings.service_settings()}
-    environments = [environment.marker(made).read_text() for made in environment.LOCKS]
+    environments = [virtual_environments.marker(made).read_text() for made in virtual_environments.LOCKS]
     return _fingerprint([settings, environments], SOURCES)
 
 

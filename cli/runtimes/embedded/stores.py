@@ -8,8 +8,11 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import IO
 
-from ctl import dotenv, embedded, snapshots, surroundings
-from ctl.shell import ROOT, environment
+from cli.archive import databases, snapshots
+from cli.programs import ROOT, environment
+from cli.runtimes.embedded import runtime
+from cli.runtimes.embedded import variables as surroundings
+from cli.settings import env_file
 
 DATA = ("postgres", "gcs", "bigquery")
 
@@ -23,11 +26,11 @@ def _orion_file() -> Path:
     return surroundings.data() / "prefect/prefect.db"
 
 
-def database(name: str) -> snapshots.Database:
+def database(name: str) -> databases.Database:
     """A database of Postgres', which bears the name of the role that owns it."""
     where = f"host=127.0.0.1 port={surroundings.port_numbers()['POSTGRES_PORT']} user={name} dbname={name}"
-    variables = surroundings.variables({"PGPASSWORD": dotenv.load()["WAREHOUSE_DB_PASSWORD"]})
-    return snapshots.Database(["env"], where, variables)
+    variables = surroundings.variables({"PGPASSWORD": env_file.load()["WAREHOUSE_DB_PASSWORD"]})
+    return databases.Database(["env"], where, variables)
 
 
 def ask_orion(sql: str) -> list[str]:
@@ -61,7 +64,7 @@ def free_space() -> int:
 
 def clear() -> None:
     """Stops the platform and deletes what its stores hold."""
-    embedded.down()
+    runtime.down()
     for name in DATA:
         shutil.rmtree(surroundings.data() / name, ignore_errors=True)
     for file in _orion_file().parent.glob(f"{_orion_file().name}*"):
@@ -70,12 +73,12 @@ def clear() -> None:
 
 def start_databases() -> None:
     """Starts Postgres, and nothing that writes to it."""
-    embedded.start_only("postgres")
+    runtime.start_only("postgres")
 
 
 def stop_databases() -> None:
     """Stops it, so that `up` starts everything."""
-    embedded.down()
+    runtime.down()
 
 
 def put_orion(content: IO[bytes]) -> None:

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from orionbox.trips import RELEASE_PATH
+from orionbox.trips.months import RELEASE_PATH
 
 RELEASE = f"/{RELEASE_PATH}/"
 TRIPS = re.compile(r"([a-z]+)/(\1_tripdata_([0-9]{4})-0?([0-9]{1,2})\.csv\.gz)")

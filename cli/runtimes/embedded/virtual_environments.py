@@ -17,7 +17,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ctl.shell import ROOT, CommandError, last_lines, say
+from cli.programs import ROOT, last_lines, say
+from orionbox.errors import CommandError
 
 FOLDER = ROOT / ".embedded"
 UV, FLOWS, BIGQUERY = FOLDER / "uv", FOLDER / "flows", FOLDER / "bigquery"
@@ -25,7 +26,7 @@ HOME = FOLDER / "home"
 """The services' HOME: DuckDB looks for its extensions there."""
 LOCKS = {
     UV: ("services/base",),
-    FLOWS: ("services/flows", "services/gcs", "infra/embedded"),
+    FLOWS: ("services/flows", "services/gcs", "cli/runtimes/embedded"),
     BIGQUERY: ("services/bigquery",),
 }
 LINK_EXTENSIONS = ROOT / "services/bigquery/link_extensions.py"

@@ -1,4 +1,4 @@
-"""A month from the web into Postgres by dlt: `python -m bench.inside.dlt_ingest URL FORMAT`, in the peers' environment.
+"""A month from the web into Postgres by dlt: `python -m dev.bench.inside.dlt_ingest URL FORMAT`, in the peers' environment.
 
 The format is that of dlt's own files: `csv`, loaded by COPY, is what `dlt[postgres]` does fastest; with an ADBC driver
 beside it, it also loads `parquet`.
@@ -18,7 +18,7 @@ import dlt
 import pyarrow as pa
 import pyarrow.csv
 
-from bench.inside.tables import count_and_drop
+from dev.bench.inside.tables import count_and_drop
 
 DATASET = "dlt_trips"
 

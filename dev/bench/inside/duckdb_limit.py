@@ -1,4 +1,4 @@
-"""A parquet file into a table of DuckDB itself, the emulator's engine: `python -m bench.inside.duckdb_limit OBJECT`.
+"""A parquet file into a table of DuckDB itself, the emulator's engine: `python -m dev.bench.inside.duckdb_limit OBJECT`.
 
 In the peers' environment, whose DuckDB has the emulator's version; it reads the bucket's file where it lies.
 """

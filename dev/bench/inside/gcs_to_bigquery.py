@@ -10,13 +10,13 @@ from google.cloud.bigquery import LoadJobConfig
 from prefect_gcp import GcpCredentials
 from prefect_gcp.cloud_storage import GcsBucket
 
-from bench.inside.measured import WORK, main
+from dev.bench.inside.measured import WORK, main
 from etl_gcs_to_bq import find_in_gcs, gcs_to_bigquery
-from orionbox.bigquery import count_month
-from orionbox.blocks import BUCKET, CREDENTIALS, bigquery_client
-from orionbox.report import Stopwatch
-from orionbox.settings import Settings
-from orionbox.trips import TripFile
+from orionbox.flow_settings import Settings
+from orionbox.runs.report import Stopwatch
+from orionbox.stores.bigquery import count_month
+from orionbox.stores.clients import BUCKET, CREDENTIALS, bigquery_client
+from orionbox.trips.months import TripFile
 
 TABLE = "dezoomcamp.rides"
 """As in the course."""

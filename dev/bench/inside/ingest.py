@@ -13,15 +13,15 @@ import psycopg2
 import pyarrow as pa
 from sqlalchemy import create_engine
 
-from bench.inside.measured import WAREHOUSE, WORK, main
-from bench.inside.tables import count_and_drop
+from dev.bench.inside.measured import WAREHOUSE, WORK, main
+from dev.bench.inside.tables import count_and_drop
 from ingest_data import ingest
-from orionbox.postgres import count_month
-from orionbox.report import Stopwatch
-from orionbox.schema import SOURCE_FILE, TRIPS, postgres_columns
-from orionbox.trip_csv import TripCsv
-from orionbox.trips import TripFile
-from orionbox.web import Download
+from orionbox.runs.report import Stopwatch
+from orionbox.stores.postgres import count_month
+from orionbox.trips.csv_reader import TripCsv
+from orionbox.trips.download import Download
+from orionbox.trips.months import TripFile
+from orionbox.trips.schema import SOURCE_FILE, TRIPS, postgres_columns
 
 CHUNK_ROWS = 100_000
 """As in the course."""

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 
 from prefect.logging import disable_run_logger
 
-from orionbox.report import Stopwatch
-from orionbox.trips import TripFile
+from orionbox.runs.report import Stopwatch
+from orionbox.trips.months import TripFile
 
 WORK = "work"
 """The stage of the stopwatch that is the measurement; what a way prepares or counts is outside of it."""

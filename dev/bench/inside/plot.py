@@ -1,4 +1,4 @@
-"""Draws the ratios: `python -m bench.inside.plot <reports/bench.json >plot.png`, in the peers' environment."""
+"""Draws the ratios: `python -m dev.bench.inside.plot <reports/bench.json >plot.png`, in the peers' environment."""
 
 from __future__ import annotations
 

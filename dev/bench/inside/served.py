@@ -9,7 +9,7 @@ import json
 import sys
 from urllib.request import urlopen
 
-from orionbox.trips import TripFile
+from orionbox.trips.months import TripFile
 
 
 def count(trips: TripFile) -> dict[str, int]:

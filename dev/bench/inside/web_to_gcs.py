@@ -8,12 +8,12 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from prefect_gcp.cloud_storage import GcsBucket
 
-from bench.inside.measured import WORK, main
+from dev.bench.inside.measured import WORK, main
 from etl_web_to_gcs import web_to_gcs
-from orionbox.blocks import BUCKET, bucket
-from orionbox.parquet import count_rows
-from orionbox.report import Stopwatch
-from orionbox.trips import TripFile
+from orionbox.runs.report import Stopwatch
+from orionbox.stores.clients import BUCKET, bucket
+from orionbox.stores.parquet import count_rows
+from orionbox.trips.months import TripFile
 
 
 def ours(trips: TripFile, watch: Stopwatch) -> int:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from bench.platform import Platform
-from bench.results import Row, close_to, faster
-from bench.samples import Samples
-from bench.ways import MONTH, arguments, check, take_turns
+from dev.bench.bench_platform import Platform
+from dev.bench.comparisons import MONTH, arguments, check, take_turns
+from dev.bench.measurements import Samples
+from dev.bench.results import Row, close_to, faster
 
 PEERS = {"dlt": 8, "pgloader": 8, "dlt with ADBC": 1}
 """How many times faster we are to be. With the driver that ours takes, dlt comes closer than that to bare COPY."""
@@ -21,11 +21,13 @@ def measure(platform: Platform, samples: Samples) -> Iterator[Row]:
     """Rows against the course, against bare COPY and against other tools."""
     platform.serve([MONTH], platform.rows)
     month = arguments(MONTH)
-    served = platform.measure("python", "-m", "bench.inside.served", *month)
+    served = platform.measure("python", "-m", "dev.bench.inside.served", *month)
     check("the served file", served["rows"], platform.rows)
-    ways = {way: partial(platform.measure, "python", "-m", "bench.inside.ingest", way, *month) for way in set(TURNS)}
+    ways = {
+        way: partial(platform.measure, "python", "-m", "dev.bench.inside.ingest", way, *month) for way in set(TURNS)
+    }
     for way, form in DLT_FILES.items():
-        dlt = ("/opt/peers/bin/python", "-m", "bench.inside.dlt_ingest", MONTH.url(), form)
+        dlt = ("/opt/peers/bin/python", "-m", "dev.bench.inside.dlt_ingest", MONTH.url(), form)
         ways[way] = partial(platform.measure, *dlt)
     take_turns("ingest", ways, TURNS, {"all": platform.rows, "course": served["course"]}, samples)
     ours = samples.median("ingest, ours")

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from bench.platform import Platform
-from bench.results import Row, at_most, close_to, not_measured
-from bench.runs import counted, parameters, run_to_end
-from bench.samples import Samples
-from bench.ways import MONTH, check
-from orionbox.trips import TripFile
+from dev.bench.bench_platform import Platform
+from dev.bench.comparisons import MONTH, check
+from dev.bench.measurements import Samples
+from dev.bench.results import Row, at_most, close_to, not_measured
+from dev.bench.runs import counted, parameters, run_to_end
+from orionbox.trips.months import TripFile
 
 LARGE_MONTH = TripFile("yellow", 2019, 3)
 LARGER = 7_832_545 / 1_369_765

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from bench.platform import Platform
-from bench.results import Row, faster, not_measured
-from bench.samples import Samples
-from bench.ways import check
-from ctl import dotenv
-from orionbox.trips import TripFile
+from cli.settings import env_file
+from dev.bench.bench_platform import Platform
+from dev.bench.comparisons import check
+from dev.bench.measurements import Samples
+from dev.bench.results import Row, faster, not_measured
+from orionbox.trips.months import TripFile
 
 MONTHS = [TripFile("yellow", 2020, month) for month in range(1, 9)]
 ENGINES = ("threads", "dask")
@@ -35,7 +35,7 @@ def measure(platform: Platform, samples: Samples) -> Iterator[Row]:
 
 def _engines(platform: Platform) -> tuple[str, ...]:
     """The engines that this checkout knows."""
-    return ENGINES if "ENGINE" in dotenv.parse(platform.root / ".env.example") else ENGINES[:1]
+    return ENGINES if "ENGINE" in env_file.parse(platform.root / ".env.example") else ENGINES[:1]
 
 
 def _run_seconds(platform: Platform, months: list[TripFile], engine: str) -> float:

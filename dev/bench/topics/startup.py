@@ -7,11 +7,11 @@ import re
 import time
 from collections.abc import Callable, Iterator
 
-from bench.platform import Platform
-from bench.results import Row, at_most, close_to
-from bench.runs import parameters, run_to_end, seconds_between
-from bench.samples import Samples
-from orionbox.trips import TripFile
+from dev.bench.bench_platform import Platform
+from dev.bench.measurements import Samples
+from dev.bench.results import Row, at_most, close_to
+from dev.bench.runs import parameters, run_to_end, seconds_between
+from orionbox.trips.months import TripFile
 
 SMALL_MONTH, SMALL_ROWS = TripFile("green", 2021, 1), 1_000
 STARTS, RUNS = 3, 3
@@ -44,7 +44,7 @@ def _server_start(platform: Platform) -> float:
     """In the image of the platform's own server, which has Prefect and nothing else."""
     settings = ("--env=PYTHONPATH=/opt", "--env=PREFECT_SERVER_ANALYTICS_ENABLED=false")
     options = (f"--volume={platform.root / 'bench'}:/opt/bench:ro", "--network=none", *settings)
-    program = (platform.image("orion"), "python", "-m", "bench.inside.server_start")
+    program = (platform.image("orion"), "python", "-m", "dev.bench.inside.server_start")
     return float(json.loads(platform.run("docker", "run", "--rm", *options, *program))["seconds"])
 
 
@@ -66,7 +66,7 @@ def parse_bytes(usage: str) -> float:
 def _run_overhead(platform: Platform, samples: Samples) -> Row:
     """From the flow run's making to its first task's start, by Orion's own timestamps, in a container each time."""
     platform.serve([SMALL_MONTH], SMALL_ROWS)
-    for package, seconds in platform.measure("python", "-m", "bench.inside.imports")["packages"].items():
+    for package, seconds in platform.measure("python", "-m", "dev.bench.inside.imports")["packages"].items():
         samples.note(f"a run's imports, {package}", seconds)
     version = ("docker", "run", "--rm", platform.image("flows"), "prefect", "version")
     for _ in range(RUNS):

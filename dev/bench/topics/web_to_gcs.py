@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from bench.platform import Platform
-from bench.results import Row, faster
-from bench.samples import Samples
-from bench.ways import MONTH, arguments, take_turns
+from dev.bench.bench_platform import Platform
+from dev.bench.comparisons import MONTH, arguments, take_turns
+from dev.bench.measurements import Samples
+from dev.bench.results import Row, faster
 
 TURNS = ("ours", "course", "ours", "course", "ours")
 
@@ -16,7 +16,7 @@ TURNS = ("ours", "course", "ours", "course", "ours")
 def measure(platform: Platform, samples: Samples) -> Iterator[Row]:
     """A row against the course; the stages of ours are noted too."""
     platform.serve([MONTH], platform.rows)
-    command = ("python", "-m", "bench.inside.web_to_gcs")
+    command = ("python", "-m", "dev.bench.inside.web_to_gcs")
     ways = {way: partial(platform.measure, *command, way, *arguments(MONTH)) for way in set(TURNS)}
     take_turns("web to GCS", ways, TURNS, {"all": platform.rows}, samples)
     yield faster("web to GCS vs seed", samples.median("web to GCS, ours"), samples.median("web to GCS, course"), 8)

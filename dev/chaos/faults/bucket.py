@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPException
 
-from chaos.engine import pause
-from chaos.fault import Fault
-from chaos.stores import checksum
-from chaos.trial import NotHeldError, Trial, wait
-from ctl.shell import output
+from cli.programs import output
+from dev.chaos.engine import pause
+from dev.chaos.fault import Fault
+from dev.chaos.fault_run import NotHeldError, Trial, wait
+from dev.chaos.stores import checksum
 
 KILLS = 50
 START_WITHIN = 30

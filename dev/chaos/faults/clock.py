@@ -11,14 +11,15 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from chaos.engine import pause
-from chaos.fault import Fault, NotTriedError
-from chaos.trial import DEPLOYMENT, MissedError, NotHeldError, Trial
-from ctl.shell import CommandError, output
+from cli.programs import output
+from dev.chaos.engine import pause
+from dev.chaos.fault import Fault, NotTriedError
+from dev.chaos.fault_run import DEPLOYMENT, MissedError, NotHeldError, Trial
+from orionbox.errors import CommandError
 
 HOUR = 3600
 """Seconds of a step."""
-SOURCE, OVERRIDE = "chaos/inside/clock.c", "chaos/inside/clock.yaml"
+SOURCE, OVERRIDE = "dev/chaos/inside/clock.c", "dev/chaos/inside/clock.yaml"
 FOLDER, INSIDE = Path("services/flows/flows"), Path("/opt/prefect/flows")
 """What services and runs have in common, in the checkout and in a container: the clock goes there."""
 LIBRARY, STEP = "clock.so", "clock-step"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from chaos.engine import pause
-from chaos.fault import Fault, during_a_run
-from chaos.trial import Trial
+from dev.chaos.engine import pause
+from dev.chaos.fault import Fault, during_a_run
+from dev.chaos.fault_run import Trial
 
 PAUSE_SECONDS, CUT_SECONDS = 60, 30
 PAUSED = ("postgres", "orion")

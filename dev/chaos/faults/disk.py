@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from chaos.engine import pause
-from chaos.fault import Fault
-from chaos.trial import NotHeldError, Trial
-from ctl.shell import output
+from cli.programs import output
+from dev.chaos.engine import pause
+from dev.chaos.fault import Fault
+from dev.chaos.fault_run import NotHeldError, Trial
 
 VOLUMES = {"postgres": "/var/lib/postgresql/data", "gcs": "/var/lib/gcs", "bigquery": "/var/lib/bigquery"}
 """Where each service keeps its data."""

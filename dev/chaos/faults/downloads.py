@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from chaos.fault import Fault
-from chaos.months import MONTHS
-from chaos.trial import NotHeldError, Trial, wait
-from ctl.shell import output
+from cli.programs import output
+from dev.chaos.fault import Fault
+from dev.chaos.fault_run import NotHeldError, Trial, wait
+from dev.chaos.months import MONTHS
 
 NAMES = ("github.com", "hooks.slack.com")
 """The names under which service `internet` is known, beside its own."""
@@ -50,7 +50,7 @@ def _in_place_of_the_internet(trial: Trial, mode: str) -> Iterator[str]:
     network, internet, root = trial.platform.name, trial.containers.of("internet"), trial.platform.root
     output("docker", "network", "disconnect", network, internet)
     names = [f"--network-alias={name}" for name in NAMES]
-    files = [f"{root / 'data'}:/data", f"{root / 'secrets'}:/tls", f"{root / 'chaos/inside/flaky.py'}:{PROGRAM}"]
+    files = [f"{root / 'data'}:/data", f"{root / 'secrets'}:/tls", f"{root / 'dev/chaos/inside/flaky.py'}:{PROGRAM}"]
     volumes = [f"--volume={file}:ro" for file in files]
     rights = ("--user=0", "--network", network, *names, *volumes)
     server = output("docker", "run", "--detach", *rights, trial.containers.image, "python", PROGRAM, mode).strip()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from chaos.fault import Fault, during_a_run
-from chaos.trial import Trial
+from dev.chaos.fault import Fault, during_a_run
+from dev.chaos.fault_run import Trial
 
 SERVICES = ("agent", "orion", "postgres", "gcs", "bigquery", "internet", "docker-proxy")
 STAGES = ("fetch", "write", "load")

@@ -6,9 +6,9 @@ import os
 import signal
 import subprocess
 
-from chaos.fault import Fault, during_a_run
-from chaos.trial import NotHeldError, Trial
-from ctl.shell import output
+from cli.programs import output
+from dev.chaos.fault import Fault, during_a_run
+from dev.chaos.fault_run import NotHeldError, Trial
 
 INTERRUPTED_AFTER = (1, 4, 8, 13)
 """Seconds after the start of `make up`; it takes about twenty."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from chaos.fault import Fault, during_a_run
-from chaos.months import MONTHS
-from chaos.trial import NotHeldError, Trial
-from ctl.shell import output
+from cli.programs import output
+from dev.chaos.fault import Fault, during_a_run
+from dev.chaos.fault_run import NotHeldError, Trial
+from dev.chaos.months import MONTHS
 
 
 def faults() -> list[Fault]:

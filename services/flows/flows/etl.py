@@ -9,14 +9,14 @@ from prefect.runtime import flow_run
 
 from etl_gcs_to_bq import gcs_to_bigquery
 from etl_web_to_gcs import web_to_gcs
-from orionbox import bigquery, parquet, postgres
-from orionbox.blocks import bigquery_client, open_object, postgres_uri
 from orionbox.errors import RETRY_IO, IncompleteRunError, describe
-from orionbox.progress import told
-from orionbox.report import ARTIFACT_KEY, SUMMARY_KEY, MonthReport, Stopwatch, differences, page_name, summary
-from orionbox.resources import slot
-from orionbox.settings import Settings
-from orionbox.trips import Color, StagedMonth, TripFile, trip_files
+from orionbox.flow_settings import Settings
+from orionbox.runs.progress import told
+from orionbox.runs.report import ARTIFACT_KEY, SUMMARY_KEY, MonthReport, Stopwatch, differences, page_name, summary
+from orionbox.runs.slots import slot
+from orionbox.stores import bigquery, parquet, postgres
+from orionbox.stores.clients import bigquery_client, open_object, postgres_uri
+from orionbox.trips.months import Color, StagedMonth, TripFile, trip_files
 
 
 @task(**RETRY_IO, task_run_name="gcs-to-postgres {month.trips.name}")

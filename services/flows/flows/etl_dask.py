@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from etl import etl
-from orionbox.cluster import ClusterTaskRunner
+from orionbox.prefect2.dask import ClusterTaskRunner
 
 etl_dask = etl.with_options(task_runner=ClusterTaskRunner())
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from prefect import flow, get_run_logger, task
 from prefect.runtime import flow_run
 
-from orionbox.bigquery import replace_month
-from orionbox.blocks import bigquery_client, bucket, open_object
 from orionbox.errors import RETRY_IO, BadInputError
-from orionbox.parquet import count_rows
-from orionbox.report import Stopwatch
-from orionbox.settings import Settings
-from orionbox.trips import Color, StagedMonth, TripFile
+from orionbox.flow_settings import Settings
+from orionbox.runs.report import Stopwatch
+from orionbox.stores.bigquery import replace_month
+from orionbox.stores.clients import bigquery_client, bucket, open_object
+from orionbox.stores.parquet import count_rows
+from orionbox.trips.months import Color, StagedMonth, TripFile
 
 
 @task(**RETRY_IO, task_run_name="find-in-gcs {trips.name}")

@@ -7,18 +7,18 @@ from tempfile import TemporaryDirectory
 
 from prefect import flow, get_run_logger, task
 
-from orionbox.blocks import bucket, new_object
 from orionbox.errors import RETRY_IO
-from orionbox.parquet import ParquetPieces
-from orionbox.pipeline import read_ahead
-from orionbox.progress import told
-from orionbox.report import Stopwatch
-from orionbox.resources import slot
-from orionbox.schema import TRIPS
-from orionbox.settings import Settings
-from orionbox.trip_csv import TripCsv
-from orionbox.trips import Color, StagedMonth, TripFile
-from orionbox.web import Download, source_of
+from orionbox.flow_settings import Settings
+from orionbox.runs.progress import told
+from orionbox.runs.read_ahead import read_ahead
+from orionbox.runs.report import Stopwatch
+from orionbox.runs.slots import slot
+from orionbox.stores.clients import bucket, new_object
+from orionbox.stores.parquet import ParquetPieces
+from orionbox.trips.csv_reader import TripCsv
+from orionbox.trips.download import Download, source_of
+from orionbox.trips.months import Color, StagedMonth, TripFile
+from orionbox.trips.schema import TRIPS
 
 
 @task(**RETRY_IO, task_run_name="web-to-gcs {trips.name}")

@@ -7,15 +7,15 @@ from tempfile import TemporaryDirectory
 
 from prefect import flow, get_run_logger, task
 
-from orionbox.blocks import postgres_uri
 from orionbox.errors import RETRY_IO
-from orionbox.postgres import replace_month
-from orionbox.progress import told
-from orionbox.schema import TRIPS
-from orionbox.settings import Settings
-from orionbox.trip_csv import TripCsv
-from orionbox.trips import Color, TripFile, trip_files
-from orionbox.web import Download
+from orionbox.flow_settings import Settings
+from orionbox.runs.progress import told
+from orionbox.stores.clients import postgres_uri
+from orionbox.stores.postgres import replace_month
+from orionbox.trips.csv_reader import TripCsv
+from orionbox.trips.download import Download
+from orionbox.trips.months import Color, TripFile, trip_files
+from orionbox.trips.schema import TRIPS
 
 
 @task(**RETRY_IO, task_run_name="ingest {trips.name}")

@@ -6,7 +6,7 @@ from prefect import flow
 
 from etl_gcs_to_bq import etl_gcs_to_bq
 from etl_web_to_gcs import etl_web_to_gcs
-from orionbox.trips import Color, trip_files
+from orionbox.trips.months import Color, trip_files
 
 
 @flow(name="etl-parent-flow")

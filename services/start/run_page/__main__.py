@@ -1,4 +1,4 @@
-"""Writes a run's page to standard output: `python -m orionbox.page RUN_ID`.
+"""Writes a run's page to standard output: `python -m services.start.run_page RUN_ID`.
 
 Told by the environment where Orion, BigQuery and the taxi release are (`NAME_ADDRESS`), Orion's port for a browser
 (`ORION_PORT`), and which runtime this is (`RUNTIME`).
@@ -14,17 +14,18 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from orionbox.page.facts import Facts, UnknownRunError, gather
-from orionbox.page.figures import figures
-from orionbox.report import STORES
-from orionbox.settings import Settings
+from orionbox.flow_settings import Settings
+from orionbox.runs.report import STORES
+from services.start.run_page.facts import Facts, gather
+from services.start.run_page.figures import figures
+from services.start.run_page.queries import UnknownRunError
 
 STYLE = Path(__file__).parent.parent / "start" / "style.css"
 
 
 def render(facts: Facts) -> str:
     """The page, with all that it needs inside it."""
-    environment = Environment(loader=PackageLoader("orionbox.page", "."), autoescape=True, trim_blocks=True)
+    environment = Environment(loader=PackageLoader("services.start.run_page", "."), autoescape=True, trim_blocks=True)
     return environment.get_template("page.html").render(
         facts=facts,
         figures=figures(facts),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from orionbox.page import charts
-from orionbox.page.facts import Facts
+from services.start.run_page import charts
+from services.start.run_page.facts import Facts
 
 
 @dataclass(frozen=True)

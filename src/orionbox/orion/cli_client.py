@@ -10,7 +10,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
-from ctl.shell import CommandError
+from orionbox.errors import CommandError
 
 TIMEOUT = 10
 """Seconds for one answer."""

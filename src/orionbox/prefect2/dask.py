@@ -23,14 +23,14 @@ from distributed.client import FutureCancelledError
 from prefect.states import State, exception_to_crashed_state
 from prefect_dask.task_runners import DaskTaskRunner
 
-from orionbox import blocks
-from orionbox.settings import Settings
+from orionbox.flow_settings import Settings
+from orionbox.stores import clients
 
 PATIENCE = "15s"
 """How long the scheduler may take to answer."""
 KEEP_RESULTS = {
     "env.PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true",
-    "env.PREFECT_DEFAULT_RESULT_STORAGE_BLOCK": f"gcs-bucket/{blocks.RESULTS}",
+    "env.PREFECT_DEFAULT_RESULT_STORAGE_BLOCK": f"gcs-bucket/{clients.RESULTS}",
 }
 """For a deployment: what its tasks return lies where every worker finds it, whichever has gone since."""
 

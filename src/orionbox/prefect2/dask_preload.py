@@ -10,8 +10,8 @@ import os
 
 import prefect.engine  # noqa: F401
 
-import orionbox.blocks
-import orionbox.parquet  # noqa: F401
+import orionbox.stores.clients
+import orionbox.stores.parquet  # noqa: F401
 
 
 def dask_teardown(node: object) -> None:

@@ -7,15 +7,14 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from orionbox.trips import TripFile
+from orionbox.trips.months import TripFile
 
 STORES = ("source", "parquet", "bigquery", "postgres")
 STAGES = ("fetch", "clean", "write", "upload", "bigquery", "postgres")
 ARTIFACT_KEY = "etl-report"
 SUMMARY_KEY = "etl-summary"
-
 Item = TypeVar("Item")
 
 
@@ -110,3 +109,15 @@ def differences(reports: Sequence[MonthReport]) -> list[str]:
         for report in reports
         if not report.adds_up
     ]
+
+
+def unflatten(row: dict[str, Any]) -> dict[str, Any]:
+    """`{"rows.parquet": 1}` becomes `{"rows": {"parquet": 1}}`."""
+    nested: dict[str, Any] = {}
+    for name, value in row.items():
+        head, dot, tail = name.partition(".")
+        if dot:
+            nested.setdefault(head, {})[tail] = value
+        else:
+            nested[name] = value
+    return nested

@@ -8,10 +8,10 @@ from google.api_core.exceptions import GoogleAPIError
 from google.api_core.retry import Retry
 from google.cloud import bigquery
 
-from orionbox import staging
 from orionbox.errors import IncompleteRunError
-from orionbox.schema import SOURCE_FILE, TRIPS, bigquery_columns
-from orionbox.trips import TripFile, table_name
+from orionbox.stores import staging_tables
+from orionbox.trips.months import TripFile, table_name
+from orionbox.trips.schema import SOURCE_FILE, TRIPS, bigquery_columns
 
 ABANDONED = timedelta(days=1)
 """How old a table for loading must be for nobody to load into it any more; a load job of Google's ends in 6 hours."""
@@ -54,7 +54,7 @@ def replace_month(
     Raises:
         IncompleteRunError: BigQuery has read another number of rows; the month is as it was.
     """
-    fresh = f"{client.project}.{dataset}.{staging.new_name(trips.color, run_id)}"
+    fresh = f"{client.project}.{dataset}.{staging_tables.new_name(trips.color, run_id)}"
     try:
         loaded = _load(client, fresh, trips, uri)
         if loaded != rows:
@@ -68,7 +68,7 @@ def drop_abandoned(client: bigquery.Client, dataset: str) -> None:
     """Deletes tables in which a month was to wait, and which a load that was killed has left behind."""
     for table in client.list_tables(f"{client.project}.{dataset}"):
         if (
-            table.table_id.startswith(staging.PREFIX)
+            table.table_id.startswith(staging_tables.PREFIX)
             and table.created
             and table.created < datetime.now(UTC) - ABANDONED
         ):

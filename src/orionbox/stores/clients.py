@@ -13,7 +13,7 @@ from prefect_gcp import GcpCredentials
 from prefect_gcp.cloud_storage import GcsBucket
 from prefect_sqlalchemy import SqlAlchemyConnector
 
-from orionbox.names import BUCKET, CONTAINER, CREDENTIALS, POSTGRES, PROCESS, RESULTS
+from orionbox.orion.names import BUCKET, CONTAINER, CREDENTIALS, POSTGRES, PROCESS, RESULTS
 
 __all__ = ["BUCKET", "CONTAINER", "CREDENTIALS", "POSTGRES", "PROCESS", "RESULTS"]
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
 from orionbox.errors import BadInputError
-from orionbox.schema import SOURCE_FILE, TRIPS, postgres_columns
-from orionbox.trips import TripFile, table_name
+from orionbox.trips.months import TripFile, table_name
+from orionbox.trips.schema import SOURCE_FILE, TRIPS, postgres_columns
 
 LOCK_TIMEOUT = "60s"
 """How long a finished load waits for readers before it gives up and is rolled back."""

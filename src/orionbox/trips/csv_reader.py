@@ -16,9 +16,9 @@ import pyarrow.csv
 from isal import igzip
 from isal.igzip_lib import IsalError
 
-from orionbox.csv_faults import AGAIN, LARGEST_INTEGER, explain
 from orionbox.errors import BadInputError
-from orionbox.schema import INTEGER, NUMBER
+from orionbox.trips.csv_errors import AGAIN, LARGEST_INTEGER, explain
+from orionbox.trips.schema import INTEGER, NUMBER
 
 BLOCK_BYTES = 4 << 20
 """Size of CSV text that becomes one record batch, in bytes: some 40,000 trips."""

@@ -3,7 +3,7 @@
 The same colour, year, month and number of rows give the same bytes. The numbers are plausible, not more: use them to
 see the platform work, not to learn about New York. The gzip header says that the file was generated.
 
-`python -m orionbox.synthetic COLOR YEAR MONTH [ROWS]` writes the file to standard output.
+`python -m orionbox.trips.generated COLOR YEAR MONTH [ROWS]` writes the file to standard output.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from orionbox.schema import INTEGER, TIME, TRIPS
-from orionbox.trips import TripFile
+from orionbox.trips.months import TripFile
+from orionbox.trips.schema import INTEGER, TIME, TRIPS
 
 MARK = b"orionbox synthetic"
 """The comment in the gzip header (RFC 1952, FCOMMENT), by which the file is known wherever it is copied."""

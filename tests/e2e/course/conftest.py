@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from ctl.copies import copy_of_the_tree
-from ctl.orion import Orion
-from orionbox.states import ENDED
+from cli.bundle.checkout_copy import copy_of_the_tree
+from orionbox.orion.cli_client import Orion
+from orionbox.orion.states import ENDED
 from tests.conftest import REAL_DATA, Checkout, wait_for
 from tests.e2e.course.leaks import Leaks
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from ctl import archive
-from orionbox.trips import TripFile
+from cli.archive import archive
+from orionbox.trips.months import TripFile
 from tests.backups import opened_by, opened_by_itself, renoted, unpacked
 from tests.conftest import Checkout
 from tests.integration.conftest import Stores
-from tests.integration.test_replacing_a_month import JANUARY, load_bigquery, load_postgres
+from tests.integration.stores.test_replacing_a_month import JANUARY, load_bigquery, load_postgres
 from tests.stores import query_bigquery, query_postgres
 
 SECRET = "correct-horse-battery-staple"

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from ctl import surroundings
-from ctl.copies import copy_of_the_tree, plain_environment
+from cli.bundle.checkout_copy import copy_of_the_tree
+from cli.runtimes.embedded import variables as surroundings
+from dev.throwaway_platform import plain_environment
 from tests.conftest import Checkout, wait_for
 from tests.stores import query_postgres
 

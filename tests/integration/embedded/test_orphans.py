@@ -6,7 +6,7 @@ import os
 import signal
 
 from tests.conftest import Checkout
-from tests.integration.test_embedded import process_of
+from tests.integration.embedded.test_embedded import process_of
 from tests.slow import assert_swept, deploy, ends, started
 
 

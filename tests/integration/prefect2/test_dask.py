@@ -15,7 +15,7 @@ import pytest
 with warnings.catch_warnings():
     # Prefect's own imports warn
     warnings.simplefilter("ignore")
-    from orionbox.cluster import ClusterTaskRunner, NoClusterError, own_modules, send_own_modules
+    from orionbox.prefect2.dask import ClusterTaskRunner, NoClusterError, own_modules, send_own_modules
 
 
 @pytest.fixture

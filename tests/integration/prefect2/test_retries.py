@@ -14,7 +14,7 @@ with warnings.catch_warnings():
     from prefect.client.base import PrefectHttpxAsyncClient
     from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, PREFECT_CLIENT_RETRY_JITTER_FACTOR, temporary_settings
 
-    from orionbox import patience
+    from orionbox.prefect2 import retries
 
 
 class Orion(httpx.AsyncBaseTransport):
@@ -49,7 +49,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_flow_run_waits_for_orion(monkeypatch: pytest.MonkeyPatch) -> None:
     send = PrefectHttpxAsyncClient._send_with_retry
-    monkeypatch.setattr(PrefectHttpxAsyncClient, "_send_with_retry", patience.patient(send))
+    monkeypatch.setattr(PrefectHttpxAsyncClient, "_send_with_retry", retries.patient(send))
     orion = Orion()
     assert (answer(orion), orion.asked) == (200, 3)
 
@@ -62,5 +62,5 @@ def test_by_itself_prefect_gives_up_at_the_first_connection_that_is_refused() ->
 def test_at_a_prompt_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PREFECT__FLOW_RUN_ID", raising=False)
     before = PrefectHttpxAsyncClient._send_with_retry
-    patience.install()
+    retries.install()
     assert PrefectHttpxAsyncClient._send_with_retry is before

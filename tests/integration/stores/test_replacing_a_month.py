@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from adbc_driver_postgresql import dbapi
 
-from orionbox import bigquery, postgres
 from orionbox.errors import BadInputError, IncompleteRunError
-from orionbox.schema import TRIPS
-from orionbox.trips import TripFile
+from orionbox.stores import bigquery, postgres
+from orionbox.trips.months import TripFile
+from orionbox.trips.schema import TRIPS
 from tests.integration.conftest import Stores
 
 JANUARY, FEBRUARY = TripFile("green", 2021, 1), TripFile("green", 2021, 2)

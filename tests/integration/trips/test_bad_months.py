@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from adbc_driver_postgresql import dbapi
 
-from orionbox import postgres, trip_csv
 from orionbox.errors import BadInputError
-from orionbox.schema import TRIPS
-from orionbox.trip_csv import TripCsv
-from orionbox.trips import TripFile
+from orionbox.stores import postgres
+from orionbox.trips import csv_reader
+from orionbox.trips.csv_reader import TripCsv
+from orionbox.trips.months import TripFile
+from orionbox.trips.schema import TRIPS
 from tests.integration.conftest import Stores
 
 MONTH = TripFile("green", 2021, 1)
@@ -170,7 +171,7 @@ def test_what_only_looks_unusual_is_loaded(stores: Stores, tmp_path: Path, what:
 def test_a_file_that_unpacks_without_end_is_given_up(
     stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trip_csv, "LARGEST_FILE", 50_000_000)
+    monkeypatch.setattr(csv_reader, "LARGEST_FILE", 50_000_000)
     with pytest.raises(BadInputError, match="unpacks to more than 50,000,000 bytes"):
         load(stores, tmp_path, packed(*[ROW] * 1_000_000))
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from orionbox import web
 from orionbox.errors import BadInputError
-from orionbox.web import BrokenDownloadError, Download
+from orionbox.trips import download
+from orionbox.trips.download import BrokenDownloadError, Download
 
 CONTENT = bytes(range(256)) * 20_000
 PART = 1_000_000
@@ -52,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(web, "RESUME_PAUSE", 0.01)
+    monkeypatch.setattr(download, "RESUME_PAUSE", 0.01)
     with Server(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
@@ -72,7 +72,7 @@ def test_it_gives_up_when_nothing_more_comes_and_says_how_far_it_came(server: Se
         server.part = 0
         with pytest.raises(BrokenDownloadError, match=r"broke off after 1,\d+,\d+ bytes"):
             file.read()
-    assert server.requests == 1 + web.RESUMES
+    assert server.requests == 1 + download.RESUMES
 
 
 @pytest.mark.parametrize(("version", "knows_ranges"), [(None, True), ('"1"', False)])

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ctl import dotenv
+from cli.settings import env_file
 from orionbox.services import SERVICES
 from tests.conftest import ROOT
 
@@ -18,7 +18,7 @@ OPTIONAL = {"DASK_PORT"}
 def test_the_dev_container_forwards_the_ports_that_make_up_prints() -> None:
     text = (ROOT / ".devcontainer/devcontainer.json").read_text()
     settings: dict[str, Any] = json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))
-    wanted = dotenv.parse(ROOT / ".env.example")
+    wanted = env_file.parse(ROOT / ".env.example")
     shown = {service.port: service.title for service in SERVICES if service.address and service.port not in OPTIONAL}
     assert set(settings["forwardPorts"]) == {int(wanted[port]) for port in shown}
     labels = {port: facts["label"] for port, facts in settings["portsAttributes"].items()}

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from ctl import dotenv, gateway, platform
+from cli.runtimes.compose import gateway, runtime
+from cli.settings import env_file as dotenv
 from tests.conftest import ROOT
 
 ONE_SHOT = {"bootstrap"}
@@ -98,7 +99,7 @@ def test_a_worker_shares_no_folder_with_other_services(services: dict[str, dict[
 def test_what_belongs_to_the_cluster_or_is_the_gateway_starts_with_its_setting_only(
     services: dict[str, dict[str, Any]],
 ) -> None:
-    for extra in (extra for extra in platform.EXTRAS if extra.profile):
+    for extra in (extra for extra in runtime.EXTRAS if extra.profile):
         inside = {name for name, service in services.items() if service.get("profiles") == [extra.profile]}
         assert inside == set(extra.services)
 

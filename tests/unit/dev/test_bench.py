@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from bench import __main__ as bench
-from bench import memory, report, results, runs, startup
-from bench.inside.imports import by_package
-from bench.results import Row, at_most, close_to, faster, missed, not_measured, table, unjudged
-from bench.samples import Samples
-from bench.ways import check, take_turns
-from ctl import copies, own_platform, pages
-from ctl.shell import CommandError
+from cli.bundle import checkout_copy
+from dev import docs_tables, throwaway_platform
+from dev.bench import __main__ as bench
+from dev.bench import report, results, runs
+from dev.bench.comparisons import check, take_turns
+from dev.bench.inside.imports import by_package
+from dev.bench.measurements import Samples
+from dev.bench.results import Row, at_most, close_to, faster, missed, not_measured, table, unjudged
+from dev.bench.topics import memory, startup
+from orionbox.errors import CommandError
 from tests.conftest import ROOT
 
 
@@ -112,8 +114,8 @@ def test_what_is_typed_wrong_is_said_before_anything_starts(
 def test_without_an_engine_nothing_is_started(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(own_platform, "engine_fault", lambda: "no Docker engine answers")
-    monkeypatch.setattr(copies, "copy_of_the_tree", lambda root: pytest.fail("a copy was made"))
+    monkeypatch.setattr(throwaway_platform, "engine_fault", lambda: "no Docker engine answers")
+    monkeypatch.setattr(checkout_copy, "copy_of_the_tree", lambda root: pytest.fail("a copy was made"))
     assert bench.main() == 1
     assert "no Docker engine answers, and the benchmarks need one" in capsys.readouterr().out
 
@@ -130,17 +132,17 @@ RUN = {
 
 def test_the_page_takes_results_between_its_marks_and_nowhere_else() -> None:
     page, marks = (ROOT / "docs/benchmarks.md").read_text(), (report.BEGIN, report.END, report.PAGE)
-    written = pages.put_in(page, report.results([faster("load", 2, 60, 30)], RUN), *marks)
+    written = docs_tables.put_in(page, report.results([faster("load", 2, 60, 30)], RUN), *marks)
     assert "| load | 2.00 s | 60.0 s | 30.0x | >= 30x faster | met |" in written
     assert "| load, ours | 2.00 s | 1.00, 3.00, 2.00 |" in written
     assert written.partition(report.BEGIN)[0] == page.partition(report.BEGIN)[0]
     assert written.partition(report.END)[2] == page.partition(report.END)[2]
-    assert pages.put_in(written, "new", *marks) == pages.put_in(page, "new", *marks)
+    assert docs_tables.put_in(written, "new", *marks) == docs_tables.put_in(page, "new", *marks)
 
 
 def test_a_page_without_marks_is_left_alone() -> None:
     with pytest.raises(CommandError, match="has no place for results"):
-        pages.put_in("# a page", "text", report.BEGIN, report.END, report.PAGE)
+        docs_tables.put_in("# a page", "text", report.BEGIN, report.END, report.PAGE)
 
 
 def test_imports_are_summed_by_package() -> None:

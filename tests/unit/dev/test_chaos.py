@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 
-from bench.results import write
-from chaos import __main__ as chaos
-from chaos import fault, kills, outcome, report
-from chaos.fault import Fault, NotTriedError, chosen
-from chaos.inside import cut
-from chaos.outcome import Outcome, failed, summary
-from chaos.reader import torn
-from chaos.stores import checksum
-from chaos.trial import MissedError, NotHeldError, wait
-from ctl import own_platform, pages
-from ctl.shell import CommandError
+from dev import docs_tables, throwaway_platform
+from dev.bench.results import write
+from dev.chaos import __main__ as chaos
+from dev.chaos import fault, fault_result, report
+from dev.chaos.fault import Fault, NotTriedError, chosen
+from dev.chaos.fault_result import Outcome, failed, summary
+from dev.chaos.fault_run import MissedError, NotHeldError, wait
+from dev.chaos.faults import kills
+from dev.chaos.inside import cut
+from dev.chaos.store_watch import torn
+from dev.chaos.stores import checksum
+from orionbox.errors import CommandError
 from tests.conftest import ROOT
 
 OUTCOMES = [
@@ -112,7 +113,7 @@ def test_waiting_ends_with_an_answer_or_with_what_was_waited_for() -> None:
 def test_the_report_has_the_keys_of_all_reports_and_is_read_back(tmp_path: Any) -> None:
     write(tmp_path / "chaos.json", [each.to_json() for each in OUTCOMES])
     assert list(OUTCOMES[0].to_json())[:7] == ["name", "value", "unit", "baseline", "ratio", "goal", "ok"]
-    again = outcome.read(tmp_path / "chaos.json")
+    again = fault_result.read(tmp_path / "chaos.json")
     assert [(each.name, each.stage, each.held, each.what) for each in again] == [
         (each.name, each.stage, each.held, each.what) for each in OUTCOMES
     ]
@@ -121,7 +122,7 @@ def test_the_report_has_the_keys_of_all_reports_and_is_read_back(tmp_path: Any) 
 def test_some_faults_renew_their_own_outcomes_and_no_other() -> None:
     again = Outcome("kill-orion", "load", True, "the run completed by itself", 20.0)
     new = Outcome("kill-run", "load", True, "Crashed", 40.0)
-    assert outcome.renewed(OUTCOMES, [again, new]) == [OUTCOMES[0], again, OUTCOMES[2], new]
+    assert fault_result.renewed(OUTCOMES, [again, new]) == [OUTCOMES[0], again, OUTCOMES[2], new]
 
 
 def test_what_did_not_hold_and_what_was_not_tried_are_told_apart() -> None:
@@ -132,7 +133,7 @@ def test_what_did_not_hold_and_what_was_not_tried_are_told_apart() -> None:
 
 def test_the_page_takes_the_table_between_its_marks_and_nowhere_else() -> None:
     page, marks = (ROOT / "docs/trust.md").read_text(), (report.BEGIN, report.END, report.PAGE)
-    written = pages.put_in(page, report.results(OUTCOMES), *marks)
+    written = docs_tables.put_in(page, report.results(OUTCOMES), *marks)
     assert "| kill-gcs | write | held | the run completed by itself | 21 |" in written
     assert "left behind: a / b" in written
     assert "| kill-run | fetch | not struck |  |  |" in written, "what was not tried is said"
@@ -154,7 +155,7 @@ def test_checksums_are_written_as_cloud_storage_writes_them() -> None:
 def test_what_is_typed_wrong_is_said_before_anything_starts(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(own_platform, "engine_fault", lambda: pytest.fail("the engine was asked"))
+    monkeypatch.setattr(throwaway_platform, "engine_fault", lambda: pytest.fail("the engine was asked"))
     monkeypatch.setenv("ONLY", "earthquake")
     assert chaos.main() == 2
     assert capsys.readouterr().out.startswith("ONLY=earthquake: there is no such fault")

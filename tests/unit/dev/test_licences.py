@@ -11,10 +11,10 @@ import pytest
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
-from infra import licences, licences_inside
+from dev import licences, licences_inside
 from tests.conftest import ROOT
 
-LOCKS = {folder: ROOT / folder / "requirements.lock" for folder in (*licences.DOCKERFILES, "infra/embedded")}
+LOCKS = {folder: ROOT / folder / "requirements.lock" for folder in (*licences.DOCKERFILES, "cli/runtimes/embedded")}
 PIN = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>\S+)(?: ; (?P<marker>.*?))? \\$", re.MULTILINE)
 ROW = re.compile(
     r"^\| (?P<name>\S+) \| (?P<version>\S+) \| (?P<licence>[^|]*\S) \| (?P<places>[^|]+) \|$", re.MULTILINE

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ctl import block_key, dotenv, keys
-from ctl.files import write_private
+from cli.backup import block_key
+from cli.runtimes.compose import key_files
+from cli.settings import env_file
+from orionbox.files import write_private
 
 
 def mode(path: Path) -> int:
@@ -37,11 +39,11 @@ def test_what_a_file_was_stays_when_the_new_one_cannot_be_written(tmp_path: Path
 def test_settings_the_blocks_key_and_the_authority_s_are_private(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (block_key, keys):
+    for module in (block_key, key_files):
         monkeypatch.setattr(module, "FOLDER", tmp_path)
     (tmp_path / "example").write_text("GATEWAY_PASSWORD=\n")
-    dotenv.ensure(tmp_path / ".env", tmp_path / "example")
+    env_file.ensure(tmp_path / ".env", tmp_path / "example")
     for name in ("authority.key", "internet.key"):
-        keys._write(name, "a key")
+        key_files._write(name, "a key")
     assert mode(tmp_path / ".env") == mode(block_key.keep("a key")) == mode(tmp_path / "authority.key") == 0o600
     assert mode(tmp_path / "internet.key") == 0o644, "a container of another user reads it; the folder is closed"

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from orionbox.errors import BadInputError
-from orionbox.settings import VARIABLES, Settings
-from orionbox.trips import RELEASE_URL
+from orionbox.flow_settings import VARIABLES, Settings
+from orionbox.trips.months import RELEASE_URL
 
 
 def test_what_is_not_set_keeps_its_default() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ctl import archive
+from cli.archive import archive
 from orionbox.errors import BadInputError
 
 FACTS = {"orionbox": "0.1.0", "rows": {"warehouse": {"green_tripdata": 3}}}

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from ctl import snapshots
-from ctl.archive import Sink
-from ctl.shell import CommandError
+from cli.archive import snapshots
+from cli.archive.archive import Sink
+from orionbox.errors import CommandError
 
 KEY = "kept-apart-0123456789"
 

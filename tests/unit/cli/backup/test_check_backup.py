@@ -8,12 +8,12 @@ from typing import Any, cast
 
 import pytest
 
-from ctl import block_key, dotenv, restore
-from ctl.archive import Archive
-from ctl.backup import version
-from ctl.runtime import Stores
-from ctl.shell import CommandError
-from orionbox.errors import BadInputError
+from cli.archive.archive import Archive
+from cli.backup import block_key, check_backup, restore
+from cli.runtimes.runtime import Stores
+from cli.settings import env_file
+from cli.settings.env_file import version
+from orionbox.errors import BadInputError, CommandError
 from tests.conftest import ROOT
 
 KEY = "x" * 43 + "="
@@ -26,33 +26,33 @@ def backup(**facts: Any) -> Archive:
 
 @pytest.mark.parametrize("older", [version(), "0.0.9"])
 def test_a_backup_of_this_or_an_older_version_fits(older: str) -> None:
-    restore._require_fit(backup(orionbox=older), "compose")
+    check_backup._require_fit(backup(orionbox=older), "compose")
 
 
 @pytest.mark.parametrize("newer", ["0.10.0", "1.0", "0.1.0.1"])
 def test_a_backup_of_a_newer_version_is_refused(newer: str) -> None:
     with pytest.raises(BadInputError, match=f"made by Orionbox {newer}.*nothing was changed"):
-        restore._require_fit(backup(orionbox=newer), "compose")
+        check_backup._require_fit(backup(orionbox=newer), "compose")
 
 
 def test_a_backup_of_the_other_runtime_is_refused_with_the_command_that_works() -> None:
     with pytest.raises(BadInputError, match="make restore RUNTIME=compose"):
-        restore._require_fit(backup(), "embedded")
+        check_backup._require_fit(backup(), "embedded")
 
 
 def test_the_key_that_stayed_in_secrets_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(block_key, "FOLDER", tmp_path)
     file = block_key.keep(KEY)
     assert file.stat().st_mode & 0o777 == 0o600
-    assert restore._key(backup()) == KEY
+    assert check_backup._key(backup()) == KEY
 
 
 def test_without_the_key_it_says_where_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(block_key, "FOLDER", ROOT / "secrets" / "empty")
     with pytest.raises(BadInputError, match=r"orion-[0-9a-f]{12}\.key, which opens the blocks in it, is not here"):
-        restore._key(backup())
+        check_backup._key(backup())
     monkeypatch.setenv("SECRETS", "no")
-    assert restore._key(backup()) == ""
+    assert check_backup._key(backup()) == ""
 
 
 def test_without_a_name_the_newest_backup_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +62,7 @@ def test_without_a_name_the_newest_backup_is_named(tmp_path: Path, monkeypatch: 
     for day in ("19", "20"):
         (tmp_path / "backups" / f"orionbox-2026-11-{day}.tar").touch()
     with pytest.raises(BadInputError, match=r"FILE=backups/orionbox-2026-11-20\.tar"):
-        restore._file()
+        check_backup._file()
 
 
 def test_a_platform_that_holds_something_is_not_empty(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,9 +73,9 @@ def test_a_platform_that_holds_something_is_not_empty(monkeypatch: pytest.Monkey
             return True
 
     monkeypatch.setattr(restore, "_held", lambda stores: [("runs in Orion", 0), ("rows in Postgres", 1200)])
-    monkeypatch.setattr(dotenv, "load", lambda: {"COMPOSE_PROJECT_NAME": "mine"})
+    monkeypatch.setattr(env_file, "load", lambda: {"COMPOSE_PROJECT_NAME": "mine"})
     with pytest.raises(BadInputError, match=r"platform mine is not empty \(1,200 rows in Postgres\).*make reset"):
-        restore._require_empty(cast(Any, Busy()), cast(Stores, Busy()))
+        check_backup._require_empty(cast(Any, Busy()), cast(Stores, Busy()))
 
 
 class Disk:
@@ -88,7 +88,7 @@ class Disk:
 @pytest.mark.parametrize("noted", [{"bytes": 3_000_000_001}, {"members": {"bucket.tar.gz": {"bytes": 3_000_000_001}}}])
 def test_a_backup_that_would_not_fit_is_refused_with_both_sizes(noted: dict[str, Any]) -> None:
     with pytest.raises(CommandError) as error:
-        restore._require_space(backup(**noted), cast(Stores, Disk()))
+        check_backup._require_space(backup(**noted), cast(Stores, Disk()))
     assert str(error.value) == (
         "mine.tar needs 3.00 GB where the platform keeps its data, and 3.00 GB are free: make room there; "
         "nothing was changed"
@@ -97,4 +97,4 @@ def test_a_backup_that_would_not_fit_is_refused_with_both_sizes(noted: dict[str,
 
 @pytest.mark.parametrize("noted", [{"bytes": 3_000_000_000}, {"members": {"bucket.tar.gz": {"bytes": 3_000_000_000}}}])
 def test_a_backup_that_just_fits_is_taken(noted: dict[str, Any]) -> None:
-    restore._require_space(backup(**noted), cast(Stores, Disk()))
+    check_backup._require_space(backup(**noted), cast(Stores, Disk()))

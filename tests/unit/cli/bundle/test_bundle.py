@@ -7,9 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from ctl import archive, bundle, parts
-from ctl.archive import BUNDLE, Archive
-from ctl.backup import version
+from cli.archive import archive, split_files
+from cli.archive.archive import BUNDLE, Archive
+from cli.bundle import bundle, load
+from cli.settings.env_file import version
 from orionbox.errors import BadInputError
 
 CONTENT = random.Random(7).randbytes(10_000)
@@ -24,23 +25,23 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("size", "count"), [(11, 910), (3_000, 4), (5_000, 2), (9_999, 2)])
 def test_a_file_is_cut_into_parts_which_together_are_the_file(file: Path, size: int, count: int) -> None:
-    made = parts.split(file, size)
+    made = split_files.split(file, size)
     assert len(made) == count
     assert b"".join(part.read_bytes() for part in made) == CONTENT
     assert not file.exists()
-    with parts.opened(made[0]) as whole:
+    with split_files.opened(made[0]) as whole:
         assert whole.read() == CONTENT
 
 
 def test_what_fits_stays_in_one_piece(file: Path) -> None:
-    assert parts.split(file, len(CONTENT)) == [file]
-    with parts.opened(file) as whole:
+    assert split_files.split(file, len(CONTENT)) == [file]
+    with split_files.opened(file) as whole:
         assert whole.read() == CONTENT
 
 
 def test_any_place_in_the_parts_can_be_read(file: Path) -> None:
-    first = parts.split(file, 3_000)[0]
-    with parts.opened(first) as whole:
+    first = split_files.split(file, 3_000)[0]
+    with split_files.opened(first) as whole:
         for start, size in ((2_990, 20), (0, 1), (9_990, 50), (5_999, 2), (3_000, 3_000)):
             assert whole.seek(start) == start
             assert whole.read(size) == CONTENT[start : start + size]
@@ -59,9 +60,9 @@ def of(**facts: Any) -> Archive:
 )
 def test_a_bundle_for_others_is_refused(facts: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle, "_engine_machine", lambda: "amd64")
-    bundle._require_fit(of())
+    load._require_fit(of())
     with pytest.raises(BadInputError, match=said):
-        bundle._require_fit(of(**facts))
+        load._require_fit(of(**facts))
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "4GB", "4.5"])

@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import ROOT
 
 REAL = ("sh", "awk", "sed", "grep", "tail", "head", "cut", "dirname", "id", "uname", "cat", "date", "printf", "timeout")
-FILES = ("infra/doctor/doctor.sh", "Makefile", ".env.example", "compose/versions.env", "services/base/healthy")
+FILES = ("cli/doctor/doctor.sh", "Makefile", ".env.example", "compose/versions.env", "services/base/healthy")
 INFO = "20.10.24|Debian GNU/Linux 12|8000000000|[name=apparmor]"
 DF = "Filesystem 1024-blocks Used Available Capacity Mounted on\n/dev/sda 1 1 {} 1% /"
 
@@ -43,7 +43,7 @@ class Machine:
 
     def doctor(self, *arguments: str) -> list[str]:
         """Its lines, and at the end its exit code."""
-        command = ["sh", "infra/doctor/doctor.sh", *arguments]
+        command = ["sh", "cli/doctor/doctor.sh", *arguments]
         env = {"PATH": str(self.root / "bin"), "DOCTOR_PROC": str(self.root / "proc"), **self.env}
         done = subprocess.run(command, cwd=self.root, env=env, capture_output=True, text=True)
         assert done.stderr == ""
@@ -111,7 +111,7 @@ def test_an_old_python_is_named(machine: Machine) -> None:
     assert "3.8; 3.9 or newer is needed; fix: put a newer one first on PATH" in machine.line("python3")
 
 
-@pytest.mark.parametrize("name", ["Makefile", "services/base/healthy", ".env", "infra/doctor/doctor.sh"])
+@pytest.mark.parametrize("name", ["Makefile", "services/base/healthy", ".env", "cli/doctor/doctor.sh"])
 def test_windows_line_endings_are_found_with_a_fix(machine: Machine, name: str) -> None:
     path = machine.root / name
     path.write_bytes((path.read_bytes() if path.exists() else b"ENGINE=threads\n").replace(b"\n", b"\r\n"))
@@ -389,7 +389,7 @@ def test_what_google_says_is_passed_on_line_by_line(machine: Machine) -> None:
 def test_make_doctor_works_in_a_checkout_with_windows_line_endings(machine: Machine) -> None:
     make = shutil.which("make")
     assert make
-    for name in ("Makefile", "infra/doctor/doctor.sh"):
+    for name in ("Makefile", "cli/doctor/doctor.sh"):
         path = machine.root / name
         path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
     done = subprocess.run([make, "doctor"], cwd=machine.root, env={"PATH": os.defpath}, capture_output=True, text=True)

@@ -7,9 +7,9 @@ import io
 import pyarrow as pa
 import pytest
 
-from ctl.bars import WIDTH, Bars, bar
-from orionbox import progress
-from orionbox.progress import Progress, parse, told
+from cli.runs.progress_bars import WIDTH, Bars, bar
+from orionbox.runs import progress
+from orionbox.runs.progress import Progress, parse, told
 
 SOURCE, TARGET = (
     "yellow_tripdata_2021-01.csv.gz",

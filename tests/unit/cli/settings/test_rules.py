@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ctl import dotenv, validity
+from cli.settings import env_file as dotenv
+from cli.settings import rules
 from orionbox.errors import BadInputError
 from tests.conftest import ROOT
 
@@ -16,7 +17,7 @@ def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The .env of a checkout that has only that and its example."""
     example = (ROOT / ".env.example").read_text()
     (tmp_path / ".env.example").write_text(example)
-    for module in (dotenv, validity):
+    for module in (dotenv, rules):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     for name in dotenv.parse(ROOT / ".env.example"):
         monkeypatch.delenv(name, raising=False)
@@ -26,25 +27,25 @@ def env_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def refuse() -> str:
     with pytest.raises(BadInputError) as error:
-        validity.check()
+        rules.check()
     return str(error.value)
 
 
 def test_every_setting_has_a_kind() -> None:
-    assert [name for name in dotenv.parse(ROOT / ".env.example") if not validity.kind_of(name)] == []
+    assert [name for name in dotenv.parse(ROOT / ".env.example") if not rules.kind_of(name)] == []
 
 
 def test_the_example_is_valid_and_so_is_what_up_makes_of_it(env_file: Path) -> None:
-    validity.check()
+    rules.check()
     dotenv.ensure(env_file, ROOT / ".env.example")
-    validity.check()
+    rules.check()
 
 
 def test_a_missing_and_an_empty_file_are_filled_in_later(env_file: Path) -> None:
     env_file.write_text("")
-    validity.check()
+    rules.check()
     env_file.unlink()
-    validity.check()
+    rules.check()
 
 
 @pytest.mark.parametrize(
@@ -102,4 +103,4 @@ def test_a_short_or_odd_password_for_the_gateway_is_refused_but_not_shown(env_fi
 
 def test_what_docker_reads_from_the_file_is_left_to_it(env_file: Path) -> None:
     env_file.write_text("COMPOSE_PARALLEL_LIMIT=2\nDOCKER_BUILDKIT=1\n")
-    validity.check()
+    rules.check()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from orionbox.pipeline import read_ahead
+from orionbox.runs.read_ahead import read_ahead
 
 
 def test_the_items_come_in_their_order() -> None:

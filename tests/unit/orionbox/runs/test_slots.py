@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from orionbox.resources import MONTH_BYTES, RUN_BYTES, slots
+from orionbox.runs.slots import MONTH_BYTES, RUN_BYTES, slots
 
 AMPLE = 64 << 30
 

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from ctl import dotenv
+from cli.settings import env_file
 from orionbox.errors import BadInputError
-from orionbox.schema import TRIPS
-from orionbox.settings import VARIABLES, Settings
-from orionbox.trip_csv import TripCsv
-from orionbox.trips import parse_csv_path, parse_trip_files
+from orionbox.flow_settings import VARIABLES, Settings
+from orionbox.trips.csv_reader import TripCsv
+from orionbox.trips.months import parse_csv_path, parse_trip_files
+from orionbox.trips.schema import TRIPS
 
 SCHEMA = TRIPS["green"]
 NAME = "green_tripdata_2021-01.csv.gz"
@@ -129,7 +129,7 @@ def test_any_env_file_is_settings_or_refused(content: str) -> None:
         path = Path(folder) / ".env"
         path.write_bytes(content.encode("utf-8", "surrogatepass"))
         try:
-            found = dotenv.parse(path)
+            found = env_file.parse(path)
         except BadInputError as error:
             assert str(error).startswith(".env")
         else:
@@ -155,4 +155,4 @@ def test_an_env_file_in_another_encoding_is_refused(tmp_path: Path, encoding: st
     path = tmp_path / ".env"
     path.write_bytes("NAME=é\n".encode(encoding))
     with pytest.raises(BadInputError, match=r"\.env.*UTF-8"):
-        dotenv.parse(path)
+        env_file.parse(path)

@@ -6,16 +6,16 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from ctl import data
-from orionbox import synthetic
-from orionbox.schema import TRIPS
-from orionbox.trip_csv import TripCsv
-from orionbox.trips import TripFile
+from cli import taxi_files
+from orionbox.trips import generated
+from orionbox.trips.csv_reader import TripCsv
+from orionbox.trips.months import TripFile
+from orionbox.trips.schema import TRIPS
 
 
 def write(trips: TripFile, rows: int) -> bytes:
     file = io.BytesIO()
-    synthetic.write_month(trips, rows, file)
+    generated.write_month(trips, rows, file)
     return file.getvalue()
 
 
@@ -41,5 +41,5 @@ def test_the_same_month_gives_the_same_bytes_and_another_others() -> None:
 def test_a_made_up_file_says_so_itself(tmp_path: Path) -> None:
     path = tmp_path / "copy.csv.gz"
     path.write_bytes(write(TripFile("green", 2021, 1), 10))
-    assert synthetic.MARK == data.SYNTHETIC_MARK
-    assert data.is_marked(path)
+    assert generated.MARK == taxi_files.SYNTHETIC_MARK
+    assert taxi_files.is_marked(path)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from orionbox.errors import BadInputError
-from orionbox.trips import TripFile, parse_csv_path, parse_trip_files, trip_files
+from orionbox.trips.months import TripFile, parse_csv_path, parse_trip_files, trip_files
 
 
 def test_a_month_is_called_the_same_everywhere() -> None:

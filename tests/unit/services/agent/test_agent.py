@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from orionbox import agent_health
-from orionbox.agent import keep_looking
+from services.agent import health
+from services.agent.agent import keep_looking
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of what Prefect imports
@@ -83,4 +83,4 @@ def test_prefect_s_own_agent_would_wait() -> None:
 def test_the_agent_is_healthy_if_it_is_the_one_that_polls(started: int, polled: int, healthy: bool) -> None:
     now = datetime.now(UTC)
     moments = (now + timedelta(seconds=seconds) for seconds in (started, polled, 0))
-    assert agent_health.polls(*moments) is healthy
+    assert health.polls(*moments) is healthy

@@ -14,12 +14,14 @@ from uuid import uuid4
 
 import pytest
 
-from orionbox import agent, staging, sweeper
-from orionbox.agent import Living
-from orionbox.sweeper import Patience, Surroundings, idle
+from orionbox.stores import staging_tables
+from services.agent import lock as agent
+from services.agent import orphans, sweeper
+from services.agent.lock import Living
+from services.agent.orphans import Patience, Surroundings, idle
 from tests.conftest import ROOT, wait_for
 
-SOURCE = ROOT / "services/flows/src"
+SOURCE = ROOT / "src"
 NOW = datetime.now(UTC)
 DOCKER = "http://docker-proxy:2375"
 CONTAINERS = {"alive": ("running", "run-1"), "ended": ("exited", "run-2"), "unborn": ("created", "run-3")}
@@ -155,7 +157,7 @@ def test_tables_for_loading_are_removed_when_their_run_has_ended_and_nobody_else
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ended, alive, deleted = (str(uuid4()) for _ in range(3))
-    names = {run_id: staging.new_name("green", run_id) for run_id in (ended, alive, deleted, None)}
+    names = {run_id: staging_tables.new_name("green", run_id) for run_id in (ended, alive, deleted, None)}
     tables = [*names.values(), "green_tripdata", "loading_dock"]
     environment = {"PREFECT_API_URL": "", "BIGQUERY_EMULATOR_HOST": "", "AGENT_LOCK": ""}
     subject: Any = sweeper.Sweeper(environment)
@@ -163,7 +165,7 @@ def test_tables_for_loading_are_removed_when_their_run_has_ended_and_nobody_else
     subject.dataset = Answers(tables=[{"tableReference": {"tableId": name}} for name in tables])
     subject.look_into_bigquery()
     assert subject.dataset.changed == [], "before that, the run itself may have its say"
-    later = time.monotonic() + sweeper.GRACE
+    later = time.monotonic() + orphans.GRACE
     monkeypatch.setattr(time, "monotonic", lambda: later)
     subject.look_into_bigquery()
     assert subject.dataset.changed == [f"tables/{names[ended]}", f"tables/{names[deleted]}"]
@@ -186,7 +188,7 @@ def test_what_is_left_running_in_a_run_that_has_ended_is_crashed_too(monkeypatch
     subject.orion = Orion()
     subject.look()
     assert subject.orion.changed == [], "before that, the run itself may have its say"
-    later = time.monotonic() + sweeper.GRACE
+    later = time.monotonic() + orphans.GRACE
     monkeypatch.setattr(time, "monotonic", lambda: later)
     subject.look()
     assert subject.orion.changed == ["flow_runs/child/set_state CRASHED", "task_runs/task/set_state CRASHED"]
@@ -194,6 +196,6 @@ def test_what_is_left_running_in_a_run_that_has_ended_is_crashed_too(monkeypatch
 
 def test_a_table_for_loading_tells_its_run() -> None:
     run_id = str(uuid4())
-    assert staging.run_of(staging.new_name("yellow", run_id)) == run_id
-    assert staging.run_of(staging.new_name("yellow", None)) == ""
-    assert staging.new_name("yellow", run_id) != staging.new_name("yellow", run_id)
+    assert staging_tables.run_of(staging_tables.new_name("yellow", run_id)) == run_id
+    assert staging_tables.run_of(staging_tables.new_name("yellow", None)) == ""
+    assert staging_tables.new_name("yellow", run_id) != staging_tables.new_name("yellow", run_id)

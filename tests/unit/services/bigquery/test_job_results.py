@@ -45,8 +45,8 @@ def outcomes(monkeypatch: pytest.MonkeyPatch, store: Store) -> Any:
     duckdb = ModuleType("duckdb")
     duckdb.__dict__["Error"] = FullError
     monkeypatch.setitem(sys.modules, "duckdb", duckdb)
-    monkeypatch.delitem(sys.modules, "services.bigquery.outcomes", raising=False)
-    return importlib.import_module("services.bigquery.outcomes").Outcomes(store.save, store.load)
+    monkeypatch.delitem(sys.modules, "services.bigquery.job_results", raising=False)
+    return importlib.import_module("services.bigquery.job_results").Outcomes(store.save, store.load)
 
 
 def test_an_outcome_is_told_though_it_cannot_be_written(outcomes: Any, store: Store) -> None:

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from google.oauth2 import service_account
 
-from orionbox import keys
+from services.bootstrap import keys
 
 
 def test_the_service_account_key_is_one_that_google_auth_takes() -> None:

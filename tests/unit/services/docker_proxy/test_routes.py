@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.docker_proxy import POLICY, decide, reason, routes, rules
+from tests.unit.services.docker_proxy.loader import POLICY, decide, reason, routes, rules
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.docker_proxy import ENV, IMAGE, create, decide, reason, rules
+from tests.unit.services.docker_proxy.loader import ENV, IMAGE, create, decide, reason, rules
 
 
 def test_a_run_is_hardened_whatever_it_asks() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.internet.inbox import parse, texts
+from services.internet.slack_inbox import parse, texts
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,13 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer, unused_port
 from markdown import markdown
 
-from ctl import notices, surroundings
+from cli import messages
+from cli.runtimes.embedded import variables
 from orionbox.services import SERVICES
-from orionbox.start import __main__ as server
-from orionbox.start.asking import STARTUP_MESSAGE, Platform, ago, takes_connections
-from orionbox.start.lesson import STEPS, Progress, next_step
-from orionbox.start.overview import counts, gather
+from services.start import __main__ as server
+from services.start.home import counts, gather
+from services.start.lesson import STEPS, Progress, next_step
+from services.start.status import STARTUP_MESSAGE, Platform, ago, takes_connections
 from tests.conftest import ROOT
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -74,15 +75,15 @@ def test_every_service_with_a_port_is_asked_at_its_own_address() -> None:
 
 
 def test_the_embedded_runtime_tells_it_of_the_services_that_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(surroundings, "port_numbers", lambda: dict.fromkeys((*surroundings.PORTS, "INTERNET_PORT"), 7))
-    told = surroundings.start_settings()
+    monkeypatch.setattr(variables, "port_numbers", lambda: dict.fromkeys((*variables.PORTS, "INTERNET_PORT"), 7))
+    told = variables.start_settings()
     assert told["ORION_ADDRESS"] == told["INTERNET_ADDRESS"] == "127.0.0.1:7"
     assert "PGADMIN_ADDRESS" not in told and "DOCKER_PROXY_ADDRESS" not in told
     assert Path(told["DOCS"], "week2.md").is_file()
 
 
 def test_the_start_page_is_the_first_address() -> None:
-    lines = notices.addresses({each.port: 1 for each in SERVICES}).splitlines()
+    lines = messages.addresses({each.port: 1 for each in SERVICES}).splitlines()
     assert "Start page" in lines[0] and "Orion" in lines[1]
     assert len(lines) == len([each for each in SERVICES if each.address])
 

@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from orionbox.page import __main__ as page
-from orionbox.page import charts, facts
-from orionbox.page.facts import Facts, fare_bars, fill_hours, queries, stages
-from orionbox.page.figures import figures
-from orionbox.report import MonthReport, page_name, summary
-from orionbox.schema import TIME, TRIPS
-from orionbox.trips import TripFile
+from orionbox.runs.report import MonthReport, page_name, summary
+from orionbox.trips.months import TripFile
+from orionbox.trips.schema import TIME, TRIPS
+from services.start.run_page import __main__ as page
+from services.start.run_page import charts, queries
+from services.start.run_page.facts import Facts, fare_bars, fill_hours, stages
+from services.start.run_page.figures import figures
 
 ROWS = {"source": 1_000, "parquet": 1_000, "bigquery": 1_000, "postgres": 1_000}
 SECONDS = {"fetch": 0.5, "clean": 0.25, "write": 0.1, "upload": 0.2, "bigquery": 2.0, "postgres": 0.0}
@@ -88,7 +88,7 @@ def test_pace_is_rows_by_seconds_and_a_stage_without_time_has_none() -> None:
 
 
 def test_a_query_asks_for_the_run_s_months_alone() -> None:
-    for sql in queries("green", [TripFile("green", 2021, 1), TripFile("green", 2021, 2)]).values():
+    for sql in queries.queries("green", [TripFile("green", 2021, 1), TripFile("green", 2021, 2)]).values():
         assert "source_file IN ('green_tripdata_2021-01.csv.gz', 'green_tripdata_2021-02.csv.gz')" in sql
 
 
@@ -146,7 +146,7 @@ def test_counts_that_differ_are_not_said_to_add_up(environment: None) -> None:
 def test_trips_without_fares_have_a_page_without_money(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     columns = pa.schema({"pickup": TIME, "dropoff": TIME, "base": pa.string()})
     monkeypatch.setitem(TRIPS, "fhv", columns)
-    assert set(queries("fhv", [])) == {"columns", "days", "hours"}
+    assert set(queries.queries("fhv", [])) == {"columns", "days", "hours"}
     html = page.render(made_up(fares=fare_bars({}), payments=[], zones=[], money={}))
     assert "Trips by hour" in html
     assert not any(word in html for word in (">Fares", "Paid by", "Where most trips begin", "$"))
@@ -165,6 +165,6 @@ def test_the_summary_is_a_table_with_a_link() -> None:
 
 
 def test_a_run_that_has_counted_nothing_has_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(facts, "orion", lambda path, body=None: [])
-    with pytest.raises(facts.UnknownRunError, match="has counted nothing"):
-        facts.counts_of("x")
+    monkeypatch.setattr(queries, "orion", lambda path, body=None: [])
+    with pytest.raises(queries.UnknownRunError, match="has counted nothing"):
+        queries.counts_of("x")

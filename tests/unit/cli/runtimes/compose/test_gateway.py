@@ -9,24 +9,27 @@ from pathlib import Path
 
 import pytest
 
-from ctl import containers, dotenv, extras, gateway, images, keys, platform, ports
+from cli.runtimes import ports
+from cli.runtimes.compose import containers, gateway, images, key_files, optional_services, runtime
+from cli.runtimes.embedded import unsupported
+from cli.settings import env_file
 from orionbox.errors import BadInputError
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.2", ""])
 def test_on_loopback_there_is_no_gateway(settings: dict[str, str], address: str) -> None:
     settings["BIND_ADDRESS"] = address
-    extras.choose_profiles([gateway.GATEWAY])
+    optional_services.choose_profiles([gateway.GATEWAY])
     assert os.environ["COMPOSE_PROFILES"] == ""
     assert gateway.ensure_certificate() is False
     gateway.require_own_address()
-    gateway.refuse("embedded")
+    unsupported.refuse_other_machines("embedded")
 
 
 @pytest.mark.parametrize("address", ["192.0.2.7", "0.0.0.0"])
 def test_beyond_loopback_there_is_one_beside_whatever_else_is_wanted(settings: dict[str, str], address: str) -> None:
     settings |= {"BIND_ADDRESS": address, "ENGINE": "dask"}
-    extras.choose_profiles(platform.EXTRAS)
+    optional_services.choose_profiles(runtime.EXTRAS)
     assert os.environ["COMPOSE_PROFILES"] == "dask,gateway"
 
 
@@ -50,7 +53,7 @@ def test_without_docker_other_machines_are_refused(settings: dict[str, str], mon
     with pytest.raises(
         BadInputError, match=r"needs Docker, and this is RUNTIME=embedded; use BIND_ADDRESS=127\.0\.0\.1"
     ):
-        gateway.refuse("embedded")
+        unsupported.refuse_other_machines("embedded")
 
 
 def test_this_machine_s_own_addresses_are_not_loopback_and_can_be_listened_on() -> None:
@@ -80,32 +83,34 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
     def run(*command: str) -> str:
         made.append(command)
-        names = ("gateway.crt", "gateway.key") if "gateway" in command else keys.FILES
+        names = ("gateway.crt", "gateway.key") if "gateway" in command else key_files.FILES
         return json.dumps({name: f"{name} {len(made)}" for name in names})
 
     made: list[tuple[str, ...]] = []
-    monkeypatch.setattr(keys, "FOLDER", tmp_path)
-    monkeypatch.setattr(keys, "output", run)
-    monkeypatch.setattr(keys, "output_with_input", lambda text, *command: run(*command))
+    monkeypatch.setattr(key_files, "FOLDER", tmp_path)
+    monkeypatch.setattr(key_files, "output", run)
+    monkeypatch.setattr(key_files, "output_with_input", lambda text, *command: run(*command))
     monkeypatch.setattr(images, "flows_command", lambda *command, options=(): command)
     return tmp_path
 
 
 def test_a_checkout_without_the_authority_s_key_gets_new_certificates_and_keeps_the_rest(folder: Path) -> None:
-    assert keys.ensure() and not keys.ensure()
-    (folder / keys.LAST).unlink()  # as in a checkout of an older version
-    assert keys.ensure()
+    assert key_files.ensure() and not key_files.ensure()
+    (folder / key_files.LAST).unlink()  # as in a checkout of an older version
+    assert key_files.ensure()
     assert (folder / "gcp-key.json").read_text() == "gcp-key.json 1"
-    assert {(folder / name).read_text() for name in keys.FILES[1:]} == {f"{name} 2" for name in keys.FILES[1:]}
+    assert {(folder / name).read_text() for name in key_files.FILES[1:]} == {
+        f"{name} 2" for name in key_files.FILES[1:]
+    }
 
 
 def test_the_gateway_s_certificate_is_made_anew_for_other_addresses_and_by_another_authority(folder: Path) -> None:
-    keys.ensure()
-    assert keys.ensure_gateway(["192.0.2.7"]) and not keys.ensure_gateway(["192.0.2.7"])
-    assert keys.ensure_gateway(["192.0.2.8"]) and not keys.ensure_gateway(["192.0.2.8"])
-    (folder / keys.LAST).unlink()
-    keys.ensure()
-    assert keys.ensure_gateway(["192.0.2.8"])
+    key_files.ensure()
+    assert key_files.ensure_gateway(["192.0.2.7"]) and not key_files.ensure_gateway(["192.0.2.7"])
+    assert key_files.ensure_gateway(["192.0.2.8"]) and not key_files.ensure_gateway(["192.0.2.8"])
+    (folder / key_files.LAST).unlink()
+    key_files.ensure()
+    assert key_files.ensure_gateway(["192.0.2.8"])
 
 
 def test_its_ports_are_looked_for_on_its_own_address(tmp_path: Path) -> None:
@@ -136,7 +141,7 @@ def settled(monkeypatch: pytest.MonkeyPatch, running: set[str]) -> set[str]:
 
     monkeypatch.setattr(ports, "settle", settle)
     monkeypatch.setattr(containers, "running", lambda: running)
-    numbers = {name: int(value) for name, value in dotenv.load().items() if name.endswith("_PORT")}
-    monkeypatch.setattr(platform, "_wanted_ports", lambda: numbers)
-    platform.settle_ports()
+    numbers = {name: int(value) for name, value in env_file.load().items() if name.endswith("_PORT")}
+    monkeypatch.setattr(runtime, "_wanted_ports", lambda: numbers)
+    runtime.settle_ports()
     return asked

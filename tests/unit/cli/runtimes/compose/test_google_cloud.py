@@ -13,15 +13,19 @@ import pytest
 from google.api_core.exceptions import BadRequest, Forbidden, NotFound
 from google.auth.exceptions import RefreshError, TransportError
 
-from ctl import cloud, dotenv, notices, platform_stores
-from ctl.backup import contents, served
-from ctl.shell import CommandError
-from orionbox import bigquery, dry_run
-from orionbox.errors import BadInputError
+from cli import messages
+from cli.backup.backup import contents, served
+from cli.runtimes.compose import google_cloud, stores
+from cli.runtimes.embedded import unsupported
+from cli.settings import env_file
+from cli.settings import settings as cloud
+from orionbox.errors import BadInputError, CommandError
+from orionbox.flow_settings import Settings
 from orionbox.services import SERVICES
-from orionbox.settings import Settings
+from orionbox.stores import bigquery
+from services.bootstrap import google_check
 from tests.conftest import ROOT
-from tests.unit.test_compose import read_by_compose
+from tests.unit.checkout.test_compose import read_by_compose
 
 KEY = {
     "type": "service_account",
@@ -38,8 +42,8 @@ def gcp(settings: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     """Settings for Google in a checkout with a good key; what is asked of Google is never sent."""
     for name in ("CLOUD", "GCP_PROJECT", "GCP_BUCKET", "GCP_KEY_FILE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(cloud, "ROOT", tmp_path)
-    monkeypatch.setattr(cloud, "SECRETS", tmp_path / "secrets")
+    monkeypatch.setattr(google_cloud, "ROOT", tmp_path)
+    monkeypatch.setattr(google_cloud, "SECRETS", tmp_path / "secrets")
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "ada.json").write_text(json.dumps(KEY))
     settings |= {"CLOUD": "gcp", "GCP_PROJECT": "ada-taxi-412", "GCP_BUCKET": "ada-taxi-data"}
@@ -49,27 +53,27 @@ def gcp(settings: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def refusal() -> str:
     with pytest.raises(BadInputError) as error:
-        cloud.require()
+        google_cloud.require()
     return str(error.value)
 
 
 def test_with_emulators_nothing_of_google_is_asked_for(gcp: dict[str, str]) -> None:
     gcp |= {"CLOUD": "emulators", "GCP_KEY_FILE": "nowhere.json"}
-    cloud.require()
-    cloud.refuse("embedded")
-    cloud.copy_key()
-    cloud.rehearse()
+    google_cloud.require()
+    unsupported.refuse_real_cloud("embedded")
+    google_cloud.copy_key()
+    google_cloud.rehearse()
     assert cloud.settings().bucket == Settings.bucket, "the emulator's, whatever Google's is called"
-    assert cloud.present() == SERVICES and cloud.EMULATORS.is_wanted()
+    assert messages.present() == SERVICES and google_cloud.EMULATORS.is_wanted()
 
 
 def test_a_good_key_is_copied_for_the_containers_and_the_cloud_is_named(gcp: dict[str, str], tmp_path: Path) -> None:
-    cloud.require()
-    cloud.copy_key()
-    copy = tmp_path / "secrets" / cloud.COPY
+    google_cloud.require()
+    google_cloud.copy_key()
+    copy = tmp_path / "secrets" / google_cloud.COPY
     assert json.loads(copy.read_text()) == KEY and copy.stat().st_mode & 0o777 == 0o644
     assert cloud.announcement() == "cloud: gcp, which costs money (project ada-taxi-412, bucket ada-taxi-data)"
-    told = notices.addresses({"ORION_PORT": 4200})
+    told = messages.addresses({"ORION_PORT": 4200})
     assert "https://console.cloud.google.com/bigquery?project=ada-taxi-412" in told
     assert "the real cloud: project ada-taxi-412, bucket ada-taxi-data" in told and "no login, any project" not in told
 
@@ -103,12 +107,12 @@ def test_a_setting_that_cannot_be_right_is_refused(gcp: dict[str, str], name: st
 def test_a_file_that_is_no_key_is_refused(gcp: dict[str, str], tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "secrets" / "ada.json").write_bytes(content)
     assert refusal().startswith(f".env: GCP_KEY_FILE=secrets/ada.json: {message}")
-    assert not (tmp_path / "secrets" / cloud.COPY).exists()
+    assert not (tmp_path / "secrets" / google_cloud.COPY).exists()
 
 
 def test_a_key_of_another_project_is_told_of(gcp: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     gcp["GCP_PROJECT"] = "bob-taxi-7"
-    cloud.require()
+    google_cloud.require()
     assert "the key is of project ada-taxi-412, and GCP_PROJECT is bob-taxi-7" in capsys.readouterr().out
 
 
@@ -116,12 +120,12 @@ def test_a_key_outside_the_checkout_is_taken_where_it_is(gcp: dict[str, str], tm
     file = tmp_path_factory.mktemp("keys") / "ada.json"
     file.write_text(json.dumps(KEY))
     gcp["GCP_KEY_FILE"] = str(file)
-    cloud.require()
+    google_cloud.require()
 
 
 def test_without_docker_google_is_refused(gcp: dict[str, str]) -> None:
     with pytest.raises(BadInputError, match=r"^\.env: CLOUD=gcp: needs Docker, and this is RUNTIME=embedded; use CLOU"):
-        cloud.refuse("embedded")
+        unsupported.refuse_real_cloud("embedded")
 
 
 def test_a_backup_leaves_out_what_is_google_s_and_a_restore_leaves_the_emulators_alone(gcp: dict[str, str]) -> None:
@@ -130,9 +134,9 @@ def test_a_backup_leaves_out_what_is_google_s_and_a_restore_leaves_the_emulators
     assert contents({"orion": orion, "warehouse": {}}).endswith(
         "nothing of BigQuery and Cloud Storage: they are Google's"
     )
-    assert [name.rpartition("_")[2] for name in platform_stores._volumes()] == ["postgres"]
+    assert [name.rpartition("_")[2] for name in stores._volumes()] == ["postgres"]
     gcp["CLOUD"] = "emulators"
-    assert len(served()) == 2 and len(platform_stores._volumes()) == 3
+    assert len(served()) == 2 and len(stores._volumes()) == 3
 
 
 @pytest.mark.parametrize(
@@ -145,10 +149,10 @@ def test_a_backup_leaves_out_what_is_google_s_and_a_restore_leaves_the_emulators
 def test_nothing_is_started_where_the_dry_run_fails(
     gcp: dict[str, str], monkeypatch: pytest.MonkeyPatch, code: int, stdout: str, stderr: str, message: str
 ) -> None:
-    done = subprocess.CompletedProcess(cloud.DRY_RUN, code, stdout, stderr)
-    monkeypatch.setattr(cloud, "_dry_run", lambda: done)
+    done = subprocess.CompletedProcess(google_cloud.DRY_RUN, code, stdout, stderr)
+    monkeypatch.setattr(google_cloud, "_dry_run", lambda: done)
     with pytest.raises(CommandError) as error:
-        cloud.rehearse()
+        google_cloud.rehearse()
     assert message in str(error.value)
 
 
@@ -158,10 +162,10 @@ def test_nothing_is_started_where_the_dry_run_fails(
 def test_at_google_no_emulator_and_no_word_of_one_is_left(tmp_path: Path) -> None:
     if not shutil.which("docker"):
         pytest.skip("Docker Compose is not installed")
-    dotenv.ensure(tmp_path / ".env", ROOT / ".env.example")
+    env_file.ensure(tmp_path / ".env", ROOT / ".env.example")
     variables = {"CLOUD": "gcp", "GCP_PROJECT": "ada-taxi-412", "GCP_BUCKET": "ada-taxi-data"}
     here, there = (read_by_compose(tmp_path / ".env", **chosen) for chosen in ({"CLOUD": "emulators"}, variables))
-    assert set(here["services"]) - set(there["services"]) == set(cloud.EMULATORS.services)
+    assert set(here["services"]) - set(there["services"]) == set(google_cloud.EMULATORS.services)
     for name, service in there["services"].items():
         told = service.get("environment") or {}
         assert not [key for key in told if key.endswith("EMULATOR_HOST")], name
@@ -169,8 +173,8 @@ def test_at_google_no_emulator_and_no_word_of_one_is_left(tmp_path: Path) -> Non
             assert {key: told[key] for key in variables} == variables, name
             assert here["services"][name]["environment"].keys() >= {"STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST"}
     mounts = {volume["target"]: volume["source"] for volume in there["services"]["bootstrap"]["volumes"]}
-    assert mounts["/run/secrets/gcp-key.json"].endswith(f"/secrets/{cloud.COPY}")
-    holders = [name for name, service in there["services"].items() if cloud.COPY in json.dumps(service)]
+    assert mounts["/run/secrets/gcp-key.json"].endswith(f"/secrets/{google_cloud.COPY}")
+    holders = [name for name, service in there["services"].items() if google_cloud.COPY in json.dumps(service)]
     assert holders == ["bootstrap"], "flows get the key by its block"
 
 
@@ -220,19 +224,21 @@ class Google:
 
 
 @pytest.fixture
-def look(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[dry_run.Line]]:
+def look(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[google_check.Line]]:
     """The dry run's lines, asked of such a Google."""
 
-    def lines(**no: Exception | list[str] | str) -> list[dry_run.Line]:
-        monkeypatch.setattr("orionbox.dry_run.Credentials.from_service_account_info", lambda info, scopes: Google(**no))
-        monkeypatch.setattr("orionbox.dry_run.storage.Client", lambda *arguments: Google(**no))
-        monkeypatch.setattr("orionbox.dry_run.bigquery.Client", lambda *arguments: Google(**no))
-        return list(dry_run.look(KEY, GOOGLE))
+    def lines(**no: Exception | list[str] | str) -> list[google_check.Line]:
+        monkeypatch.setattr(
+            "services.bootstrap.google_check.Credentials.from_service_account_info", lambda info, scopes: Google(**no)
+        )
+        monkeypatch.setattr("services.bootstrap.google_check.storage.Client", lambda *arguments: Google(**no))
+        monkeypatch.setattr("services.bootstrap.google_check.bigquery.Client", lambda *arguments: Google(**no))
+        return list(google_check.look(KEY, GOOGLE))
 
     return lines
 
 
-Look = Callable[..., list[dry_run.Line]]
+Look = Callable[..., list[google_check.Line]]
 REVOKED = RefreshError("invalid_grant: Invalid JWT")  # type: ignore[no-untyped-call]
 UNREACHABLE = TransportError("no route")  # type: ignore[no-untyped-call]
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from ctl import containers, dotenv
-from ctl.shell import CommandError
+from cli.runtimes.compose import containers, readiness
+from cli.settings import env_file
+from orionbox.errors import CommandError
 
 UP, STARTING = "running\tUp 3 seconds (healthy)", "running\tUp 1 second (health: starting)"
 DONE, FAILED, SICK = (
@@ -40,14 +41,14 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
     def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, 0, stdout=f"last words of {command[-1]}\n", stderr="")
 
-    monkeypatch.setattr(dotenv, "load", lambda: {"COMPOSE_PROJECT_NAME": "box"})
+    monkeypatch.setattr(env_file, "load", lambda: {"COMPOSE_PROJECT_NAME": "box"})
     monkeypatch.setattr(containers.subprocess, "run", run)  # type: ignore[attr-defined]
     monkeypatch.setattr(containers, "PAUSE", 0)
     return expect
 
 
 def wait(timeout: float = 60, before: Sequence[str] = ()) -> None:
-    containers.wait_until_usable(time.monotonic(), timeout, before)
+    readiness.wait_until_usable(time.monotonic(), timeout, before)
 
 
 def test_each_service_is_named_when_it_is_ready(looks: Looks, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,96 @@
+"""Block types and blocks in Orion."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+from typing import Any
+from uuid import UUID
+
+from prefect import get_client
+from prefect.blocks.core import Block
+from prefect.client.schemas.actions import BlockDocumentUpdate
+from prefect.infrastructure import Process
+from prefect.infrastructure.container import DockerContainer
+from prefect_gcp import GcpCredentials
+from prefect_gcp.cloud_storage import GcsBucket
+from prefect_sqlalchemy import SqlAlchemyConnector
+
+from orionbox.flow_settings import Settings
+from orionbox.stores import clients
+from services.bootstrap.settings import Platform, log
+
+BLOCK_COLLECTIONS = ("prefect_gcp", "prefect_sqlalchemy")
+
+
+async def register_block_types() -> None:
+    """Makes the collections' block types visible in the UI, as `prefect block register -m` does."""
+    async with get_client() as client:
+        known = {kind.slug for kind in await client.read_block_types()}
+    for name in BLOCK_COLLECTIONS:
+        for _, kind in inspect.getmembers(importlib.import_module(name), _is_block):
+            if kind.get_block_type_slug() not in known:
+                await kind.register_type_and_schema()
+                log.info("block type %s: registered", kind.get_block_type_slug())
+
+
+def _is_block(member: Any) -> bool:
+    return inspect.isclass(member) and issubclass(member, Block) and member is not Block
+
+
+def save(block: Block, name: str) -> None:
+    """Saves the block, unless there is just such a one."""
+    slug = f"{block.get_block_type_slug()}/{name}"
+    try:
+        if _content(type(block).load(name)) == _content(block):
+            log.info("block %s: there", slug)
+            return
+    except ValueError:  # no such block
+        pass
+    document = block.save(name, overwrite=True)
+    asyncio.run(_drop_rendered_url(document))
+    log.info("block %s: saved", slug)
+
+
+def _content(block: Block) -> dict[str, Any]:
+    """The block's own fields, without what Prefect notes beside them."""
+    values = {name: getattr(block, name) for name in type(block).__fields__}
+    return {name: _content(value) if isinstance(value, Block) else value for name, value in values.items()}
+
+
+async def _drop_rendered_url(document_id: UUID) -> None:
+    """Takes a connector's address, password and all, out of the stored block: it is made anew at each load.
+
+    prefect-sqlalchemy 0.4 stores it among the fields that are shown in clear text.
+    """
+    async with get_client() as client:
+        document = await client.read_block_document(document_id)
+        if document.data.pop("_rendered_url", None):
+            update = BlockDocumentUpdate(data=document.data, merge_existing_data=False)
+            await client.update_block_document(document_id, update)
+
+
+def save_blocks(
+    platform: Platform, credentials: GcpCredentials, connector: SqlAlchemyConnector, settings: Settings
+) -> None:
+    """All blocks, under both of their names where the course uses two."""
+    save(connector, clients.POSTGRES)
+    for name in clients.CREDENTIALS:
+        save(credentials, name)
+    keys = GcpCredentials.load(clients.CREDENTIALS[0])
+    save(GcsBucket(bucket=settings.bucket, gcp_credentials=keys), clients.BUCKET)
+    save(GcsBucket(bucket=settings.bucket, bucket_folder=clients.RESULTS, gcp_credentials=keys), clients.RESULTS)
+    container = DockerContainer(
+        image=platform.image,
+        # The default, `prefect flow-run execute`, starts this very process from a second one: twice the imports
+        command=["python", "-m", "prefect.engine"],
+        image_pull_policy="NEVER",
+        networks=[platform.network],
+        volumes=platform.volumes,
+        env=platform.environment,
+        auto_remove=True,
+    )
+    for name in clients.CONTAINER:
+        save(container, name)
+    save(Process(), clients.PROCESS)
