@@ -1,67 +1,122 @@
-"""`./orionbox COMMAND`: a command for each target of the Makefile; arguments come as environment variables."""
+"""`./orionbox COMMAND`: reads arguments and settings, chooses the runtime, and hands them to the command."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from argparse import Namespace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import TextIO
 
-from cli import taxi_files
+from cli import develop, messages, options, taxi_files
 from cli.backup import backup, restore
 from cli.bundle import bundle, load
+from cli.doctor import checks
 from cli.programs import say
 from cli.runs import inbox, run
-from cli.runtimes.choose import choose
-from cli.runtimes.compose import google_cloud
+from cli.runtimes import choose
 from cli.runtimes.runtime import Runtime
-from cli.settings import rules, settings
-from orionbox.errors import BadInputError, CommandError
+from cli.settings import env_file
+from cli.settings.settings import Settings
+from orionbox.errors import BadInputError, OrionboxError
+from orionbox.trips.months import TripFile
 
-COMMANDS: dict[str, Callable[[Runtime], int]] = {
-    "up": lambda runtime: runtime.up(),
-    "down": lambda runtime: runtime.down(),
-    "reset": lambda runtime: runtime.reset(),
-    "status": lambda runtime: runtime.status(),
-    "logs": lambda runtime: runtime.logs(),
-    "shell": lambda runtime: runtime.shell(),
-    "psql": lambda runtime: runtime.psql(),
-    "build": lambda runtime: runtime.build(),
-    "cloud-check": google_cloud.check,
-    "run-etl": run.run_etl,
-    "ingest": run.ingest,
-    "data": taxi_files.fill,
-    "inbox": inbox.show,
-    "backup": backup.make,
-    "restore": restore.restore,
-    "bundle": bundle.make,
-    "load": load.load,
+OTHERS_OUTPUT = ("logs", "shell", "psql", "inbox")
+"""Commands whose output is that of another program, perhaps read by a third: what we say goes to standard error."""
+
+
+@dataclass
+class Call:
+    """One command: what was typed, the settings, and the runtime, which is chosen when it is first asked for."""
+
+    options: Namespace
+    settings: Settings
+    wanted_runtime: str
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """The runtime; says which one it is, and why."""
+        chosen, reason = choose.choose(self.wanted_runtime, self.settings)
+        print(f"runtime: {chosen.name} ({reason})", flush=True, file=self._output)
+        if self.settings.is_real_cloud:
+            print(messages.real_cloud(self.settings.flow_settings), flush=True, file=self._output)
+        return chosen
+
+    @cached_property
+    def months(self) -> list[TripFile]:
+        """The months asked for."""
+        return taxi_files.asked_for(self.options.color, self.options.year, self.options.months)
+
+    @property
+    def file(self) -> Path | None:
+        """The file named; from the top of the checkout on."""
+        return Path(self.options.file).expanduser() if self.options.file else None
+
+    @property
+    def _output(self) -> TextIO:
+        return sys.stderr if self.options.command in OTHERS_OUTPUT else sys.stdout
+
+
+def _up(call: Call) -> int:
+    call.runtime.up()
+    return 0
+
+
+def _down(call: Call) -> int:
+    call.runtime.down()
+    return 0
+
+
+def _build(call: Call) -> int:
+    call.runtime.build()
+    return 0
+
+
+def _reset(call: Call) -> int:
+    call.runtime.prepare()
+    messages.confirm_reset(call.settings, call.options.yes)
+    call.runtime.reset()
+    return 0
+
+
+def _backup(call: Call) -> int:
+    target = Path(call.options.to).expanduser() if call.options.to else None
+    return backup.make(call.runtime, call.options.secrets, target)
+
+
+COMMANDS: Mapping[str, Callable[[Call], int]] = {
+    "up": _up,
+    "run-etl": lambda call: run.run_etl(call.months, call.runtime),
+    "ingest": lambda call: run.ingest(call.months, call.runtime),
+    "down": _down,
+    "status": lambda call: messages.show_status(call.runtime, call.options.json),
+    "logs": lambda call: messages.show_logs(
+        call.runtime, call.options.service, call.options.tail, follow=not call.options.no_follow
+    ),
+    "inbox": lambda call: inbox.show(call.runtime),
+    "doctor": lambda call: checks.doctor(call.settings, call.wanted_runtime, call.options.quick),
+    "shell": lambda call: call.runtime.shell(),
+    "psql": lambda call: call.runtime.psql(call.options.sql),
+    "data": lambda call: taxi_files.fill(call.options.from_, lambda: call.months, lambda: call.runtime),
+    "backup": _backup,
+    "restore": lambda call: restore.restore(call.runtime, call.file, call.options.without_blocks),
+    "bundle": lambda call: bundle.make(call.runtime),
+    "load": lambda call: load.load(call.runtime, call.file),
+    "reset": _reset,
+    "build": _build,
 }
-TAKES_MONTHS = ("run-etl", "ingest", "data")
-OTHERS_OUTPUT = ("logs", "shell", "psql")
-"""Commands whose output is that of another program, perhaps read by a third: what we say goes elsewhere."""
 
 
-def main(arguments: list[str]) -> int:
-    """Runs one command; 2 says that the input was bad, 1 that something failed."""
-    if len(arguments) != 1 or arguments[0] not in COMMANDS:
-        say(f"usage: ./orionbox {'|'.join(COMMANDS)}")
-        return 2
+def main(arguments: Sequence[str]) -> int:
+    """Runs one command; 2 says that the input was wrong, 1 that something failed, 130 that it was interrupted."""
     try:
-        if arguments[0] in TAKES_MONTHS:
-            taxi_files.wanted_files()  # what is typed wrong is said before anything else
-        rules.check()
-        runtime, reason = choose()
-        print(f"runtime: {runtime.NAME} ({reason})", flush=True, file=_output(arguments[0]))
-        if settings.is_real():
-            print(settings.announcement(), flush=True, file=_output(arguments[0]))
-        return COMMANDS[arguments[0]](runtime)
-    except BadInputError as error:
-        say(str(error))
-        return 2
-    except CommandError as error:
-        say(str(error))
-        return 1
+        return _run(arguments)
+    except OrionboxError as error:
+        say("\n".join(filter(None, [error.text, error.fix])))
+        return 2 if isinstance(error, BadInputError) else 1
     except BrokenPipeError:  # as by `make status | head -1`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -70,8 +125,30 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
-def _output(command: str) -> TextIO:
-    return sys.stderr if command in OTHERS_OUTPUT else sys.stdout
+def _run(arguments: Sequence[str]) -> int:
+    typed, by_make = dict(os.environ), "--make" in arguments
+    if by_make:
+        arguments, typed = _from_make(arguments[0], typed)
+    found = options.parse(arguments, env_file.version())
+    if not found.command or found.command == "help":
+        say(options.overview("make {}" if by_make else "./orionbox {}"))
+        return 0 if found.command else 2
+    if options.BY_NAME[found.command].group == "develop" and found.command not in COMMANDS:
+        return develop.run(found)
+    if getattr(found, "task_runner", ""):
+        typed["TASK_RUNNER"] = found.task_runner
+    call = Call(found, Settings.read(typed), found.runtime or typed.get("RUNTIME", ""))
+    if hasattr(found, "months") and not getattr(found, "from_", ""):
+        _ = call.months  # what is typed wrong is refused before anything else
+    return COMMANDS[found.command](call)
+
+
+def _from_make(command: str, environment: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Returns the arguments that make's variables stand for, and the environment with the settings among them."""
+    variables = options.variables_of_make(environment.get("MAKEFLAGS", ""))
+    settings = [*env_file.parse(env_file.EXAMPLE), *env_file.OLD_NAMES, "RUNTIME"]
+    arguments = [command, *options.arguments_of_make(command, variables, settings)]
+    return arguments, {**environment, **{name: variables[name] for name in settings if name in variables}}
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""Running other programs, and speaking to the user."""
+"""Runs other programs, and prints to the user."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,7 +21,7 @@ def say(text: str) -> None:
 
 
 def end_as(main: Callable[[], int]) -> NoReturn:
-    """Ends this process as `main` says; a CommandError is told, not traced."""
+    """Ends this process as `main` says; a CommandError is printed without a traceback."""
     try:
         sys.exit(main())
     except CommandError as error:
@@ -29,48 +29,43 @@ def end_as(main: Callable[[], int]) -> NoReturn:
         sys.exit(1)
 
 
-def environment() -> dict[str, str]:
-    """The process's environment, with PWD as compose's files expect it: the checkout."""
-    return {**os.environ, "PWD": str(ROOT)}
+Environment = Mapping[str, str]
+"""Variables for a program; None stands for this process's own."""
 
 
-def output(*command: str) -> str:
-    """What the program prints.
+def output(*command: str, environment: Environment | None = None, text: str | None = None) -> str:
+    """Returns what the program prints.
+
+    Args:
+        command: the program and its arguments.
+        environment: its environment variables.
+        text: what it reads from its standard input.
 
     Raises:
         CommandError: it failed; the text ends with what it said.
     """
-    return _output(None, command)
-
-
-def output_with_input(text: str, *command: str) -> str:
-    """What the program prints when it reads the text; raises as `output` does."""
-    return _output(text, command)
-
-
-def _output(text: str | None, command: Sequence[str]) -> str:
     try:
-        done = subprocess.run(command, cwd=ROOT, env=environment(), input=text, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=ROOT, env=environment, input=text, capture_output=True, text=True)
     except FileNotFoundError as error:
-        raise CommandError(f"{command[0]}: no such program; install it") from error
+        raise CommandError(f"{command[0]}: no such program", "install it") from error
     if done.returncode:
         said = last_lines(done.stderr or done.stdout)
         raise CommandError(f"{' '.join(command[:4])} ...: exit {done.returncode}\n{said}")
     return done.stdout
 
 
-def run(*command: str) -> int:
-    """Runs the program on the user's terminal; its exit code."""
-    return subprocess.run(command, cwd=ROOT, env=environment()).returncode
+def run(*command: str, environment: Environment | None = None) -> int:
+    """Runs the program on the user's terminal; returns its exit code."""
+    return subprocess.run(command, cwd=ROOT, env=environment).returncode
 
 
-def hand_over(command: Sequence[str]) -> int:
-    """Becomes the program, which so owns the terminal and its signals."""
+def replace_process(command: Sequence[str], environment: Environment | None = None, folder: Path = ROOT) -> NoReturn:
+    """Becomes the program, which then owns the terminal and its signals."""
     sys.stdout.flush()
-    os.chdir(ROOT)
-    os.execvpe(command[0], list(command), environment())
+    os.chdir(folder)
+    os.execvpe(command[0], list(command), dict(os.environ if environment is None else environment))
 
 
 def last_lines(text: str, count: int = 25) -> str:
-    """The end of a long output, indented."""
+    """Returns the end of a long output, indented."""
     return "\n".join(f"    {line}" for line in text.rstrip().splitlines()[-count:])

@@ -11,7 +11,7 @@ from functools import partial
 from typing import IO, cast
 
 from cli.archive.archive import PIECE, Sink
-from cli.archive.snapshots import Part, feed
+from cli.archive.snapshots import Snapshot, feed
 from cli.programs import ROOT, last_lines
 from orionbox.errors import CommandError
 
@@ -82,7 +82,7 @@ def _counted(lines: Iterable[str]) -> dict[str, int]:
 
 
 @contextmanager
-def dumped(name: str, database: Database, *options: str) -> Iterator[Part]:
+def dumped(name: str, database: Database, *options: str) -> Iterator[Snapshot]:
     """A dump of the database, and its rows at the very same moment.
 
     A table that was made, or emptied, after a snapshot looks empty in it, to pg_dump too, and pg_dump locks the tables
@@ -103,7 +103,7 @@ def dumped(name: str, database: Database, *options: str) -> Iterator[Part]:
             with _program(command, database.variables) as dump:
                 first = _output(dump).read(1)  # it has begun, so it has all its locks
                 if first and tables <= _set(database.ask(f"SELECT {TABLES}")[0]):
-                    yield Part(name, partial(_drain, dump, first, holder), rows)
+                    yield Snapshot(name, partial(_drain, dump, first, holder), rows)
                     return
     raise CommandError("tables in Postgres come and go, or are locked: end what does that, and try again")
 

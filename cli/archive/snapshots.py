@@ -36,7 +36,7 @@ KEY_TABLE = "configuration"
 
 
 @dataclass
-class Part:
+class Snapshot:
     """A snapshot: its member in the file, what writes its content, and then, the rows in it by table."""
 
     name: str
@@ -51,10 +51,10 @@ class Part:
 
 
 @contextmanager
-def served(name: str, url: str) -> Iterator[Part]:
+def served(name: str, url: str) -> Iterator[Snapshot]:
     """What a service answers at `url`/backup: it sends the first byte when it has its snapshot."""
     with _get(f"{url}/backup") as response:
-        part = Part(name, lambda sink: part.rows.update(_compress(response, sink)))
+        part = Snapshot(name, lambda sink: part.rows.update(_compress(response, sink)))
         yield part
 
 
@@ -117,7 +117,7 @@ def _pass_on(passing: IO[bytes]) -> bytes:
 
 
 @contextmanager
-def copied(name: str, file: Path) -> Iterator[Part]:
+def copied(name: str, file: Path) -> Iterator[Snapshot]:
     """A copy of the database without what is in KEY_TABLE."""
     with tempfile.TemporaryDirectory(dir=file.parent) as folder:
         copy = Path(folder) / file.name
@@ -127,7 +127,7 @@ def copied(name: str, file: Path) -> Iterator[Part]:
             target.execute(f"DELETE FROM {KEY_TABLE}")
             target.execute("VACUUM")  # or it could be read from pages that are free now
             rows = _rows_of(target)
-        yield Part(name, lambda sink: _zip(copy, sink), rows)
+        yield Snapshot(name, lambda sink: _zip(copy, sink), rows)
 
 
 def _rows_of(connection: sqlite3.Connection) -> dict[str, int]:

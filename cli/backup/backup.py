@@ -117,7 +117,7 @@ def _facts(key: str, rows: Rows) -> dict[str, Any]:
     }
 
 
-def _snapshots(stores: Stores) -> Iterator[AbstractContextManager[snapshots.Part]]:
+def _snapshots(stores: Stores) -> Iterator[AbstractContextManager[snapshots.Snapshot]]:
     yield stores.orion()
     yield databases.dumped(f"{WAREHOUSE}.dump", stores.database(DATABASE))
     for part, (_, port) in served().items():

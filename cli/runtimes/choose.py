@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import cast
 
-from cli.runtimes.compose import runtime as compose
-from cli.runtimes.compose import stores as compose_stores
-from cli.runtimes.embedded import runtime as embedded
-from cli.runtimes.embedded import stores as embedded_stores
-from cli.runtimes.runtime import Runtime, Stores
+from cli.runtimes.compose.runtime import ComposeRuntime
+from cli.runtimes.embedded.runtime import EmbeddedRuntime
+from cli.runtimes.runtime import Runtime
+from cli.settings.settings import Settings
 from orionbox.errors import BadInputError
 
 ENGINE_TIMEOUT = 20
 """Seconds for an engine to answer."""
-RUNTIMES = {module.NAME: cast(Runtime, module) for module in (compose, embedded)}
-STORES = {compose.NAME: cast(Stores, compose_stores), embedded.NAME: cast(Stores, embedded_stores)}
+RUNTIMES: Mapping[str, Callable[[Settings], Runtime]] = {
+    ComposeRuntime.name: ComposeRuntime,
+    EmbeddedRuntime.name: EmbeddedRuntime,
+}
 
 
-def choose() -> tuple[Runtime, str]:
-    """Which runtime is in use, and why that one.
+def choose(name: str, settings: Settings) -> tuple[Runtime, str]:
+    """Returns the runtime in use, and why that one.
+
+    Args:
+        name: as the user typed it; empty where the choice is ours.
+        settings: handed to the runtime.
 
     Raises:
-        BadInputError: RUNTIME names none.
+        BadInputError: there is no runtime of that name.
     """
-    wanted = os.environ.get("RUNTIME", "")
-    if not wanted:
-        fault = engine_fault()
-        return (RUNTIMES["embedded"], fault) if fault else (RUNTIMES["compose"], "a Docker engine answers")
-    if wanted not in RUNTIMES:
-        raise BadInputError(f"RUNTIME={wanted}: there is no such runtime; use one of {', '.join(RUNTIMES)}")
-    return RUNTIMES[wanted], f"RUNTIME={wanted}"
+    if name and name not in RUNTIMES:
+        raise BadInputError(f"RUNTIME={name}: there is no such runtime", f"use one of {', '.join(RUNTIMES)}")
+    if name:
+        return RUNTIMES[name](settings), f"RUNTIME={name}"
+    fault = engine_fault()
+    chosen = EmbeddedRuntime if fault else ComposeRuntime
+    return RUNTIMES[chosen.name](settings), fault or "a Docker engine answers"
 
 
 def engine_fault() -> str:
-    """Why no Docker engine answers; empty if one does."""
+    """Returns why no Docker engine answers; empty if one does."""
     docker = shutil.which("docker")
     if not docker:
         return "there is no docker command"

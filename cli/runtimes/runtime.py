@@ -1,88 +1,39 @@
-"""The two runtimes: compose, where an engine answers, and embedded, the same services as plain processes, elsewhere.
-
-This is the one place that tells them apart; everything else talks to a `Runtime`, which is a module.
-"""
+"""What a runtime can do. Compose and embedded implement these two Protocols, side by side, with the same file names."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import IO, Protocol
+from typing import IO, ClassVar, Protocol
 
 from cli.archive.databases import Database
-from cli.archive.snapshots import Part
-
-
-class Runtime(Protocol):
-    """What a runtime can do. The commands return an exit code and raise CommandError; all are idempotent."""
-
-    NAME: str
-    """As in RUNTIME= and in reports."""
-    INFRASTRUCTURE: str
-    """The name of the deployments that run flows where this runtime does: `docker` or `process`."""
-
-    def prepare(self) -> None:
-        """Checks what this machine must have, and makes .env and the runtime folders."""
-
-    def ensure_up(self) -> None:
-        """Starts the platform unless all of it runs already as it should."""
-
-    def orion_url(self) -> str:
-        """Orion's address on this machine."""
-
-    def start_url(self) -> str:
-        """The start page's address on this machine."""
-
-    def flows_command(self, module: str, *arguments: str) -> list[str]:
-        """The command that runs a Python module where flows run, without the platform; makes what that needs."""
-
-    def build(self) -> int:
-        """Makes what the platform is started from."""
-
-    def up(self) -> int:
-        """Starts everything, and returns when it is usable."""
-
-    def down(self) -> int:
-        """Stops everything; data stays."""
-
-    def reset(self) -> int:
-        """Stops everything and deletes its data, after saying so."""
-
-    def status(self) -> int:
-        """Shows what runs, and where."""
-
-    def logs(self) -> int:
-        """Follows the logs, of all services or of SERVICE."""
-
-    def shell(self) -> int:
-        """Opens a shell where flows run."""
-
-    def psql(self) -> int:
-        """Opens psql on the warehouse."""
+from cli.archive.snapshots import Snapshot
+from cli.settings.settings import Settings
 
 
 class Stores(Protocol):
-    """What a backup reads and a restore fills; a module for each runtime."""
+    """The stores of a runtime: what a backup reads and a restore fills."""
 
-    def orion(self) -> AbstractContextManager[Part]:
-        """A snapshot of Orion's state, without the key of its blocks."""
+    def orion(self) -> AbstractContextManager[Snapshot]:
+        """Opens a snapshot of Orion's state, without the key of its blocks."""
 
     def database(self, name: str) -> Database:
-        """The PostgreSQL database of that name."""
+        """Returns the PostgreSQL database of that name."""
 
     def ask_orion(self, sql: str) -> list[str]:
-        """What Orion's database answers to one or more statements."""
+        """Runs one or more statements in Orion's database; returns the first column of the last one's rows."""
 
     def size_of_orion(self) -> int:
-        """Bytes on disk."""
+        """Returns the bytes that Orion's database takes on disk."""
 
     def address(self, port: str) -> str:
-        """The address of the service whose port .env calls so."""
+        """Returns the address of the service whose port .env names so."""
 
     def has_data(self) -> bool:
-        """Whether there is anything that a restore would replace."""
+        """Tells whether there is anything that a restore would replace."""
 
     def free_space(self) -> int:
-        """Bytes that are free where the stores keep their data."""
+        """Returns the bytes that are free where the stores keep their data."""
 
     def clear(self) -> None:
         """Stops the platform and deletes what its stores hold."""
@@ -91,10 +42,82 @@ class Stores(Protocol):
         """Starts Postgres, and nothing that writes to it."""
 
     def stop_databases(self) -> None:
-        """Stops it where `up` needs that."""
+        """Stops Postgres where `up` needs that."""
 
     def put_orion(self, content: IO[bytes]) -> None:
         """Fills Orion's database, which is empty."""
 
     def unpack(self, service: str, content: IO[bytes]) -> None:
         """Fills the empty data folder of `gcs` or `bigquery` from a compressed tar."""
+
+
+class Runtime(Protocol):
+    """A platform on one runtime. Every command is idempotent and raises CommandError where it fails."""
+
+    name: ClassVar[str]
+    """As in `--runtime` and in reports."""
+    infrastructure: ClassVar[str]
+    """The deployments that run flows where this runtime does: `docker` or `process`."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, with the ports that the platform really uses."""
+
+    @property
+    def stores(self) -> Stores:
+        """The platform's stores."""
+
+    def prepare(self) -> None:
+        """Checks what this machine must have; makes .env and the runtime folders."""
+
+    def build(self) -> None:
+        """Makes what the platform is started from: images or virtual environments."""
+
+    def up(self) -> None:
+        """Starts everything; returns when it is usable."""
+
+    def ensure_up(self) -> None:
+        """Starts the platform unless all of it is running as it should."""
+
+    def down(self) -> None:
+        """Stops everything; data stays."""
+
+    def reset(self) -> None:
+        """Stops everything and deletes its data; whoever calls it has asked the user."""
+
+    def is_up(self) -> bool:
+        """Tells whether every service is healthy, and is what the settings ask for."""
+
+    def addresses(self) -> str:
+        """Lists the addresses of the services that are running, a line each."""
+
+    def service_names(self) -> set[str]:
+        """Returns the names of all services, those included that are running only with a setting."""
+
+    def status(self) -> dict[str, str]:
+        """Returns the state of each service in a few words; `healthy` where it is as it should be."""
+
+    def show_logs(self, services: Sequence[str], tail: int, follow: bool) -> int:
+        """Prints the last lines of the logs, of all services where none is named; returns an exit code."""
+
+    def shell(self) -> int:
+        """Opens a shell where flows run; returns its exit code."""
+
+    def psql(self, sql: str = "") -> int:
+        """Opens psql on the warehouse, or runs `sql`; returns psql's exit code, which an error in the SQL makes 3."""
+
+    def inbox(self) -> str:
+        """Returns what was sent to the chat, a JSON object a line: time, host, text."""
+
+    def flows_command(self, module: str, *arguments: str) -> list[str]:
+        """Returns the command that runs a Python module where flows run, without the platform."""
+
+
+def orion_url(settings: Settings) -> str:
+    """Returns Orion's address on this machine."""
+    return f"http://127.0.0.1:{settings['ORION_PORT']}"
+
+
+def start_url(settings: Settings) -> str:
+    """Returns the start page's address on this machine."""
+    return f"http://127.0.0.1:{settings['START_PORT']}"

@@ -1,25 +1,92 @@
-"""The settings in force."""
+"""The settings in force: `.env`, and above it what the user typed."""
 
 from __future__ import annotations
 
-from cli.settings import env_file
-from orionbox.flow_settings import Settings
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cli.programs import ROOT
+from cli.settings import env_file, rules
+from orionbox.flow_settings import FlowSettings
 
 
-def is_real() -> bool:
-    """Whether what is stored goes to Google."""
-    return env_file.load()["CLOUD"] == "gcp"
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one command, made once in `cli/__main__.py` and handed to whoever needs them."""
 
+    values: Mapping[str, str]
+    """Every setting of .env.example by name, as compose and the services read it."""
+    typed: frozenset[str] = frozenset()
+    """Names that the user typed, as a variable of make or of the environment; the others stand in .env."""
 
-def settings() -> Settings:
-    """What flows will be told."""
-    env = env_file.load()
-    if not is_real():
-        return Settings(project=env["GCP_PROJECT"])
-    return Settings(project=env["GCP_PROJECT"], cloud="gcp", bucket=env["GCP_BUCKET"])
+    @classmethod
+    def read(cls, typed: Mapping[str, str] | None = None, root: Path = ROOT) -> Settings:
+        """Reads .env below what the user typed; what neither has is as in .env.example, or generated.
 
+        Writes nothing: `folders.prepare` does.
 
-def announcement() -> str:
-    """A line for the user, where the cloud is a real one."""
-    chosen = settings()
-    return f"cloud: gcp, which costs money (project {chosen.project}, bucket {chosen.bucket})"
+        Args:
+            typed: variables by name; the process's environment where it is not given.
+            root: the checkout.
+
+        Raises:
+            BadInputError: .env is no text of NAME=value, has a setting that does not exist, or one breaks its rule.
+        """
+        variables = os.environ if typed is None else typed
+        given = {env_file.OLD_NAMES.get(name, name): value for name, value in variables.items() if value}
+        example, stored = env_file.parse(root / ".env.example"), env_file.parse_if_there(root / ".env")
+        rules.require_known(stored, example)
+        values = {name: given.get(name) or stored.get(name) or value for name, value in example.items()}
+        settings = cls(env_file.filled_in(values), frozenset(given) & frozenset(example))
+        for name, value in settings.values.items():
+            rules.require_valid(name, value, settings.where(name))
+        return settings
+
+    def with_values(self, **values: str) -> Settings:
+        """Returns the same settings but for these."""
+        return replace(self, values={**self.values, **values})
+
+    def with_ports(self, ports: Mapping[str, int]) -> Settings:
+        """Returns the same settings with the ports that the platform really uses."""
+        return self.with_values(**{name: str(port) for name, port in ports.items()})
+
+    def where(self, name: str) -> str:
+        """Says where a setting was made, for a message: `NAME` as typed, or `.env: NAME`."""
+        return name if name in self.typed else f".env: {name}"
+
+    def __getitem__(self, name: str) -> str:
+        return self.values[name]
+
+    @property
+    def platform(self) -> str:
+        """The platform's name, which is its compose project's and its network's."""
+        return self["COMPOSE_PROJECT_NAME"]
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """Every port by the name of its setting."""
+        return {name: int(port) for name, port in self.values.items() if name.endswith("_PORT")}
+
+    @property
+    def owner(self) -> tuple[int, int]:
+        """The user and group that flows run as."""
+        return int(self["FLOWS_UID"]), int(self["FLOWS_GID"])
+
+    @property
+    def is_real_cloud(self) -> bool:
+        """Whether Cloud Storage and BigQuery are Google's."""
+        return self["CLOUD"] == "gcp"
+
+    @property
+    def task_runner(self) -> str:
+        """Where the months of the main job run: `threads` or `dask`."""
+        return self["TASK_RUNNER"]
+
+    @property
+    def flow_settings(self) -> FlowSettings:
+        """What flows are told of the cloud."""
+        if not self.is_real_cloud:
+            return FlowSettings(project=self["GCP_PROJECT"])
+        return FlowSettings(project=self["GCP_PROJECT"], cloud="gcp", bucket=self["GCP_BUCKET"])

@@ -17,7 +17,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from orionbox.flow_settings import Settings
+from orionbox.flow_settings import FlowSettings
 from orionbox.orion.client import Api, Json
 from orionbox.orion.states import ACTIVE, ENDED
 from orionbox.stores.staging_tables import run_of
@@ -40,7 +40,7 @@ class Sweeper:
         self.docker = Api(host.replace("tcp://", "http://")) if host.startswith("tcp://") else None
         self.agent_lock = Path(environment["AGENT_LOCK"])
         self.agent_host = environment.get("AGENT_HOST", "")
-        settings = Settings.from_environment(environment)
+        settings = FlowSettings.from_environment(environment)
         # Google answers nobody without a key, and this has none: there the bootstrap looks
         emulator = environment.get("BIGQUERY_EMULATOR_HOST")
         dataset = f"bigquery/v2/projects/{settings.project}/datasets/{settings.dataset}"

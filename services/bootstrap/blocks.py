@@ -17,7 +17,7 @@ from prefect_gcp import GcpCredentials
 from prefect_gcp.cloud_storage import GcsBucket
 from prefect_sqlalchemy import SqlAlchemyConnector
 
-from orionbox.flow_settings import Settings
+from orionbox.flow_settings import FlowSettings
 from orionbox.stores import clients
 from services.bootstrap.settings import Platform, log
 
@@ -72,7 +72,7 @@ async def _drop_rendered_url(document_id: UUID) -> None:
 
 
 def save_blocks(
-    platform: Platform, credentials: GcpCredentials, connector: SqlAlchemyConnector, settings: Settings
+    platform: Platform, credentials: GcpCredentials, connector: SqlAlchemyConnector, settings: FlowSettings
 ) -> None:
     """All blocks, under both of their names where the course uses two."""
     save(connector, clients.POSTGRES)

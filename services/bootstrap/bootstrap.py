@@ -13,7 +13,7 @@ from prefect._internal.compatibility.deprecated import PrefectDeprecationWarning
 from prefect_gcp import GcpCredentials
 from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
 
-from orionbox.flow_settings import Settings
+from orionbox.flow_settings import FlowSettings
 from services.bootstrap.blocks import register_block_types, save_blocks
 from services.bootstrap.deployments import deploy
 from services.bootstrap.settings import Platform
@@ -24,7 +24,7 @@ def main() -> None:
     """Does all of it, in an order in which each part finds what it needs."""
     # Agents and infrastructure blocks are the course's way; that Prefect has newer ones need not be said at each start.
     warnings.simplefilter("ignore", PrefectDeprecationWarning)
-    platform, settings = Platform.from_environment(), Settings.from_environment()
+    platform, settings = Platform.from_environment(), FlowSettings.from_environment()
     credentials = GcpCredentials(service_account_info=platform.service_account)
     connector = SqlAlchemyConnector(
         connection_info=ConnectionComponents(

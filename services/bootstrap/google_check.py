@@ -18,7 +18,7 @@ from google.auth.transport.requests import Request
 from google.cloud import bigquery, storage
 from google.oauth2.service_account import Credentials
 
-from orionbox.flow_settings import COURSE_DATASET, Settings
+from orionbox.flow_settings import COURSE_DATASET, FlowSettings
 from orionbox.trips.months import COLORS, table_name
 
 SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
@@ -40,7 +40,7 @@ PATIENCE = 20
 Line = tuple[str, str, str, str]
 
 
-def look(info: dict[str, str], settings: Settings) -> Iterator[Line]:
+def look(info: dict[str, str], settings: FlowSettings) -> Iterator[Line]:
     """Asks Google, one thing after the other, until nothing more can be known."""
     credentials = Credentials.from_service_account_info(info, scopes=SCOPES)  # type: ignore[no-untyped-call]
     refusal = try_key(credentials, info)
@@ -75,7 +75,7 @@ def try_key(credentials: Credentials, info: dict[str, str]) -> Line | None:
     return None
 
 
-def look_at_bucket(client: storage.Client, settings: Settings, account: str) -> Iterator[Line]:
+def look_at_bucket(client: storage.Client, settings: FlowSettings, account: str) -> Iterator[Line]:
     """Whether it is there, and what the account may do with it; the one line that is ok ends with its location."""
     name, what = settings.bucket, "gcp bucket"
     try:
@@ -102,13 +102,13 @@ def grant_on_bucket(name: str, account: str, roles: str) -> str:
     return f"gcloud storage buckets add-iam-policy-binding gs://{name} {member} --role={first}{again}"
 
 
-def grant_on_project(settings: Settings, account: str, role: str) -> str:
+def grant_on_project(settings: FlowSettings, account: str, role: str) -> str:
     """The command that gives the account a role in the project."""
     member = f"--member=serviceAccount:{account}"
     return f"gcloud projects add-iam-policy-binding {settings.project} {member} --role={role}"
 
 
-def look_at_bigquery(client: bigquery.Client, settings: Settings, account: str, location: str) -> Iterator[Line]:
+def look_at_bigquery(client: bigquery.Client, settings: FlowSettings, account: str, location: str) -> Iterator[Line]:
     """Whether the account may run jobs, and what it may do with each dataset that is there already."""
     try:
         client.query("SELECT 1", bigquery.QueryJobConfig(dry_run=True), timeout=PATIENCE)
@@ -121,7 +121,7 @@ def look_at_bigquery(client: bigquery.Client, settings: Settings, account: str, 
         yield look_at_dataset(client, settings, account, name, location)
 
 
-def look_at_dataset(client: bigquery.Client, settings: Settings, account: str, name: str, location: str) -> Line:
+def look_at_dataset(client: bigquery.Client, settings: FlowSettings, account: str, name: str, location: str) -> Line:
     """Whether the dataset is where the bucket is, and its tables may be written."""
     what, fix = "gcp dataset", grant_on_project(settings, account, "roles/bigquery.dataEditor")
     try:
@@ -150,7 +150,7 @@ def can_load(dataset: str, bucket: str) -> bool:
     return dataset in (bucket, "US") or (dataset == "EU" and bucket.startswith("EUR"))
 
 
-def lacking_on_tables(client: bigquery.Client, settings: Settings) -> list[str]:
+def lacking_on_tables(client: bigquery.Client, settings: FlowSettings) -> list[str]:
     """The permissions that the account has not on the trips' tables; on those that are not there, it needs none."""
     for color in COLORS:
         table = f"{client.project}.{settings.dataset}.{table_name(color)}"
@@ -172,7 +172,7 @@ def brief(error: Exception) -> str:
 def main() -> int:
     """Prints each line as it is known."""
     info, failed = json.loads(Path(os.environ["GCP_KEY_FILE"]).read_text()), False
-    for line in look(info, Settings.from_environment()):
+    for line in look(info, FlowSettings.from_environment()):
         sys.stdout.write("\t".join(line) + "\n")
         sys.stdout.flush()
         failed = failed or line[0] == "fail"

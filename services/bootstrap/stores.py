@@ -10,12 +10,12 @@ from prefect_gcp import GcpCredentials
 from prefect_sqlalchemy import SqlAlchemyConnector
 
 from orionbox.errors import BadInputError
-from orionbox.flow_settings import COURSE_DATASET, Settings
+from orionbox.flow_settings import COURSE_DATASET, FlowSettings
 from orionbox.stores import bigquery, clients, postgres
 from services.bootstrap.settings import log
 
 
-def make_stores(credentials: GcpCredentials, connector: SqlAlchemyConnector, settings: Settings) -> None:
+def make_stores(credentials: GcpCredentials, connector: SqlAlchemyConnector, settings: FlowSettings) -> None:
     """The bucket, the datasets, and the trips' tables in both warehouses.
 
     Raises:
@@ -36,7 +36,7 @@ def make_stores(credentials: GcpCredentials, connector: SqlAlchemyConnector, set
     log.info("tables in BigQuery and Postgres: there")
 
 
-def ensure_bucket(client: StorageClient, settings: Settings) -> Bucket:
+def ensure_bucket(client: StorageClient, settings: FlowSettings) -> Bucket:
     """The bucket. The emulator's is made where it is missing; at Google a bucket is its owner's to make, and to pay."""
     if settings.is_real_cloud:
         return client.get_bucket(settings.bucket)

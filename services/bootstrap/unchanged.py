@@ -18,7 +18,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from orionbox.flow_settings import COURSE_DATASET, Settings
+from orionbox.flow_settings import COURSE_DATASET, FlowSettings
 from orionbox.orion.client import Api
 from orionbox.trips.months import COLORS, table_name
 
@@ -73,7 +73,7 @@ def wait_for_services() -> None:
     """
     deadline = time.monotonic() + START_TIMEOUT
     services = [(orion(), "health")]
-    if not Settings.from_environment().is_real_cloud:
+    if not FlowSettings.from_environment().is_real_cloud:
         services += [(gcs(), "storage/v1/b?project=local"), (bigquery(), "bigquery/v2/projects/local/datasets")]
     for api, path in services:
         while not _answers(api, path, deadline):
@@ -105,7 +105,7 @@ def inputs() -> str:
 def is_as_noted(note: Path, wanted: str) -> bool:
     """Whether the note is of these very inputs, and everything in it and in the stores is there and the same."""
     try:
-        if Settings.from_environment().is_real_cloud:
+        if FlowSettings.from_environment().is_real_cloud:
             raise ValueError("Google is asked with a key only")
         noted = json.loads(note.read_text())
         return noted["inputs"] == wanted and _includes(orion_state(), noted["orion"]) and stores_are_there()
@@ -139,7 +139,7 @@ def stores_are_there() -> bool:
     Raises:
         OSError: one of them does not, or does not answer.
     """
-    settings = Settings.from_environment()
+    settings = FlowSettings.from_environment()
     tables = [f"{settings.dataset}/tables/{table_name(color)}" for color in COLORS]
     gcs().call(f"storage/v1/b/{settings.bucket}")
     for name in (COURSE_DATASET, *tables):

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from orionbox.flow_settings import Settings
+from orionbox.flow_settings import FlowSettings
 from orionbox.services import LATE, OPTIONAL, Service, services
 
 TIMEOUT = 3
@@ -50,7 +50,7 @@ class Platform:
     def __init__(self, session: aiohttp.ClientSession, environment: Mapping[str, str]) -> None:
         self._session = session
         self._environment = environment
-        settings = Settings.from_environment(environment)
+        settings = FlowSettings.from_environment(environment)
         self.cloud = settings.cloud_in_words
         self._services = services(settings.is_real_cloud, settings.project, settings.bucket)
         self.orion_link = f"http://localhost:{environment.get('ORION_PORT', '')}"
@@ -93,7 +93,7 @@ class Platform:
         return service.address.format(self._environment.get(service.port, ""))
 
     def _page(self, service: Service) -> str:
-        link, project = self._link(service), self._environment.get("GCP_PROJECT", Settings.project)
+        link, project = self._link(service), self._environment.get("GCP_PROJECT", FlowSettings.project)
         return link + service.browse.format(project=project) if link.startswith("http") else ""
 
     async def _is_up(self, service: Service) -> bool | None:

@@ -16,7 +16,7 @@ COURSE_DATASET = "dezoomcamp"
 
 
 @dataclass(frozen=True)
-class Settings:
+class FlowSettings:
     """Where a flow finds what its blocks do not say."""
 
     project: str = "orionbox-local"
@@ -48,7 +48,7 @@ class Settings:
         return "Cloud Storage and BigQuery are emulated."
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> FlowSettings:
         """The settings of this process; what is not set keeps its default.
 
         Raises:

@@ -18,7 +18,7 @@ from cli.settings import env_file, rules
 from cli.settings.settings import is_real
 from orionbox.errors import BadInputError, CommandError
 from orionbox.files import write
-from orionbox.flow_settings import Settings
+from orionbox.flow_settings import FlowSettings
 
 NAMES = ("emulators", "gcp")
 SECRETS = ROOT / "secrets"
@@ -26,7 +26,7 @@ COPY = "google-key.json"
 """The key as containers read it, in secrets/: compose/flow.yaml mounts it."""
 FIELDS = ("project_id", "private_key", "client_email", "token_uri")
 """What a service account's key file has (https://cloud.google.com/iam/docs/keys-create-delete)."""
-EXAMPLES = {"GCP_PROJECT": Settings.project, "GCP_BUCKET": Settings.bucket}
+EXAMPLES = {"GCP_PROJECT": FlowSettings.project, "GCP_BUCKET": FlowSettings.bucket}
 """Names of the emulators' that are nobody's at Google, or somebody else's."""
 PROJECT = r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
 """https://cloud.google.com/resource-manager/docs/creating-managing-projects; older ones may have a domain before."""

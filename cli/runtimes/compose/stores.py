@@ -16,7 +16,7 @@ DATA = {"postgres": "", "gcs": "/var/lib/gcs", "bigquery": "/var/lib/bigquery"}
 while Google's stores are in use."""
 
 
-def orion() -> AbstractContextManager[snapshots.Part]:
+def orion() -> AbstractContextManager[snapshots.Snapshot]:
     """Orion's state, without the key of its blocks."""
     return databases.dumped("orion.dump", database("orion"), f"--exclude-table-data={snapshots.KEY_TABLE}")
 

@@ -17,7 +17,7 @@ from cli.settings import env_file
 DATA = ("postgres", "gcs", "bigquery")
 
 
-def orion() -> AbstractContextManager[snapshots.Part]:
+def orion() -> AbstractContextManager[snapshots.Snapshot]:
     """Orion's state, without the key of its blocks."""
     return snapshots.copied("orion.sqlite.gz", _orion_file())
 

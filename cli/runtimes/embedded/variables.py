@@ -15,7 +15,7 @@ from cli.runtimes import ports
 from cli.runtimes.embedded import virtual_environments
 from cli.settings import env_file
 from orionbox.errors import CommandError
-from orionbox.flow_settings import Settings
+from orionbox.flow_settings import FlowSettings
 from orionbox.trips.months import RELEASE_PATH
 
 FLOWS = ROOT / "services/flows/flows"
@@ -75,8 +75,8 @@ def flow_settings() -> dict[str, str]:
         "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port['GCS_PORT']}",
         "BIGQUERY_EMULATOR_HOST": f"http://127.0.0.1:{port['BIGQUERY_PORT']}",
         # Whatever .env says for CLOUD=gcp
-        "CLOUD": Settings.cloud,
-        "GCP_BUCKET": Settings.bucket,
+        "CLOUD": FlowSettings.cloud,
+        "GCP_BUCKET": FlowSettings.bucket,
         "GCP_PROJECT": env_file.load()["GCP_PROJECT"],
         "DASK_SCHEDULER_ADDRESS": env_file.load()["DASK_SCHEDULER_ADDRESS"],
         "TAXI_RELEASE_URL": f"http://127.0.0.1:{port['INTERNET_PORT']}/{RELEASE_PATH}",

@@ -12,7 +12,7 @@ from prefect_gcp.cloud_storage import GcsBucket
 
 from dev.bench.inside.measured import WORK, main
 from etl_gcs_to_bq import find_in_gcs, gcs_to_bigquery
-from orionbox.flow_settings import Settings
+from orionbox.flow_settings import FlowSettings
 from orionbox.runs.report import Stopwatch
 from orionbox.stores.bigquery import count_month
 from orionbox.stores.clients import BUCKET, CREDENTIALS, bigquery_client
@@ -25,7 +25,7 @@ CHUNK_ROWS = 500_000
 
 def ours(trips: TripFile, watch: Stopwatch) -> int:
     """The task of the main job."""
-    settings, staged = Settings.from_environment(), find_in_gcs.fn(trips)
+    settings, staged = FlowSettings.from_environment(), find_in_gcs.fn(trips)
     with watch.time(WORK):
         gcs_to_bigquery.fn(staged)
     return count_month(bigquery_client(settings.project), settings.dataset, trips)
@@ -33,7 +33,7 @@ def ours(trips: TripFile, watch: Stopwatch) -> int:
 
 def course(trips: TripFile, watch: Stopwatch) -> int:
     """Download, pandas, to_gbq."""
-    project = Settings.from_environment().project
+    project = FlowSettings.from_environment().project
     client = bigquery_client(project)
     client.delete_table(f"{project}.{TABLE}", not_found_ok=True)
     with watch.time(WORK), TemporaryDirectory() as folder:
@@ -55,7 +55,7 @@ def load_job(trips: TripFile, watch: Stopwatch) -> int:
 
     What ours takes beyond that is the swap of the month, in a transaction, and the end of that table.
     """
-    settings, staged = Settings.from_environment(), find_in_gcs.fn(trips)
+    settings, staged = FlowSettings.from_environment(), find_in_gcs.fn(trips)
     table = f"{settings.project}.{settings.dataset}.loaded_only"
     with watch.time(WORK):
         with watch.time("client"):

@@ -10,7 +10,7 @@ from prefect.runtime import flow_run
 from etl_gcs_to_bq import gcs_to_bigquery
 from etl_web_to_gcs import web_to_gcs
 from orionbox.errors import RETRY_IO, IncompleteRunError, describe
-from orionbox.flow_settings import Settings
+from orionbox.flow_settings import FlowSettings
 from orionbox.runs.progress import told
 from orionbox.runs.report import ARTIFACT_KEY, SUMMARY_KEY, MonthReport, Stopwatch, differences, page_name, summary
 from orionbox.runs.slots import slot
@@ -34,7 +34,7 @@ def gcs_to_postgres(month: StagedMonth) -> float:
 @task(**RETRY_IO, task_run_name="count {month.trips.name}")
 def count(month: StagedMonth, bigquery_seconds: float, postgres_seconds: float) -> MonthReport:
     """Counts the month's rows in every store, each asked anew."""
-    settings, trips = Settings.from_environment(), month.trips
+    settings, trips = FlowSettings.from_environment(), month.trips
     with open_object(trips.object_name) as file:
         in_parquet = parquet.count_rows(file)
     rows = {
@@ -64,7 +64,7 @@ def publish(months: list[list[PrefectFuture]]) -> None:
     states = [[task_run.wait() for task_run in month] for month in months]
     reports = [month[-1].result() for month in states if month[-1].is_completed()]
     create_table_artifact(table=[report.flat() for report in reports], key=ARTIFACT_KEY)
-    settings = Settings.from_environment()
+    settings = FlowSettings.from_environment()
     page = f"{settings.start_url}/reports/{page_name(flow_run.name, flow_run.id)}"
     create_markdown_artifact(summary(reports, page, settings.cloud_in_words), key=SUMMARY_KEY)
     failed = [state for month in states for state in month if state.is_failed() or state.is_crashed()]

@@ -6,7 +6,7 @@ from prefect import flow, get_run_logger, task
 from prefect.runtime import flow_run
 
 from orionbox.errors import RETRY_IO, BadInputError
-from orionbox.flow_settings import Settings
+from orionbox.flow_settings import FlowSettings
 from orionbox.runs.report import Stopwatch
 from orionbox.stores.bigquery import replace_month
 from orionbox.stores.clients import bigquery_client, bucket, open_object
@@ -30,7 +30,7 @@ def find_in_gcs(trips: TripFile) -> StagedMonth:
 @task(**RETRY_IO, task_run_name="gcs-to-bigquery {month.trips.name}")
 def gcs_to_bigquery(month: StagedMonth) -> float:
     """Replaces the month in BigQuery by the object's rows; returns the seconds that took."""
-    settings, watch, trips, rows = Settings.from_environment(), Stopwatch(), month.trips, month.rows["parquet"]
+    settings, watch, trips, rows = FlowSettings.from_environment(), Stopwatch(), month.trips, month.rows["parquet"]
     with watch.time("bigquery"):
         replace_month(bigquery_client(settings.project), settings.dataset, trips, month.uri, rows, flow_run.id)
     get_run_logger().info("%s: %s rows -> BigQuery %s.%s", month.uri, f"{rows:,}", settings.dataset, trips.table)

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from prefect import flow, get_run_logger, task
 
 from orionbox.errors import RETRY_IO
-from orionbox.flow_settings import Settings
+from orionbox.flow_settings import FlowSettings
 from orionbox.runs.progress import told
 from orionbox.runs.read_ahead import read_ahead
 from orionbox.runs.report import Stopwatch
@@ -27,7 +27,7 @@ def web_to_gcs(trips: TripFile) -> StagedMonth:
 
     The rows are fetched and cleaned, written as parquet, and uploaded at the same time, by a thread each.
     """
-    settings, watch, log = Settings.from_environment(), Stopwatch(), get_run_logger()
+    settings, watch, log = FlowSettings.from_environment(), Stopwatch(), get_run_logger()
     with slot(), TemporaryDirectory() as folder, Download(trips.url(settings.release_url), Path(folder)) as file:
         csv = TripCsv(file, TRIPS[trips.color])
         batches = read_ahead(watch.wait("clean", csv.batches()))

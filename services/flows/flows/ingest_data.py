@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from prefect import flow, get_run_logger, task
 
 from orionbox.errors import RETRY_IO
-from orionbox.flow_settings import Settings
+from orionbox.flow_settings import FlowSettings
 from orionbox.runs.progress import told
 from orionbox.stores.clients import postgres_uri
 from orionbox.stores.postgres import replace_month
@@ -21,7 +21,7 @@ from orionbox.trips.schema import TRIPS
 @task(**RETRY_IO, task_run_name="ingest {trips.name}")
 def ingest(trips: TripFile) -> int:
     """Replaces the month in Postgres by the rows of its CSV, all of them or none; returns their number."""
-    url = trips.url(Settings.from_environment().release_url)
+    url = trips.url(FlowSettings.from_environment().release_url)
     log = get_run_logger()
     with TemporaryDirectory() as folder, Download(url, Path(folder)) as file:
         batches = TripCsv(file, TRIPS[trips.color]).batches()

@@ -14,7 +14,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from orionbox.flow_settings import Settings
+from orionbox.flow_settings import FlowSettings
 from orionbox.runs.report import STORES
 from services.start.run_page.facts import Facts, gather
 from services.start.run_page.figures import figures
@@ -34,7 +34,7 @@ def render(facts: Facts) -> str:
         style=Markup(STYLE.read_text(encoding="utf-8")),
         orion=f"http://localhost:{os.environ['ORION_PORT']}",
         runtime=os.environ["RUNTIME"],
-        cloud=Settings.from_environment().cloud_in_words,
+        cloud=FlowSettings.from_environment().cloud_in_words,
         now=datetime.now(UTC),
     )
 

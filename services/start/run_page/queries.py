@@ -13,7 +13,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from orionbox.flow_settings import Settings
+from orionbox.flow_settings import FlowSettings
 from orionbox.orion.names import CREDENTIALS
 from orionbox.runs.report import ARTIFACT_KEY
 from orionbox.trips.months import RELEASE_PATH, TripFile
@@ -71,7 +71,7 @@ def queries(color: str, files: Iterable[TripFile]) -> dict[str, str]:
     schema = TRIPS[color]
     pickup = next(field.name for field in schema if field.type == TIME)
     names = ", ".join(f"'{trips.csv_name}'" for trips in files)
-    trips = f"FROM `{Settings.dataset}.{color}_tripdata` WHERE {SOURCE_FILE} IN ({names})"
+    trips = f"FROM `{FlowSettings.dataset}.{color}_tripdata` WHERE {SOURCE_FILE} IN ({names})"
     present = ", ".join(f"COUNT(`{name}`)" for name in schema.names)
     asked = {
         "columns": f"SELECT COUNT(*), {present} {trips}",
@@ -98,7 +98,7 @@ def ask(sql: str) -> list[list[Any]]:
     Raises:
         OSError: they did not come in time.
     """
-    settings = Settings.from_environment()
+    settings = FlowSettings.from_environment()
     host = GOOGLE if settings.is_real_cloud else f"http://{os.environ['BIGQUERY_ADDRESS']}"
     body = {"query": sql, "useLegacySql": False, "timeoutMs": (TIMEOUT - 5) * 1000}
     answer = fetch(f"{host}/bigquery/v2/projects/{settings.project}/queries", body, authorization())
@@ -110,7 +110,7 @@ def ask(sql: str) -> list[list[Any]]:
 @cache
 def authorization() -> dict[str, str]:
     """What Google wants to see of whoever asks, made from the key in Orion's block; the emulator wants nothing."""
-    if not Settings.from_environment().is_real_cloud:
+    if not FlowSettings.from_environment().is_real_cloud:
         return {}
     from google.auth.transport.requests import Request as Transport
     from google.oauth2.service_account import Credentials

@@ -23,7 +23,7 @@ from distributed.client import FutureCancelledError
 from prefect.states import State, exception_to_crashed_state
 from prefect_dask.task_runners import DaskTaskRunner
 
-from orionbox.flow_settings import Settings
+from orionbox.flow_settings import FlowSettings
 from orionbox.stores import clients
 
 PATIENCE = "15s"
@@ -48,7 +48,7 @@ class ClusterTaskRunner(DaskTaskRunner):
         Raises:
             NoClusterError: there is nothing to connect to.
         """
-        self.address = self.address or Settings.from_environment().dask_scheduler
+        self.address = self.address or FlowSettings.from_environment().dask_scheduler
         self.client_kwargs.setdefault("timeout", PATIENCE)
         send_own_modules()
         try:

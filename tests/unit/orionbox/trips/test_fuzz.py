@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from cli.settings import env_file
 from orionbox.errors import BadInputError
-from orionbox.flow_settings import VARIABLES, Settings
+from orionbox.flow_settings import VARIABLES, FlowSettings
 from orionbox.trips.csv_reader import TripCsv
 from orionbox.trips.months import parse_csv_path, parse_trip_files
 from orionbox.trips.schema import TRIPS
@@ -140,7 +140,7 @@ def test_any_env_file_is_settings_or_refused(content: str) -> None:
 @given(st.dictionaries(st.sampled_from(sorted(VARIABLES.values())), st.text(max_size=10)))
 def test_any_flow_settings_are_taken_or_refused_by_name(environment: dict[str, str]) -> None:
     try:
-        assert Settings.from_environment(environment)
+        assert FlowSettings.from_environment(environment)
     except BadInputError as error:
         assert any(name in str(error) for name in environment)
 

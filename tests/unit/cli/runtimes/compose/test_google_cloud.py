@@ -20,7 +20,7 @@ from cli.runtimes.embedded import unsupported
 from cli.settings import env_file
 from cli.settings import settings as cloud
 from orionbox.errors import BadInputError, CommandError
-from orionbox.flow_settings import Settings
+from orionbox.flow_settings import FlowSettings
 from orionbox.services import SERVICES
 from orionbox.stores import bigquery
 from services.bootstrap import google_check
@@ -34,12 +34,12 @@ KEY = {
     "client_email": "orionbox@ada-taxi-412.iam.gserviceaccount.com",
     "token_uri": "https://oauth2.googleapis.com/token",
 }
-GOOGLE = Settings(project="ada-taxi-412", cloud="gcp", bucket="ada-taxi-data")
+GOOGLE = FlowSettings(project="ada-taxi-412", cloud="gcp", bucket="ada-taxi-data")
 
 
 @pytest.fixture
 def gcp(settings: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """Settings for Google in a checkout with a good key; what is asked of Google is never sent."""
+    """FlowSettings for Google in a checkout with a good key; what is asked of Google is never sent."""
     for name in ("CLOUD", "GCP_PROJECT", "GCP_BUCKET", "GCP_KEY_FILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(google_cloud, "ROOT", tmp_path)
@@ -63,7 +63,7 @@ def test_with_emulators_nothing_of_google_is_asked_for(gcp: dict[str, str]) -> N
     unsupported.refuse_real_cloud("embedded")
     google_cloud.copy_key()
     google_cloud.rehearse()
-    assert cloud.settings().bucket == Settings.bucket, "the emulator's, whatever Google's is called"
+    assert cloud.settings().bucket == FlowSettings.bucket, "the emulator's, whatever Google's is called"
     assert messages.present() == SERVICES and google_cloud.EMULATORS.is_wanted()
 
 

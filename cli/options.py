@@ -1,0 +1,306 @@
+"""The command line: every command, its options, and the variables by which make passes them.
+
+This table is the only place for them. `--help`, the list that `make` prints, the refusal of unknown variables and the
+table in the README are made from it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import keyword
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from orionbox.errors import BadInputError
+
+GROUPS = {"run": "Run", "look": "Look", "work": "Work", "keep": "Keep", "develop": "Develop"}
+"""Groups of commands, in the order in which they are shown."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option, or with a name without dashes a positional argument."""
+
+    name: str
+    help: str
+    variable: str = ""
+    """The variable of make that stands for it; none where it is empty."""
+    metavar: str = ""
+    """What its value is called; empty for an option that takes none."""
+    default: str = ""
+    choices: tuple[str, ...] = ()
+    is_list: bool = False
+    """Whether it takes any number of values."""
+    short: str = ""
+    when: str = "yes"
+    """For an option that takes no value: what make's variable must say to give it."""
+
+    @property
+    def takes_value(self) -> bool:
+        """Whether a value follows it."""
+        return bool(self.metavar) or self.is_positional
+
+    @property
+    def destination(self) -> str:
+        """The attribute of the parsed arguments."""
+        name = self.name.lstrip("-").replace("-", "_")
+        return f"{name}_" if keyword.iskeyword(name) else name
+
+    @property
+    def is_positional(self) -> bool:
+        """Whether it stands without a name."""
+        return not self.name.startswith("-")
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command."""
+
+    name: str
+    group: str
+    help: str
+    options: tuple[Option, ...] = ()
+    is_for_maintainers: bool = False
+    """Whether only `dev-help` shows it."""
+
+
+COLOR = Option("--color", "color of the taxis", "COLOR", "COLOR", "yellow")
+YEAR = Option("--year", "year of the months", "YEAR", "YEAR", "2021")
+MONTHS = Option("--months", "months, separated by commas", "MONTHS", "MONTHS", "1,2")
+A_MONTH = (COLOR, YEAR, MONTHS)
+TASK_RUNNER = Option("--task-runner", "where months run", "TASK_RUNNER", "RUNNER", choices=("threads", "dask"))
+ONLY = Option("--only", "only these, separated by commas", "ONLY", "NAMES")
+
+COMMANDS = (
+    Command("help", "", "list the commands"),
+    Command("up", "run", "build what is missing, start everything, print every address", (TASK_RUNNER,)),
+    Command("run-etl", "run", "run the main job: web to GCS to BigQuery and Postgres", (*A_MONTH, TASK_RUNNER)),
+    Command("ingest", "run", "load CSV files straight into Postgres", A_MONTH),
+    Command("down", "run", "stop everything; data stays"),
+    Command(
+        "status",
+        "look",
+        "show what is running, and where",
+        (Option("--json", "print JSON instead of a table", "JSON"),),
+    ),
+    Command(
+        "logs",
+        "look",
+        "follow the logs of all services, or of some",
+        (
+            Option("service", "services to show", "SERVICE", "SERVICE", is_list=True),
+            Option("--tail", "lines to begin with", "TAIL", "LINES", "200"),
+            Option("--no-follow", "stop after the last line", "NO_FOLLOW"),
+        ),
+    ),
+    Command("inbox", "look", "show the messages sent to the chat"),
+    Command(
+        "doctor",
+        "look",
+        "check this machine; each line says what to fix, and how",
+        (Option("--quick", "only what a start needs"),),
+    ),
+    Command("shell", "work", "open a shell where flows run"),
+    Command(
+        "psql",
+        "work",
+        "open psql on the warehouse",
+        (Option("--sql", "run this SQL and end", "SQL", "SQL", short="-c"),),
+    ),
+    Command(
+        "data",
+        "work",
+        "fill data/ with taxi files: imported, downloaded or generated",
+        (Option("--from", "import the taxi files of this folder", "FROM", "FOLDER"), *A_MONTH),
+    ),
+    Command(
+        "backup",
+        "keep",
+        "write the platform's data to one file in backups/",
+        (
+            Option("--secrets", "also the key that opens its blocks", "SECRETS"),
+            Option("--to", "write this file instead", "TO", "FILE"),
+        ),
+    ),
+    Command(
+        "restore",
+        "keep",
+        "fill an empty platform from a backup",
+        (
+            Option("file", "the backup", "FILE", "FILE"),
+            Option("--without-blocks", "do without your blocks, whose key is not here", "SECRETS", when="no"),
+        ),
+    ),
+    Command("bundle", "keep", "write the whole platform to one file in bundles/, for use offline"),
+    Command("load", "keep", "import a bundle and start the platform", (Option("file", "the bundle", "FILE", "FILE"),)),
+    Command(
+        "reset",
+        "keep",
+        "stop everything and delete its data",
+        (Option("--yes", "do not ask", "YES"),),
+    ),
+    Command("engine", "develop", "install and start Docker Engine and Compose (Debian, Ubuntu)"),
+    Command("test", "develop", "run all tests that this machine can run"),
+    Command("lint", "develop", "check format, style and types"),
+    Command("dev-help", "develop", "list the maintainers' commands"),
+    Command("build", "develop", "build images or virtual environments that are missing", is_for_maintainers=True),
+    Command("test-unit", "develop", "run the tests that need no server", is_for_maintainers=True),
+    Command("test-integration", "develop", "run the tests against real stores", is_for_maintainers=True),
+    Command("test-e2e", "develop", "run the tests of the whole platform", is_for_maintainers=True),
+    Command(
+        "bench",
+        "develop",
+        "measure the platform against its goals, on a platform of its own",
+        (ONLY, Option("--rows", "rows in a month, for a quick try", "ROWS", "ROWS")),
+        is_for_maintainers=True,
+    ),
+    Command("bench-report", "develop", "write the last measurements into the docs", is_for_maintainers=True),
+    Command(
+        "chaos",
+        "develop",
+        "inject every fault, on a platform of its own (half an hour)",
+        (ONLY,),
+        is_for_maintainers=True,
+    ),
+    Command("chaos-report", "develop", "write the last faults' results into the docs", is_for_maintainers=True),
+    Command("lock", "develop", "renew all requirements.lock files", is_for_maintainers=True),
+    Command("licences", "develop", "renew docs/licences.md from the images", is_for_maintainers=True),
+)
+BY_NAME = {command.name: command for command in COMMANDS}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that refuses what it does not know in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuses the arguments."""
+        raise BadInputError(message, f"see: {self.prog} --help")
+
+
+def parser(version: str) -> Parser:
+    """Returns the parser of `./orionbox`."""
+    whole = Parser(
+        prog="./orionbox",
+        usage="./orionbox [--runtime RUNTIME] COMMAND [OPTION...]",
+        description="The Data Engineering Zoomcamp's week 2 as a local data platform.",
+        epilog=overview("./orionbox {}"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    whole.add_argument("--version", action="version", version=f"Orionbox {version}")
+    whole.add_argument("--runtime", help="compose (with Docker) or embedded (without)", default="")
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND", help=argparse.SUPPRESS)
+    for command in COMMANDS:
+        one = commands.add_parser(command.name, description=f"{command.help}.".capitalize(), allow_abbrev=False)
+        for option in command.options:
+            _add(one, option)
+    return whole
+
+
+def parse(arguments: Sequence[str], version: str) -> argparse.Namespace:
+    """Returns the arguments; `command` is None where none is named.
+
+    Raises:
+        BadInputError: a command or an option does not exist, or lacks its value.
+        SystemExit: help or the version was asked for, and has been printed.
+    """
+    found, unknown = parser(version).parse_known_args(list(arguments))
+    if unknown:
+        known = [option.name for option in BY_NAME[found.command].options] if found.command else []
+        similar = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1)
+        hint = f" (did you mean {similar[0]}?)" if similar else ""
+        raise BadInputError(f"unknown argument {unknown[0]}{hint}", f"see: ./orionbox {found.command} --help")
+    return found
+
+
+def _add(one: argparse.ArgumentParser, option: Option) -> None:
+    names = [option.short, option.name] if option.short else [option.name]
+    shown = f"{option.help} (default: {option.default})" if option.default else option.help
+    if not option.takes_value:
+        one.add_argument(*names, dest=option.destination, action="store_true", help=shown)
+    elif option.is_positional:
+        one.add_argument(
+            option.name, nargs="*" if option.is_list else "?", default=None, metavar=option.metavar, help=shown
+        )
+    else:
+        metavar = "|".join(option.choices) or option.metavar
+        one.add_argument(*names, dest=option.destination, default=option.default, metavar=metavar, help=shown)
+
+
+def overview(form: str, for_maintainers: bool = False) -> str:
+    """Lists the commands by group, a line of less than 80 characters each.
+
+    Args:
+        form: how a command is typed, with `{}` for its name.
+        for_maintainers: the maintainers' commands instead of everybody's.
+    """
+    lines = []
+    for group, title in GROUPS.items():
+        shown = [one for one in COMMANDS if one.group == group and one.is_for_maintainers == for_maintainers]
+        lines += [f"{title}:", *(f"  {form.format(one.name):<16} {one.help}" for one in shown), ""] if shown else []
+    return "\n".join(lines).rstrip()
+
+
+# --- variables of make ---
+
+
+def variables_of_make(makeflags: str) -> dict[str, str]:
+    """Returns the variables that stood on make's command line, unexpanded.
+
+    GNU make passes them in MAKEFLAGS after ` -- `, with a backslash before each space and backslash, and `$` doubled
+    (https://www.gnu.org/software/make/manual/html_node/Variables_002fRecursion.html). A variable that a user has
+    merely exported is not among them.
+
+    Args:
+        makeflags: the environment variable MAKEFLAGS, as make sets it for a recipe.
+    """
+    _, _, words = f" {makeflags}".partition(" -- ")
+    found = {}
+    for word in re.findall(r"(?:\\.|[^\\\s])+", words, re.DOTALL):
+        name, equals, value = re.sub(r"\\(.)", r"\1", word, flags=re.DOTALL).partition("=")
+        if equals:
+            found[name.rstrip(":?+")] = value.replace("$$", "$")
+    # MAKEFLAGS names the last one first
+    return dict(reversed(list(found.items())))
+
+
+def arguments_of_make(name: str, variables: Mapping[str, str], settings: Sequence[str]) -> list[str]:
+    """Returns a command's arguments as `./orionbox` takes them.
+
+    Args:
+        name: the command.
+        variables: what stood on make's command line.
+        settings: names of settings, which every command takes.
+
+    Raises:
+        BadInputError: the command knows no such variable.
+    """
+    command = BY_NAME[name]
+    options = {option.variable: option for option in command.options if option.variable}
+    arguments: list[str] = []
+    for variable, value in variables.items():
+        if variable in options:
+            arguments += _argument(options[variable], value)
+        elif variable not in settings:
+            raise _unknown(variable, name, [*options, *settings])
+    return arguments
+
+
+def _argument(option: Option, value: str) -> list[str]:
+    if option.is_positional:
+        return value.split() if option.is_list else [value]
+    if option.takes_value:
+        return [f"{option.name}={value}"]
+    if value not in ("yes", "no", ""):
+        raise BadInputError(f"{option.variable}={value}: not yes or no")
+    return [option.name] if value == option.when else []
+
+
+def _unknown(variable: str, command: str, known: list[str]) -> BadInputError:
+    similar = difflib.get_close_matches(variable, known, 1)
+    if similar:
+        return BadInputError(f"unknown variable {variable} (did you mean {similar[0]}?)")
+    return BadInputError(f"unknown variable {variable}", f"see what it takes: ./orionbox {command} --help")

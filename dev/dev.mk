@@ -1,0 +1,7 @@
+# The maintainers' commands: `make dev-help` lists them.
+MAINTAINERS := build test-unit test-integration test-e2e bench bench-report chaos chaos-report lock licences
+
+$(MAINTAINERS):
+	@./orionbox $@ --make
+
+.PHONY: $(MAINTAINERS)
