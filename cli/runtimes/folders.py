@@ -1,4 +1,4 @@
-"""What every runtime finds in the checkout: .env and the runtime folders."""
+"""What every runtime needs in the checkout: .env and the runtime folders."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ from pathlib import Path
 
 from cli.programs import ROOT, say
 from cli.settings import env_file
+from cli.settings.settings import Settings
+
+FOLDERS = ("data", "workspace", "reports", "secrets")
 
 
-def prepare() -> None:
-    """Makes what is missing."""
-    if env_file.ensure():
-        say("wrote .env: the passwords in it are new, and only there")
-    owner = (int(env_file.load()["FLOWS_UID"]), int(env_file.load()["FLOWS_GID"]))
-    for folder in ("data", "workspace", "reports", "secrets"):
-        (ROOT / folder).mkdir(exist_ok=True)
-    (ROOT / "secrets").chmod(0o700)
+def prepare(settings: Settings, root: Path = ROOT) -> None:
+    """Writes .env and makes the runtime folders, where they are missing."""
+    is_first, file = not (root / ".env").exists(), root / ".env"
+    if env_file.save(settings.values, file) and is_first:
+        say("wrote .env with new passwords (stored nowhere else)")
+    for folder in FOLDERS:
+        (root / folder).mkdir(exist_ok=True)
+    (root / "secrets").chmod(0o700)
     if os.geteuid() == 0:
-        _give(ROOT / "workspace", *owner)
+        _hand_over(root / "workspace", *settings.owner)
 
 
-def _give(folder: Path, uid: int, gid: int) -> None:
+def _hand_over(folder: Path, uid: int, gid: int) -> None:
     """Makes what root has put there, a clone for instance, belong to the user that flows run as."""
     for path in (folder, *folder.rglob("*")):
         if path.lstat().st_uid == 0:

@@ -1,4 +1,4 @@
-"""Ports on this machine: the wanted ones, or where they are taken, the next free ones."""
+"""Ports on this machine: the ones that the settings name, or where these are in use, the next free ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cli.programs import ROOT, say
-from cli.settings import env_file
+from cli.settings.settings import Settings
 from orionbox.files import write
 
 FOLDER = ROOT / ".ports"
@@ -16,43 +16,54 @@ FOLDER = ROOT / ".ports"
 LOOPBACK = "127.0.0.1"
 
 
-def file_of(runtime: str) -> Path:
-    """Where this checkout's platform on that runtime has its ports noted."""
-    return FOLDER / f"{env_file.load()['COMPOSE_PROJECT_NAME']}-{runtime}.json"
+def file_of(settings: Settings, runtime: str) -> Path:
+    """Returns the file that notes the ports of this checkout's platform on that runtime."""
+    return FOLDER / f"{settings.platform}-{runtime}.json"
 
 
-def settle(wanted: Mapping[str, int], file: Path, addresses: Mapping[str, str] | None = None) -> dict[str, int]:
-    """A free port for each name: the one noted in `file`, else the wanted one, else the next free one after it.
-
-    What was chosen is noted in `file`, by name and wanted port: another wish later on gets another port.
+def noted(preferred: Mapping[str, int], file: Path) -> dict[str, int]:
+    """Returns the ports that were chosen, or where none was, the preferred ones.
 
     Args:
-        wanted: by name.
+        preferred: ports by the name of their setting, as the settings have them.
         file: the note.
-        addresses: by name, where a port is not for loopback.
     """
-    kept, chosen = _read(file), dict[str, int]()
-    for name, port in wanted.items():
-        candidates = [kept.get(f"{name}={port}", port), *range(port, 65_536)]
+    noted_ports = _read(file)
+    return {name: noted_ports.get(_key(name, port), port) for name, port in preferred.items()}
+
+
+def choose(preferred: Mapping[str, int], file: Path, addresses: Mapping[str, str] | None = None) -> dict[str, int]:
+    """Chooses a free port for each name: the noted one, else the preferred one, else the next free one after it.
+
+    Writes the choice to the note, by name and preferred port: another setting later on gets another port.
+
+    Args:
+        preferred: ports by the name of their setting.
+        file: the note.
+        addresses: where each name will listen; those not named listen on loopback.
+    """
+    noted_ports, chosen = _read(file), dict[str, int]()
+    for name, port in preferred.items():
+        candidates = [noted_ports.get(_key(name, port), port), *range(port, 65_536)]
         address = (addresses or {}).get(name, LOOPBACK)
-        chosen[name] = next(found for found in candidates if found not in chosen.values() and is_free(found, address))
+        chosen[name] = next(each for each in candidates if each not in chosen.values() and is_free(each, address))
     file.parent.mkdir(parents=True, exist_ok=True)
-    kept |= {f"{name}={port}": chosen[name] for name, port in wanted.items()}
-    write(file, json.dumps(kept, indent=2) + "\n")
-    for name, port in wanted.items():
-        if chosen[name] == port:
-            continue
-        if is_free(port, (addresses or {}).get(name, LOOPBACK)):
-            say(f"{name}={port} was taken once: this platform has kept {chosen[name]}, until make reset")
-        else:
-            say(f"{name}={port} is taken on this machine: this platform has {chosen[name]}")
+    noted_ports |= {_key(name, port): chosen[name] for name, port in preferred.items()}
+    write(file, json.dumps(noted_ports, indent=2) + "\n")
+    for name, port in preferred.items():
+        if chosen[name] != port:
+            say(_explain(name, port, chosen[name], is_free(port, (addresses or {}).get(name, LOOPBACK))))
     return chosen
 
 
-def kept(wanted: Mapping[str, int], file: Path) -> dict[str, int]:
-    """The ports as they were settled, or as they will probably be."""
-    noted = _read(file)
-    return {name: noted.get(f"{name}={port}", port) for name, port in wanted.items()}
+def _explain(name: str, port: int, chosen: int, is_free_now: bool) -> str:
+    if is_free_now:
+        return f"{name}={port} was in use once: this platform keeps {chosen} until make reset"
+    return f"{name}={port} is in use on this machine: this platform takes {chosen}"
+
+
+def _key(name: str, port: int) -> str:
+    return f"{name}={port}"
 
 
 def _read(file: Path) -> dict[str, int]:
@@ -60,7 +71,7 @@ def _read(file: Path) -> dict[str, int]:
 
 
 def is_free(port: int, address: str = LOOPBACK) -> bool:
-    """Whether a server could listen there now."""
+    """Tells whether a server could listen there now."""
     with socket.socket() as server:
         # As servers do: a port whose last connections still fade away is free
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

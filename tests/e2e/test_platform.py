@@ -176,7 +176,7 @@ def test_a_taken_port_is_exchanged_for_the_next_free_one(checkout: Checkout, pla
     checkout.env = {**platform.env, "COMPOSE_PROJECT_NAME": f"{platform.env['COMPOSE_PROJECT_NAME']}-second"}
     try:
         output = checkout.make("up")
-        assert f"ORION_PORT={platform.env['ORION_PORT']} is taken on this machine" in output
+        assert f"ORION_PORT={platform.env['ORION_PORT']} is in use on this machine" in output
         assert "Orionbox is up" in output
         assert running(platform)
     finally:

@@ -87,7 +87,7 @@ def test_another_platform_gets_the_next_free_ports(platform: Checkout) -> None:
         printed = other.make("up")
         for name, port in platform.env.items():
             if name in surroundings.PORTS:
-                assert f"{name}={port} is taken on this machine" in printed
+                assert f"{name}={port} is in use on this machine" in printed
         assert is_up(platform) and is_up(other)
     finally:
         other.make("reset")

@@ -116,8 +116,8 @@ def test_the_gateway_s_certificate_is_made_anew_for_other_addresses_and_by_anoth
 def test_its_ports_are_looked_for_on_its_own_address(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.2", 0)) as other:
         taken = other.getsockname()[1]
-        here = ports.settle({"A_PORT": taken}, tmp_path / "here.json")
-        there = ports.settle({"A_PORT": taken}, tmp_path / "there.json", {"A_PORT": "127.0.0.2"})
+        here = ports.choose({"A_PORT": taken}, tmp_path / "here.json")
+        there = ports.choose({"A_PORT": taken}, tmp_path / "there.json", {"A_PORT": "127.0.0.2"})
     assert here == {"A_PORT": taken}
     assert there["A_PORT"] > taken
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import socket
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from cli.runtimes import choose, ports
+from cli.runtimes import choose
 from cli.runtimes.embedded import health, processes, taxi_server, variables, virtual_environments
 from cli.settings import env_file
 from orionbox.errors import CommandError
@@ -19,33 +16,10 @@ from tests.conftest import ROOT
 
 
 @pytest.fixture
-def taken_port() -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
-
-
-@pytest.fixture
 def env(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     env = {**env_file.parse(ROOT / ".env.example"), "WAREHOUSE_DB_PASSWORD": "secret"}
     monkeypatch.setattr(env_file, "load", lambda: env)
     return env
-
-
-def test_a_taken_port_is_exchanged_for_the_next_free_one_and_that_is_kept(
-    tmp_path: Path, taken_port: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file, wanted = tmp_path / "ports.json", {"A_PORT": taken_port, "B_PORT": taken_port}
-    assert ports.kept(wanted, file) == wanted
-    chosen = ports.settle(wanted, file)
-    assert taken_port < chosen["A_PORT"] < chosen["B_PORT"]
-    said = f"A_PORT={taken_port} is taken on this machine: this platform has {chosen['A_PORT']}\n"
-    assert said in capsys.readouterr().out
-    assert ports.settle(wanted, file) == ports.kept(wanted, file) == chosen
-    assert ports.kept({"A_PORT": 1}, file) == {"A_PORT": 1}
-    capsys.readouterr()
-    monkeypatch.setattr(ports, "is_free", lambda port, address: True)
-    assert ports.settle(wanted, file) == chosen, "also when the port that was wanted has become free"
-    assert f"A_PORT={taken_port} was taken once: this platform has kept {chosen['A_PORT']}" in capsys.readouterr().out
 
 
 def test_both_stand_ins_for_the_internet_say_the_same_about_a_missing_month() -> None:
