@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from orionbox import files
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,7 @@ def table(rows: Sequence[Row]) -> str:
 def write(path: Path, content: Any) -> None:
     """Writes JSON, whole or not at all."""
     path.parent.mkdir(exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    files.write(path, json.dumps(content, indent=2) + "\n")
 
 
 def to_json(row: Row) -> dict[str, Any]:

@@ -1,49 +1,132 @@
-"""Files of the host's commands that nobody else gets to read."""
+"""Files are written whole or not at all, with their permissions from the start."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
-from cli.backup import block_key
-from cli.runtimes.compose import key_files
-from cli.settings import env_file
-from orionbox.files import write_private
+from cli.programs import ROOT
+from orionbox import files
+from orionbox.files import new_file, write, write_private
+
+WRITER = (
+    "import sys, time\n"
+    "from pathlib import Path\n"
+    "from orionbox.files import new_file\n"
+    "with new_file(Path(sys.argv[1])) as file:\n"
+    "    file.write(b'half')\n"
+    "    print('writing', flush=True)\n"
+    "    time.sleep(600)\n"
+)
+"""A program that is killed while it writes its argument."""
 
 
 def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-def test_a_private_file_is_its_owner_s_alone_and_replaces_what_was_there(tmp_path: Path) -> None:
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def no_umask() -> Iterator[None]:
     old_umask = os.umask(0)
-    try:
-        (tmp_path / "file").write_text("old, and open to all")
-        write_private(tmp_path / "file", "new")
-    finally:
-        os.umask(old_umask)
+    yield
+    os.umask(old_umask)
+
+
+def test_a_private_file_replaces_what_was_open_to_all(tmp_path: Path, no_umask: None) -> None:
+    (tmp_path / "file").write_text("old, and open to all")
+    write_private(tmp_path / "file", "new")
     assert (tmp_path / "file").read_text() == "new"
     assert mode(tmp_path / "file") == 0o600
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert names(tmp_path) == ["file"]
 
 
-def test_what_a_file_was_stays_when_the_new_one_cannot_be_written(tmp_path: Path) -> None:
+def test_the_umask_does_not_close_a_file_that_containers_read(tmp_path: Path) -> None:
+    old_umask = os.umask(0o077)
+    try:
+        write(tmp_path / "file", "text")
+    finally:
+        os.umask(old_umask)
+    assert mode(tmp_path / "file") == 0o644
+
+
+def test_the_old_content_stays_when_the_new_one_cannot_be_written(tmp_path: Path) -> None:
     write_private(tmp_path / "file", "old")
     with pytest.raises(UnicodeEncodeError):
         write_private(tmp_path / "file", "\udc80")
     assert (tmp_path / "file").read_text() == "old"
+    assert names(tmp_path) == ["file"]
 
 
-def test_settings_the_blocks_key_and_the_authority_s_are_private(
+def test_a_write_that_fails_halfway_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no space left"), new_file(tmp_path / "file") as file:
+        file.write(b"half")
+        raise OSError("no space left")
+    assert names(tmp_path) == []
+
+
+def test_a_stale_temporary_file_does_not_pass_its_mode_on(tmp_path: Path, no_umask: None) -> None:
+    for stale in ("file.part", ".file.part", ".file.abcd1234.part"):
+        (tmp_path / stale).write_text("left by a killed program, open to all")
+    with new_file(tmp_path / "file"):
+        being_written = set(names(tmp_path)) - {"file.part", ".file.part"}
+        assert [mode(tmp_path / name) for name in being_written] == [0o600]
+
+
+def test_what_a_killed_writer_left_is_deleted_by_the_next_one(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "backup-1.tar")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout and writer.stdout.readline() == "writing\n"
+        write(tmp_path / "other", "text")
+        assert len(names(tmp_path)) == 2, "a file that is being written stays"
+        writer.kill()
+    assert len(names(tmp_path)) == 2
+    write(tmp_path / "backup-2.tar", "text")
+    assert names(tmp_path) == ["backup-2.tar", "other"]
+
+
+def test_a_user_s_own_hidden_file_stays(tmp_path: Path) -> None:
+    (tmp_path / ".novel.part").write_text("chapter one")
+    write(tmp_path / "file", "text")
+    assert names(tmp_path) == [".novel.part", "file"]
+
+
+def test_a_writer_whose_file_was_taken_for_a_leftover_begins_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (block_key, key_files):
-        monkeypatch.setattr(module, "FOLDER", tmp_path)
-    (tmp_path / "example").write_text("GATEWAY_PASSWORD=\n")
-    env_file.ensure(tmp_path / ".env", tmp_path / "example")
-    for name in ("authority.key", "internet.key"):
-        key_files._write(name, "a key")
-    assert mode(tmp_path / ".env") == mode(block_key.keep("a key")) == mode(tmp_path / "authority.key") == 0o600
-    assert mode(tmp_path / "internet.key") == 0o644, "a container of another user reads it; the folder is closed"
+    lock, calls = fcntl.flock, 0
+
+    def flock(file: IO[bytes], operation: int) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:  # another writer is quicker
+            next(tmp_path.glob(files.LEFTOVERS)).unlink()
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    write(tmp_path / "file", "text")
+    assert ((tmp_path / "file").read_text(), calls) == ("text", 2)
+
+
+def test_the_content_is_on_the_disk_before_the_name_is_and_then_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[bool, bool]] = []
+
+    def fsync(descriptor: int) -> None:
+        synced.append((stat.S_ISDIR(os.fstat(descriptor).st_mode), (tmp_path / "file").exists()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write(tmp_path / "file", "text")
+    assert synced == [(False, False), (True, True)]
