@@ -1,4 +1,4 @@
-"""What opens the checkout elsewhere: a dev container, and a CI of other people's."""
+"""The dev container and the workflow on GitHub."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ OPTIONAL = {"DASK_PORT"}
 def test_the_dev_container_forwards_the_ports_that_make_up_prints() -> None:
     text = (ROOT / ".devcontainer/devcontainer.json").read_text()
     settings: dict[str, Any] = json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))
-    wanted = env_file.parse(ROOT / ".env.example")
+    ports = env_file.parse(ROOT / ".env.example")
     shown = {service.port: service.title for service in SERVICES if service.address and service.port not in OPTIONAL}
-    assert set(settings["forwardPorts"]) == {int(wanted[port]) for port in shown}
-    labels = {port: facts["label"] for port, facts in settings["portsAttributes"].items()}
-    assert labels == {wanted[port]: name for port, name in shown.items()}
+    assert set(settings["forwardPorts"]) == {int(ports[port]) for port in shown}
+    labels = {port: attributes["label"] for port, attributes in settings["portsAttributes"].items()}
+    assert labels == {ports[port]: name for port, name in shown.items()}
     assert (ROOT / ".devcontainer" / settings["build"]["dockerfile"]).is_file()
 
 
-def test_other_people_s_ci_runs_what_ours_runs() -> None:
+def test_the_workflow_on_github_runs_what_ci_runs() -> None:
     (workflow,) = (ROOT / ".github/workflows").glob("*.yaml")
     (job,) = yaml.safe_load(workflow.read_text())["jobs"].values()
     assert job["steps"][-1]["run"].endswith(".ci/run")

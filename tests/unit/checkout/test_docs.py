@@ -1,16 +1,44 @@
-"""The documents refer to what there is."""
+"""The documents agree with the code, and use its words."""
 
 from __future__ import annotations
 
 import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from markdown import markdown
 
+from cli import options
+from cli.options import BY_NAME, COMMANDS, GROUPS, Option
+from cli.settings import env_file
+from orionbox.errors import BadInputError
 from tests.conftest import ROOT
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
+DOCUMENTS = [*TOP, *sorted((ROOT / "docs").glob("*.md"))]
+SETTINGS = [*env_file.parse(env_file.EXAMPLE), *env_file.OLD_NAMES, "RUNTIME"]
+PLACEHOLDER = re.compile(r"[A-Z]{3,}|\.\.\.|…|hello")
+"""What stands in a path for something that the reader puts there."""
+REPLACED = {
+    "engine": r"(?<!container )(?<!Docker )(?<!flow )\bengines?\b",
+    "told": r"\btold\b",
+    "surroundings": r"\bsurroundings\b",
+    "mend": r"\bmend(s|ed)?\b",
+    "shall": r"\bshall\b",
+    "strike": r"\b(strike|strikes|struck)\b",
+    "held against": r"\bheld against\b",
+    "made-up": r"\bmade[- ]up\b",
+    "synthetic": r"\bsynthetic\b",
+    "wanted": r"\bwanted\b",
+    "extra": r"\bextras?\b",
+}
+"""Words for which the glossary in CONTRIBUTING.md has another one."""
+
+
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 
 
 def anchors(document: Path) -> set[str]:
@@ -19,10 +47,29 @@ def anchors(document: Path) -> set[str]:
     return set(re.findall(r'<h\d id="([^"]+)"', html))
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def prose(document: Path) -> str:
+    """A document without its code and without what `make bench-report` and `make chaos-report` write into it."""
+    text = re.sub(r"<!-- (results|chaos)\b.*?<!-- (end|/).*?-->", "", document.read_text(), flags=re.DOTALL)
+    text = re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)
+    return re.sub(r"^ {4,}.*$", "", text, flags=re.MULTILINE)
+
+
+def code(document: Path) -> Iterator[str]:
+    """Every piece of code within a sentence."""
+    text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
+    yield from re.findall(r"`([^`\n]+)`", text)
+
+
+def commands(document: Path) -> set[tuple[str, str]]:
+    """What the document lets its reader type after `make`: the commands, and the variables behind them."""
+    found = re.findall(r"(?:`|\$ |^    )make ((?:[a-z][a-z0-9-]*\b ?)+)([^`\n]*)", document.read_text(), re.MULTILINE)
+    return {(name, rest) for names, rest in found for name in names.split()}
+
+
+@each_document
 def test_no_link_is_dead(document: Path) -> None:
-    prose = re.sub(r"```.*?```|`[^`\n]*`", "", document.read_text(), flags=re.DOTALL)
-    for link in re.findall(r"\]\(([^)\s]+)\)", prose):
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", document.read_text(), flags=re.DOTALL)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if link.startswith(("http://", "https://")):
             continue
         name, _, anchor = link.partition("#")
@@ -31,16 +78,80 @@ def test_no_link_is_dead(document: Path) -> None:
         assert not anchor or anchor in anchors(target), link
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_every_make_target_that_is_named_exists(document: Path) -> None:
-    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"(?:`|\$ |^    )make ([a-z][a-z0-9-]*)", document.read_text(), re.MULTILINE))
-    assert named <= targets
+@each_document
+def test_every_command_that_is_named_exists(document: Path) -> None:
+    assert {name for name, _ in commands(document)} - BY_NAME.keys() == set()
+
+
+@each_document
+def test_every_variable_that_is_typed_is_one_of_its_command(document: Path) -> None:
+    for name, rest in commands(document):
+        variables = dict(re.findall(r"\b([A-Z_]+)=(\S*)", rest.partition("#")[0]))
+        if "COLOUR" not in variables and name in BY_NAME and "SPLIT" not in variables:
+            assert accepts(name, variables), f"make {name} {rest}"
+
+
+def accepts(name: str, variables: dict[str, str]) -> bool:
+    """Whether the command knows these variables; their values may be placeholders."""
+    known = {option.variable for option in BY_NAME[name].options} | set(SETTINGS)
+    try:
+        options.arguments_of_make(name, dict.fromkeys(variables, "yes"), SETTINGS)
+    except BadInputError:
+        return False
+    return variables.keys() <= known
+
+
+@each_document
+def test_every_path_that_is_named_exists(document: Path) -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
+    folders = {parent.as_posix() for path in map(Path, tracked) for parent in path.parents}
+    tops = {path.partition("/")[0] for path in tracked if "/" in path} - {".ci"}
+    named = {word.strip("/") for word in code(document) if word.partition("/")[0] in tops and " " not in word}
+    plain = {path.rpartition("/")[0] if "*" in path else path for path in named if not PLACEHOLDER.search(path)}
+    assert plain - folders - set(tracked) == set()
+
+
+@each_document
+def test_a_word_that_the_glossary_replaces_is_used_nowhere(document: Path) -> None:
+    text = re.sub(r"^## Glossary$.*?^## ", "", prose(document), flags=re.MULTILINE | re.DOTALL)
+    assert {word for word, pattern in REPLACED.items() if re.search(pattern, text)} == set()
+
+
+def test_the_readme_lists_every_command_with_its_help_and_its_options() -> None:
+    table = re.search(r"^\| \| command \|.*?\n\n", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    assert table and table[0].splitlines()[2:-1] == list(command_rows())
+
+
+def command_rows() -> Iterator[str]:
+    """The rows of the README's table of commands."""
+    for group, title in GROUPS.items():
+        for command in COMMANDS:
+            if command.group != group or command.is_for_maintainers:
+                continue
+            shown = " ".join(f"`{text(option)}`" for option in command.options)
+            yield f"| {title} | `{command.name}` | {command.help} | {shown} |".replace("  |", " |")
+            title = ""
+
+
+def text(option: Option) -> str:
+    """An option as it is typed."""
+    if option.is_positional:
+        return f"{option.metavar}..." if option.is_list else option.metavar
+    return f"{option.name} {option.metavar}" if option.takes_value else option.name
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    newest = re.search(r"^## (\d+\.\d+\.\d+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest and newest[1] == version
+    assert f"Orionbox {version} " in (ROOT / "README.md").read_text()
+    tags = set(re.findall(r"orionbox/\w+:([\d.]+)", (ROOT / "docs/scale.md").read_text()))
+    assert tags == {version}
 
 
 def test_every_message_in_the_troubleshooting_is_one_that_is_printed() -> None:
     """Where a message has a name or a number in it, its words around that."""
-    folders = ("ctl", "services", "infra")
+    folders = ("cli", "services", "infra", "src")
     sources = "".join(
         path.read_text(errors="replace")
         for folder in folders
