@@ -76,7 +76,7 @@ ONLY = Option("--only", "only these, separated by commas", "ONLY", "NAMES")
 
 COMMANDS = (
     Command("help", "", "list the commands"),
-    Command("up", "run", "build what is missing, start everything, print every address", (TASK_RUNNER,)),
+    Command("up", "run", "build what is missing and start everything", (TASK_RUNNER,)),
     Command("run-etl", "run", "run the main job: web to GCS to BigQuery and Postgres", (*A_MONTH, TASK_RUNNER)),
     Command("ingest", "run", "load CSV files straight into Postgres", A_MONTH),
     Command("down", "run", "stop everything; data stays"),
@@ -100,7 +100,7 @@ COMMANDS = (
     Command(
         "doctor",
         "look",
-        "check this machine; each line says what to fix, and how",
+        "check this machine; each line says what to fix",
         (Option("--quick", "only what a start needs"),),
     ),
     Command("shell", "work", "open a shell where flows run"),
@@ -113,7 +113,7 @@ COMMANDS = (
     Command(
         "data",
         "work",
-        "fill data/ with taxi files: imported, downloaded or generated",
+        "fill data/ with taxi files",
         (Option("--from", "import the taxi files of this folder", "FROM", "FOLDER"), *A_MONTH),
     ),
     Command(
@@ -134,7 +134,7 @@ COMMANDS = (
             Option("--without-blocks", "do without your blocks, whose key is not here", "SECRETS", when="no"),
         ),
     ),
-    Command("bundle", "keep", "write the whole platform to one file in bundles/, for use offline"),
+    Command("bundle", "keep", "write the whole platform to one file in bundles/"),
     Command("load", "keep", "import a bundle and start the platform", (Option("file", "the bundle", "FILE", "FILE"),)),
     Command(
         "reset",
@@ -142,18 +142,18 @@ COMMANDS = (
         "stop everything and delete its data",
         (Option("--yes", "do not ask", "YES"),),
     ),
-    Command("engine", "develop", "install and start Docker Engine and Compose (Debian, Ubuntu)"),
+    Command("engine", "develop", "install and start Docker on Debian or Ubuntu"),
     Command("test", "develop", "run all tests that this machine can run"),
     Command("lint", "develop", "check format, style and types"),
     Command("dev-help", "develop", "list the maintainers' commands"),
-    Command("build", "develop", "build images or virtual environments that are missing", is_for_maintainers=True),
+    Command("build", "develop", "build missing images or virtual environments", is_for_maintainers=True),
     Command("test-unit", "develop", "run the tests that need no server", is_for_maintainers=True),
     Command("test-integration", "develop", "run the tests against real stores", is_for_maintainers=True),
     Command("test-e2e", "develop", "run the tests of the whole platform", is_for_maintainers=True),
     Command(
         "bench",
         "develop",
-        "measure the platform against its goals, on a platform of its own",
+        "measure a platform of its own against the goals",
         (ONLY, Option("--rows", "rows in a month, for a quick try", "ROWS", "ROWS")),
         is_for_maintainers=True,
     ),
@@ -161,7 +161,7 @@ COMMANDS = (
     Command(
         "chaos",
         "develop",
-        "inject every fault, on a platform of its own (half an hour)",
+        "inject every fault into a platform of its own",
         (ONLY,),
         is_for_maintainers=True,
     ),
@@ -237,10 +237,10 @@ def overview(form: str, for_maintainers: bool = False) -> str:
         form: how a command is typed, with `{}` for its name.
         for_maintainers: the maintainers' commands instead of everybody's.
     """
-    lines = []
+    lines, width = [], max(len(form.format(one.name)) for one in COMMANDS if one.is_for_maintainers == for_maintainers)
     for group, title in GROUPS.items():
         shown = [one for one in COMMANDS if one.group == group and one.is_for_maintainers == for_maintainers]
-        lines += [f"{title}:", *(f"  {form.format(one.name):<16} {one.help}" for one in shown), ""] if shown else []
+        lines += [f"{title}:", *(f"  {form.format(one.name):<{width}} {one.help}" for one in shown), ""] if shown else []
     return "\n".join(lines).rstrip()
 
 

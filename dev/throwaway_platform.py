@@ -17,7 +17,7 @@ from pathlib import Path
 
 from cli.bundle import checkout_copy
 from cli.programs import ROOT, last_lines, say
-from cli.runtimes.choose import engine_fault
+from cli.runtimes.compose import engine
 from cli.settings import env_file
 from dev import throwaway_platform
 from orionbox.errors import CommandError
@@ -74,7 +74,7 @@ def started(purpose: str, whose: str) -> Iterator[OwnPlatform]:
     Raises:
         CommandError: no Docker engine answers, or the platform does not start.
     """
-    if fault := engine_fault():
+    if fault := engine.fault():
         raise CommandError(f"{fault}, and {whose} need one: make engine starts it on Debian and Ubuntu")
     root = Path(tempfile.mkdtemp(prefix=f"orionbox-{purpose}-"))
     # Compose asks for PWD, as ctl sets it

@@ -5,13 +5,10 @@ from __future__ import annotations
 import pytest
 
 from cli.settings import env_file
-from tests.conftest import ROOT
+from cli.settings.settings import Settings
 
 
 @pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The settings in force, those of the example until a test changes them."""
-    example = env_file.parse(ROOT / ".env.example")
-    monkeypatch.setattr(env_file, "load", lambda: example)
-    monkeypatch.setenv("COMPOSE_PROFILES", "")
-    return example
+def settings() -> Settings:
+    """The settings of a new checkout, where the user has typed nothing."""
+    return Settings(env_file.filled_in(env_file.parse(env_file.EXAMPLE)))

@@ -1,13 +1,16 @@
-"""The platform's containers: what they are, and waiting until all are as they should be."""
+"""The platform's containers, as Docker lists them."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from cli.programs import output
-from cli.settings import env_file
+from orionbox.errors import CommandError
 
 FORMAT = '{{.Label "com.docker.compose.service"}}\t{{.Names}}\t{{.State}}\t{{.Status}}\t{{.ID}}'
+REMOVAL_TIMEOUT = 20
+"""Seconds in which every container of a flow run must be gone."""
 
 
 @dataclass(frozen=True)
@@ -28,48 +31,82 @@ class Container:
     @property
     def is_well(self) -> bool:
         """Whether it is as it should be."""
-        return self.is_healthy or self.has_ended_well
+        return self.is_healthy or self.has_succeeded
 
     @property
-    def has_ended_well(self) -> bool:
-        """Whether it was a one-shot, and has done its work."""
+    def has_succeeded(self) -> bool:
+        """Whether it was a one-shot and exited with 0."""
         return self.state == "exited" and self.status.startswith("Exited (0)")
 
     @property
     def has_failed(self) -> bool:
-        """Whether it will not come to be as it should by waiting."""
-        return self.state in ("exited", "dead") and not self.has_ended_well
+        """Whether waiting will not help it."""
+        return self.state in ("exited", "dead") and not self.has_succeeded
 
     @property
-    def is_sick(self) -> bool:
-        """Whether it runs, and its health check has failed time and again."""
+    def is_unhealthy(self) -> bool:
+        """Whether it is running, and its health check has failed time and again."""
         return self.status.endswith("(unhealthy)")
 
 
-def all_of_the_platform() -> list[Container]:
-    """All containers of the platform's services, stopped ones too."""
-    return all_of(env_file.load()["COMPOSE_PROJECT_NAME"])
+def of_platform(platform: str) -> list[Container]:
+    """Returns all containers of a platform's services, stopped ones too.
 
-
-def all_of(project: str) -> list[Container]:
-    """The same, of any platform."""
-    labels = (f"com.docker.compose.project={project}", "com.docker.compose.oneoff=False")
+    Args:
+        platform: its name, which is its compose project's.
+    """
+    labels = (f"com.docker.compose.project={platform}", "com.docker.compose.oneoff=False")
     filters = [word for label in labels for word in ("--filter", f"label={label}")]
     lines = output("docker", "ps", "--all", "--no-trunc", "--format", FORMAT, *filters).splitlines()
     return [Container(*line.split("\t")) for line in lines]
 
 
-def runs_of(project: str, *options: str) -> list[str]:
-    """The ids of the containers of a platform's flow runs, stopped ones too: compose does not know them.
+def running(platform: str) -> set[str]:
+    """Returns the services that are running."""
+    return {container.service for container in of_platform(platform) if container.state == "running"}
+
+
+def remove(platform: str, services: tuple[str, ...]) -> bool:
+    """Stops and removes the containers of these services; True if there were any."""
+    names = [container.name for container in of_platform(platform) if container.service in services]
+    if names:
+        output("docker", "stop", *names)
+        output("docker", "rm", *names)
+    return bool(names)
+
+
+def restarts(containers: list[Container]) -> dict[str, int]:
+    """Returns how often Docker has restarted each of them by itself, by name."""
+    names = [container.name for container in containers]
+    lines = output("docker", "inspect", "--format", "{{.Name}} {{.RestartCount}}", *names).splitlines() if names else []
+    return {name.lstrip("/"): int(count) for name, count in (line.split() for line in lines)}
+
+
+# --- flow runs, which Compose does not know ---
+
+
+def of_runs(platform: str, *options: str) -> list[str]:
+    """Returns the ids of the containers of a platform's flow runs, stopped ones too.
 
     Args:
-        project: the platform's name.
+        platform: its name.
         options: more of `docker ps`.
     """
-    labels = ("--filter", f"label=orionbox.project={project}", "--filter", "label=orionbox.run=true")
+    labels = ("--filter", f"label=orionbox.project={platform}", "--filter", "label=orionbox.run=true")
     return output("docker", "ps", "--all", "--quiet", "--no-trunc", *labels, *options).split()
 
 
-def running() -> set[str]:
-    """The services that run."""
-    return {container.service for container in all_of_the_platform() if container.state == "running"}
+def remove_runs(platform: str) -> None:
+    """Removes the containers of flow runs.
+
+    Raises:
+        CommandError: one cannot be removed.
+    """
+    deadline = time.monotonic() + REMOVAL_TIMEOUT
+    while runs := of_runs(platform):
+        try:
+            output("docker", "rm", "--force", *runs)
+        except CommandError:  # as where the agent is removing it at this moment
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)

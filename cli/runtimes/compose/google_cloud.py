@@ -1,7 +1,6 @@
-"""Whether Cloud Storage and BigQuery are emulators of this platform or Google's own, as CLOUD says.
+"""Google's own Cloud Storage and BigQuery in the emulators' place, with CLOUD=gcp: the key, and a dry run.
 
-This is the one place on the host that knows what CLOUD means. Compose chooses by it which files it reads
-(compose/emulators.yaml, .env; compose/gcp.yaml, .env).
+By CLOUD, Compose reads compose/emulators.yaml and emulators.env, or compose/gcp.yaml and gcp.env.
 """
 
 from __future__ import annotations
@@ -10,154 +9,126 @@ import json
 import re
 import subprocess
 from pathlib import Path
-from typing import Protocol
 
-from cli.programs import ROOT, environment, last_lines, say
-from cli.runtimes.compose.optional_services import Extra
-from cli.settings import env_file, rules
-from cli.settings.settings import is_real
+from cli.programs import ROOT, last_lines, say
+from cli.runtimes.compose.compose import COMPOSE, Compose
+from cli.settings.settings import Settings
 from orionbox.errors import BadInputError, CommandError
 from orionbox.files import write
 from orionbox.flow_settings import FlowSettings
 
-NAMES = ("emulators", "gcp")
 SECRETS = ROOT / "secrets"
-COPY = "google-key.json"
-"""The key as containers read it, in secrets/: compose/flow.yaml mounts it."""
+KEY_IN_USE = "google-key.json"
+"""The key as the bootstrap reads it, in secrets/."""
 FIELDS = ("project_id", "private_key", "client_email", "token_uri")
 """What a service account's key file has (https://cloud.google.com/iam/docs/keys-create-delete)."""
 EXAMPLES = {"GCP_PROJECT": FlowSettings.project, "GCP_BUCKET": FlowSettings.bucket}
 """Names of the emulators' that are nobody's at Google, or somebody else's."""
 PROJECT = r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
 """https://cloud.google.com/resource-manager/docs/creating-managing-projects; older ones may have a domain before."""
-DRY_RUN = (
-    "docker",
-    "compose",
-    "run",
-    "--rm",
-    "--no-deps",
-    "-T",
-    "bootstrap",
-    "python",
-    "-m",
-    "services.bootstrap.google_check",
-)
+DRY_RUN = ("run", "--rm", "--no-deps", "-T", "bootstrap", "python", "-m", "services.bootstrap.google_check")
 
 
-class Preparable(Protocol):
-    """A runtime, as far as it is needed here."""
-
-    def prepare(self) -> None:
-        """Checks what this machine must have, and makes .env and the runtime folders."""
-
-
-EMULATORS = Extra(
-    "",
-    ("gcs", "bigquery"),
-    ("GCS_PORT", "BIGQUERY_PORT", "BIGQUERY_GRPC_PORT"),
-    lambda: not is_real(),
-    "the emulators are gone, and what they hold stays: CLOUD=emulators brings them back",
-)
-
-
-def require() -> None:
-    """Looks at the settings and the key file, before anything is started; says what else it finds odd.
+def require(settings: Settings) -> None:
+    """Checks the settings and the key file before anything is started, and prints what else looks odd.
 
     Raises:
         BadInputError: one of them is missing, or cannot be right.
     """
-    if not is_real():
+    if not settings.is_real_cloud:
         return
-    env = env_file.load()
     for name, example in EXAMPLES.items():
-        if env[name] == example:
+        if settings[name] == example:
             raise BadInputError(
-                f"{rules.where(name)}={example}: that is the emulators'; with CLOUD=gcp name your own: docs/cloud.md"
+                f"{settings.where(name)}={example}: that is the emulators'",
+                "with CLOUD=gcp name your own: docs/cloud.md",
             )
-    if not re.fullmatch(PROJECT, env["GCP_PROJECT"], re.ASCII):
+    project = settings["GCP_PROJECT"]
+    if not re.fullmatch(PROJECT, project, re.ASCII):
         raise BadInputError(
-            f"{rules.where('GCP_PROJECT')}={env['GCP_PROJECT']}: not the id of a Google Cloud project; "
-            "look it up with: gcloud projects list"
+            f"{settings.where('GCP_PROJECT')}={project}: not the id of a Google Cloud project",
+            "look it up with: gcloud projects list",
         )
-    key = read_key()
-    if key["project_id"] != env["GCP_PROJECT"]:
+    key = read_key(settings)
+    if key["project_id"] != project:
         say(
-            f"{_name()}: the key is of project {key['project_id']}, and GCP_PROJECT is {env['GCP_PROJECT']}; "
+            f"{_name(settings)}: the key is of project {key['project_id']}, and GCP_PROJECT is {project}; "
             "that works only if its account has roles there, too"
         )
 
 
-def read_key() -> dict[str, str]:
-    """The key of the service account.
+def read_key(settings: Settings) -> dict[str, str]:
+    """Returns the key of the service account.
 
     Raises:
         BadInputError: there is none where GCP_KEY_FILE says, it lies where git would take it, or it is something else.
     """
-    file, name = key_file(), _name()
+    file, name = key_file(settings), _name(settings)
     if ROOT in file.parents and SECRETS not in file.parents:
         raise BadInputError(
-            f"{name}: lies in the checkout, where git and bundles would take it; move it into secrets/, and say so: "
-            f"GCP_KEY_FILE=secrets/{file.name}"
+            f"{name}: lies in the checkout, where git and bundles would take it",
+            f"move it into secrets/, and set GCP_KEY_FILE=secrets/{file.name}",
         )
-    try:
-        key = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+    key = _parsed(file, name)
+    found = key.get("type", "nothing") if isinstance(key, dict) else "nothing"
+    if found != "service_account":
         raise BadInputError(
-            f"{name}: there is no such file; put the key of your service account there, or make one: docs/cloud.md"
-        ) from error
-    except OSError as error:
-        raise BadInputError(f"{name}: cannot be read ({error.strerror}); look at its owner and its rights") from error
-    except ValueError as error:  # no text, or no JSON
-        raise BadInputError(f"{name}: not JSON ({error}); download the key again, as JSON and not P12") from error
-    kind = key.get("type", "nothing") if isinstance(key, dict) else "nothing"
-    if kind != "service_account":
-        raise BadInputError(
-            f"{name}: says type {kind}, and the key of a service account says service_account; make one: docs/cloud.md"
+            f"{name}: says type {found}, and the key of a service account says service_account",
+            "make one: docs/cloud.md",
         )
     missing = [field for field in FIELDS if not isinstance(key.get(field), str) or not key[field]]
     if missing:
-        raise BadInputError(f"{name}: has no {', '.join(missing)}; download the key again")
+        raise BadInputError(f"{name}: has no {', '.join(missing)}", "download the key again")
     return dict(key)
 
 
-def key_file() -> Path:
-    """Where the user keeps the key; from the top of the checkout on."""
-    return (ROOT / Path(env_file.load()["GCP_KEY_FILE"]).expanduser()).resolve()
+def _parsed(file: Path, name: str) -> dict[str, str]:
+    try:
+        key: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadInputError(
+            f"{name}: there is no such file", "put the key of your service account there, or make one: docs/cloud.md"
+        ) from error
+    except OSError as error:
+        raise BadInputError(f"{name}: cannot be read ({error.strerror})", "check its owner and its mode") from error
+    except ValueError as error:  # no text, or no JSON
+        raise BadInputError(f"{name}: not JSON ({error})", "download the key again, as JSON and not P12") from error
+    return key
 
 
-def _name() -> str:
-    return f"{rules.where('GCP_KEY_FILE')}={env_file.load()['GCP_KEY_FILE']}"
+def key_file(settings: Settings) -> Path:
+    """Returns the path of the user's key; a relative one begins at the top of the checkout."""
+    return (ROOT / Path(settings["GCP_KEY_FILE"]).expanduser()).resolve()
 
 
-def copy_key() -> None:
-    """Puts the key where compose expects it, readable for the containers' users; secrets/ is closed to others."""
-    if is_real():
-        write(SECRETS / COPY, json.dumps(read_key(), indent=2) + "\n")
+def _name(settings: Settings) -> str:
+    return f"{settings.where('GCP_KEY_FILE')}={settings['GCP_KEY_FILE']}"
 
 
-def check(runtime: Preparable) -> int:
-    """Prints what the dry run finds, for `make doctor`; 1 if something is missing."""
-    runtime.prepare()
-    require()
-    copy_key()
-    done = _dry_run()
-    say(done.stdout or last_lines(done.stderr))
-    return done.returncode
+def copy_key(settings: Settings) -> None:
+    """Copies the key in use, the user's or the throw-away one, to where the bootstrap reads it."""
+    key = read_key(settings) if settings.is_real_cloud else json.loads((SECRETS / "gcp-key.json").read_text())
+    # Readable for the containers' users; secrets/ is closed to other users of this machine
+    write(SECRETS / KEY_IN_USE, json.dumps(key, indent=2) + "\n")
 
 
-def _dry_run() -> subprocess.CompletedProcess[str]:
-    return subprocess.run(DRY_RUN, cwd=ROOT, env=environment(), capture_output=True, text=True)
-
-
-def rehearse() -> None:
+def dry_run(compose: Compose) -> subprocess.CompletedProcess[str]:
     """Lets a container ask Google for all that the platform will need, which changes nothing there.
+
+    Prints a line each: state, what, finding, fix, separated by tabs.
+    """
+    return subprocess.run([*COMPOSE, *DRY_RUN], cwd=ROOT, env=compose.environment(), capture_output=True, text=True)
+
+
+def require_access(compose: Compose) -> None:
+    """Refuses a cloud in which the platform could not work.
 
     Raises:
         CommandError: something is missing; the text has the command for it.
     """
-    if not is_real():
+    if not compose.settings.is_real_cloud:
         return
-    done = _dry_run()
+    done = dry_run(compose)
     lines = [line.split("\t") for line in done.stdout.splitlines() if line.count("\t") == 3]
     wrong = [f"  {what}: {finding}\n      fix: {fix}" for state, what, finding, fix in lines if state == "fail"]
     if wrong:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cli.programs import ROOT, environment, last_lines, output, run, say
+from cli.programs import ROOT, last_lines, output, run, say
+from cli.runtimes.compose.compose import ALL_PROFILES, Compose
 from orionbox.errors import CommandError
 
 LABEL = "orionbox.inputs"
@@ -83,14 +84,15 @@ def take_certificates(tree: Path) -> None:
     FROM_BUNDLE.touch()
 
 
-def ensure(*only: str) -> bool:
+def ensure(compose: Compose, *only: str) -> bool:
     """Builds what is missing or out of date, parents first; True if anything was built.
 
     Args:
+        compose: the platform's.
         only: names of services; all where none is given.
     """
     collect_certificates()
-    services = _services()
+    services = compose.services(*ALL_PROFILES)
     images = _images(services)
     wanted = [services[service]["image"] for service in only] or list(images)
     hashes, present = _hashes(images), _labels(list(images))
@@ -103,31 +105,26 @@ def ensure(*only: str) -> bool:
     return bool(stale)
 
 
-def _services() -> dict[str, Any]:
-    services: dict[str, Any] = json.loads(output("docker", "compose", "--profile", "*", "config", "--format", "json"))
-    return dict(services["services"])
-
-
 def _images(services: dict[str, Any]) -> dict[str, Image]:
     return {image.name: image for image in map(Image.from_service, filter(_is_built, services.values()))}
 
 
-def names() -> list[str]:
+def names(compose: Compose) -> list[str]:
     """All images, parents included."""
-    return list(_images(_services()))
+    return list(_images(compose.services(*ALL_PROFILES)))
 
 
-def size(names: list[str]) -> int:
+def size(compose: Compose, names: list[str]) -> int:
     """Bytes of all these images together, each layer counted once."""
-    images = _images(_services())
+    images = _images(compose.services(*ALL_PROFILES))
     found = output("docker", "image", "inspect", "--format", "{{.Size}}", *names).split()
     sizes = dict(zip(names, map(int, found)))
     return sum(size - sizes.get(images[name].parents()[-1], 0) for name, size in sizes.items())
 
 
-def outdated() -> list[str]:
+def outdated(compose: Compose) -> list[str]:
     """The images that are missing, or that the sources would give otherwise."""
-    images = _images(_services())
+    images = _images(compose.services(*ALL_PROFILES))
     hashes, present = _hashes(images), _labels(list(images))
     return [name for name in images if present.get(name) != hashes[name]]
 
@@ -161,19 +158,20 @@ def _hash(image: Image, parents: dict[str, str]) -> str:
     return digest.hexdigest()
 
 
-def flows_command(module: str, *arguments: str, options: Sequence[str] = ()) -> list[str]:
+def flows_command(compose: Compose, module: str, *arguments: str, options: Sequence[str] = ()) -> list[str]:
     """The command that runs a module of the flows image."""
-    return in_flows_image("python", "-m", module, *arguments, options=options)
+    return in_flows_image(compose, "python", "-m", module, *arguments, options=options)
 
 
-def in_flows_image(*command: str, options: Sequence[str] = ()) -> list[str]:
+def in_flows_image(compose: Compose, *command: str, options: Sequence[str] = ()) -> list[str]:
     """The command that runs a program there, cut off from all networks, and leaves no log of its output.
 
     Args:
+        compose: the platform's.
         command: the program.
         options: of `docker run`.
     """
-    image = _services()["flows"]["image"]
+    image = compose.services(*ALL_PROFILES)["flows"]["image"]
     return ["docker", "run", "--rm", "--log-driver=none", "--network=none", *options, image, *command]
 
 
@@ -204,7 +202,7 @@ def _build(image: Image, inputs: str) -> None:
     args = [word for key, value in image.args.items() for word in ("--build-arg", f"{key}={value}")]
     command = ["docker", "build", "--progress=plain", "--label", f"{LABEL}={inputs}", "--tag", image.name, *args]
     command += ["--file", str(image.dockerfile), str(image.context)]
-    env = {**environment(), "DOCKER_BUILDKIT": "1"}
+    env = {**os.environ, "DOCKER_BUILDKIT": "1"}
     done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         raise CommandError(f"image {image.name}: the build failed; its last lines:\n{last_lines(done.stdout, 40)}")

@@ -6,9 +6,9 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from cli.programs import ROOT, output, output_with_input, say
+from cli.programs import ROOT, output, say
 from cli.runtimes.compose import images
-from cli.settings import env_file
+from cli.runtimes.compose.compose import Compose
 from orionbox.files import write
 
 FOLDER = ROOT / "secrets"
@@ -24,13 +24,13 @@ HOSTS = ("github.com", "hooks.slack.com")
 TOKEN_URI = "http://gcs:4443/token"
 
 
-def ensure() -> bool:
+def ensure(compose: Compose) -> bool:
     """Writes the keys, unless all of them are there; whether it did. A service-account key that is there stays."""
     present = {name for name in FILES if (FOLDER / name).is_file()}
     if len(present) == len(FILES):
         return False
     command = images.flows_command(
-        "services.bootstrap.keys", "platform", TOKEN_URI, env_file.load()["GCP_PROJECT"], *HOSTS
+        compose, "services.bootstrap.keys", "platform", TOKEN_URI, compose.settings["GCP_PROJECT"], *HOSTS
     )
     files = json.loads(output(*command))
     (FOLDER / LAST).unlink(missing_ok=True)  # written last: while it is missing, the others may not fit together
@@ -41,15 +41,15 @@ def ensure() -> bool:
     return True
 
 
-def ensure_gateway(addresses: Sequence[str]) -> bool:
+def ensure_gateway(compose: Compose, addresses: Sequence[str]) -> bool:
     """Writes a certificate for these addresses, unless there is one; whether it did."""
     authority = {name: (FOLDER / name).read_text(encoding="utf-8") for name in AUTHORITY}
     signer = hashlib.sha256(authority["authority.crt"].encode()).hexdigest()
     note, file = json.dumps({"addresses": list(addresses), "authority": signer}), FOLDER / GATEWAY_NOTE
     if file.is_file() and file.read_text(encoding="utf-8") == note:
         return False
-    command = images.flows_command("services.bootstrap.keys", "gateway", *addresses, options=["--interactive"])
-    files = json.loads(output_with_input(json.dumps(authority), *command))
+    command = images.flows_command(compose, "services.bootstrap.keys", "gateway", *addresses, options=["--interactive"])
+    files = json.loads(output(*command, text=json.dumps(authority)))
     file.unlink(missing_ok=True)
     for name, content in {**files, GATEWAY_NOTE: note}.items():
         _write(name, content)

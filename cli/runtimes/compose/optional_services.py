@@ -1,31 +1,69 @@
-"""Parts of the platform that are there only where a setting asks for them: most are a profile of compose's."""
+"""The services that a platform has only where a setting asks for them."""
 
 from __future__ import annotations
 
-import os
+import ipaddress
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from cli.settings.settings import Settings
+
+DASK_SCHEDULER = "dask-scheduler"
+OWN_SCHEDULER = f"tcp://{DASK_SCHEDULER}:8786"
+"""The platform's own scheduler; any other DASK_SCHEDULER_ADDRESS is a cluster that somebody else keeps."""
+
 
 @dataclass(frozen=True)
-class Extra:
-    """One such part."""
+class OptionalServices:
+    """Services that one setting turns on and off together."""
 
-    profile: str
-    """Empty where compose chooses by another setting."""
     services: tuple[str, ...]
     ports: tuple[str, ...]
-    """The names of its ports in .env."""
-    is_wanted: Callable[[], bool]
-    gone: str
-    """What the user is told when it has been removed."""
+    """The settings of their ports."""
+    is_wanted: Callable[[Settings], bool]
+    removed: str
+    """What the user reads when they have been removed."""
+    profile: str = ""
+    """Their profile in compose's files; empty where Compose chooses by another setting."""
 
-    def runs_in(self, services: Iterable[str]) -> bool:
-        """Whether it is among the services that run."""
-        return not set(self.services).isdisjoint(services)
+    def is_running(self, running: Iterable[str]) -> bool:
+        """Tells whether any of them is among the services that are running."""
+        return not set(self.services).isdisjoint(running)
 
 
-def choose_profiles(extras: Iterable[Extra]) -> None:
-    """Tells compose which of them are part of the platform."""
-    if profiles := [extra.profile for extra in extras if extra.profile and extra.is_wanted()]:
-        os.environ["COMPOSE_PROFILES"] = ",".join(profiles)
+def opens_to_other_machines(settings: Settings) -> bool:
+    """Tells whether BIND_ADDRESS lets other machines reach the platform."""
+    return not ipaddress.ip_address(settings["BIND_ADDRESS"]).is_loopback
+
+
+def has_own_cluster(settings: Settings) -> bool:
+    """Tells whether the platform keeps a Dask cluster itself."""
+    return settings.task_runner == "dask" and settings["DASK_SCHEDULER_ADDRESS"] == OWN_SCHEDULER
+
+
+DASK = OptionalServices(
+    (DASK_SCHEDULER, "dask-worker"),
+    ("DASK_PORT",),
+    has_own_cluster,
+    "removed the Dask cluster; TASK_RUNNER=dask brings it back",
+    "dask",
+)
+GATEWAY = OptionalServices(
+    ("gateway",),
+    ("ORION_HTTPS_PORT", "PGADMIN_HTTPS_PORT"),
+    opens_to_other_machines,
+    "removed the gateway; only this machine reaches the platform now",
+    "gateway",
+)
+EMULATORS = OptionalServices(
+    ("gcs", "bigquery"),
+    ("GCS_PORT", "BIGQUERY_PORT", "BIGQUERY_GRPC_PORT"),
+    lambda settings: not settings.is_real_cloud,
+    "removed the emulators; their data stays, and CLOUD=emulators brings them back",
+)
+ALL = (DASK, GATEWAY, EMULATORS)
+
+
+def profiles(settings: Settings) -> list[str]:
+    """Returns the profiles of compose's files that are part of the platform."""
+    return [optional.profile for optional in ALL if optional.profile and optional.is_wanted(settings)]

@@ -1,24 +1,20 @@
-"""The compose runtime, the platform as a whole: up, down, and what runs in it."""
+"""The compose runtime: the platform's services as containers."""
 
 from __future__ import annotations
 
-import functools
-import json
-import os
-import re
-import shutil
-import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
 
 from cli import messages
-from cli.programs import hand_over, output, run, say
+from cli.programs import say
 from cli.runtimes import folders, ports
 from cli.runtimes.compose import (
     containers,
-    dask,
+    engine,
     gateway,
     google_cloud,
     images,
@@ -26,221 +22,191 @@ from cli.runtimes.compose import (
     optional_services,
     readiness,
 )
-from cli.runtimes.compose.optional_services import Extra
-from cli.settings import env_file
+from cli.runtimes.compose.compose import ALL_PROFILES, Compose
+from cli.runtimes.compose.optional_services import EMULATORS, GATEWAY, OptionalServices
+from cli.runtimes.compose.stores import ComposeStores
+from cli.settings.settings import Settings
 from orionbox.errors import CommandError
 
-NAME = "compose"
-INFRASTRUCTURE = "docker"
-
-OLDEST_COMPOSE = (2, 20)
-"""The first version with `include`."""
 START_TIMEOUT = 300
 """Seconds in which every service must have become healthy."""
-REMOVAL_TIMEOUT = 20
-"""Seconds in which every container of a flow run must have gone."""
-COMPOSE = ("docker", "compose")
-ALL = (*COMPOSE, "--profile", "*")
-"""The services of all profiles, be they asked for or not."""
-EXTRAS = (dask.CLUSTER, gateway.GATEWAY, google_cloud.EMULATORS)
+READ_INBOX = (
+    "import pathlib; file = pathlib.Path('/var/lib/inbox/messages.jsonl'); "
+    "print(file.read_text() if file.exists() else '')"
+)
 
 
-def prepare() -> None:
-    """What every command needs: an engine, Compose, .env and the runtime folders.
+class ComposeRuntime:
+    """A platform on Docker Compose."""
 
-    Raises:
-        CommandError: there is no engine, or its Compose is too old.
-    """
-    if not shutil.which("docker") or subprocess.run(["docker", "version"], capture_output=True).returncode:
-        raise CommandError("no Docker engine answers: start Docker Desktop; on Debian or Ubuntu run: sudo make engine")
-    version = subprocess.run([*COMPOSE, "version", "--short"], capture_output=True, text=True).stdout
-    if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST_COMPOSE:
-        found = version.strip() or "is missing"
-        raise CommandError(f"Docker Compose {found}: 2.20 or newer is needed; run: sudo make engine")
-    folders.prepare()
-    optional_services.choose_profiles(EXTRAS)
-    _use(ports.kept(_wanted_ports(), ports.file_of(NAME)))
+    name: ClassVar[str] = "compose"
+    infrastructure: ClassVar[str] = "docker"
 
+    def __init__(self, settings: Settings) -> None:
+        self._asked = settings
+        self.compose = Compose(settings.with_ports(ports.noted(settings.ports, self._ports_file)))
+        self.stores = ComposeStores(self)
 
-@functools.cache
-def _wanted_ports() -> dict[str, int]:
-    """The ports that .env asks for; asked before any is exchanged for a free one."""
-    return {name: int(port) for name, port in env_file.load().items() if name.endswith("_PORT")}
+    @property
+    def _ports_file(self) -> Path:
+        return ports.file_of(self._asked, self.name)
 
+    @property
+    def settings(self) -> Settings:
+        """The settings, with the ports that the platform really uses."""
+        return self.compose.settings
 
-def _use(numbers: dict[str, int]) -> None:
-    """Tells compose, and `dotenv.load`, of the platform's ports."""
-    os.environ.update({name: str(port) for name, port in numbers.items()})
+    def with_values(self, **values: str) -> ComposeRuntime:
+        """Returns the same platform with other settings."""
+        return ComposeRuntime(self._asked.with_values(**values))
 
+    def prepare(self) -> None:
+        """Checks the engine and Compose; makes .env and the runtime folders.
 
-def build() -> int:
-    """Builds the images that are missing or out of date."""
-    prepare()
-    images.ensure()
-    return 0
+        Raises:
+            CommandError: no engine answers, or its Compose is too old.
+        """
+        engine.require()
+        folders.prepare(self._asked)
 
+    def build(self) -> None:
+        """Builds the images that are missing or out of date."""
+        self.prepare()
+        images.ensure(self.compose)
 
-def up() -> int:
-    """Builds what is missing, starts everything, and returns when it is usable."""
-    prepare()
-    _start(EXTRAS)
-    return 0
+    def up(self) -> None:
+        """Builds what is missing, starts everything, and returns when it is usable."""
+        self.prepare()
+        self._start(optional_services.ALL)
 
+    def ensure_up(self) -> None:
+        """Starts the platform unless all of it is running, from the images that the sources would give."""
+        self.prepare()
+        if images.ensure(self.compose) or not self.is_up():
+            self._start((EMULATORS,))
 
-def _start(optional: Sequence[Extra] = (google_cloud.EMULATORS,)) -> None:
-    """Starts everything, and ends those of the optional parts that are not wanted."""
-    gateway.require_own_address()
-    google_cloud.require()
-    images.ensure()
-    new_keys = key_files.ensure()
-    google_cloud.copy_key()
-    google_cloud.rehearse()
-    for extra in optional:
-        if not extra.is_wanted() and _remove(extra):
-            say(extra.gone)
-    if gateway.ensure_certificate():
-        _remove(gateway.GATEWAY)
-    start, healthy = time.monotonic(), readiness.healthy()
-    settle_ports()
-    progress = "auto" if sys.stderr.isatty() else "quiet"
-    # A container that runs keeps the files that it was started with
-    anew = ["--force-recreate"] if new_keys else []
-    if run(*COMPOSE, "--progress", progress, "up", "--detach", "--remove-orphans", *anew):
-        raise CommandError("the platform did not start: compose said why, above")
-    readiness.wait_until_usable(start, START_TIMEOUT, healthy)
-    say(f"\nOrionbox is up, after {time.monotonic() - start:.0f} s.\n{_addresses()}")
+    def _start(self, optional: Sequence[OptionalServices]) -> None:
+        """Starts everything, and removes those of the optional services that no setting asks for."""
+        gateway.require_own_address(self.settings)
+        google_cloud.require(self.settings)
+        images.ensure(self.compose)
+        has_new_keys = key_files.ensure(self.compose)
+        google_cloud.copy_key(self.settings)
+        google_cloud.require_access(self.compose)
+        for one in optional:
+            if not one.is_wanted(self.settings) and containers.remove(self.settings.platform, one.services):
+                say(one.removed)
+        if gateway.ensure_certificate(self.compose):
+            containers.remove(self.settings.platform, GATEWAY.services)
+        self._start_containers(has_new_keys)
 
+    def _start_containers(self, has_new_keys: bool) -> None:
+        start, platform = time.monotonic(), self.settings.platform
+        healthy = {container.id for container in containers.of_platform(platform) if container.is_healthy}
+        self.settle_ports()
+        progress = "auto" if sys.stderr.isatty() else "quiet"
+        # A running container keeps the files that it was started with
+        anew = ["--force-recreate"] if has_new_keys else []
+        if self.compose.run("--progress", progress, "up", "--detach", "--remove-orphans", *anew):
+            raise CommandError("the platform did not start: Compose says why, above")
+        readiness.wait_until_usable(platform, start, START_TIMEOUT, healthy)
+        say(f"\nOrionbox is up, after {time.monotonic() - start:.0f} s.\n{self.addresses()}")
 
-def settle_ports() -> None:
-    """Finds free ports for what is asked for and does not run yet."""
-    running, wanted = containers.running(), _wanted_ports()
-    of_extras = {port for extra in EXTRAS for port in extra.ports}
-    missing = set() if running else set(wanted) - of_extras
-    for extra in EXTRAS:
-        if extra.is_wanted() and not extra.runs_in(running):
-            missing |= set(extra.ports)
-    if missing:
-        chosen = {name: port for name, port in wanted.items() if name in missing}
-        _use(ports.settle(chosen, ports.file_of(NAME), dict.fromkeys(gateway.PAGES, gateway.address())))
+    def settle_ports(self) -> None:
+        """Finds free ports for what is asked for and not running yet."""
+        running = containers.running(self.settings.platform)
+        of_optional = {port for optional in optional_services.ALL for port in optional.ports}
+        missing = set() if running else set(self._asked.ports) - of_optional
+        for optional in optional_services.ALL:
+            if optional.is_wanted(self._asked) and not optional.is_running(running):
+                missing |= set(optional.ports)
+        if missing:
+            open_to_others = dict.fromkeys(gateway.PAGES, self._asked["BIND_ADDRESS"])
+            preferred = {name: port for name, port in self._asked.ports.items() if name in missing}
+            chosen = ports.choose(preferred, self._ports_file, open_to_others)
+            self.compose = Compose(self.settings.with_ports(chosen))
 
+    def is_up(self) -> bool:
+        """Tells whether every long-running service is healthy, in as many containers as it should have."""
+        found = containers.of_platform(self.settings.platform)
+        healthy = Counter(container.service for container in found if container.is_healthy)
+        if EMULATORS.is_running(healthy) and not EMULATORS.is_wanted(self.settings):
+            return False
+        return all(healthy[service] == count for service, count in self._long_running().items())
 
-def _addresses() -> str:
-    running, settings = containers.running(), env_file.load()
-    unused = {port for extra in EXTRAS if not extra.runs_in(running) for port in extra.ports}
-    local = messages.addresses({name: value for name, value in settings.items() if name not in unused})
-    return "\n".join([local, gateway.addresses(settings)]) if gateway.GATEWAY.runs_in(running) else local
+    def _long_running(self) -> dict[str, int]:
+        """Returns the services with a health check, and how many containers each should have."""
+        services = self.compose.services()
+        replicas = {name: service.get("deploy", {}).get("replicas", 1) for name, service in services.items()}
+        return {name: count for name, count in replicas.items() if "healthcheck" in services[name]}
 
+    def down(self) -> None:
+        """Stops the platform; data stays."""
+        self.prepare()
+        containers.remove_runs(self.settings.platform)
+        self._end("down", "--remove-orphans")
 
-def _remove(extra: Extra) -> bool:
-    """Ends a part of the platform; True if it was there."""
-    found = [container.name for container in containers.all_of_the_platform() if container.service in extra.services]
-    if found:
-        output("docker", "stop", *found)
-        output("docker", "rm", *found)
-    return bool(found)
+    def reset(self) -> None:
+        """Stops the platform and deletes its data, that of emulators that are not in use included."""
+        self.prepare()
+        containers.remove_runs(self.settings.platform)
+        self._ports_file.unlink(missing_ok=True)
+        self.with_values(CLOUD="emulators")._end("down", "--volumes", "--remove-orphans")
 
+    def _end(self, *command: str) -> None:
+        if self.compose.run(*ALL_PROFILES, *command):
+            raise CommandError("Compose did not stop everything: it says why, above")
 
-def ensure_up() -> None:
-    """Starts the platform unless all of it runs already, from the images that the sources would give."""
-    prepare()
-    if images.ensure() or not is_up():
-        _start()
+    def status(self) -> dict[str, str]:
+        """Returns the state of each service in Docker's words; `healthy` where it is healthy."""
+        found = sorted(containers.of_platform(self.settings.platform), key=lambda one: one.service)
+        return {
+            one.service: messages.HEALTHY if one.is_healthy else "done" if one.has_succeeded else one.status
+            for one in found
+        }
 
+    def addresses(self) -> str:
+        """Lists the addresses of the services that are running."""
+        running = containers.running(self.settings.platform)
+        absent = {port for one in optional_services.ALL if not one.is_running(running) for port in one.ports}
+        present = {name: port for name, port in self.settings.ports.items() if name not in absent}
+        lines = [messages.addresses(self.settings, present)]
+        return "\n".join([*lines, gateway.addresses(self.settings)] if GATEWAY.is_running(running) else lines)
 
-def is_up() -> bool:
-    """Whether every long-running service is healthy, in as many containers as it shall have, on the cloud asked for."""
-    healthy = Counter(container.service for container in containers.all_of_the_platform() if container.is_healthy)
-    if google_cloud.EMULATORS.runs_in(healthy) and not google_cloud.EMULATORS.is_wanted():
-        return False
-    return all(healthy[service] == count for service, count in long_running().items())
+    def service_names(self) -> set[str]:
+        """Returns the names of all services that can have a log."""
+        return set(self.compose.services("--profile", "dask", "--profile", "gateway"))
 
+    def show_logs(self, services: Sequence[str], tail: int, follow: bool) -> int:
+        """Becomes `docker compose logs`; in colour on a terminal only."""
+        plain = [] if sys.stdout.isatty() else ["--no-color"]
+        following = ["--follow"] if follow else []
+        return self.compose.become(*ALL_PROFILES, "logs", "--tail", str(tail), *plain, *following, *services)
 
-def long_running() -> dict[str, int]:
-    """The services with a health check, which is all that keep running: how many containers each shall have."""
-    services = json.loads(output(*COMPOSE, "config", "--format", "json"))["services"]
-    return {
-        name: service.get("deploy", {}).get("replicas", 1)
-        for name, service in services.items()
-        if "healthcheck" in service
-    }
+    def shell(self) -> int:
+        """Opens a shell where flows run."""
+        self.ensure_up()
+        return self.compose.become("run", "--rm", *_terminal(), "flows")
 
+    def psql(self, sql: str = "") -> int:
+        """Opens psql on the warehouse, or runs `sql`; an error in SQL that does not come from a terminal ends it."""
+        self.ensure_up()
+        program = ["psql", "--username=ny_taxi", "ny_taxi"]
+        if sql or not sys.stdin.isatty():
+            program.append("--set=ON_ERROR_STOP=1")
+        if sql:
+            program.append(f"--command={sql}")
+        return self.compose.become("exec", *_terminal(), "postgres", *program)
 
-def orion_url() -> str:
-    """Orion's address."""
-    return f"http://localhost:{env_file.load()['ORION_PORT']}"
+    def inbox(self) -> str:
+        """Returns the messages that the `internet` service has kept."""
+        self.ensure_up()
+        return self.compose.output("exec", "-T", "internet", "python3", "-c", READ_INBOX)
 
-
-def start_url() -> str:
-    """The start page's address."""
-    return f"http://localhost:{env_file.load()['START_PORT']}"
-
-
-def flows_command(module: str, *arguments: str) -> list[str]:
-    """The command that runs a module in the flows image."""
-    images.ensure("flows")
-    return images.flows_command(module, *arguments)
-
-
-def down() -> int:
-    """Stops the platform; data stays."""
-    prepare()
-    remove_runs()
-    return run(*ALL, "down", "--remove-orphans")
-
-
-def reset() -> int:
-    """Deletes the platform's data, after saying so."""
-    prepare()
-    messages.confirm_reset()
-    remove_runs()
-    ports.file_of(NAME).unlink(missing_ok=True)
-    os.environ["CLOUD"] = "emulators"  # what they hold is among the data, whether they are in use or not
-    return run(*ALL, "down", "--volumes", "--remove-orphans")
-
-
-def remove_runs() -> None:
-    """Ends the containers of flow runs: compose does not know them.
-
-    Raises:
-        CommandError: one cannot be removed.
-    """
-    name = env_file.load()["COMPOSE_PROJECT_NAME"]
-    deadline = time.monotonic() + REMOVAL_TIMEOUT
-    while runs := containers.runs_of(name):
-        try:
-            output("docker", "rm", "--force", *runs)
-        except CommandError:  # as where the agent is removing it at this moment
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
-
-
-def status() -> int:
-    """Shows what runs, and where."""
-    prepare()
-    run(*ALL, "ps", "--all", "--format", "table {{.Service}}\t{{.Status}}")
-    say(f"\n{_addresses()}" if is_up() else "\nnot all of it is healthy; start it with: make up")
-    return 0
-
-
-def logs() -> int:
-    """Follows the logs, of all services or of SERVICE."""
-    prepare()
-    service = os.environ.get("SERVICE", "")
-    follow = ["--follow"] if sys.stdout.isatty() else []
-    return hand_over([*ALL, "logs", "--tail", "200", *follow, *service.split()])
-
-
-def shell() -> int:
-    """Opens a shell where flows run."""
-    ensure_up()
-    return hand_over([*COMPOSE, "run", "--rm", *_terminal(), "flows"])
-
-
-def psql() -> int:
-    """Opens psql on the warehouse."""
-    ensure_up()
-    return hand_over([*COMPOSE, "exec", *_terminal(), "postgres", "psql", "--username=ny_taxi", "ny_taxi"])
+    def flows_command(self, module: str, *arguments: str) -> list[str]:
+        """Returns the command that runs a module in the flows image."""
+        images.ensure(self.compose, "flows")
+        return images.flows_command(self.compose, module, *arguments)
 
 
 def _terminal() -> list[str]:

@@ -1,88 +1,105 @@
-"""What `backup` and `restore` need of the compose runtime: its databases, its volumes, and steps of its start."""
+"""The stores of the compose runtime: its databases, its volumes, and the steps of a start that a restore needs."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import IO
+from typing import IO, Protocol
 
 from cli.archive import databases, snapshots
-from cli.programs import environment, output, run
-from cli.runtimes.compose import google_cloud, images, readiness, runtime
-from cli.settings import env_file, settings
+from cli.archive.databases import Database
+from cli.archive.snapshots import Snapshot
+from cli.programs import output
+from cli.runtimes.compose import containers, images, readiness
+from cli.runtimes.compose.compose import COMPOSE, Compose
+from cli.runtimes.compose.optional_services import EMULATORS
 from orionbox.errors import CommandError
 
-DATA = {"postgres": "", "gcs": "/var/lib/gcs", "bigquery": "/var/lib/bigquery"}
-"""The volumes that a backup stands for, and where the service of that name has its own; the emulators' are left alone
-while Google's stores are in use."""
+VOLUMES = {"postgres": "", "gcs": "/var/lib/gcs", "bigquery": "/var/lib/bigquery"}
+"""The volumes that a restore fills, and where the service of that name mounts its own."""
 
 
-def orion() -> AbstractContextManager[snapshots.Snapshot]:
-    """Orion's state, without the key of its blocks."""
-    return databases.dumped("orion.dump", database("orion"), f"--exclude-table-data={snapshots.KEY_TABLE}")
+class Platform(Protocol):
+    """What the stores need of the runtime that they belong to."""
+
+    @property
+    def compose(self) -> Compose:
+        """Compose with the platform's settings."""
+
+    def down(self) -> None:
+        """Stops everything; data stays."""
+
+    def settle_ports(self) -> None:
+        """Finds free ports for what is not running yet."""
 
 
-def database(name: str) -> databases.Database:
-    """A database, spoken to within Postgres' container as the role that owns it, which bears its name."""
-    command = [*runtime.COMPOSE, "exec", "-T", "postgres"]
-    return databases.Database(command, f"user=postgres dbname={name} options=-crole={name}", environment())
+class ComposeStores:
+    """The stores of one platform."""
 
+    def __init__(self, runtime: Platform) -> None:
+        self._runtime = runtime
 
-def ask_orion(sql: str) -> list[str]:
-    """What Orion's database answers."""
-    return database("orion").ask(sql)
+    @property
+    def _compose(self) -> Compose:
+        return self._runtime.compose
 
+    def orion(self) -> AbstractContextManager[Snapshot]:
+        """Opens a snapshot of Orion's state, without the key of its blocks."""
+        return databases.dumped("orion.dump", self.database("orion"), f"--exclude-table-data={snapshots.KEY_TABLE}")
 
-def size_of_orion() -> int:
-    """Bytes on disk."""
-    return database("orion").size()
+    def database(self, name: str) -> Database:
+        """Returns a database; its programs run in Postgres' container as the role that owns it, which has its name."""
+        command = [*COMPOSE, "exec", "-T", "postgres"]
+        return Database(command, f"user=postgres dbname={name} options=-crole={name}", self._compose.environment())
 
+    def ask_orion(self, sql: str) -> list[str]:
+        """Runs statements in Orion's database."""
+        return self.database("orion").ask(sql)
 
-def address(port: str) -> str:
-    """A service's address."""
-    return f"http://localhost:{env_file.load()[port]}"
+    def size_of_orion(self) -> int:
+        """Returns the bytes that Orion's database takes on disk."""
+        return self.database("orion").size()
 
+    def address(self, port: str) -> str:
+        """Returns a service's address."""
+        return f"http://127.0.0.1:{self._compose.settings[port]}"
 
-def has_data() -> bool:
-    """Whether there is any volume that a restore would fill."""
-    present = output("docker", "volume", "ls", "--format", "{{.Name}}").split()
-    return any(volume in present for volume in _volumes())
+    def has_data(self) -> bool:
+        """Tells whether there is any volume that a restore would fill."""
+        present = output("docker", "volume", "ls", "--format", "{{.Name}}").split()
+        return any(volume in present for volume in self.volumes())
 
+    def volumes(self) -> list[str]:
+        """Returns the volumes that a restore fills; the emulators' are left alone while Google's stores are in use."""
+        settings = self._compose.settings
+        unused = EMULATORS.services if settings.is_real_cloud else ()
+        return [f"{settings.platform}_{name}" for name in VOLUMES if name not in unused]
 
-def _volumes() -> list[str]:
-    project = env_file.load()["COMPOSE_PROJECT_NAME"]
-    unused = google_cloud.EMULATORS.services if settings.is_real() else ()
-    return [f"{project}_{name}" for name in DATA if name not in unused]
+    def free_space(self) -> int:
+        """Returns the bytes that are free where the engine keeps its volumes, which may be in a machine of its own."""
+        df = ("df", "--block-size=1", "--output=avail", "/new")
+        command = images.in_flows_image(self._compose, *df, options=["--volume=/new"])
+        return int(output(*command).split()[-1])
 
+    def clear(self) -> None:
+        """Stops the platform and deletes what its stores hold."""
+        self._runtime.down()
+        output("docker", "volume", "rm", "--force", *self.volumes())
 
-def free_space() -> int:
-    """Bytes that are free where the engine keeps its volumes, which may be in a machine of its own."""
-    command = images.in_flows_image("df", "--block-size=1", "--output=avail", "/new", options=["--volume=/new"])
-    return int(output(*command).split()[-1])
+    def start_databases(self) -> None:
+        """Starts Postgres, and nothing that writes to it."""
+        self._runtime.settle_ports()
+        if self._compose.run("--progress", "quiet", "up", "--detach", "--wait", "postgres"):
+            found = containers.of_platform(self._compose.settings.platform)
+            raise CommandError(readiness.last_words([container for container in found if not container.is_well]))
 
+    def stop_databases(self) -> None:
+        """Does nothing: `up` starts the other services beside them."""
 
-def clear() -> None:
-    """Stops the platform and deletes what its stores hold."""
-    runtime.down()
-    output("docker", "volume", "rm", "--force", *_volumes())
+    def put_orion(self, content: IO[bytes]) -> None:
+        """Fills Orion's database."""
+        self.database("orion").restore(content)
 
-
-def start_databases() -> None:
-    """Starts Postgres, and nothing that writes to it."""
-    runtime.settle_ports()
-    if run(*runtime.COMPOSE, "--progress", "quiet", "up", "--detach", "--wait", "postgres"):
-        raise CommandError(readiness.last_words(readiness.not_well()))
-
-
-def stop_databases() -> None:
-    """Nothing: `up` starts the rest beside them."""
-
-
-def put_orion(content: IO[bytes]) -> None:
-    """Fills Orion's database."""
-    database("orion").restore(content)
-
-
-def unpack(service: str, content: IO[bytes]) -> None:
-    """Fills the data folder of `gcs` or `bigquery` from a compressed tar."""
-    command = [*runtime.COMPOSE, "--progress", "quiet", "run", "--rm", "--no-deps", "-T", service]
-    snapshots.feed([*command, "tar", "-xz", "-C", DATA[service]], content, environment())
+    def unpack(self, service: str, content: IO[bytes]) -> None:
+        """Fills the data folder of `gcs` or `bigquery` from a compressed tar."""
+        command = [*COMPOSE, "--progress", "quiet", "run", "--rm", "--no-deps", "-T", service]
+        snapshots.feed([*command, "tar", "-xz", "-C", VOLUMES[service]], content, self._compose.environment())

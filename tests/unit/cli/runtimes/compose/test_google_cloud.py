@@ -14,17 +14,16 @@ from google.api_core.exceptions import BadRequest, Forbidden, NotFound
 from google.auth.exceptions import RefreshError, TransportError
 
 from cli import messages
-from cli.backup.backup import contents, served
-from cli.runtimes.compose import google_cloud, stores
-from cli.runtimes.embedded import unsupported
+from cli.runtimes.compose import google_cloud
+from cli.runtimes.compose.compose import Compose
+from cli.runtimes.compose.optional_services import EMULATORS
+from cli.runtimes.compose.runtime import ComposeRuntime
 from cli.settings import env_file
-from cli.settings import settings as cloud
+from cli.settings.settings import Settings
 from orionbox.errors import BadInputError, CommandError
 from orionbox.flow_settings import FlowSettings
-from orionbox.services import SERVICES
 from orionbox.stores import bigquery
 from services.bootstrap import google_check
-from tests.conftest import ROOT
 from tests.unit.checkout.test_compose import read_by_compose
 
 KEY = {
@@ -38,44 +37,44 @@ GOOGLE = FlowSettings(project="ada-taxi-412", cloud="gcp", bucket="ada-taxi-data
 
 
 @pytest.fixture
-def gcp(settings: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """FlowSettings for Google in a checkout with a good key; what is asked of Google is never sent."""
-    for name in ("CLOUD", "GCP_PROJECT", "GCP_BUCKET", "GCP_KEY_FILE"):
-        monkeypatch.delenv(name, raising=False)
+def gcp(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings for Google in a checkout with a good key; what is asked of Google is never sent."""
     monkeypatch.setattr(google_cloud, "ROOT", tmp_path)
     monkeypatch.setattr(google_cloud, "SECRETS", tmp_path / "secrets")
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "ada.json").write_text(json.dumps(KEY))
-    settings |= {"CLOUD": "gcp", "GCP_PROJECT": "ada-taxi-412", "GCP_BUCKET": "ada-taxi-data"}
-    settings["GCP_KEY_FILE"] = "secrets/ada.json"
-    return settings
+    return settings.with_values(
+        CLOUD="gcp", GCP_PROJECT="ada-taxi-412", GCP_BUCKET="ada-taxi-data", GCP_KEY_FILE="secrets/ada.json"
+    )
 
 
-def refusal() -> str:
+def refusal(settings: Settings) -> str:
     with pytest.raises(BadInputError) as error:
-        google_cloud.require()
+        google_cloud.require(settings)
     return str(error.value)
 
 
-def test_with_emulators_nothing_of_google_is_asked_for(gcp: dict[str, str]) -> None:
-    gcp |= {"CLOUD": "emulators", "GCP_KEY_FILE": "nowhere.json"}
-    google_cloud.require()
-    unsupported.refuse_real_cloud("embedded")
-    google_cloud.copy_key()
-    google_cloud.rehearse()
-    assert cloud.settings().bucket == FlowSettings.bucket, "the emulator's, whatever Google's is called"
-    assert messages.present() == SERVICES and google_cloud.EMULATORS.is_wanted()
+def test_with_emulators_nothing_of_google_is_asked_for(gcp: Settings, tmp_path: Path) -> None:
+    emulators = gcp.with_values(CLOUD="emulators", GCP_KEY_FILE="nowhere.json")
+    (tmp_path / "secrets" / "gcp-key.json").write_text('{"type": "throw-away"}')
+    google_cloud.require(emulators)
+    google_cloud.copy_key(emulators)
+    google_cloud.require_access(Compose(emulators))
+    assert json.loads((tmp_path / "secrets" / google_cloud.KEY_IN_USE).read_text()) == {"type": "throw-away"}
 
 
-def test_a_good_key_is_copied_for_the_containers_and_the_cloud_is_named(gcp: dict[str, str], tmp_path: Path) -> None:
-    google_cloud.require()
-    google_cloud.copy_key()
-    copy = tmp_path / "secrets" / google_cloud.COPY
+def test_a_good_key_is_copied_for_the_bootstrap_and_the_cloud_is_named(gcp: Settings, tmp_path: Path) -> None:
+    google_cloud.require(gcp)
+    google_cloud.copy_key(gcp)
+    copy = tmp_path / "secrets" / google_cloud.KEY_IN_USE
     assert json.loads(copy.read_text()) == KEY and copy.stat().st_mode & 0o777 == 0o644
-    assert cloud.announcement() == "cloud: gcp, which costs money (project ada-taxi-412, bucket ada-taxi-data)"
-    told = messages.addresses({"ORION_PORT": 4200})
-    assert "https://console.cloud.google.com/bigquery?project=ada-taxi-412" in told
-    assert "the real cloud: project ada-taxi-412, bucket ada-taxi-data" in told and "no login, any project" not in told
+    announced = "cloud: gcp, which costs money (project ada-taxi-412, bucket ada-taxi-data)"
+    assert messages.real_cloud(gcp.flow_settings) == announced
+    shown = messages.addresses(gcp, {"ORION_PORT": 4200})
+    assert "https://console.cloud.google.com/bigquery?project=ada-taxi-412" in shown
+    assert (
+        "the real cloud: project ada-taxi-412, bucket ada-taxi-data" in shown and "no login, any project" not in shown
+    )
 
 
 @pytest.mark.parametrize(
@@ -89,9 +88,8 @@ def test_a_good_key_is_copied_for_the_containers_and_the_cloud_is_named(gcp: dic
         ("GCP_KEY_FILE", "secrets", ".env: GCP_KEY_FILE=secrets: lies in the checkout"),
     ],
 )
-def test_a_setting_that_cannot_be_right_is_refused(gcp: dict[str, str], name: str, value: str, message: str) -> None:
-    gcp[name] = value
-    assert refusal().startswith(message)
+def test_a_setting_that_cannot_be_right_is_refused(gcp: Settings, name: str, value: str, message: str) -> None:
+    assert refusal(gcp.with_values(**{name: value})).startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -104,39 +102,26 @@ def test_a_setting_that_cannot_be_right_is_refused(gcp: dict[str, str], name: st
         (b'{"type": "service_account", "client_email": ""}', "has no project_id, private_key, client_email, token_uri"),
     ],
 )
-def test_a_file_that_is_no_key_is_refused(gcp: dict[str, str], tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_file_that_is_no_key_is_refused(gcp: Settings, tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "secrets" / "ada.json").write_bytes(content)
-    assert refusal().startswith(f".env: GCP_KEY_FILE=secrets/ada.json: {message}")
-    assert not (tmp_path / "secrets" / google_cloud.COPY).exists()
+    assert refusal(gcp).startswith(f".env: GCP_KEY_FILE=secrets/ada.json: {message}")
+    assert not (tmp_path / "secrets" / google_cloud.KEY_IN_USE).exists()
 
 
-def test_a_key_of_another_project_is_told_of(gcp: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    gcp["GCP_PROJECT"] = "bob-taxi-7"
-    google_cloud.require()
+def test_a_key_of_another_project_is_mentioned(gcp: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+    google_cloud.require(gcp.with_values(GCP_PROJECT="bob-taxi-7"))
     assert "the key is of project ada-taxi-412, and GCP_PROJECT is bob-taxi-7" in capsys.readouterr().out
 
 
-def test_a_key_outside_the_checkout_is_taken_where_it_is(gcp: dict[str, str], tmp_path_factory: Any) -> None:
+def test_a_key_outside_the_checkout_is_read_where_it_is(gcp: Settings, tmp_path_factory: Any) -> None:
     file = tmp_path_factory.mktemp("keys") / "ada.json"
     file.write_text(json.dumps(KEY))
-    gcp["GCP_KEY_FILE"] = str(file)
-    google_cloud.require()
+    google_cloud.require(gcp.with_values(GCP_KEY_FILE=str(file)))
 
 
-def test_without_docker_google_is_refused(gcp: dict[str, str]) -> None:
-    with pytest.raises(BadInputError, match=r"^\.env: CLOUD=gcp: needs Docker, and this is RUNTIME=embedded; use CLOU"):
-        unsupported.refuse_real_cloud("embedded")
-
-
-def test_a_backup_leaves_out_what_is_google_s_and_a_restore_leaves_the_emulators_alone(gcp: dict[str, str]) -> None:
-    assert served() == {}
-    orion = {"flow_run": 1, "deployment": 2}
-    assert contents({"orion": orion, "warehouse": {}}).endswith(
-        "nothing of BigQuery and Cloud Storage: they are Google's"
-    )
-    assert [name.rpartition("_")[2] for name in stores._volumes()] == ["postgres"]
-    gcp["CLOUD"] = "emulators"
-    assert len(served()) == 2 and len(stores._volumes()) == 3
+def test_a_restore_leaves_the_emulators_alone_where_google_is_in_use(gcp: Settings) -> None:
+    assert [name.rpartition("_")[2] for name in ComposeRuntime(gcp).stores.volumes()] == ["postgres"]
+    assert len(ComposeRuntime(gcp.with_values(CLOUD="emulators")).stores.volumes()) == 3
 
 
 @pytest.mark.parametrize(
@@ -147,12 +132,12 @@ def test_a_backup_leaves_out_what_is_google_s_and_a_restore_leaves_the_emulators
     ],
 )
 def test_nothing_is_started_where_the_dry_run_fails(
-    gcp: dict[str, str], monkeypatch: pytest.MonkeyPatch, code: int, stdout: str, stderr: str, message: str
+    gcp: Settings, monkeypatch: pytest.MonkeyPatch, code: int, stdout: str, stderr: str, message: str
 ) -> None:
     done = subprocess.CompletedProcess(google_cloud.DRY_RUN, code, stdout, stderr)
-    monkeypatch.setattr(google_cloud, "_dry_run", lambda: done)
+    monkeypatch.setattr(google_cloud, "dry_run", lambda compose: done)
     with pytest.raises(CommandError) as error:
-        google_cloud.rehearse()
+        google_cloud.require_access(Compose(gcp))
     assert message in str(error.value)
 
 
@@ -162,10 +147,10 @@ def test_nothing_is_started_where_the_dry_run_fails(
 def test_at_google_no_emulator_and_no_word_of_one_is_left(tmp_path: Path) -> None:
     if not shutil.which("docker"):
         pytest.skip("Docker Compose is not installed")
-    env_file.ensure(tmp_path / ".env", ROOT / ".env.example")
+    env_file.save(env_file.filled_in(env_file.parse(env_file.EXAMPLE)), tmp_path / ".env")
     variables = {"CLOUD": "gcp", "GCP_PROJECT": "ada-taxi-412", "GCP_BUCKET": "ada-taxi-data"}
     here, there = (read_by_compose(tmp_path / ".env", **chosen) for chosen in ({"CLOUD": "emulators"}, variables))
-    assert set(here["services"]) - set(there["services"]) == set(google_cloud.EMULATORS.services)
+    assert set(here["services"]) - set(there["services"]) == set(EMULATORS.services)
     for name, service in there["services"].items():
         told = service.get("environment") or {}
         assert not [key for key in told if key.endswith("EMULATOR_HOST")], name
@@ -173,8 +158,8 @@ def test_at_google_no_emulator_and_no_word_of_one_is_left(tmp_path: Path) -> Non
             assert {key: told[key] for key in variables} == variables, name
             assert here["services"][name]["environment"].keys() >= {"STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST"}
     mounts = {volume["target"]: volume["source"] for volume in there["services"]["bootstrap"]["volumes"]}
-    assert mounts["/run/secrets/gcp-key.json"].endswith(f"/secrets/{google_cloud.COPY}")
-    holders = [name for name, service in there["services"].items() if google_cloud.COPY in json.dumps(service)]
+    assert mounts["/run/secrets/gcp-key.json"].endswith(f"/secrets/{google_cloud.KEY_IN_USE}")
+    holders = [name for name, service in there["services"].items() if google_cloud.KEY_IN_USE in json.dumps(service)]
     assert holders == ["bootstrap"], "flows get the key by its block"
 
 

@@ -1,4 +1,4 @@
-"""Waiting for the platform, with containers that only docker's words tell of."""
+"""Waiting for the platform, with containers that exist only in Docker's words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from cli.runtimes.compose import containers, readiness
-from cli.settings import env_file
 from orionbox.errors import CommandError
 
 UP, STARTING = "running\tUp 3 seconds (healthy)", "running\tUp 1 second (health: starting)"
@@ -41,14 +40,13 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
     def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
         return subprocess.CompletedProcess(command, 0, stdout=f"last words of {command[-1]}\n", stderr="")
 
-    monkeypatch.setattr(env_file, "load", lambda: {"COMPOSE_PROJECT_NAME": "box"})
-    monkeypatch.setattr(containers.subprocess, "run", run)  # type: ignore[attr-defined]
-    monkeypatch.setattr(containers, "PAUSE", 0)
+    monkeypatch.setattr(readiness.subprocess, "run", run)  # type: ignore[attr-defined]
+    monkeypatch.setattr(readiness, "PAUSE", 0)
     return expect
 
 
 def wait(timeout: float = 60, before: Sequence[str] = ()) -> None:
-    readiness.wait_until_usable(time.monotonic(), timeout, before)
+    readiness.wait_until_usable("box", time.monotonic(), timeout, before)
 
 
 def test_each_service_is_named_when_it_is_ready(looks: Looks, capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,21 +71,21 @@ def test_what_is_sick_may_recover(looks: Looks) -> None:
 
 
 def test_what_stays_sick_is_not_waited_for(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "PATIENCE", 0)
+    monkeypatch.setattr(readiness, "PATIENCE", 0)
     looks({"agent": SICK})
     with pytest.raises(CommandError, match="last words of box-agent-1"):
         wait()
 
 
 def test_what_crashes_again_and_again_is_not_waited_for(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "PATIENCE", 0)
+    monkeypatch.setattr(readiness, "PATIENCE", 0)
     looks({"orion": STARTING}, restarts=[2, 2, 3, 3])
     with pytest.raises(CommandError, match="last words of box-orion-1"):
         wait()
 
 
 def test_what_crashed_in_an_earlier_life_is(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(containers, "PATIENCE", 0)
+    monkeypatch.setattr(readiness, "PATIENCE", 0)
     starting = {"orion": STARTING}
     looks(starting, starting, starting, {"orion": UP}, restarts=[2, 2, 2, 2])
     wait()
@@ -97,3 +95,13 @@ def test_nothing_is_waited_for_for_ever(looks: Looks) -> None:
     looks({"orion": STARTING})
     with pytest.raises(CommandError, match="the platform did not start"):
         wait(timeout=0)
+
+
+def test_what_is_waited_for_is_named_after_a_while(
+    looks: Looks, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(readiness, "SILENCE", -1)
+    first = {"orion": STARTING, "gcs": UP}
+    looks(first, first, first, {"orion": UP, "gcs": UP})
+    wait()
+    assert "  waiting for orion (0 s)\n" in capsys.readouterr().out

@@ -1,0 +1,50 @@
+"""`docker compose` on this checkout's files, with the settings of one platform."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from cli import programs
+from cli.programs import ROOT
+from cli.runtimes.compose import optional_services
+from cli.settings.settings import Settings
+
+COMPOSE = ("docker", "compose")
+ALL_PROFILES = ("--profile", "*")
+"""Has Compose look at the optional services too, wanted or not."""
+
+
+@dataclass(frozen=True)
+class Compose:
+    """Calls Compose; every setting goes to it as an environment variable, which wins over its .env."""
+
+    settings: Settings
+
+    def environment(self) -> dict[str, str]:
+        """Returns what Compose's files read: the settings, the profiles of the optional services, and the checkout."""
+        profiles = ",".join(optional_services.profiles(self.settings))
+        return {**os.environ, **self.settings.values, "COMPOSE_PROFILES": profiles, "PWD": str(ROOT)}
+
+    def run(self, *arguments: str) -> int:
+        """Runs Compose on the user's terminal; returns its exit code."""
+        return programs.run(*COMPOSE, *arguments, environment=self.environment())
+
+    def output(self, *arguments: str) -> str:
+        """Returns what Compose prints; raises CommandError where it fails."""
+        return programs.output(*COMPOSE, *arguments, environment=self.environment())
+
+    def become(self, *arguments: str) -> int:
+        """Becomes Compose, which then owns the terminal."""
+        programs.replace_process([*COMPOSE, *arguments], self.environment())
+
+    def services(self, *options: str) -> dict[str, Any]:
+        """Returns the services by name, as Compose reads its files.
+
+        Args:
+            options: ALL_PROFILES for the optional services too.
+        """
+        services: dict[str, Any] = json.loads(self.output(*options, "config", "--format", "json"))["services"]
+        return services
