@@ -240,7 +240,9 @@ def overview(form: str, for_maintainers: bool = False) -> str:
     lines, width = [], max(len(form.format(one.name)) for one in COMMANDS if one.is_for_maintainers == for_maintainers)
     for group, title in GROUPS.items():
         shown = [one for one in COMMANDS if one.group == group and one.is_for_maintainers == for_maintainers]
-        lines += [f"{title}:", *(f"  {form.format(one.name):<{width}} {one.help}" for one in shown), ""] if shown else []
+        lines += (
+            [f"{title}:", *(f"  {form.format(one.name):<{width}} {one.help}" for one in shown), ""] if shown else []
+        )
     return "\n".join(lines).rstrip()
 
 
