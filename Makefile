@@ -7,9 +7,9 @@ COMMANDS := up run-etl ingest down status logs inbox doctor shell psql data back
 $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(eval unexport $(name))))
 
 help:
-	@./orionbox help --make
+	@sh cli/doctor/doctor.sh && ./orionbox help --make
 $(COMMANDS):
-	@./orionbox $@ --make
+	@sh cli/doctor/doctor.sh && ./orionbox $@ --make
 
 include dev/dev.mk
 

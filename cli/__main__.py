@@ -61,6 +61,8 @@ class Call:
 
 
 def _up(call: Call) -> int:
+    if not checks.is_ready_for_start(call.settings):
+        return 1
     call.runtime.up()
     return 0
 
@@ -97,7 +99,6 @@ COMMANDS: Mapping[str, Callable[[Call], int]] = {
         call.runtime, call.options.service, call.options.tail, follow=not call.options.no_follow
     ),
     "inbox": lambda call: inbox.show(call.runtime),
-    "doctor": lambda call: checks.doctor(call.settings, call.wanted_runtime, call.options.quick),
     "shell": lambda call: call.runtime.shell(),
     "psql": lambda call: call.runtime.psql(call.options.sql),
     "data": lambda call: taxi_files.fill(call.options.from_, lambda: call.months, lambda: call.runtime),
@@ -137,7 +138,10 @@ def _run(arguments: Sequence[str]) -> int:
         return develop.run(found)
     if getattr(found, "task_runner", ""):
         typed["TASK_RUNNER"] = found.task_runner
-    call = Call(found, Settings.read(typed), found.runtime or typed.get("RUNTIME", ""))
+    runtime = found.runtime or typed.get("RUNTIME", "")
+    if found.command == "doctor":  # it reads the settings itself: they may be what is wrong
+        return checks.doctor(typed, runtime, found.quick)
+    call = Call(found, Settings.read(typed), runtime)
     if hasattr(found, "months") and not getattr(found, "from_", ""):
         _ = call.months  # what is typed wrong is refused before anything else
     return COMMANDS[found.command](call)

@@ -1,0 +1,408 @@
+"""`./orionbox doctor`, line by line, on machines that answer as the test says."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from cli.doctor import checks, docker
+from cli.doctor.machine import Answer, Machine
+from cli.runtimes.compose import google_cloud
+from cli.runtimes.compose.compose import Compose
+from tests.conftest import ROOT
+
+INFO = "20.10.24|Debian GNU/Linux 12|8000000000|[name=apparmor]\n"
+HEALTHY = {
+    "sh": "",
+    "git log": "1700000000\n",
+    "docker info": INFO,
+    "docker compose version": "2.26.1-4\n",
+    "docker buildx version": "github.com/docker/buildx 0.13.1 x\n",
+    "docker image inspect": "[]",
+    "docker ps": "",
+    "ss": "",
+}
+NOT_BUILT = Answer(False, "No such image")
+
+
+@dataclass(frozen=True)
+class FakeMachine(Machine):
+    """One that has these programs, and ports in use; each program answers to its first words."""
+
+    answers: dict[str, str | Answer] = field(default_factory=dict)
+    used_ports: frozenset[int] = frozenset()
+    disk_mb: int = 50_000
+    python_version = "3.11"
+
+    def has(self, program: str) -> bool:
+        return any(words.split()[0] == program for words in self.answers)
+
+    def ask(self, *command: str, seconds: float = 20) -> Answer:
+        text = " ".join(command)
+        known = [words for words in self.answers if f"{text} ".startswith(f"{words} ")]
+        answer = self.answers[max(known, key=len)] if known else Answer(False, "")
+        return answer if isinstance(answer, Answer) else Answer(True, answer)
+
+    def now(self) -> float:
+        return 1_800_000_000
+
+    def free_disk_mb(self) -> int:
+        return self.disk_mb
+
+    def is_port_free(self, port: int) -> bool:
+        return port not in self.used_ports
+
+    def but(self, **answers: str | Answer | None) -> FakeMachine:
+        """The same machine with other answers, by the command with `_` for the space; without those that are None."""
+        changed = {**self.answers, **{name.replace("_", " "): answer for name, answer in answers.items()}}
+        return replace(self, answers={name: answer for name, answer in changed.items() if answer is not None})
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> FakeMachine:
+    """One on which nothing is wrong."""
+    shutil.copy(ROOT / ".env.example", tmp_path)
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable: 4000000 kB\n")
+    return FakeMachine(tmp_path, tmp_path / "proc", tmp_path / "site", {}, dict(HEALTHY))
+
+
+Doctor = Callable[..., list[str]]
+
+
+@pytest.fixture
+def doctor(capsys: pytest.CaptureFixture[str]) -> Doctor:
+    """Runs it; returns its lines, and at the end its exit code."""
+
+    def run(machine: Machine, quick: bool = False, runtime: str = "") -> list[str]:
+        code = checks.doctor(machine.variables, runtime, quick, machine)
+        return [*capsys.readouterr().out.splitlines(), f"exit {code}"]
+
+    return run
+
+
+@pytest.fixture
+def line(doctor: Doctor) -> Callable[..., str]:
+    """Runs it; returns the one line about a subject."""
+
+    def find(machine: Machine, subject: str, **options: str) -> str:
+        (found,) = [line for line in doctor(machine, **options) if line[6:].startswith(subject)]
+        return found
+
+    return find
+
+
+Line = Callable[..., str]
+
+
+def test_where_nothing_is_wrong_every_line_is_ok(machine: FakeMachine, doctor: Doctor) -> None:
+    *lines, code = doctor(machine)
+    assert [line for line in lines if not line.startswith("ok ")] == [] and code == "exit 0"
+    subjects = "checkout python3 settings engine compose buildx images ports ca gcp memory disk clock"
+    assert [line.split()[1] for line in lines] == subjects.split()
+
+
+def test_the_quick_checks_print_nothing_where_nothing_is_wrong_and_ask_no_engine(
+    machine: FakeMachine, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker, "check_engine", lambda *arguments: pytest.fail("the engine was asked"))
+    assert doctor(machine, quick=True) == ["exit 0"]
+    assert doctor(replace(machine, disk_mb=300), quick=True)[0].startswith("fail  disk ")
+
+
+def test_wrong_settings_are_a_line_and_the_other_checks_go_on(machine: FakeMachine, doctor: Doctor) -> None:
+    (machine.root / ".env").write_text("ORIONPORT=4300\n")
+    *lines, code = doctor(machine)
+    assert "fail  settings        unknown setting ORIONPORT in .env (did you mean ORION_PORT?)" in lines
+    assert len(lines) == 13 and code == "exit 1"
+    (machine.root / ".env").write_text("ORION_PORT=none\n")
+    assert "fail  settings        .env: ORION_PORT=none: not a port; fix: use a number" in "\n".join(doctor(machine))
+
+
+def test_windows_line_endings_in_the_checkout_are_passed_on_from_the_shell(machine: FakeMachine, line: Line) -> None:
+    told = "fail  checkout        Makefile has Windows line endings; fix: git config\n"
+    assert line(machine.but(sh=Answer(False, told)), "checkout") == told.strip()
+
+
+def test_without_docker_the_platform_still_runs(machine: FakeMachine, doctor: Doctor, line: Line) -> None:
+    bare = replace(machine, answers={"sh": ""})
+    found = line(bare, "engine")
+    assert found.startswith("warn  engine          there is no docker command") and "sudo make engine" in found
+    assert doctor(bare)[-1] == "exit 0"
+    assert line(bare, "engine", runtime="compose").startswith("fail ")
+
+
+def test_for_the_embedded_runtime_docker_is_not_asked(machine: FakeMachine, doctor: Doctor, line: Line) -> None:
+    broken = machine.but(docker_info=Answer(False, "permission denied"))
+    assert line(broken, "engine", runtime="embedded").startswith("ok    engine          none is needed")
+    assert doctor(broken, runtime="embedded")[-1] == "exit 0"
+
+
+@pytest.mark.parametrize(
+    ("info", "text", "fix"),
+    [
+        (Answer(False, "permission denied while trying"), "you may not use it", "usermod -aG docker"),
+        (Answer(False, "Is the docker daemon running?"), "no engine answers", "sudo make engine"),
+        (INFO.replace("apparmor", "rootless"), "is rootless", "docker context use default"),
+        ("|||\n", "no engine answers", "sudo make engine"),
+    ],
+)
+def test_an_engine_that_cannot_be_used_says_why(
+    machine: FakeMachine, doctor: Doctor, line: Line, info: str | Answer, text: str, fix: str
+) -> None:
+    broken = machine.but(docker_info=info)
+    found = line(broken, "engine")
+    assert found.startswith("fail ") and text in found and fix in found.split("; fix: ")[1]
+    assert doctor(broken)[-1] == "exit 1"
+
+
+def test_an_engine_whose_info_hides_why_it_failed_is_asked_for_its_version(machine: FakeMachine, line: Line) -> None:
+    broken = machine.but(docker_info=Answer(False, "template"), docker_version=Answer(False, "Got permission denied"))
+    assert "you may not use it" in line(broken, "engine")
+
+
+def test_an_engine_on_another_machine_is_refused(machine: FakeMachine, line: Line) -> None:
+    found = line(replace(machine, variables={"DOCKER_HOST": "tcp://10.0.0.1:2375"}), "engine")
+    assert "is another machine" in found and "unset DOCKER_HOST" in found
+
+
+@pytest.mark.parametrize(
+    ("plugin", "answer", "text"),
+    [
+        ("compose", "v2.3.1\n", "fail  compose         2.3.1; 2.20 or newer is needed; fix: Debian, Ubuntu: sudo make"),
+        ("compose", Answer(False, ""), "fail  compose         is missing; 2.20 or newer is needed; fix: Debian"),
+        ("compose", "2.100.0-desktop.1\n", "ok    compose         2.100.0-desktop.1"),
+        (
+            "buildx",
+            Answer(False, ""),
+            "warn  buildx          is missing; Docker 23 and newer build with it",
+        ),
+    ],
+)
+def test_a_plugin_that_is_old_or_missing_is_named(
+    machine: FakeMachine, line: Line, plugin: str, answer: str | Answer, text: str
+) -> None:
+    assert line(machine.but(**{f"docker_{plugin}_version": answer}), plugin).startswith(text)
+
+
+def not_built(machine: FakeMachine, **answers: str | Answer | None) -> FakeMachine:
+    """The machine before the first build, with the base images there."""
+    missing = {"docker_image_inspect_orionbox/flows:" + tag_of_this_checkout(): NOT_BUILT}
+    return machine.but(**{**missing, **answers})
+
+
+def tag_of_this_checkout() -> str:
+    return (ROOT / "compose/versions.env").read_text().partition("ORIONBOX_TAG=")[2].split()[0]
+
+
+@pytest.mark.parametrize(
+    ("image", "manifest", "text"),
+    [
+        ("[]", Answer(False, ""), "ok    registry        debian:bookworm-slim is on this machine"),
+        (NOT_BUILT, "{}", "ok    registry        debian:bookworm-slim can be pulled"),
+        (NOT_BUILT, Answer(False, "x509: unknown authority"), "(its certificate is not trusted); fix: connect"),
+        (NOT_BUILT, Answer(False, ""), "(no answer in time); fix: connect"),
+    ],
+)
+def test_before_the_build_the_base_images_are_looked_for(
+    machine: FakeMachine, doctor: Doctor, image: str | Answer, manifest: str | Answer, text: str
+) -> None:
+    new = not_built(machine, **{"docker_image_inspect": image, "docker_manifest_inspect": manifest})
+    found = [each for each in doctor(new) if " registry " in each]
+    assert len(found) == 2 and text in found[0]
+    if "fix" in text:
+        assert "docker save debian:bookworm-slim | gzip" in found[0] and found[0].startswith("fail ")
+        with_apt = [each for each in doctor(new.but(**{"apt-get": ""})) if " registry " in each]
+        assert [each[:4] for each in with_apt] == ["warn", "warn"]
+
+
+@pytest.mark.parametrize(
+    ("pip", "index", "state", "text"),
+    [
+        ("pip 24.0", "uv (0.13)", "ok ", "answers"),
+        ("pip 24.0", Answer(False, "CERTIFICATE_VERIFY_FAILED"), "fail", "infra/certs/"),
+        ("pip 24.0", Answer(False, "no route to host"), "fail", "PIP_INDEX_URL"),
+        (Answer(False, "No module named pip"), Answer(False, ""), "warn", "python3 has no pip"),
+    ],
+)
+def test_before_the_build_the_package_index_is_asked(
+    machine: FakeMachine, line: Line, pip: str | Answer, index: str | Answer, state: str, text: str
+) -> None:
+    new = not_built(machine, **{"python3_-m_pip_--version": pip, "python3_-m_pip_index": index})
+    found = line(new, "package index")
+    assert found.startswith(state) and text in found
+
+
+def test_a_port_s_user_is_named_and_a_free_port(machine: FakeMachine, line: Line) -> None:
+    listeners = (
+        'LISTEN 0 128 127.0.0.1:15432 0.0.0.0:* users:(("other",pid=6,fd=5))\n'
+        'LISTEN 0 128 127.0.0.1:5432 0.0.0.0:* users:(("postgres",pid=7,fd=5))\n'
+    )
+    busy = replace(machine.but(ss=listeners), used_ports=frozenset({5432, 5433}))
+    assert line(busy, "port 5432") == (
+        "warn  port 5432       is in use by postgres; fix: nothing to do: make up takes the next free one; "
+        "or set POSTGRES_PORT=5434 in .env"
+    )
+
+
+def test_a_port_that_a_container_holds_names_it_and_our_own_is_fine(machine: FakeMachine, line: Line) -> None:
+    busy = replace(machine, used_ports=frozenset({8080}))
+    assert "is in use by container shop-web-1" in line(busy.but(docker_ps="shop|shop-web-1\n"), "port 8080")
+    assert line(busy.but(docker_ps="orionbox|orionbox-pgadmin-1\n"), "ports").startswith("ok ")
+
+
+@pytest.mark.parametrize(
+    ("lsof", "owner"),
+    [("COMMAND\npython3 7 me 3u IPv4 1 0t0 TCP 127.0.0.1:4200 (LISTEN)\n", "python3"), (None, "another program")],
+)
+def test_a_port_s_user_is_found_without_ss_too(machine: FakeMachine, line: Line, lsof: str | None, owner: str) -> None:
+    busy = replace(machine.but(ss=None, lsof=lsof), used_ports=frozenset({4200}))
+    assert f"is in use by {owner};" in line(busy, "port 4200")
+
+
+def memory(machine: FakeMachine, megabytes: int) -> None:
+    (machine.proc / "meminfo").write_text(f"MemAvailable: {megabytes}000 kB\n")
+
+
+def test_too_little_memory_is_a_warning_and_never_a_failure(machine: FakeMachine, doctor: Doctor, line: Line) -> None:
+    memory(machine, 1500)
+    assert line(machine, "memory") == (
+        "warn  memory          1500 MB free, about 1900 MB needed: the platform may be slow; fix: close other programs"
+    )
+    assert doctor(machine, quick=True)[-1] == "exit 0"
+
+
+def test_memory_that_cannot_be_measured_is_said(machine: FakeMachine, doctor: Doctor, line: Line) -> None:
+    (machine.proc / "meminfo").unlink()
+    assert "about 1900 MB" in line(machine.but(docker=None), "memory")
+    assert doctor(machine, quick=True) == ["exit 0"]
+
+
+def test_dask_needs_more_memory_and_a_running_platform_less(machine: FakeMachine, line: Line) -> None:
+    memory(machine, 100)
+    (machine.root / ".env").write_text("ENGINE=dask\nWORKERS=4\n")
+    assert "about 3400 MB needed" in line(machine, "memory")
+    assert "about 600 MB needed" in line(replace(machine, used_ports=frozenset({4280})), "memory")
+
+
+def test_in_docker_desktop_the_memory_of_its_own_machine_counts(machine: FakeMachine, line: Line) -> None:
+    desktop = machine.but(docker_info="27.1|Docker Desktop|1500000000|[]\n")
+    assert line(desktop, "engine") == "ok    engine          Docker Desktop, Docker 27.1"
+    found = line(desktop, "memory")
+    assert "Docker's virtual machine has 1500 MB" in found and "Settings, Resources, Memory" in found
+
+
+@pytest.mark.parametrize(("megabytes", "state"), [(50_000, "ok "), (1_500, "warn"), (300, "fail")])
+def test_a_disk_that_is_nearly_full_is_reported(machine: FakeMachine, line: Line, megabytes: int, state: str) -> None:
+    assert line(replace(machine, disk_mb=megabytes), "disk").startswith(state)
+
+
+def test_images_that_are_not_built_yet_need_disk_too(machine: FakeMachine, line: Line) -> None:
+    assert "about 10000 MB needed" in line(replace(not_built(machine), disk_mb=5_000), "disk")
+
+
+def test_a_clock_that_is_slow_by_years_is_seen(machine: FakeMachine, line: Line) -> None:
+    found = line(machine.but(git_log="4102444800\n"), "clock")
+    assert found.startswith("fail ") and "timedatectl" in found
+    assert line(machine.but(git_log=Answer(False, "not a git repository")), "clock").startswith("ok ")
+
+
+def test_certificates_are_checked(machine: FakeMachine, doctor: Doctor, line: Line) -> None:
+    folder = machine.root / "infra/certs"
+    folder.mkdir(parents=True)
+    (folder / "proxy.crt").write_bytes(b"\x30\x82")
+    assert "infra/certs/proxy.crt is not a PEM certificate; fix: openssl x509" in line(machine, "ca")
+    (folder / "proxy.crt").write_text("-----BEGIN CERTIFICATE-----\n")
+    assert "has expired" in line(machine.but(openssl=Answer(False, "")), "ca")
+    assert line(machine.but(openssl=""), "ca").startswith("ok    ca              1 certificates")
+
+
+ADA = {
+    "type": "service_account",
+    "project_id": "ada-1",
+    "private_key": "-----BEGIN",
+    "client_email": "ada@example.org",
+    "token_uri": "https://example.org",
+}
+
+
+def in_the_cloud(machine: FakeMachine, key: dict[str, str] | None) -> FakeMachine:
+    """The machine with CLOUD=gcp and that key."""
+    file = machine.root / "ada.json"
+    if key is not None:
+        file.write_text(json.dumps(key))
+    variables = {"CLOUD": "gcp", "GCP_PROJECT": "ada-1", "GCP_BUCKET": "ada-taxi", "GCP_KEY_FILE": str(file)}
+    return replace(machine, variables=variables)
+
+
+def test_with_emulators_no_key_is_needed(machine: FakeMachine, line: Line) -> None:
+    assert line(machine, "gcp key") == (
+        "ok    gcp key         none is needed: Cloud Storage and BigQuery are emulated (CLOUD=emulators)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "state", "text"),
+    [
+        (ADA, "ok ", "of project ada-1"),
+        (ADA | {"project_id": "bob-1"}, "warn", "is of project bob-1, and GCP_PROJECT is ada-1; fix: nothing to do if"),
+        (ADA | {"type": "authorized_user"}, "fail", "says type authorized_user"),
+        ({"type": "service_account"}, "fail", "has no project_id, private_key"),
+        (None, "fail", "there is no such file; fix: put the key of your service account there"),
+    ],
+)
+def test_the_key_is_checked_as_the_commands_check_it(
+    machine: FakeMachine, doctor: Doctor, line: Line, key: dict[str, str] | None, state: str, text: str
+) -> None:
+    cloud = in_the_cloud(machine, key)
+    found = line(cloud, "gcp key")
+    assert found.startswith(state) and text in found
+    *lines, code = doctor(cloud)
+    assert any("gcp account" in each for each in lines) is (state != "fail")
+    assert code == f"exit {int(state == 'fail')}"
+
+
+def test_before_the_build_google_is_not_asked_and_that_is_said(machine: FakeMachine, line: Line) -> None:
+    assert line(not_built(in_the_cloud(machine, ADA)), "gcp account") == (
+        "warn  gcp account     bucket, datasets and roles cannot be checked before the images are built; "
+        "fix: make up, which builds them and checks before it starts anything"
+    )
+
+
+def test_what_google_says_is_passed_on_line_by_line(
+    machine: FakeMachine, line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (machine.root / ".env").write_text("")
+    (machine.root / "secrets").mkdir()
+    (machine.root / "secrets/ca-bundle.crt").write_text("")
+    cloud, copied = in_the_cloud(machine, ADA), list[str]()
+    monkeypatch.setattr(google_cloud, "copy_key", lambda settings: copied.append(settings["GCP_PROJECT"]))
+
+    def answer(stdout: str, stderr: str = "") -> None:
+        def dry_run(compose: Compose) -> subprocess.CompletedProcess[str]:
+            return subprocess.CompletedProcess([], 1, stdout, stderr)
+
+        monkeypatch.setattr(google_cloud, "dry_run", dry_run)
+
+    answer("a line of Compose\nok\tgcp account\tada\t\nfail\tgcp bucket\tthere is none\tgcloud x\n")
+    assert line(cloud, "gcp account") == "ok    gcp account     ada"
+    assert line(cloud, "gcp bucket") == "fail  gcp bucket      there is none; fix: gcloud x"
+    answer("", "no such container")
+    expected = "fail  gcp account     Google could not be asked (no such container); fix: make up"
+    assert line(cloud, "gcp account").startswith(expected)
+    assert set(copied) == {"ada-1"}
+
+
+def test_the_machine_itself_answers(tmp_path: Path) -> None:
+    here = Machine(tmp_path, variables={})
+    assert here.has("sh") and not here.has("no-such-program")
+    assert here.ask("sh", "-c", "echo yes") == Answer(True, "yes\n")
+    assert here.ask("sh", "-c", "echo no >&2; exit 3") == Answer(False, "no\n")
+    assert here.ask("no-such-program") == Answer(False, "") == here.ask("sleep", "9", seconds=0.01)
+    assert here.free_disk_mb() > 0 and here.now() > 1_700_000_000 and here.python_version.startswith("3.")
