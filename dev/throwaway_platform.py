@@ -21,7 +21,7 @@ from cli.runtimes.compose import engine
 from cli.settings import env_file
 from dev import throwaway_platform
 from orionbox.errors import CommandError
-from orionbox.orion.cli_client import Orion
+from orionbox.orion.client import Orion
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import pytest
 from cli.bundle.checkout_copy import copy_of_the_tree
 from cli.settings import env_file
 from dev.throwaway_platform import identity, plain_environment
-from orionbox.orion.cli_client import Orion
+from orionbox.orion.client import Orion
 from orionbox.orion.states import ENDED
 
 ROOT = Path(__file__).resolve().parent.parent

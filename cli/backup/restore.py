@@ -16,7 +16,7 @@ from cli.runtimes.choose import STORES
 from cli.runtimes.runtime import Runtime, Stores
 from orionbox.errors import CommandError
 from orionbox.orion import names
-from orionbox.orion.cli_client import Orion
+from orionbox.orion.client import Orion
 
 CRASHED = {
     "type": "CRASHED",

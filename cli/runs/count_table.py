@@ -1,4 +1,4 @@
-"""The count table of a run."""
+"""The count table of a run: rows by month and store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from orionbox.runs.report import STORES
 
 
 def count_table(months: list[dict[str, Any]]) -> str:
-    """Rows by month and store, with a sum, as text."""
+    """Returns the rows by month and store, with a total, as text."""
     rows: list[tuple[str, ...]] = [("month", "data", "source file", "parquet", "BigQuery", "Postgres")]
     for month in months:
         name = f"{month['color']} {month['year']}-{month['month']:02}"

@@ -1,46 +1,121 @@
-"""Follows a run live, in the terminal, to its end."""
+"""Follows a run live in the terminal to its end, also while Orion does not answer for a while."""
 
 from __future__ import annotations
 
 import re
+import sys
 import time
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import NoReturn
 
 from cli.programs import say
 from cli.runs.progress_bars import Bars
-from orionbox.orion.cli_client import Orion
+from orionbox.errors import CommandError
+from orionbox.orion.client import Json, NoAnswerError, Orion, Retries
 from orionbox.orion.states import ENDED
 
 POLL_SECONDS = 0.5
-PATIENCE_SECONDS = 120
+AGENT_SECONDS = 120
 """How long a run may wait for the agent before that is reported."""
+SILENCE_SECONDS, LONGEST_SILENCE = 10, 600
+"""How long Orion may be silent before that is reported, and before the command gives up."""
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
 INFO = 20
 HOUSEKEEPING = re.compile(
     r"(Created|Submitted) (task|subflow) run|Getting bucket|Uploading blob|Finished in state Completed\(\)$"
 )
-"""What Prefect says of each task's way; Orion's page has it, here it would hide what the tasks say themselves."""
+"""What Prefect logs about each task. Orion's page has it; here it would hide what the tasks log themselves."""
 
 
-def _follow(client: Orion, run_id: str) -> dict[str, Any]:
-    """Prints the run's logs as they come, each with its seconds since the run was asked for, until it has ended."""
+class Silence:
+    """Reports that Orion does not answer, ever more rarely, and that it answers again.
+
+    Args:
+        report: takes a line of text.
+        first: seconds of silence before the first report.
+    """
+
+    def __init__(self, report: Callable[[str], None], first: float = SILENCE_SECONDS) -> None:
+        self._report, self._first, self._next = report, first, first
+
+    def lasts(self, seconds: float) -> None:
+        """Takes the seconds since Orion's last answer."""
+        if seconds >= self._next:
+            self._report(f"Orion has not answered for {seconds:.0f} s; still waiting")
+            self._next = 2 * seconds
+
+    def ends(self) -> None:
+        """Is called when Orion answers again."""
+        if self._next > self._first:
+            self._report("Orion answers again")
+        self._next = self._first
+
+
+def patient_orion(url: str, bars: Bars) -> Orion:
+    """Returns a client that repeats its calls for ten minutes, and prints above the bars that it waits."""
+    silence = Silence(bars.say)
+    return Orion(url, Retries(LONGEST_SILENCE, on_silence=silence.lasts, on_answer=silence.ends))
+
+
+def follow(orion: Orion, run_id: str, bars: Bars) -> Json:
+    """Follows the run; returns it when it has ended.
+
+    Raises:
+        CommandError: Orion has been silent for too long, or does not know the run.
+        SystemExit: the user pressed Ctrl-C.
+    """
+    try:
+        return _print_until_ended(orion, run_id, bars)
+    except NoAnswerError as error:
+        text = f"{error.text}, so this command stops waiting; the run itself was not stopped"
+        fix = f"look at the services with: make status; when Orion is back, look at the run: {orion.run_url(run_id)}"
+        raise CommandError(text, fix) from error
+    except KeyboardInterrupt:
+        bars.clear()
+        _leave(orion, run_id)
+    finally:
+        bars.clear()
+
+
+def _print_until_ended(orion: Orion, run_id: str, bars: Bars) -> Json:
+    """Prints each log line with the seconds since the run was created."""
     seen: set[str] = set()
-    start, warned, bars = time.monotonic(), False, Bars()
+    start, is_reported = time.monotonic(), False
     while True:
-        run = client.run(run_id)
-        begun = _seconds(run["created"])
-        news = [log for log in client.logs(run_id, seen) if log[1] > INFO or not HOUSEKEEPING.match(log[2])]
-        bars.print([(f"{_seconds(moment) - begun:6.1f} s  ", message) for moment, _, message in news])
+        run = orion.run(run_id)
+        created = _seconds(run["created"])
+        lines = [log for log in orion.logs(run_id, seen) if log[1] > INFO or not HOUSEKEEPING.match(log[2])]
+        bars.print([(f"{_seconds(moment) - created:6.1f} s  ", message) for moment, _, message in lines])
         if run["state_type"] in ENDED:
-            bars.clear()
             return run
-        if not warned and run["state_type"] in ("SCHEDULED", "PENDING") and time.monotonic() - start > PATIENCE_SECONDS:
-            warned = True
-            bars.clear()
-            say(f"still {run['state_name']} after {PATIENCE_SECONDS} s; look at the agent: make logs SERVICE=agent")
+        is_waiting = run["state_type"] in ("SCHEDULED", "PENDING") and time.monotonic() - start > AGENT_SECONDS
+        if is_waiting and not is_reported:
+            is_reported = True
+            bars.say(f"still {run['state_name']} after {AGENT_SECONDS} s; look at it with: make logs SERVICE=agent")
         time.sleep(POLL_SECONDS)
 
 
+def _leave(orion: Orion, run_id: str) -> NoReturn:
+    """Tells the user where the run goes on, and on a terminal offers to cancel it; ends this process."""
+    say(f"\nThe run goes on: {orion.run_url(run_id)}")
+    try:
+        if sys.stdin.isatty() and input("Cancel it? [y/N] ").strip().lower() == "y":
+            say(_cancel(orion, run_id))
+    except (KeyboardInterrupt, EOFError):
+        say("\nNot cancelled.")
+    sys.exit(INTERRUPTED)
+
+
+def _cancel(orion: Orion, run_id: str) -> str:
+    """Cancels the run; returns a line that says what became of it."""
+    state = orion.cancel_run(run_id)
+    if state == "CANCELLING":
+        return "The agent is stopping the run."
+    return "Cancelled." if state == "CANCELLED" else f"Not cancelled: the run is {state.capitalize()} already."
+
+
 def _seconds(moment: str) -> float:
-    """A moment in Orion's words, in seconds since 1970."""
+    """Converts a time of Orion's to seconds since 1970."""
     return datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()

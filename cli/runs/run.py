@@ -1,91 +1,106 @@
-"""The platform's jobs, run through Orion and the agent and followed live: `run-etl` and `ingest`."""
+"""The jobs of the platform, `run-etl` and `ingest`: started in Orion, run by the agent, followed live."""
 
 from __future__ import annotations
 
 import json
 import re
 import time
-from typing import Any
+from http.client import HTTPException
+from typing import NamedTuple
 from urllib.request import urlopen
 
 from cli import taxi_files
 from cli.programs import ROOT, say
 from cli.runs.count_table import count_table
-from cli.runs.follow import _follow
-from cli.runtimes.compose import dask
-from cli.runtimes.runtime import Runtime
-from cli.settings import settings
+from cli.runs.follow import follow, patient_orion
+from cli.runs.progress_bars import Bars
+from cli.runtimes.runtime import Runtime, orion_url, start_url
 from orionbox.errors import CommandError
 from orionbox.files import write
-from orionbox.orion.cli_client import Orion
+from orionbox.orion.client import Json
 from orionbox.runs.report import ARTIFACT_KEY, page_name, unflatten
 from orionbox.trips.months import TripFile
 
 PAGE_TIMEOUT = 60
 """Seconds for the run's page, which takes one or two."""
-REPORT = ROOT / "reports" / "last-run.json"
+REPORTS = ROOT / "reports"
 
 
-def run_etl(runtime: Runtime) -> int:
-    """Runs the main job, prints its counts, writes reports/last-run.json; 0 if it is completed."""
-    files = taxi_files.wanted_files()
-    client, run, seconds = _run(runtime, f"etl/{dask.deployment(runtime.INFRASTRUCTURE)}", files)
-    months = [unflatten(row) for row in client.table_artifact(run["id"], ARTIFACT_KEY)]
-    _write_report(runtime.NAME, client, run, seconds, months)
-    if months:
-        say(f"\n{count_table(months)}\n")
-        _keep_page(runtime.start_url(), page_name(run["name"], run["id"]))
-    return _verdict(client, run, seconds)
+class EndedRun(NamedTuple):
+    """A run that has ended."""
+
+    orion: Json
+    """The flow run as Orion describes it."""
+    url: str
+    seconds: float
+    months: list[Json]
+    """What the main job has counted, month by month."""
 
 
-def ingest(runtime: Runtime) -> int:
-    """Runs the job that loads CSV files straight into Postgres; 0 if it is completed."""
-    files = taxi_files.wanted_files()
-    return _verdict(*_run(runtime, f"ingest-data/{runtime.INFRASTRUCTURE}", files))
+def run_etl(files: list[TripFile], runtime: Runtime) -> int:
+    """Runs the main job, prints its counts, and writes reports/last-run.json; returns 0 if it has completed."""
+    where = "dask" if runtime.settings.task_runner == "dask" else runtime.infrastructure
+    run = _run(f"etl/{where}", files, runtime)
+    _write_report(run, runtime)
+    if run.months:
+        say(f"\n{count_table(run.months)}\n")
+        _save_page(start_url(runtime.settings), page_name(run.orion["name"], run.orion["id"]))
+    return _verdict(run)
 
 
-def _run(runtime: Runtime, deployment: str, files: list[TripFile]) -> tuple[Orion, dict[str, Any], float]:
+def ingest(files: list[TripFile], runtime: Runtime) -> int:
+    """Runs the job that loads CSV files straight into Postgres; returns 0 if it has completed."""
+    return _verdict(_run(f"ingest-data/{runtime.infrastructure}", files, runtime))
+
+
+def _run(deployment: str, files: list[TripFile], runtime: Runtime) -> EndedRun:
+    """Starts the platform where it is not running, then the job, and follows it to its end."""
     runtime.ensure_up()
     taxi_files.ensure(files, runtime)
-    client = Orion(runtime.orion_url())
-    start = time.monotonic()
+    bars = Bars()
+    orion, start = patient_orion(orion_url(runtime.settings), bars), time.monotonic()
     parameters = {"color": files[0].color, "year": files[0].year, "months": [trips.month for trips in files]}
-    run_id = client.start_run(deployment, parameters)
-    say(f"\n{deployment} {parameters}\n{client.run_url(run_id)}\n")
-    run = _follow(client, run_id)
-    return client, run, time.monotonic() - start
+    run_id = orion.start_run(deployment, parameters)
+    say(f"\n{deployment} {parameters}\n{orion.run_url(run_id)}\n")
+    run = follow(orion, run_id, bars)
+    seconds = time.monotonic() - start
+    months = [unflatten(row) for row in orion.table_artifact(run_id, ARTIFACT_KEY)]
+    return EndedRun(run, orion.run_url(run_id), seconds, months)
 
 
-def _write_report(
-    runtime: str, client: Orion, run: dict[str, Any], seconds: float, months: list[dict[str, Any]]
-) -> None:
+def _write_report(run: EndedRun, runtime: Runtime) -> None:
     report = {
-        "runtime": runtime,
-        "cloud": settings.settings().cloud,
-        "flow_run_id": run["id"],
-        "state": run["state_name"],
-        "url": client.run_url(run["id"]),
-        "seconds": round(seconds, 2),
-        "months": months,
+        "runtime": runtime.name,
+        "cloud": runtime.settings.flow_settings.cloud,
+        "flow_run_id": run.orion["id"],
+        "state": run.orion["state_name"],
+        "url": run.url,
+        "seconds": round(run.seconds, 2),
+        "months": run.months,
     }
-    write(REPORT, json.dumps(report, indent=2) + "\n")
+    write(REPORTS / "last-run.json", json.dumps(report, indent=2) + "\n")
 
 
-def _keep_page(start_page: str, name: str) -> None:
-    """Writes the run's page to reports/. Where that fails, the run is no worse for it."""
-    url = f"{start_page}/reports/{name}"
+def _save_page(start_page: str, name: str) -> None:
+    """Writes the run's page to reports/. A failure is reported and does not change the run's result."""
+    link = f"{start_page.replace('//127.0.0.1', '//localhost')}/reports/{name}"
     try:
-        with urlopen(url, timeout=PAGE_TIMEOUT) as response:
-            write(REPORT.with_name(name), response.read().decode())
-    except OSError as error:
-        say(f"report: could not be made ({error}); try again in a browser: {url}")
+        with urlopen(f"{start_page}/reports/{name}", timeout=PAGE_TIMEOUT) as response:
+            write(REPORTS / name, response.read().decode())
+    except (OSError, HTTPException) as error:
+        say(f"report: could not be made ({error}); try again in a browser: {link}")
     else:
-        say(f"report: reports/{name}, {url}\n")
+        say(f"report: reports/{name}, {link}\n")
 
 
-def _verdict(client: Orion, run: dict[str, Any], seconds: float) -> int:
-    say(f"{run['state_name']} after {seconds:.1f} s: {client.run_url(run['id'])}")
-    if run["state_type"] == "COMPLETED":
+def _verdict(run: EndedRun) -> int:
+    """Prints how the run has ended.
+
+    Raises:
+        CommandError: it has not completed; the text is the run's own message.
+    """
+    say(f"{run.orion['state_name']} after {run.seconds:.1f} s: {run.url}")
+    if run.orion["state_type"] == "COMPLETED":
         return 0
-    message = run["state"].get("message") or "Orion has no message; see the log above"
+    message = run.orion["state"].get("message") or "Orion has no message; see the log above"
     raise CommandError(re.sub(r"^Flow run encountered an exception\. \w+: ", "", message))

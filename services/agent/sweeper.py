@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orionbox.flow_settings import FlowSettings
-from orionbox.orion.client import Api, Json
+from orionbox.orion.client import ONE_TRY, Json, JsonApi, Orion
 from orionbox.orion.states import ACTIVE, ENDED
 from orionbox.stores.staging_tables import run_of
 from services.agent.lock import living
@@ -35,16 +35,16 @@ class Sweeper:
     """What is swept, and how; one for a platform."""
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
-        self.orion = Api(environment["PREFECT_API_URL"])
+        self.orion = Orion(environment["PREFECT_API_URL"], ONE_TRY)
         host = environment.get("DOCKER_HOST", "")
-        self.docker = Api(host.replace("tcp://", "http://")) if host.startswith("tcp://") else None
+        self.docker = JsonApi(host.replace("tcp://", "http://")) if host.startswith("tcp://") else None
         self.agent_lock = Path(environment["AGENT_LOCK"])
         self.agent_host = environment.get("AGENT_HOST", "")
         settings = FlowSettings.from_environment(environment)
         # Google answers nobody without a key, and this has none: there the bootstrap looks
         emulator = environment.get("BIGQUERY_EMULATOR_HOST")
         dataset = f"bigquery/v2/projects/{settings.project}/datasets/{settings.dataset}"
-        self.dataset = None if emulator is None else Api(f"{emulator}/{dataset}")
+        self.dataset = None if emulator is None else JsonApi(f"{emulator}/{dataset}")
         self.runs, self.insides, self.containers, self.tables = Patience(), Patience(), Patience(), Patience()
 
     def look(self) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from orionbox.flow_settings import COURSE_DATASET, FlowSettings
-from orionbox.orion.client import Api
+from orionbox.orion.client import ONE_TRY, JsonApi, Orion
 from orionbox.trips.months import COLORS, table_name
 
 START_TIMEOUT, PAUSE = 180, 0.1
@@ -50,19 +50,19 @@ def main() -> None:
     mark.touch()
 
 
-def orion() -> Api:
+def orion() -> Orion:
     """Orion."""
-    return Api(os.environ["PREFECT_API_URL"])
+    return Orion(os.environ["PREFECT_API_URL"], ONE_TRY)
 
 
-def gcs() -> Api:
+def gcs() -> JsonApi:
     """Cloud Storage."""
-    return Api(os.environ["STORAGE_EMULATOR_HOST"])
+    return JsonApi(os.environ["STORAGE_EMULATOR_HOST"])
 
 
-def bigquery() -> Api:
+def bigquery() -> JsonApi:
     """BigQuery."""
-    return Api(os.environ["BIGQUERY_EMULATOR_HOST"])
+    return JsonApi(os.environ["BIGQUERY_EMULATOR_HOST"])
 
 
 def wait_for_services() -> None:
@@ -72,7 +72,7 @@ def wait_for_services() -> None:
         OSError: one of them has not, in START_TIMEOUT; the text says which, and what it said last.
     """
     deadline = time.monotonic() + START_TIMEOUT
-    services = [(orion(), "health")]
+    services: list[tuple[JsonApi, str]] = [(orion(), "health")]
     if not FlowSettings.from_environment().is_real_cloud:
         services += [(gcs(), "storage/v1/b?project=local"), (bigquery(), "bigquery/v2/projects/local/datasets")]
     for api, path in services:
@@ -80,7 +80,7 @@ def wait_for_services() -> None:
             time.sleep(PAUSE)
 
 
-def _answers(api: Api, path: str, deadline: float) -> bool:
+def _answers(api: JsonApi, path: str, deadline: float) -> bool:
     try:
         api.call(path)
     except OSError:

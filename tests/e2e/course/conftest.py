@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from cli.bundle.checkout_copy import copy_of_the_tree
-from orionbox.orion.cli_client import Orion
+from orionbox.orion.client import Orion
 from orionbox.orion.states import ENDED
 from tests.conftest import REAL_DATA, Checkout, wait_for
 from tests.e2e.course.leaks import Leaks

@@ -1,0 +1,214 @@
+"""A run followed to its end through an Orion that is slow, odd or away, and left with Ctrl-C."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from cli.runs import follow
+from cli.runs.follow import Silence, patient_orion
+from cli.runs.progress_bars import Bars
+from orionbox.errors import CommandError
+from orionbox.orion.client import Orion, Retries
+from tests.unit.fake_api import FakeApi, closes, says, sends
+
+CREATED = "2026-11-20T17:31:20.000000+00:00"
+PAGE = "/flow-runs/flow-run/x"
+
+
+class SomeRun:
+    """Orion's answers about a run that moves on with each look: Pending, Running, Completed; a log line each time."""
+
+    def __init__(self, states: tuple[str, ...] = ("PENDING", "RUNNING", "COMPLETED")) -> None:
+        self.states, self.looks = states, 0
+
+    def __call__(self, path: str, body: Any) -> Any:
+        if path.endswith("flow_runs/x"):
+            state = self.states[min(self.looks, len(self.states) - 1)]
+            self.looks += 1
+            return {"id": "x", "created": CREATED, "state_type": state, "state_name": state.capitalize()}
+        if path.endswith("/logs/filter"):
+            moment = CREATED.replace(":20.", ":21.")
+            return [{"id": str(n), "timestamp": moment, "level": 20, "message": f"line {n}"} for n in range(self.looks)]
+        if path.endswith("/set_state"):
+            return {"status": "ACCEPT", "state": {"type": "CANCELLING"}}
+        return []
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "POLL_SECONDS", 0)
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApi]:
+    with FakeApi(route=SomeRun()).serving() as api:
+        yield api
+
+
+def client(api: FakeApi, bars: Bars, seconds: float = 5) -> Orion:
+    silence = Silence(bars.say, first=0)
+    return Orion(api.url, Retries(seconds, 0.001, 0.001, silence.lasts, silence.ends))
+
+
+def test_a_run_is_followed_to_its_end_with_every_log_line_once(api: FakeApi) -> None:
+    printed = io.StringIO()
+    bars = Bars(printed)
+    assert follow.follow(client(api, bars), "x", bars)["state_type"] == "COMPLETED"
+    assert printed.getvalue().splitlines() == [f"   1.0 s  line {number}" for number in range(3)]
+
+
+def test_single_errors_and_odd_answers_end_nothing(api: FakeApi) -> None:
+    api.answers = [says({}, 500), closes, sends(b"<html>"), says({}, 503), sends(b"{", length=9)]
+    printed = io.StringIO()
+    bars = Bars(printed)
+    assert follow.follow(client(api, bars), "x", bars)["state_type"] == "COMPLETED"
+    lines = printed.getvalue().splitlines()
+    assert lines[0] == "Orion has not answered for 0 s; still waiting"
+    assert "Orion answers again" in lines
+    assert [line for line in lines if "line " in line] == [f"   1.0 s  line {number}" for number in range(3)]
+
+
+def test_the_longer_the_silence_the_rarer_the_reports() -> None:
+    reports: list[str] = []
+    silence = Silence(reports.append)
+    for seconds in range(100):
+        silence.lasts(seconds)
+    silence.ends()
+    silence.ends()
+    waiting = [f"Orion has not answered for {seconds} s; still waiting" for seconds in (10, 20, 40, 80)]
+    assert reports == [*waiting, "Orion answers again"]
+    silence.lasts(9)
+    silence.lasts(10)
+    assert reports[5:] == waiting[:1], "the next silence is reported like the first"
+
+
+def test_a_short_silence_is_not_worth_a_word() -> None:
+    reports: list[str] = []
+    silence = Silence(reports.append)
+    silence.lasts(9.9)
+    silence.ends()
+    assert reports == []
+
+
+def test_only_ten_minutes_of_silence_end_the_command() -> None:
+    orion = patient_orion("http://127.0.0.1:4200", Bars(io.StringIO()))
+    assert orion.retries.seconds == 600
+    orion.retries.on_silence(599)
+
+
+def test_after_the_longest_silence_the_user_learns_that_the_run_was_not_stopped(api: FakeApi) -> None:
+    api.answers = [closes] * 1000
+    bars = Bars(io.StringIO())
+    with pytest.raises(CommandError) as caught:
+        follow.follow(client(api, bars, seconds=0.02), "x", bars)
+    assert "Orion does not answer" in caught.value.text
+    assert "the run itself was not stopped" in caught.value.text
+    assert "make status" in caught.value.fix and PAGE in caught.value.fix
+
+
+def test_a_run_that_orion_does_not_know_is_an_error_at_once(api: FakeApi) -> None:
+    api.answers = [says({"detail": "Not found"}, 404)]
+    bars = Bars(io.StringIO())
+    with pytest.raises(CommandError, match="404"):
+        follow.follow(client(api, bars), "x", bars)
+    assert len(api.requests) == 1
+
+
+def test_a_run_that_the_agent_does_not_take_is_reported_once(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follow, "AGENT_SECONDS", -1)
+    api.route = SomeRun(("PENDING", "PENDING", "COMPLETED"))
+    printed = io.StringIO()
+    bars = Bars(printed)
+    follow.follow(client(api, bars), "x", bars)
+    assert printed.getvalue().count("still Pending after -1 s; look at it with: make logs SERVICE=agent") == 1
+
+
+class Keyboard:
+    """A user who presses Ctrl-C at the first pause, and then answers the question."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, answer: str | type[BaseException], is_terminal: bool = True):
+        self.answer = answer
+        monkeypatch.setattr("time.sleep", self.press)
+        monkeypatch.setattr("builtins.input", self.reply)
+        monkeypatch.setattr("sys.stdin", io.StringIO())
+        monkeypatch.setattr("sys.stdin.isatty", lambda: is_terminal)
+
+    def press(self, seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    def reply(self, question: str) -> str:
+        assert question == "Cancel it? [y/N] "
+        if isinstance(self.answer, str):
+            return self.answer
+        raise self.answer
+
+
+def leave(api: FakeApi) -> None:
+    bars = Bars(io.StringIO())
+    with pytest.raises(SystemExit) as caught:
+        follow.follow(client(api, bars), "x", bars)
+    assert caught.value.code == 130
+
+
+def cancelled(api: FakeApi) -> bool:
+    return any(path.endswith("/set_state") for _, path, _ in api.requests)
+
+
+def test_ctrl_c_says_that_the_run_goes_on_and_asks(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Keyboard(monkeypatch, "")
+    leave(api)
+    port = api.url.rpartition(":")[2]
+    assert capsys.readouterr().out == f"\nThe run goes on: http://localhost:{port}{PAGE}\n"
+    assert not cancelled(api)
+
+
+@pytest.mark.parametrize("answer", ["y", " Y "])
+def test_the_run_is_cancelled_where_the_user_says_so(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str
+) -> None:
+    Keyboard(monkeypatch, answer)
+    leave(api)
+    assert capsys.readouterr().out.endswith("The agent is stopping the run.\n")
+    assert api.requests[-1] == ("POST", "/api/flow_runs/x/set_state", {"state": {"type": "CANCELLING"}})
+
+
+@pytest.mark.parametrize("answer", [KeyboardInterrupt, EOFError])
+def test_a_second_ctrl_c_leaves_the_run_alone(
+    api: FakeApi,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    answer: type[BaseException],
+) -> None:
+    Keyboard(monkeypatch, answer)
+    leave(api)
+    assert capsys.readouterr().out.endswith("\nNot cancelled.\n")
+    assert not cancelled(api)
+
+
+def test_without_a_terminal_ctrl_c_asks_nothing(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Keyboard(monkeypatch, AssertionError, is_terminal=False)
+    leave(api)
+    assert "The run goes on" in capsys.readouterr().out
+    assert not cancelled(api)
+
+
+@pytest.mark.parametrize(
+    ("state", "line"), [("CANCELLED", "Cancelled."), ("COMPLETED", "Not cancelled: the run is Completed already.")]
+)
+def test_a_run_that_needs_no_agent_to_end_is_said_to_have_ended(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: str, line: str
+) -> None:
+    run = SomeRun()
+    answer = {"status": "REJECT", "state": {"type": state}}
+    api.route = lambda path, body: answer if path.endswith("/set_state") else run(path, body)
+    Keyboard(monkeypatch, "y")
+    leave(api)
+    assert capsys.readouterr().out.endswith(f"{line}\n")

@@ -1,0 +1,28 @@
+"""The messages to the chat, printed."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from cli.runs import inbox
+
+
+def show(*messages: dict[str, str]) -> None:
+    text = "\n".join(map(json.dumps, messages)) + "\n"
+    assert inbox.show(SimpleNamespace(inbox=lambda: text)) == 0  # type: ignore[arg-type]  # all that it asks for
+
+
+def test_each_message_is_printed_with_its_time_and_host(capsys: pytest.CaptureFixture[str]) -> None:
+    show(
+        {"time": "12:00", "host": "hooks.slack.com", "text": "Run failed\nwhy: disk"},
+        {"time": "", "host": "", "text": "x"},
+    )
+    assert capsys.readouterr().out.startswith("12:00  hooks.slack.com\n    Run failed\n    why: disk\n")
+
+
+def test_an_empty_inbox_is_said_to_be_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    show()
+    assert capsys.readouterr().out.startswith("the inbox is empty")
