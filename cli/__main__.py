@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
-from cli import develop, messages, options, taxi_files
+from cli import develop, messages, options, status, taxi_files
 from cli.backup import backup, restore
 from cli.bundle import bundle, load
 from cli.doctor import checks
@@ -94,8 +94,8 @@ COMMANDS: Mapping[str, Callable[[Call], int]] = {
     "run-etl": lambda call: run.run_etl(call.months, call.runtime),
     "ingest": lambda call: run.ingest(call.months, call.runtime),
     "down": _down,
-    "status": lambda call: messages.show_status(call.runtime, call.options.json),
-    "logs": lambda call: messages.show_logs(
+    "status": lambda call: status.show_status(call.runtime, call.options.json),
+    "logs": lambda call: status.show_logs(
         call.runtime, call.options.service, call.options.tail, follow=not call.options.no_follow
     ),
     "inbox": lambda call: inbox.show(call.runtime),
