@@ -30,15 +30,14 @@ def _lint() -> int:
     return max(run_program(str(ROOT / ".venv/bin" / program), *rest) for program, *rest in checks)
 
 
+TESTS = {"test": "tests", "test-unit": "tests/unit", "test-integration": "tests/integration", "test-e2e": "tests/e2e"}
+TWO_WORKERS = ("--numprocesses=2", "--dist=loadgroup", "--no-loadscope-reorder")
+"""Tests of one platform stay in one process, in the order that tests/conftest.py gives them."""
+
+
 def _command(arguments: Namespace) -> list[str]:
-    tests = {
-        "test": "tests",
-        "test-unit": "tests/unit",
-        "test-integration": "tests/integration",
-        "test-e2e": "tests/e2e",
-    }
-    if arguments.command in tests:
-        return [PYTHON, "-m", "pytest", tests[arguments.command]]
+    if arguments.command in TESTS:
+        return [PYTHON, "-m", "pytest", *TWO_WORKERS, TESTS[arguments.command]]
     if arguments.command == "lock":
         return ["sh", "dev/lock.sh"]
     if arguments.command == "licences":

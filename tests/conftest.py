@@ -28,8 +28,23 @@ REAL_DATA = ROOT.parent / "shared" / "data" / "nyc-tlc"
 
 T = TypeVar("T")
 
+GROUPS = ("e2e", "integration", "e2e/course", "e2e/test_backup.py", "e2e/test_cloud.py")
+"""Folders and files whose tests share a platform, in the order in which they begin; the longer path has a test."""
+
 # As in the flows image: without them gcsfs asks Google first, and waits a minute for nobody to answer
 os.environ.update({"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false", "NO_GCE_CHECK": "true"})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps the tests of one platform in one process; unit tests come first, and are spread file by file."""
+
+    def group(item: pytest.Item) -> str:
+        place = item.path.relative_to(ROOT / "tests").as_posix()
+        return max((name for name in GROUPS if place.startswith(name)), key=len, default="")
+
+    items.sort(key=lambda item: GROUPS.index(group(item)) + 1 if group(item) else 0)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item) or str(item.path)))
 
 
 def wait_for(probe: Callable[[], T | None], what: str, seconds: float = 60) -> T:
