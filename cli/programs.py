@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from orionbox.errors import CommandError
+from orionbox.errors import BadInputError, CommandError, OrionboxError
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout. All commands run there."""
@@ -21,12 +21,12 @@ def say(text: str) -> None:
 
 
 def end_as(main: Callable[[], int]) -> NoReturn:
-    """Ends this process as `main` says; a CommandError is printed without a traceback."""
+    """Ends this process with the exit code of `main`; errors are printed and exit as those of the command line."""
     try:
         sys.exit(main())
-    except CommandError as error:
-        say(str(error))
-        sys.exit(1)
+    except OrionboxError as error:
+        say("\n".join(filter(None, [error.text, error.fix])))
+        sys.exit(2 if isinstance(error, BadInputError) else 1)
 
 
 Environment = Mapping[str, str]

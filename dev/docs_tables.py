@@ -1,4 +1,4 @@
-"""Generated parts of the pages in docs/."""
+"""Tables in docs/ that are generated from results."""
 
 from __future__ import annotations
 
@@ -9,19 +9,28 @@ from orionbox.errors import CommandError
 
 
 def put_in(page: str, text: str, begin: str, end: str, path: Path) -> str:
-    """The page with the text between its marks.
+    """Returns the page with the text between its marks.
+
+    Args:
+        page: the page as it is.
+        text: replaces what is between the marks.
+        begin: the mark before the text.
+        end: the mark after it.
+        path: the page's file, for the error.
 
     Raises:
-        CommandError: the marks are not there.
+        CommandError: the page does not have the marks.
     """
     before, found, rest = page.partition(begin)
     _, closing, after = rest.partition(end)
     if not (found and closing):
-        raise CommandError(f"docs/{path.name} has no place for results: it must hold {begin} and {end}")
+        raise CommandError(
+            f"docs/{path.name} has no place for results", f"add these two lines to it: {begin} and {end}"
+        )
     return f"{before}{begin}\n{text}\n{end}{after}"
 
 
 def markdown(headings: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A table."""
+    """Returns a table."""
     rule = ["---"] * len(headings)
     return "\n".join(f"| {' | '.join(line)} |" for line in [headings, rule, *lines])

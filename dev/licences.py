@@ -14,11 +14,11 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from cli.programs import ROOT, output, output_with_input, say
+from cli.programs import ROOT, output, say
 from cli.settings.env_file import version
 from orionbox.errors import CommandError
 
-INSIDE = ROOT / "infra" / "licences_inside.py"
+INSIDE = ROOT / "dev" / "licences_inside.py"
 PAGE = ROOT / "docs" / "licences.md"
 IMAGES = {
     "orion": "services/orion",
@@ -42,7 +42,7 @@ HEADER = """# Licences
 
 What the platform's images add to Debian's own base system, with the version that was installed when this page was made
 and the licence that the package itself names. Written by `make licences`; `make test-unit` fails while a locked package
-is missing here (`tests/unit/test_licences.py`). Tools of the tests and benchmarks are not listed: no image has them.
+is missing here (`tests/unit/dev/test_licences.py`). Tools of the tests and benchmarks are not listed: no image has them.
 """
 ABOUT_DEBIAN = """
 ## Debian packages
@@ -74,12 +74,12 @@ def _inspected() -> Iterator[tuple[str, dict[str, Any]]]:
     for image in IMAGES:
         # Only some have Python packages, and those in an environment that is first on the PATH
         run_image = ("docker", "run", "--rm", "--interactive", "--network=none", f"orionbox/{image}:{tag}")
-        yield image, json.loads(output_with_input(program, *run_image, "python3", "-", *wanted))
+        yield image, json.loads(output(*run_image, "python3", "-", *wanted, text=program))
     for place, folder in NOT_IN_AN_IMAGE.items():
         with tempfile.TemporaryDirectory() as target:
             lock = f"{folder}/requirements.lock"
             output(UV, "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--target", target, "-r", lock)
-            yield place, json.loads(output_with_input(program, "env", f"PYTHONPATH={target}", PYTHON, "-S", "-"))
+            yield place, json.loads(output("env", f"PYTHONPATH={target}", PYTHON, "-S", "-", text=program))
 
 
 def debian_packages() -> set[str]:

@@ -1,5 +1,5 @@
-"""Measures the platform against the course's way, against other tools, and against what the engines can do at best.
+"""Measures the platform and compares it with the course's code, with other tools, and with the bare engines.
 
-`make bench` runs it on a platform of its own, which is gone afterwards; docs/benchmarks.md tells the rest. What runs on
-the host is here and needs the standard library only; what is measured is in `inside`.
+`make bench` does it on a throwaway platform; docs/benchmarks.md has the results. Programs here run on the host with the
+standard library only; programs in `inside` run in the bench image.
 """

@@ -1,23 +1,24 @@
-"""`python3 -m bench`: measures all topics, or those that ONLY names (`ONLY=ingest,memory`), with ROWS in a month.
+"""`python -m dev.bench`: measures all topics, or those that `--only` names, with `--rows` rows in a month.
 
-Writes reports/bench.json, the rows against the goals, and reports/bench-run.json, every single measurement with the
-machine and the versions; with ONLY, in files of their own. Ends with 1 where a goal is missed.
+Writes reports/bench.json, a row for each goal, and reports/bench-run.json, every measurement with the machine and the
+versions; with `--only`, to files of their own. Exits with 1 where a goal is missed.
 """
 
 from __future__ import annotations
 
-import os
+import argparse
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
-from cli.programs import ROOT, say
+from cli.programs import ROOT, end_as, say
 from dev.bench import machine
-from dev.bench.bench_platform import Platform, running_platform
-from dev.bench.measurements import Samples
+from dev.bench.bench_platform import BenchPlatform, running_platform
+from dev.bench.measurements import Measurements
 from dev.bench.results import Row, missed, table, to_json, unjudged, write
 from dev.bench.topics import gcs_to_bigquery, ingest, memory, scaling, startup, web_to_gcs
-from orionbox.errors import CommandError
+from orionbox.errors import BadInputError
 
 TOPICS = {
     "ingest": ingest,
@@ -28,50 +29,61 @@ TOPICS = {
     "scaling": scaling,
 }
 MONTH_ROWS = 1_369_765
-"""A full-size month: yellow 2021-01 has as many. The goals are for that."""
+"""Rows of a full month, as yellow 2021-01 has them. The goals are for that size."""
 REPORTS = ROOT / "reports"
 
 
-def main() -> int:
-    """Measures, prints, writes; 0 if no goal is missed, 2 if the input was bad, 1 otherwise."""
-    chosen = [name for name in os.environ.get("ONLY", "").split(",") if name] or list(TOPICS)
-    rows = os.environ.get("ROWS") or str(MONTH_ROWS)
-    if unknown := sorted(set(chosen) - set(TOPICS)):
-        say(f"ONLY={','.join(unknown)}: there is no such topic; use some of {','.join(TOPICS)}")
-        return 2
-    if not rows.isdecimal() or int(rows) < 1:
-        say(f"ROWS={rows}: not a number of rows; a full month is ROWS={MONTH_ROWS}")
-        return 2
-    try:
-        with running_platform(int(rows)) as platform:
-            results, run = measure(platform, chosen)
-    except CommandError as error:
-        say(str(error))
-        return 1
-    finish(chosen, results, run)
+def main(arguments: Sequence[str]) -> int:
+    """Measures, prints and writes; 1 where a goal is missed.
+
+    Raises:
+        BadInputError: a topic does not exist, or the number of rows is not one.
+        CommandError: the platform does not start, or a measurement failed.
+    """
+    topics, rows = parse(arguments)
+    with running_platform(rows) as platform:
+        results, run = measure(platform, topics)
+    finish(topics, results, run)
     return 1 if missed(results) else 0
 
 
-def measure(platform: Platform, topics: list[str]) -> tuple[list[Row], dict[str, Any]]:
-    """All rows of the topics, and what they were measured on."""
-    results, samples, start = list[Row](), Samples(), time.monotonic()
+def parse(arguments: Sequence[str]) -> tuple[list[str], int]:
+    """Returns the topics and the rows of a month."""
+    parser = argparse.ArgumentParser(prog="python -m dev.bench")
+    parser.add_argument("--only", default="", metavar="TOPICS", help=f"some of {','.join(TOPICS)}")
+    parser.add_argument("--rows", default=str(MONTH_ROWS), metavar="NUMBER", help="rows in a month")
+    typed = parser.parse_args(list(arguments))
+    topics = [name for name in typed.only.split(",") if name] or list(TOPICS)
+    if unknown := sorted(set(topics) - set(TOPICS)):
+        raise BadInputError(f"unknown topic {','.join(unknown)}", f"use some of {','.join(TOPICS)}")
+    if not typed.rows.isdecimal() or int(typed.rows) < 1:
+        raise BadInputError(
+            f"{typed.rows}: not a number of rows", f"use for example 10000; a full month has {MONTH_ROWS}"
+        )
+    return topics, int(typed.rows)
+
+
+def measure(platform: BenchPlatform, topics: list[str]) -> tuple[list[Row], dict[str, Any]]:
+    """Returns the rows of all topics, and a description of the run with all measurements."""
+    results, measurements, start = list[Row](), Measurements(), time.monotonic()
     run = {"rows": platform.rows, **machine.describe(platform)}
     for topic in topics:
         say(f"\n{topic}")
-        for row in TOPICS[topic].measure(platform, samples):
-            results.append(row if platform.rows == MONTH_ROWS else unjudged(row, f"{platform.rows:,} rows, no month"))
+        for row in TOPICS[topic].measure(platform, measurements):
+            is_full = platform.rows == MONTH_ROWS
+            results.append(row if is_full else unjudged(row, f"{platform.rows:,} rows are not a full month"))
             say("  " + table(results[-1:]).splitlines()[-1])
     run["seconds"] = round(time.monotonic() - start)
-    return results, {**run, "samples": samples.to_json()}
+    return results, {**run, "measurements": measurements.to_json()}
 
 
 def finish(topics: list[str], results: list[Row], run: dict[str, Any]) -> None:
     """Writes the files and prints the table."""
-    part = "" if topics == list(TOPICS) else "-" + "-".join(topics)
-    write(REPORTS / f"bench{part}.json", [to_json(row) for row in results])
-    write(REPORTS / f"bench-run{part}.json", run)
-    say(f"\n{table(results)}\n\n{len(missed(results))} of {len(results)} goals missed; see reports/bench{part}.json")
+    suffix = "" if topics == list(TOPICS) else "-" + "-".join(topics)
+    write(REPORTS / f"bench{suffix}.json", [to_json(row) for row in results])
+    write(REPORTS / f"bench-run{suffix}.json", run)
+    say(f"\n{table(results)}\n\n{len(missed(results))} of {len(results)} goals missed; see reports/bench{suffix}.json")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_as(lambda: main(sys.argv[1:]))

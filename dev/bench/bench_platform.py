@@ -1,4 +1,4 @@
-"""A platform for the benchmarks alone: a copy of the checkout with its own name, ports and data."""
+"""The throwaway platform that is measured, and the programs of `inside` that run beside it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from cli.programs import say
 from dev import throwaway_platform
-from dev.throwaway_platform import OwnPlatform
+from dev.throwaway_platform import ThrowawayPlatform
 from orionbox.trips.months import TripFile
 
 COMPOSE_FILES = (
@@ -23,39 +23,39 @@ COMPOSE_FILES = (
     "--file=compose.yaml",
     "--file=dev/bench/compose.yaml",
 )
-MAKERS = 2
+GENERATORS = 2
 """Files that are generated at the same time."""
 
 
 @dataclass(frozen=True)
-class Platform(OwnPlatform):
+class BenchPlatform(ThrowawayPlatform):
     """A running platform whose full month has `rows` rows."""
 
     rows: int
     served: dict[TripFile, int] = field(default_factory=dict)
-    """The months in its data/, with their rows."""
+    """The rows of each month in its data/."""
 
     def compose(self, *arguments: str) -> list[str]:
-        """The compose command with the bench's own service."""
+        """Returns the command of Compose that also knows service `bench`."""
         return ["docker", "compose", *COMPOSE_FILES, *arguments]
 
     def inside(self, *command: str) -> list[str]:
-        """The command that runs a command in the bench image, on the platform's network."""
+        """Returns the command that runs a command in the bench image, on the platform's network."""
         return self.compose("run", "--rm", "--no-deps", "--no-TTY", "bench", *command)
 
     def measure(self, *command: str) -> dict[str, Any]:
-        """What a program of `inside` finds: the JSON in its last line."""
+        """Runs a program of `inside`; returns the JSON in its last line."""
         answer: dict[str, Any] = json.loads(self.run(*self.inside(*command)).splitlines()[-1])
         return answer
 
     def serve(self, files: Sequence[TripFile], rows: int) -> None:
-        """Puts generated months of so many rows into data/, from where they are served as the release's."""
+        """Generates months of so many rows and puts them into data/, from where service `internet` serves them."""
         missing = [trips for trips in files if self.served.get(trips) != rows]
         if not missing:
             return
         with tempfile.TemporaryDirectory(dir=self.root) as folder:
-            with ThreadPoolExecutor(MAKERS) as makers:
-                list(makers.map(lambda trips: self._generate(trips, rows, Path(folder)), missing))
+            with ThreadPoolExecutor(GENERATORS) as generators:
+                list(generators.map(lambda trips: self._generate(trips, rows, Path(folder)), missing))
             self.make("data", f"FROM={folder}")
         self.served.update(dict.fromkeys(missing, rows))
 
@@ -63,33 +63,26 @@ class Platform(OwnPlatform):
         say(f"  generating {trips.csv_name}, {rows:,} rows")
         target = folder / trips.csv_path
         target.parent.mkdir(exist_ok=True)
-        command = (
-            "python",
-            "-m",
-            "orionbox.trips.generated",
-            trips.color,
-            str(trips.year),
-            str(trips.month),
-            str(rows),
-        )
+        program = ("python", "-m", "orionbox.trips.generated")
+        command = self.inside(*program, trips.color, str(trips.year), str(trips.month), str(rows))
         with target.open("wb") as file:
-            subprocess.run(self.inside(*command), cwd=self.root, env=self.env, stdout=file, check=True)
+            subprocess.run(command, cwd=self.root, env=self.env, stdout=file, check=True)
 
     def rows_in_postgres(self, trips: TripFile) -> int:
-        """The month's rows, as Postgres counts them."""
+        """Returns the rows of a month that Postgres counts."""
         count = f"SELECT count(*) FROM {trips.table} WHERE source_file = '{trips.csv_name}'"
         psql = ("exec", "--no-TTY", "postgres", "psql", "--username=ny_taxi", "--tuples-only", "--command", count)
         return int(self.run(*self.compose(*psql, "ny_taxi")))
 
 
 @contextmanager
-def running_platform(rows: int) -> Iterator[Platform]:
-    """Starts one; when this ends, nothing of it is left.
+def running_platform(rows: int) -> Iterator[BenchPlatform]:
+    """Starts a platform, and removes it with everything in it at the end.
 
     Raises:
         CommandError: no Docker engine answers, or the platform does not start.
     """
-    with throwaway_platform.started("bench", "the benchmarks") as own:
-        platform = Platform(own.root, own.env, rows)
+    with throwaway_platform.running("bench") as started:
+        platform = BenchPlatform(started.root, started.env, rows)
         platform.run(*platform.compose("build", "--quiet", "bench"))
         yield platform

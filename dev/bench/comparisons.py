@@ -1,42 +1,54 @@
-"""Ways of doing the same thing, measured in turn and checked."""
+"""Measures several programs that do the same work, in turn, and checks that each did it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from dev.bench.measurements import Samples
+from dev.bench.measurements import Measurements
 from orionbox.errors import CommandError
 from orionbox.trips.months import TripFile
 
 MONTH = TripFile("yellow", 2021, 1)
-"""The month that all comparisons are about."""
+"""The month of all comparisons."""
 Measure = Callable[[], Mapping[str, Any]]
-"""Does it once: `seconds`, the `rows` that then are there, and perhaps the seconds of its `stages`."""
+"""Does the work once; returns its `seconds`, the `rows` in the store, and perhaps the seconds of its `stages`."""
 
 
 def arguments(trips: TripFile) -> tuple[str, str, str]:
-    """A month as the programs of `inside` take it."""
+    """Returns a month as the programs of `inside` take it."""
     return trips.color, str(trips.year), str(trips.month)
 
 
 def check(what: str, rows: int, expected: int) -> None:
-    """Holds a count against what it must be.
+    """Compares a count with what it must be.
 
     Raises:
-        CommandError: it differs, so what was measured was something else.
+        CommandError: it differs, so something else was measured.
     """
     if rows != expected:
-        raise CommandError(f"{what}: {rows:,} rows where there must be {expected:,}; the measurement is void")
+        raise CommandError(f"{what}: {rows:,} rows where there must be {expected:,}; the measurement does not count")
 
 
-def take_turns(
-    topic: str, ways: Mapping[str, Measure], turns: Sequence[str], expected: Mapping[str, int], samples: Samples
+def measure_in_turn(
+    topic: str,
+    programs: Mapping[str, Measure],
+    order: Sequence[str],
+    expected: Mapping[str, int],
+    measurements: Measurements,
 ) -> None:
-    """Measures the ways in the order of `turns`, so that what else the machine does falls on all of them."""
-    for way in turns:
-        done = ways[way]()
-        check(f"{topic}, {way}", done["rows"], expected.get(way, expected["all"]))
-        samples.note(f"{topic}, {way}", done["seconds"])
+    """Measures the programs in this order, so that other load on the machine affects all of them.
+
+    Args:
+        topic: the beginning of each measurement's name.
+        programs: by name.
+        order: their names, each as often as it is measured.
+        expected: the rows that each must leave, by name; `all` stands for those not named.
+        measurements: takes the seconds.
+    """
+    for name in order:
+        done = programs[name]()
+        check(f"{topic}, {name}", done["rows"], expected.get(name, expected["all"]))
+        measurements.add(f"{topic}, {name}", done["seconds"])
         for stage, seconds in done.get("stages", {}).items():
-            samples.note(f"{topic}, {way}, of it {stage}", seconds)
+            measurements.add(f"{topic}, {name}, of it {stage}", seconds)

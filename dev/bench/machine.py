@@ -1,4 +1,4 @@
-"""What a measurement was made on: machine, versions, date."""
+"""Describes what was measured on: machine, versions, date."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from dev.bench.bench_platform import Platform
+from dev.bench.bench_platform import BenchPlatform
 
 PACKAGES = "prefect pandas pyarrow sqlalchemy psycopg2-binary adbc-driver-postgresql pandas-gbq".split()
-PEERS = ("dlt", "duckdb")
+OTHER_TOOLS = ("dlt", "duckdb")
 VERSIONS = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
 
 
-def describe(platform: Platform) -> dict[str, Any]:
-    """The facts that belong to the figures."""
+def describe(platform: BenchPlatform) -> dict[str, Any]:
+    """Returns date, machine and versions."""
     return {
         "date": datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         "machine": {
@@ -32,24 +32,24 @@ def describe(platform: Platform) -> dict[str, Any]:
 
 
 def _processor() -> str:
-    with_name = re.search(r"^model name\s*: (.*)$", _read("/proc/cpuinfo"), re.MULTILINE)
-    return with_name[1] if with_name else this_machine.processor()
+    match = re.search(r"^model name\s*: (.*)$", _read("/proc/cpuinfo"), re.MULTILINE)
+    return match[1] if match else this_machine.processor()
 
 
 def _read(path: str) -> str:
     return Path(path).read_text() if Path(path).exists() else ""
 
 
-def versions(platform: Platform) -> dict[str, str]:
-    """Of the programs and libraries that the figures depend on."""
+def versions(platform: BenchPlatform) -> dict[str, str]:
+    """Returns the versions of the programs and libraries that the measurements depend on."""
     engine = platform.run("docker", "version", "--format", "{{.Server.Version}}").strip()
     found = platform.run(*platform.inside("python", "-c", VERSIONS, *PACKAGES)).split()
-    peers = platform.run(*platform.inside("/opt/peers/bin/python", "-c", VERSIONS, *PEERS)).split()
+    tools = platform.run(*platform.inside("/opt/peers/bin/python", "-c", VERSIONS, *OTHER_TOOLS)).split()
     pgloader = platform.run(*platform.inside("pgloader", "--version"))
     postgres = platform.run(*platform.compose("exec", "--no-TTY", "postgres", "postgres", "--version"))
     return {
         **dict(zip(PACKAGES, found)),
-        **dict(zip(PEERS, peers)),
+        **dict(zip(OTHER_TOOLS, tools)),
         "pgloader": _number(pgloader),
         "postgres": _number(postgres),
         "docker": engine,

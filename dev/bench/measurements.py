@@ -1,4 +1,4 @@
-"""Single measurements: printed as they are made, and kept."""
+"""Single measurements: printed when they are made, and kept."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from cli.programs import say
 from dev.bench.results import amount
 
 
-class Samples:
-    """Every measurement by name, with its unit."""
+class Measurements:
+    """All measurements by name, with their unit."""
 
     def __init__(self) -> None:
         self.values: dict[str, list[float]] = {}
         self.units: dict[str, str] = {}
 
-    def note(self, name: str, value: float, unit: str = "s") -> None:
-        """Adds one, and shows it."""
+    def add(self, name: str, value: float, unit: str = "s") -> None:
+        """Adds one, and prints it."""
         say(f"    {name}: {amount(value, unit)}")
         self.values.setdefault(name, []).append(value)
         self.units[name] = unit
 
     def median(self, name: str) -> float:
-        """The middle one of that name."""
+        """Returns the median of those of that name."""
         return statistics.median(self.values[name])
 
     def to_json(self) -> dict[str, dict[str, Any]]:
-        """All of them, by name."""
+        """Returns all of them by name."""
         return {name: {"unit": self.units[name], "values": values} for name, values in self.values.items()}

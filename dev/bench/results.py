@@ -1,4 +1,4 @@
-"""Results: one row for each goal, as they stand in reports/bench.json."""
+"""Results: a row for each goal, as reports/bench.json has them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orionbox import files
 
 @dataclass(frozen=True)
 class Row:
-    """What was measured, what it is held against, and whether that is good enough."""
+    """A value, its baseline, its goal, and whether it meets the goal."""
 
     name: str
     value: float | None
@@ -22,52 +22,52 @@ class Row:
     ratio: float | None
     goal: str
     ok: bool | None
-    """None where it could not be measured, or was measured on something else than the goal is for."""
+    """None where it was not measured, or not under the conditions of the goal."""
     reason: str = ""
     """Why `ok` is None."""
 
 
 def faster(name: str, seconds: float, baseline: float, times: float) -> Row:
-    """We are to be so many times faster than the baseline; the ratio says how many times that is."""
+    """Returns a row whose goal is to be so many times faster than the baseline; its ratio is how many times it is."""
     ratio = baseline / seconds
     return Row(name, seconds, "s", baseline, ratio, f">= {times:g}x faster", ratio >= times)
 
 
 def close_to(name: str, value: float, baseline: float, times: float, unit: str = "s") -> Row:
-    """We may take so many times what the baseline takes; the ratio says how many times that is."""
+    """Returns a row whose goal is at most so many times the baseline; its ratio is how many times it is."""
     ratio = value / baseline
     return Row(name, value, unit, baseline, ratio, f"<= {times:g}x", ratio <= times)
 
 
 def at_most(name: str, value: float, limit: float, unit: str) -> Row:
-    """An absolute limit, without a baseline."""
+    """Returns a row whose goal is an absolute limit."""
     return Row(name, value, unit, None, None, f"<= {limit:,g} {unit}", value <= limit)
 
 
 def not_measured(name: str, unit: str, goal: str, reason: str) -> Row:
-    """A row for what cannot be measured here, and why."""
+    """Returns a row for what cannot be measured here, with the reason."""
     return Row(name, None, unit, None, None, goal, None, reason)
 
 
 def unjudged(row: Row, reason: str) -> Row:
-    """The row without a verdict; one that had none keeps its own reason."""
+    """Returns the row without a verdict; one without a verdict keeps its own reason."""
     return row if row.ok is None else replace(row, ok=None, reason=reason)
 
 
 def missed(rows: Iterable[Row]) -> list[Row]:
-    """The rows whose goal is not met."""
+    """Returns the rows that miss their goal."""
     return [row for row in rows if row.ok is False]
 
 
 def cells(row: Row) -> tuple[str, str, str, str, str, str]:
-    """The row in words: name, ours, baseline, ratio, goal, verdict."""
+    """Returns the row as text: name, ours, baseline, ratio, goal, verdict."""
     ratio = "" if row.ratio is None else f"{row.ratio:.{1 if row.ratio >= 10 else 2}f}x"
     verdict = {True: "met", False: "missed", None: f"not judged: {row.reason}"}[row.ok]
     return row.name, amount(row.value, row.unit), amount(row.baseline, row.unit), ratio, row.goal, verdict
 
 
 def amount(value: float | None, unit: str) -> str:
-    """A value with its unit, to three digits or so."""
+    """Returns a value with its unit, rounded to about three digits."""
     if value is None:
         return ""
     return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"
@@ -77,7 +77,7 @@ HEADINGS = ("name", "ours", "baseline", "ratio", "goal", "verdict")
 
 
 def table(rows: Sequence[Row]) -> str:
-    """All rows as aligned text."""
+    """Returns all rows as aligned text."""
     lines = [HEADINGS, *map(cells, rows)]
     widths = [max(map(len, column)) for column in zip(*lines)]
     return "\n".join("  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths)).rstrip() for line in lines)
@@ -90,10 +90,10 @@ def write(path: Path, content: Any) -> None:
 
 
 def to_json(row: Row) -> dict[str, Any]:
-    """The row as it is written; a reason is there only where one is needed."""
+    """Returns the row as JSON; it has a reason only where there is one."""
     return {name: value for name, value in asdict(row).items() if name != "reason" or value}
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of a reports/bench.json."""
+    """Returns the rows of a reports/bench.json."""
     return [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))]

@@ -1,4 +1,4 @@
-"""Flow runs through Orion and the agent, followed to their end."""
+"""Starts flow runs through Orion and follows them to their end."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from dev.bench.bench_platform import Platform
+from dev.bench.bench_platform import BenchPlatform
 from orionbox.errors import CommandError
 from orionbox.orion.states import ENDED
 from orionbox.runs.report import ARTIFACT_KEY, unflatten
 from orionbox.trips.months import TripFile
 
 POLL_SECONDS = 0.02
-LONGEST = 900
-"""Seconds after which a run is given up."""
+RUN_TIMEOUT = 900
+"""Seconds in which a run must end."""
 
 
 def parameters(trips: TripFile) -> dict[str, Any]:
-    """One month as the deployments take it."""
+    """Returns one month as parameters of the deployments."""
     return {"color": trips.color, "year": trips.year, "months": [trips.month]}
 
 
 def run_to_end(
-    platform: Platform, deployment: str, asked: dict[str, Any], watch: Callable[[], None] = lambda: None
+    platform: BenchPlatform, deployment: str, run_parameters: dict[str, Any], watch: Callable[[], None] = lambda: None
 ) -> dict[str, Any]:
-    """Starts a run and waits for its end, calling `watch` all the time; the flow run.
+    """Starts a run and waits for its end, calling `watch` all the time; returns the flow run.
 
     Raises:
         CommandError: it did not complete.
     """
-    run_id, deadline = platform.orion.start_run(deployment, asked), time.monotonic() + LONGEST
+    run_id, deadline = platform.orion.start_run(deployment, run_parameters), time.monotonic() + RUN_TIMEOUT
     while time.monotonic() < deadline:
         run = platform.orion.run(run_id)
         if run["state_type"] in ENDED:
             return _completed(deployment, run)
-        pause = time.monotonic() + 0.5  # Orion is asked rarely: it has other work
+        pause = time.monotonic() + 0.5  # Orion is busy with the run: poll it rarely
         while time.monotonic() < pause:
             watch()
             time.sleep(POLL_SECONDS)
-    raise CommandError(f"{deployment}: not at its end after {LONGEST} s")
+    raise CommandError(f"{deployment}: not at its end after {RUN_TIMEOUT} s")
 
 
 def _completed(deployment: str, run: dict[str, Any]) -> dict[str, Any]:
@@ -49,13 +49,13 @@ def _completed(deployment: str, run: dict[str, Any]) -> dict[str, Any]:
     return run
 
 
-def counted(platform: Platform, run: dict[str, Any]) -> list[dict[str, int]]:
-    """The rows that a run of the main job counted in each store, month by month."""
+def counted(platform: BenchPlatform, run: dict[str, Any]) -> list[dict[str, int]]:
+    """Returns the rows in each store that a run of the main job counted, month by month."""
     return [unflatten(row)["rows"] for row in platform.orion.table_artifact(run["id"], ARTIFACT_KEY)]
 
 
 def seconds_between(earlier: str, later: str) -> float:
-    """Between two of Orion's timestamps."""
+    """Returns the seconds between two of Orion's timestamps."""
     return (_moment(later) - _moment(earlier)).total_seconds()
 
 

@@ -1,1 +1,1 @@
-"""What breaks, and what becomes of it: faults on a platform of its own, one after another, while a run is under way."""
+"""Fault injection: breaks a throwaway platform in many ways while a run works, and checks what becomes of it."""

@@ -1,73 +1,69 @@
-"""`python3 -m chaos`: strikes with all faults, or those that ONLY names (`ONLY=kill-orion,pause`, `ONLY=kill@load`).
+"""`python -m dev.chaos`: injects all faults, or those that `--only` names.
 
-Writes reports/chaos.json after each fault, so that a run that is broken off leaves what it found; with ONLY, the others
-in it are kept. Ends with 1 where one did not hold.
+For example `--only kill-orion,pause` or `--only kill@load`. Writes reports/chaos.json after each fault, so an
+interrupted run keeps its results; with `--only`, the results of other faults stay in it. Exits with 1 where the
+platform did not survive a fault.
 """
 
 from __future__ import annotations
 
-import os
+import argparse
 import sys
+from collections.abc import Sequence
 from contextlib import closing
 
-from cli.programs import ROOT, say
+from cli.programs import ROOT, end_as, say
 from dev import throwaway_platform
 from dev.bench.results import write
 from dev.chaos.engine import Containers
+from dev.chaos.experiment import Experiment
 from dev.chaos.fault import Fault, chosen
-from dev.chaos.fault_result import Outcome, failed, read, renewed, summary
-from dev.chaos.fault_run import Trial
+from dev.chaos.fault_result import FaultResult, failed, read, summary, updated
 from dev.chaos.faults import bucket, clock, connections, disk, downloads, kills, start_ups, two_runs
-from dev.chaos.months import Shelf
-from dev.throwaway_platform import OwnPlatform
-from orionbox.errors import CommandError
+from dev.chaos.months import ServedMonths
+from dev.throwaway_platform import ThrowawayPlatform
 
 REPORT = ROOT / "reports/chaos.json"
 
 
 def all_faults() -> list[Fault]:
-    """Every fault, in the order in which they strike: what changes the platform as a whole comes last."""
+    """Returns every fault in the order of injection: those that change the whole platform come last."""
     groups = (kills, two_runs, connections, downloads, clock, bucket, start_ups, disk)
     return [fault for group in groups for fault in group.faults()]
 
 
-def main() -> int:
-    """Strikes, prints, writes; 0 if every fault held, 2 if the input was bad, 1 otherwise."""
-    only = os.environ.get("ONLY", "")
-    try:
-        faults = chosen(all_faults(), only)
-    except CommandError as error:
-        say(str(error))
-        return 2
-    try:
-        with throwaway_platform.started("chaos", "the faults") as platform:
-            outcomes = strike(platform, faults, read(REPORT) if only and REPORT.exists() else [])
-    except CommandError as error:
-        say(str(error))
-        return 1
-    say(f"\n{summary(outcomes)}; see {REPORT.relative_to(ROOT)}")
-    return 1 if failed(outcomes) else 0
+def main(arguments: Sequence[str]) -> int:
+    """Injects, prints and writes; 1 if the platform did not survive a fault.
+
+    Raises:
+        BadInputError: a fault does not exist.
+        CommandError: the platform does not start, or does not work without a fault.
+    """
+    parser = argparse.ArgumentParser(prog="python -m dev.chaos")
+    parser.add_argument("--only", default="", metavar="FAULTS", help="names, their beginnings, or NAME@STAGE")
+    only: str = parser.parse_args(list(arguments)).only
+    faults = chosen(all_faults(), only)
+    with throwaway_platform.running("chaos") as platform:
+        results = inject_all(platform, faults, read(REPORT) if only and REPORT.exists() else [])
+    say(f"\n{summary(results)}; see {REPORT.relative_to(ROOT)}")
+    return 1 if failed(results) else 0
 
 
-def strike(platform: OwnPlatform, faults: list[Fault], known: list[Outcome]) -> list[Outcome]:
-    """Strikes with one after the other, prints each outcome, and writes it down beside those that are known."""
-    outcomes = list[Outcome]()
+def inject_all(platform: ThrowawayPlatform, faults: list[Fault], known: list[FaultResult]) -> list[FaultResult]:
+    """Injects one fault after the other, prints each result, and writes it beside the known ones."""
+    results = list[FaultResult]()
     with closing(Containers(platform, platform.image("flows"))) as containers:
-        with closing(Trial(platform, containers, Shelf(containers))) as trial:
-            say(f"without a fault: {trial.first()}")
+        with closing(Experiment(platform, containers, ServedMonths(containers))) as experiment:
+            say(f"without a fault: {experiment.check_without_fault()}")
             for fault in faults:
-                outcomes.append(_outcome(trial, fault))
-                write(REPORT, [outcome.to_json() for outcome in renewed(known, outcomes)])
-    return outcomes
-
-
-def _outcome(trial: Trial, fault: Fault) -> Outcome:
-    outcome = fault.outcome(trial)
-    say(outcome.line())
-    if outcome.held is False:
-        trial.repair()
-    return outcome
+                result = fault.run(experiment)
+                say(result.line())
+                results.append(result)
+                write(REPORT, [each.to_json() for each in updated(known, results)])
+                if result.survived is False:
+                    experiment.restart_platform()
+    return results
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_as(lambda: main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""What is done to containers: processes killed, containers paused and stopped, cables cut."""
+"""Finds the platform's containers, and kills, pauses and disconnects them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from cli.programs import output
 from cli.runtimes.compose import containers
-from dev.throwaway_platform import OwnPlatform
+from dev.throwaway_platform import ThrowawayPlatform
 from orionbox.errors import CommandError
 
 CUT = "/opt/chaos/cut.py"
@@ -18,13 +18,13 @@ CUT = "/opt/chaos/cut.py"
 class Containers:
     """The containers of a platform, by service."""
 
-    def __init__(self, platform: OwnPlatform, image: str) -> None:
-        """`image` is one with a shell and Python, for the helpers: it is never pulled."""
+    def __init__(self, platform: ThrowawayPlatform, image: str) -> None:
+        """Takes the image of the helpers, which needs a shell and Python; it is never pulled."""
         self.platform, self.image = platform, image
         self._helpers: dict[str, str] = {}
 
     def of(self, service: str) -> str:
-        """The container of a service, running or not.
+        """Returns the id of a service's container, running or not.
 
         Raises:
             CommandError: there is none.
@@ -37,34 +37,34 @@ class Containers:
         return found[0]
 
     def filters(self) -> list[str]:
-        """For `docker ps`: the services' containers and those of flow runs; what a person started is not among them."""
+        """Returns options of `docker ps` that choose the containers of services and of flow runs."""
         return ["--filter", f"network={self.platform.name}"]
 
     def remove_images(self, tag: str) -> None:
-        """Removes what was built under a tag of the trial's own."""
+        """Removes the images of a tag that an experiment has built."""
         images = output("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference=*/*:{tag}*")
         output("docker", "rmi", *images.split())
 
     def runs(self, *options: str) -> list[str]:
-        """The containers of flow runs, stopped ones too."""
-        return containers.runs_of(self.platform.name, *options)
+        """Returns the ids of the containers of flow runs, stopped ones too."""
+        return containers.of_runs(self.platform.name, *options)
 
     def unhealthy(self) -> list[str]:
-        """The services that are not as they should be, each with its state."""
-        found = containers.all_of(self.platform.name)
+        """Returns the services that are not healthy, each with its state."""
+        found = containers.of_platform(self.platform.name)
         return [f"{one.service}: {one.status}" for one in found if one.service != "bootstrap" and not one.is_healthy]
 
     def kill(self, *containers: str) -> None:
-        """Ends their first processes by SIGKILL, as the kernel does where memory is short.
+        """Kills their first processes by SIGKILL, as the kernel does when memory runs out.
 
-        `docker kill` is something else: the engine takes it for the user's wish, and starts nothing again.
+        Docker restarts such a container. It does not restart one after `docker kill`, which it takes for a user's wish.
         """
         processes = output("docker", "inspect", "--format", "{{.State.Pid}}", *containers).split()
         killer = self.helper("killer", "--pid=host", "--cap-drop=ALL", "--cap-add=KILL")
         output("docker", "exec", killer, "sh", "-c", "kill -9 $*", "kill", *processes)
 
     def helper(self, name: str, *options: str) -> str:
-        """A container of ours that waits to be told what to do, as root; it is there from the first call on."""
+        """Returns the id of a container in which commands can be run as root; the first call starts it."""
         if name not in self._helpers:
             run = ("docker", "run", "--detach", "--user=0", "--network=none", "--init", *options)
             self._helpers[name] = output(*run, self.image, "sleep", "infinity").strip()
@@ -77,7 +77,7 @@ class Containers:
 
     @contextmanager
     def paused(self, service: str) -> Iterator[None]:
-        """Its processes stand still, and its connections stay open."""
+        """Stops the service's processes; its connections stay open."""
         container = self.of(service)
         output("docker", "pause", container)
         try:
@@ -87,17 +87,16 @@ class Containers:
 
     @contextmanager
     def cut_off(self, container: str, services: Iterable[str]) -> Iterator[None]:
-        """What the container sends to the services is lost on the way, as with a cable that is out."""
+        """Drops what the container sends to the services, as an unplugged cable does."""
         addresses = [self.address(service) for service in services]
         self._cut("cut", container, addresses)
         try:
             yield
         finally:
-            self._cut("mend", container, addresses)
+            if container in self.runs("--filter", "status=running"):
+                self._cut("restore", container, addresses)
 
     def _cut(self, action: str, container: str, addresses: list[str]) -> None:
-        if action == "mend" and container not in self.runs("--filter", "status=running"):
-            return
         rights = (f"--network=container:{container}", "--user=0", "--cap-drop=ALL", "--cap-add=NET_ADMIN")
         program = f"--volume={self.platform.root / 'dev/chaos/inside/cut.py'}:{CUT}:ro"
         # With --rm an older engine may have removed it before the client has asked for its exit code
@@ -106,11 +105,11 @@ class Containers:
         output("docker", "rm", name)
 
     def address(self, service: str) -> str:
-        """Its address on the platform's network."""
+        """Returns its address on the platform's network."""
         form = f'{{{{(index .NetworkSettings.Networks "{self.platform.name}").IPAddress}}}}'
         return output("docker", "inspect", "--format", form, self.of(service)).strip()
 
 
 def pause(seconds: float) -> None:
-    """Lets a fault last."""
+    """Waits while a fault lasts."""
     time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""What a fault is: a name, the stage of the run at which it strikes, and how."""
+"""A fault: its name, the stage of the run at which it is injected, and how."""
 
 from __future__ import annotations
 
@@ -7,75 +7,83 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 
-from dev.chaos.fault_result import Outcome
-from dev.chaos.fault_run import MissedError, NotHeldError, Trial
+from dev.chaos.experiment import CheckFailedError, Experiment, TooLateError
+from dev.chaos.fault_result import FaultResult
 from dev.chaos.leftovers import LeftoversError
-from orionbox.errors import CommandError
+from orionbox.errors import BadInputError, CommandError
 
 TRIES = 3
-"""How often a run is started, until one of them is hit at the stage."""
-BROKEN = (NotHeldError, LeftoversError, CommandError, OSError, HTTPException)
-"""What a promise that was broken, or a platform that does not answer any more, shows itself by."""
+"""How many runs are started at most, until the fault hits one at its stage."""
+FAILURES = (CheckFailedError, LeftoversError, CommandError, OSError, HTTPException)
+"""What a failed check raises, or a platform that does not answer any more."""
 
 
-class NotTriedError(RuntimeError):
-    """A fault that cannot be made here; the text says why."""
+class CannotInjectError(RuntimeError):
+    """A fault cannot be injected on this machine; the text says why."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One of them; `strike` does everything, and returns what happened in words."""
+    """A fault; `inject` starts a run, injects it, checks the result, and returns in words what happened."""
 
     name: str
     stage: str
-    strike: Callable[[Trial], str]
+    inject: Callable[[Experiment], str]
 
-    def outcome(self, trial: Trial) -> Outcome:
-        """Strikes, and says whether every promise was kept."""
-        start, held, what = time.monotonic(), None, ""
-        for tries_left in reversed(range(TRIES)):
+    def run(self, experiment: Experiment) -> FaultResult:
+        """Injects it, and returns whether every check passed."""
+        start = time.monotonic()
+        survived, details = self._try(experiment)
+        return FaultResult(self.name, self.stage, survived, details, time.monotonic() - start)
+
+    def _try(self, experiment: Experiment) -> tuple[bool | None, str]:
+        details = ""
+        for number in range(TRIES):
             try:
-                what, held = self.strike(trial), True
-            except MissedError as error:
-                what, held = str(error), False
-                if tries_left:
-                    trial.leftovers.check()
-                    continue
-            except NotTriedError as error:
-                what, held = str(error), None
-            except BROKEN as error:
-                what, held = " ".join(str(error).split())[:600], False
-            break
-        return Outcome(self.name, self.stage, held, what, time.monotonic() - start)
+                if number:
+                    experiment.leftovers.check()
+                return True, self.inject(experiment)
+            except TooLateError as error:
+                details = str(error)
+            except CannotInjectError as error:
+                return None, str(error)
+            except FAILURES as error:
+                return False, " ".join(str(error).split())[:600]
+        return False, details
 
 
-def during_a_run(stage: str, harm: Callable[[Trial, str], str]) -> Callable[[Trial], str]:
-    """A strike that starts a run, does the harm when the run is in the stage, and heals; the harm says what it did."""
+def during_a_run(stage: str, harm: Callable[[Experiment, str], str]) -> Callable[[Experiment], str]:
+    """Returns a fault's `inject` that starts a run, and does the harm when the run is in the stage.
 
-    def strike(trial: Trial) -> str:
-        trial.begin()
-        run_id = trial.start()
-        trial.reach(run_id, stage)
-        done = harm(trial, run_id)
-        return ", ".join(filter(None, [done, trial.settle(run_id)]))
+    Args:
+        stage: one of Experiment.wait_for_stage.
+        harm: is given the run's id, and returns in words what it did.
+    """
 
-    return strike
+    def inject(experiment: Experiment) -> str:
+        experiment.serve_new_months()
+        run_id = experiment.start_run()
+        experiment.wait_for_stage(run_id, stage)
+        done = harm(experiment, run_id)
+        return ", ".join(filter(None, [done, experiment.finish(run_id)]))
+
+    return inject
 
 
 def chosen(faults: Sequence[Fault], only: str) -> list[Fault]:
-    """The faults that ONLY names, by their whole name or its beginning up to a hyphen; all where it is empty.
+    """Returns the faults that `only` names, by their name or its beginning up to a hyphen; all where it is empty.
 
     Raises:
-        CommandError: there is no such fault.
+        BadInputError: there is no such fault.
     """
-    wanted = [name for name in only.split(",") if name]
-    for name in wanted:
+    names = [name for name in only.split(",") if name]
+    for name in names:
         if not any(_is(fault, name) for fault in faults):
-            names = ",".join(dict.fromkeys(fault.name for fault in faults))
-            raise CommandError(f"ONLY={name}: there is no such fault; use some of {names}")
-    return [fault for fault in faults if not wanted or any(_is(fault, name) for name in wanted)]
+            known = ",".join(dict.fromkeys(fault.name for fault in faults))
+            raise BadInputError(f"unknown fault {name}", f"use some of {known}")
+    return [fault for fault in faults if not names or any(_is(fault, name) for name in names)]
 
 
-def _is(fault: Fault, wanted: str) -> bool:
-    name, _, stage = wanted.partition("@")
+def _is(fault: Fault, name_and_stage: str) -> bool:
+    name, _, stage = name_and_stage.partition("@")
     return (fault.name == name or fault.name.startswith(f"{name}-")) and stage in ("", fault.stage)

@@ -1,4 +1,4 @@
-"""What a fault must not leave behind: containers, locks, tables for loading, runs that are Running for ever."""
+"""Checks that a fault leaves nothing behind: containers, locks, staging tables, runs that are Running for ever."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 
 from dev.chaos.engine import Containers
-from dev.chaos.store_watch import Psql, Reader
-from dev.throwaway_platform import OwnPlatform
+from dev.chaos.store_watch import Psql, StoreWatch
+from dev.throwaway_platform import ThrowawayPlatform
 from orionbox.orion.states import ACTIVE
 from orionbox.stores import staging_tables
 
-WITHIN = 75
-"""Seconds until all of it must have gone: the sweeper has a minute, and looks every few seconds."""
-HALF_MADE = """
+REMOVED_WITHIN = 75
+"""Seconds in which everything must be gone: the sweeper waits a minute, and looks every few seconds."""
+STAGING_TABLES = """
 SELECT relname FROM pg_class
 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND NOT relispartition AND relname LIKE '%tripdata%'
 """
@@ -26,29 +26,29 @@ class LeftoversError(RuntimeError):
 
 
 class Leftovers:
-    """Looks for them in every place."""
+    """Looks for leftovers in every place."""
 
-    def __init__(self, platform: OwnPlatform, containers: Containers, reader: Reader) -> None:
-        self._platform, self._containers, self._reader = platform, containers, reader
+    def __init__(self, platform: ThrowawayPlatform, containers: Containers, watch: StoreWatch) -> None:
+        self._platform, self._containers, self._watch = platform, containers, watch
 
     def check(self) -> None:
         """Returns when there are none.
 
         Raises:
-            LeftoversError: there are some, for longer than the platform has to remove them.
+            LeftoversError: there are some, for longer than the platform may take to remove them.
         """
-        deadline = time.monotonic() + WITHIN
+        deadline = time.monotonic() + REMOVED_WITHIN
         while found := self.found():
             if time.monotonic() > deadline:
-                raise LeftoversError(f"left behind after {WITHIN} s: {'; '.join(found)}")
+                raise LeftoversError(f"left behind after {REMOVED_WITHIN} s: {'; '.join(found)}")
             time.sleep(1)
 
     def found(self) -> list[str]:
-        """All that is there now, a line for each kind; a place that does not answer counts."""
+        """Returns a line for each place that has some, or that does not answer."""
         places: dict[str, Callable[[], list[str]]] = {
             "run containers": lambda: [name[:12] for name in self._containers.runs()],
-            "tables for loading in BigQuery": self._loading,
-            "tables for loading in Postgres": lambda: self._in_postgres(HALF_MADE),
+            "staging tables in BigQuery": self._in_bigquery,
+            "staging tables in Postgres": lambda: self._in_postgres(STAGING_TABLES),
             "locks in Postgres": lambda: self._in_postgres(LOCKS),
             "active flow runs": lambda: self._active("flow_runs"),
             "active task runs": lambda: self._active("task_runs"),
@@ -56,9 +56,9 @@ class Leftovers:
         found = {place: look() for place, look in places.items()}
         return [f"{place}: {', '.join(names[:5])}" for place, names in found.items() if names]
 
-    def _loading(self) -> list[str]:
+    def _in_bigquery(self) -> list[str]:
         try:
-            return [name for name in self._reader.bigquery.tables() if name.startswith(staging_tables.PREFIX)]
+            return [name for name in self._watch.bigquery.tables() if name.startswith(staging_tables.PREFIX)]
         except OSError as error:
             return [f"unknown ({error})"]
 
@@ -68,6 +68,6 @@ class Leftovers:
         psql.close()
         return ["unknown"] if rows is None else [row[0] for row in rows]
 
-    def _active(self, kind: str) -> list[str]:
-        found = self._platform.orion.call(f"{kind}/filter", {kind: UNFINISHED})
+    def _active(self, runs: str) -> list[str]:
+        found = self._platform.orion.call(f"{runs}/filter", {runs: UNFINISHED})
         return [f"{run['name']} {run['state_name']}" for run in found]

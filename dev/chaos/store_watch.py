@@ -1,4 +1,4 @@
-"""A reader that asks Postgres and BigQuery for the months' rows all the while, and minds what it sees."""
+"""Watches Postgres and BigQuery: counts the rows of each month all the time, and keeps counts that must not be."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from typing import Optional
 from urllib.request import Request, urlopen
 
 from dev.chaos.months import MONTHS
-from dev.throwaway_platform import OwnPlatform
+from dev.throwaway_platform import ThrowawayPlatform
 
 TABLE = MONTHS[0].table
 PAUSE = 0.25
-"""Seconds between two looks."""
+"""Seconds between two counts."""
 TIMEOUT = 20
 """Seconds for BigQuery's answer."""
 END = "--"
 
 Counts = dict[str, int]
-Ask = Callable[[], Optional[Counts]]
+Count = Callable[[], Optional[Counts]]
 
 
-def torn(counts: Mapping[str, int], allowed: Mapping[str, Collection[int]]) -> list[str]:
-    """A line for each month that has another number of rows than the old or the new month has."""
+def wrong_counts(counts: Mapping[str, int], allowed: Mapping[str, Collection[int]]) -> list[str]:
+    """Returns a line for each month that has neither the rows of the old month nor those of the new one."""
     return [
         f"{name} with {counts.get(name, 0):,} rows"
         for name, sizes in allowed.items()
@@ -35,20 +35,20 @@ def torn(counts: Mapping[str, int], allowed: Mapping[str, Collection[int]]) -> l
 
 
 class Psql:
-    """A session of psql in Postgres' container; opened again where it has broken."""
+    """A session of psql in the container of Postgres; a broken one is opened again."""
 
-    def __init__(self, platform: OwnPlatform) -> None:
+    def __init__(self, platform: ThrowawayPlatform) -> None:
         self._container = f"{platform.name}-postgres-1"
         self._session: subprocess.Popen[str] | None = None
 
     def rows(self, sql: str) -> list[list[str]] | None:
-        """The rows of a query; None where Postgres does not answer, not in a new session either."""
+        """Returns the rows of a query; None where Postgres does not answer, in a new session either."""
         is_old = self._session is not None
         rows = self._ask(sql)
         return self._ask(sql) if rows is None and is_old else rows
 
     def rows_by_file(self) -> Counts | None:
-        """Rows by source file; None where Postgres does not answer."""
+        """Returns the number of rows by source file; None where Postgres does not answer."""
         rows = self.rows(f"SELECT source_file, count(*) FROM {TABLE} GROUP BY 1")
         return None if rows is None else {name: int(count) for name, count in rows}
 
@@ -70,7 +70,7 @@ class Psql:
         return None
 
     def _open(self) -> subprocess.Popen[str]:
-        # An error ends the session, so that it is never taken for an empty answer
+        # An error ends the session: it must not look like an empty answer
         program = ("psql", "--username=ny_taxi", "--no-psqlrc", "-At", "--set=ON_ERROR_STOP=1", "ny_taxi")
         self._session = subprocess.Popen(
             ["docker", "exec", "--interactive", self._container, *program],
@@ -90,13 +90,13 @@ class Psql:
 
 
 class BigQuery:
-    """BigQuery's REST interface."""
+    """BigQuery's REST API."""
 
-    def __init__(self, platform: OwnPlatform) -> None:
+    def __init__(self, platform: ThrowawayPlatform) -> None:
         self._url = f"http://localhost:{platform.env['BIGQUERY_PORT']}/bigquery/v2/projects/orionbox-local"
 
     def call(self, path: str, body: object = None) -> dict[str, object]:
-        """The answer's JSON.
+        """Returns the JSON of an answer.
 
         Raises:
             OSError: it does not answer, or refuses.
@@ -108,67 +108,69 @@ class BigQuery:
             return answer
 
     def rows(self, sql: str) -> list[list[str]]:
-        """The rows of a query.
+        """Returns the rows of a query.
 
         Raises:
-            OSError: it does not answer, or has no answer yet.
+            OSError: it does not answer, or is not done within its time.
         """
         answer = self.call("queries", {"query": sql, "useLegacySql": False})
         if not answer["jobComplete"]:
-            raise TimeoutError("the query has not ended")
+            raise TimeoutError("the query is not done")
         found = answer.get("rows", [])
         assert isinstance(found, list)
         return [[cell["v"] for cell in row["f"]] for row in found]
 
     def tables(self) -> list[str]:
-        """The names of the dataset's tables."""
+        """Returns the names of the dataset's tables."""
         found = self.call("datasets/trips_data_all/tables").get("tables", [])
         assert isinstance(found, list)
         return [table["tableReference"]["tableId"] for table in found]
 
 
-class Reader:
-    """Looks into both stores, each from a thread of its own, as often as they answer."""
+class StoreWatch:
+    """Counts the rows in both stores, in a thread for each store."""
 
-    def __init__(self, platform: OwnPlatform) -> None:
+    def __init__(self, platform: ThrowawayPlatform) -> None:
         self.postgres, self.bigquery = Psql(platform), BigQuery(platform)
         self._allowed: dict[str, set[int]] = {}
-        self.torn: list[str] = []
-        self.looks: dict[str, int] = {}
+        self.wrong: list[str] = []
+        """Counts that were not allowed."""
+        self.answers: dict[str, int] = {}
+        """How often each store has answered."""
         self._end = threading.Event()
-        asked: dict[str, Ask] = {"Postgres": self.in_postgres, "BigQuery": self.in_bigquery}
-        self._threads = [threading.Thread(target=self._watch, args=item) for item in asked.items()]
+        counts: dict[str, Count] = {"Postgres": self.in_postgres, "BigQuery": self.in_bigquery}
+        self._threads = [threading.Thread(target=self._watch, args=item) for item in counts.items()]
         for thread in self._threads:
             thread.start()
 
     def allow(self, allowed: dict[str, set[int]]) -> None:
-        """From now on the months may have these numbers of rows, and begin anew with what was seen."""
-        self._allowed, self.torn, self.looks = allowed, [], {}
+        """Allows these numbers of rows from now on, and forgets what was seen before."""
+        self._allowed, self.wrong, self.answers = allowed, [], {}
 
     def close(self) -> None:
-        """Stops looking."""
+        """Stops watching."""
         self._end.set()
         for thread in self._threads:
             thread.join()
         self.postgres.close()
 
     def in_postgres(self) -> Counts | None:
-        """Rows by source file; None where it does not answer."""
+        """Returns the rows by source file that Postgres has; None where it does not answer."""
         return self.postgres.rows_by_file()
 
     def in_bigquery(self) -> Counts | None:
-        """The same."""
+        """Returns the rows by source file that BigQuery has; None where it does not answer."""
         try:
             rows = self.bigquery.rows(f"SELECT source_file, count(*) FROM trips_data_all.{TABLE} GROUP BY 1")
         except (OSError, ValueError, HTTPException):
             return None
         return {name: int(count) for name, count in rows}
 
-    def _watch(self, store: str, ask: Ask) -> None:
+    def _watch(self, store: str, count: Count) -> None:
         while not self._end.is_set():
             allowed = self._allowed
-            counts = ask()
+            counts = count()
             if counts is not None and allowed is self._allowed:
-                self.looks[store] = self.looks.get(store, 0) + 1
-                self.torn += [f"{store}: {line}" for line in torn(counts, allowed)]
+                self.answers[store] = self.answers.get(store, 0) + 1
+                self.wrong += [f"{store}: {line}" for line in wrong_counts(counts, allowed)]
             time.sleep(PAUSE)

@@ -1,4 +1,4 @@
-"""The bucket, as its clients see it."""
+"""Reads and writes the bucket, as any client does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
 
-from dev.throwaway_platform import OwnPlatform
+from dev.throwaway_platform import ThrowawayPlatform
 from orionbox.trips.months import TripFile
 
 NAME = "prefect-de-zoomcamp"
@@ -21,11 +21,11 @@ TIMEOUT = 30
 class Bucket:
     """Objects by Cloud Storage's JSON API (https://cloud.google.com/storage/docs/json_api)."""
 
-    def __init__(self, platform: OwnPlatform) -> None:
+    def __init__(self, platform: ThrowawayPlatform) -> None:
         self._url = f"http://localhost:{platform.env['GCS_PORT']}"
 
     def described(self, name: str) -> dict[str, str]:
-        """The object's resource; empty where there is none.
+        """Returns the object's resource; empty where there is no such object.
 
         Raises:
             OSError: Cloud Storage does not answer.
@@ -40,7 +40,7 @@ class Bucket:
             return {}
 
     def content(self, name: str) -> bytes:
-        """The object's bytes."""
+        """Returns the object's bytes."""
         url = f"{self._url}/download/storage/v1/b/{NAME}/o/{quote(name, safe='')}?alt=media"
         with urlopen(url, timeout=TIMEOUT) as response:
             content: bytes = response.read()
@@ -50,7 +50,7 @@ class Bucket:
         """Uploads an object in one request.
 
         Raises:
-            OSError: it did not come to an answer; the object is the old or the new one.
+            OSError: no answer came; the object is the old or the new one.
         """
         url = f"{self._url}/upload/storage/v1/b/{NAME}/o?uploadType=media&name={quote(name, safe='')}"
         request = Request(url, content, {"Content-Type": "application/octet-stream"}, method="POST")
@@ -58,11 +58,11 @@ class Bucket:
             response.read()
 
     def etags(self, months: Sequence[TripFile]) -> list[str]:
-        """What changes with each month's object; empty where there is none."""
+        """Returns the ETag of each month's object, which changes with its content; empty where there is none."""
         return [self.described(trips.object_name).get("etag", "") for trips in months]
 
     def damaged(self, months: Sequence[TripFile]) -> list[str]:
-        """The months whose object is not what its checksum says."""
+        """Returns the objects of these months whose content does not match their checksum."""
         return [
             trips.object_name
             for trips in months
@@ -71,5 +71,5 @@ class Bucket:
 
 
 def checksum(content: bytes) -> str:
-    """As Cloud Storage writes it: MD5 in base64."""
+    """Returns the MD5 in base64, as Cloud Storage has it."""
     return base64.b64encode(hashlib.md5(content).digest()).decode()

@@ -1,5 +1,5 @@
-"""What is measured, ours and what it is held against; runs in the bench image, on the platform's network.
+"""What is measured: our code and what it is compared with. Runs in the bench image, on the platform's network.
 
-Each module is a program, `python -m dev.bench.inside.ingest WAY COLOR YEAR MONTH`, that does one thing once and prints its
-seconds and the rows that then lie in the store, counted anew, as one line of JSON.
+Each module is a program, for example `python -m dev.bench.inside.ingest PROGRAM COLOR YEAR MONTH`. It does the work
+once, counts the rows in the store, and prints seconds and rows as one line of JSON.
 """

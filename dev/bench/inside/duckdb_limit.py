@@ -1,6 +1,7 @@
-"""A parquet file into a table of DuckDB itself, the emulator's engine: `python -m dev.bench.inside.duckdb_limit OBJECT`.
+"""Loads a parquet file into a table of DuckDB alone: `python -m dev.bench.inside.duckdb_limit OBJECT`.
 
-In the peers' environment, whose DuckDB has the emulator's version; it reads the bucket's file where it lies.
+DuckDB is the engine of the BigQuery emulator. Runs in the virtual environment of the other tools, whose DuckDB has the
+emulator's version, and reads the file from the bucket's volume.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ BUCKETS = Path("/var/lib/gcs/.cloudstorage")
 
 
 def create_table(parquet: Path, folder: Path) -> tuple[float, int]:
-    """Makes the table in a database file; seconds until it is on disk, and its rows."""
+    """Creates the table in a database file; returns the seconds until it is on disk, and its rows."""
     start = time.perf_counter()
     with duckdb.connect(str(folder / "limit.duckdb")) as database:
         database.execute(f"CREATE TABLE trips AS SELECT * FROM read_parquet('{parquet}')")

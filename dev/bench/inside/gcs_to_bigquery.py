@@ -1,4 +1,4 @@
-"""A month from the bucket to BigQuery: our way and the course's, from one and the same object."""
+"""Loads a month from the bucket into BigQuery, by our code and the course's, from the same object."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from orionbox.stores.clients import BUCKET, CREDENTIALS, bigquery_client
 from orionbox.trips.months import TripFile
 
 TABLE = "dezoomcamp.rides"
-"""As in the course."""
+"""The course's table."""
 CHUNK_ROWS = 500_000
 
 
 def ours(trips: TripFile, watch: Stopwatch) -> int:
-    """The task of the main job."""
+    """Runs the task of the main job."""
     settings, staged = FlowSettings.from_environment(), find_in_gcs.fn(trips)
     with watch.time(WORK):
         gcs_to_bigquery.fn(staged)
@@ -32,7 +32,7 @@ def ours(trips: TripFile, watch: Stopwatch) -> int:
 
 
 def course(trips: TripFile, watch: Stopwatch) -> int:
-    """Download, pandas, to_gbq."""
+    """Runs the course's code: download, pandas, to_gbq."""
     project = FlowSettings.from_environment().project
     client = bigquery_client(project)
     client.delete_table(f"{project}.{TABLE}", not_found_ok=True)
@@ -51,9 +51,9 @@ def course(trips: TripFile, watch: Stopwatch) -> int:
 
 
 def load_job(trips: TripFile, watch: Stopwatch) -> int:
-    """The first part of ours: a client from the block, and the emulator reads the object into a table.
+    """Runs only the first half of ours: a client from the block, and a load job into a table.
 
-    What ours takes beyond that is the swap of the month, in a transaction, and the end of that table.
+    Ours then swaps the month in a transaction, and drops that table.
     """
     settings, staged = FlowSettings.from_environment(), find_in_gcs.fn(trips)
     table = f"{settings.project}.{settings.dataset}.loaded_only"

@@ -1,4 +1,4 @@
-"""What a run's container imports before its flow begins: seconds by top-level package (`python -X importtime`)."""
+"""Measures what a run's container imports before its flow begins, by top-level package (`python -X importtime`)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections import Counter
 
 PROGRAM = "import prefect.engine, etl"
 LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\w+)", re.ASCII)
-"""Microseconds in the module itself, without those that it imports in turn; and the package that it is of."""
+"""The microseconds of the module itself, without those that it imports; and its package."""
 SHOWN = 4
-"""Packages that are named; the others are one figure."""
+"""Packages that are named; the others are added up."""
 
 
 def by_package(report: str) -> dict[str, float]:
-    """Seconds of the slowest packages in such a report, slowest first, then those of all others."""
+    """Returns the seconds of the slowest packages in such a report, slowest first, then of all others together."""
     packages: Counter[str] = Counter()
     for microseconds, package in LINE.findall(report):
         packages[package] += int(microseconds)

@@ -1,4 +1,4 @@
-"""A month from the web into Postgres: our way, the course's, and as fast as Postgres takes it."""
+"""Loads a month from the web into Postgres, by our code, the course's and other tools, and by COPY alone."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from orionbox.trips.months import TripFile
 from orionbox.trips.schema import SOURCE_FILE, TRIPS, postgres_columns
 
 CHUNK_ROWS = 100_000
-"""As in the course."""
+"""The course's chunks."""
 BUFFER_BYTES = 1 << 20
 
 
 def ours(trips: TripFile, watch: Stopwatch) -> int:
-    """The task of `make ingest`."""
+    """Runs the task of `make ingest`."""
     with watch.time(WORK):
         ingest.fn(trips)
     return count_month(WAREHOUSE, trips)
 
 
 def course(trips: TripFile, watch: Stopwatch) -> int:
-    """wget, then pandas in chunks through SQLAlchemy and psycopg2; trips without passengers are left out."""
+    """Runs the course's code: wget, pandas in chunks, SQLAlchemy, psycopg2; it leaves out trips without passengers."""
     table, engine = "course_trips", create_engine(WAREHOUSE)
     with watch.time(WORK), TemporaryDirectory() as folder:
         csv = fetch(trips, Path(folder))
@@ -50,8 +50,8 @@ def course(trips: TripFile, watch: Stopwatch) -> int:
     return count_and_drop(WAREHOUSE, table)
 
 
-def parts(trips: TripFile, watch: Stopwatch) -> int:
-    """What ours does before Postgres sees a row: its parts, each with those before it, up to typed batches."""
+def stages_before_postgres(trips: TripFile, watch: Stopwatch) -> int:
+    """Runs the stages of ours before Postgres gets a row; each includes the stages before it."""
     with TemporaryDirectory() as folder:
         with watch.time("fetch"), Download(trips.url(), Path(folder)) as file:
             exhaust(file)
@@ -68,7 +68,7 @@ def exhaust(file: BinaryIO) -> None:
 
 
 def limit(trips: TripFile, watch: Stopwatch) -> int:
-    """COPY of the unpacked text into the table that ours fills, new as there: nothing is fetched, parsed or checked."""
+    """Copies the unpacked text into a new table with the columns of ours: nothing is fetched, parsed or checked."""
     table = "copied_trips"
     columns = f"{postgres_columns(TRIPS[trips.color])}, {SOURCE_FILE} text NOT NULL DEFAULT '{trips.csv_name}'"
     names = ", ".join(f'"{name}"' for name in TRIPS[trips.color].names)
@@ -83,21 +83,21 @@ def limit(trips: TripFile, watch: Stopwatch) -> int:
 
 
 def fetch(trips: TripFile, folder: Path) -> Path:
-    """The file as it is served, by wget as in the course."""
+    """Downloads the file by wget, as the course does; returns its path."""
     packed = folder / trips.csv_name
     subprocess.run(["wget", "--quiet", trips.url(), "-O", packed], check=True)
     return packed
 
 
 def unpack(packed: Path) -> Path:
-    """The text beside the gzip file."""
+    """Unpacks the gzip file next to it; returns the path of the text."""
     csv = packed.with_suffix("")
     csv.write_bytes(gzip.decompress(packed.read_bytes()))
     return csv
 
 
 def pgloader(trips: TripFile, watch: Stopwatch) -> int:
-    """pgloader, fed with the text while it is fetched and unpacked; the table is there."""
+    """Runs pgloader on the text while it is fetched and unpacked; the table exists before."""
     table = "pgloader_trips"
     names = [name.lower() for name in TRIPS[trips.color].names]
     with psycopg2.connect(WAREHOUSE) as connection:
@@ -118,4 +118,4 @@ def pgloader(trips: TripFile, watch: Stopwatch) -> int:
 
 
 if __name__ == "__main__":
-    main({"ours": ours, "course": course, "limit": limit, "parts": parts, "pgloader": pgloader})
+    main({"ours": ours, "course": course, "limit": limit, "stages": stages_before_postgres, "pgloader": pgloader})

@@ -1,4 +1,4 @@
-"""One measurement: a way of doing something, its seconds, and the rows that it left behind."""
+"""Runs one measurement: calls a function, and prints its seconds and the rows that it stored."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from orionbox.runs.report import Stopwatch
 from orionbox.trips.months import TripFile
 
 WORK = "work"
-"""The stage of the stopwatch that is the measurement; what a way prepares or counts is outside of it."""
+"""The stage of the stopwatch that counts; preparing and counting rows are outside of it."""
 WAREHOUSE = os.environ.get("WAREHOUSE", "")
-"""Postgres' address, as libpq and SQLAlchemy take it."""
+"""The address of Postgres, as libpq and SQLAlchemy take it."""
 
-Way = Callable[[TripFile, Stopwatch], int]
-"""Does it for a month, with the work itself timed; returns the rows that then are there."""
+Program = Callable[[TripFile, Stopwatch], int]
+"""Does the work for a month and times it; returns the rows that are in the store then."""
 
 
-def main(ways: Mapping[str, Way]) -> None:
-    """Measures the way that the arguments name: WAY COLOR YEAR MONTH."""
-    way, color, year, month = sys.argv[1:]
+def main(programs: Mapping[str, Program]) -> None:
+    """Measures the program that the arguments name: PROGRAM COLOR YEAR MONTH."""
+    name, color, year, month = sys.argv[1:]
     watch = Stopwatch()
-    with disable_run_logger():  # tasks are called as functions here, in no run
-        rows = ways[way](TripFile(color, int(year), int(month)), watch)
+    with disable_run_logger():  # tasks are called as functions, outside of runs
+        rows = programs[name](TripFile(color, int(year), int(month)), watch)
     stages = {stage: seconds for stage, seconds in watch.seconds.items() if stage != WORK}
     print(json.dumps({"seconds": watch.seconds[WORK], "rows": rows, "stages": stages}))

@@ -1,4 +1,7 @@
-"""Draws the ratios: `python -m dev.bench.inside.plot <reports/bench.json >plot.png`, in the peers' environment."""
+"""Draws the ratios: `python -m dev.bench.inside.plot <reports/bench.json >plot.png`.
+
+Runs in the virtual environment of the other tools.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ PANELS = ((">=", "times faster than its baseline\n(longer is better)"), ("<=", "
 
 
 def draw(rows: Rows) -> None:
-    """Two panels: where we are to be faster, and where we are to come close; a black mark is the goal."""
+    """Draws two panels: goals to be faster, and goals to stay close. A black mark is the goal."""
     panels = [[row for row in rows if row["ratio"] and row["goal"].startswith(sign)] for sign, _ in PANELS]
     heights = {"height_ratios": [len(panel) or 1 for panel in panels]}
     figure, axes = pyplot.subplots(2, 1, figsize=(8, 1.8 + 0.36 * len(rows)), gridspec_kw=heights, squeeze=False)
@@ -32,7 +35,7 @@ def draw(rows: Rows) -> None:
 
 
 def bars(axis: Axes, rows: Rows, title: str) -> None:
-    """A bar for each row with its ratio written before it, and a mark at its goal."""
+    """Draws a bar for each row with its ratio written before it, and a mark at its goal."""
     ratios = [row["ratio"] for row in rows]
     names = [f"{row['name']}   {ratio:.{1 if ratio >= 10 else 2}f}" for row, ratio in zip(rows, ratios, strict=True)]
     axis.barh(names, ratios, color=[MISSED if row["ok"] is False else MET for row in rows], height=0.6)
@@ -42,7 +45,7 @@ def bars(axis: Axes, rows: Rows, title: str) -> None:
 
 
 def goal(row: dict[str, Any]) -> float:
-    """The number in `>= 30x faster`."""
+    """Returns the number in `>= 30x faster`."""
     match = re.search(r"[\d.]+", row["goal"])
     return float(match[0]) if match else float("nan")
 
@@ -50,5 +53,5 @@ def goal(row: dict[str, Any]) -> float:
 if __name__ == "__main__":
     matplotlib.use("Agg")
     draw(json.load(sys.stdin))
-    # White, also where a page is dark
+    # White on dark pages too
     pyplot.savefig(sys.stdout.buffer, format="png", dpi=130, facecolor="white")

@@ -1,4 +1,4 @@
-"""Counts the rows of a month's file as it is served, by nothing but Python's own gzip and csv."""
+"""Counts the rows of a month's file as it is served, by Python's own gzip and csv alone."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orionbox.trips.months import TripFile
 
 
 def count(trips: TripFile) -> dict[str, int]:
-    """All rows, and those that the course keeps: where passengers are counted, there are some."""
+    """Returns the number of all rows, and of those that the course keeps: without the trips of 0 passengers."""
     with urlopen(trips.url()) as response, gzip.open(response) as stream:
         rows = csv.DictReader(io.TextIOWrapper(stream, "utf-8"))
         passengers = [row["passenger_count"] for row in rows]

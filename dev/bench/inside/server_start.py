@@ -1,4 +1,4 @@
-"""A bare `prefect server start` until it answers as healthy; its database is there, from an earlier start."""
+"""Measures a bare `prefect server start` until it is healthy; its database exists from an earlier start."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 HEALTH = "http://127.0.0.1:{port}/api/health"
-LONGEST = 120
+TIMEOUT = 120
+"""Seconds in which the server must be healthy."""
 
 
 def start(home: Path, port: int) -> float:
-    """Starts a server and ends it; the seconds until it was healthy."""
+    """Starts a server and stops it; returns the seconds until it was healthy."""
     settings = {"PREFECT_HOME": str(home), "PREFECT_UI_STATIC_DIRECTORY": str(home / "ui")}
     begin = time.perf_counter()
     with (home / "log").open("w+") as log, _server({**os.environ, **settings}, port, log) as server:
@@ -28,7 +29,7 @@ def start(home: Path, port: int) -> float:
             if server.poll() is not None:
                 raise RuntimeError(f"prefect server start: exit {server.returncode}\n{(home / 'log').read_text()}")
         finally:
-            server.terminate()  # it ends the server that it has started
+            server.terminate()  # which stops the server that it has started
     return seconds
 
 
@@ -38,10 +39,10 @@ def _server(environment: dict[str, str], port: int, log: IO[str]) -> subprocess.
 
 
 def _wait(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONGEST
+    deadline = time.monotonic() + TIMEOUT
     while not condition():
         if time.monotonic() > deadline:
-            raise RuntimeError(f"prefect server start: not as it should be after {LONGEST} s")
+            raise RuntimeError(f"prefect server start: not healthy after {TIMEOUT} s")
         time.sleep(0.02)
 
 
@@ -55,6 +56,6 @@ def _is_healthy(port: int) -> bool:
 
 if __name__ == "__main__":
     with TemporaryDirectory(ignore_cleanup_errors=True) as home:
-        start(Path(home), 4201)  # makes the database
-        # Another port: Prefect takes one for taken while its last connections fade away
+        start(Path(home), 4201)  # creates the database
+        # Another port: for Prefect one is in use until its last connections have timed out
         print(json.dumps({"seconds": start(Path(home), 4200)}))

@@ -1,4 +1,4 @@
-"""What a load left in Postgres; for all environments in the image."""
+"""Counts what a load left in Postgres. Both virtual environments of the image can import it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import psycopg2
 
 
 def count_and_drop(warehouse: str, table: str, drop: str = "") -> int:
-    """The table's rows, counted by Postgres; then it is gone, or what `drop` says."""
+    """Returns the table's rows, then drops it.
+
+    Args:
+        warehouse: the address of Postgres.
+        table: its name.
+        drop: what to drop instead, for example a schema.
+    """
     with psycopg2.connect(warehouse) as connection:
         cursor = connection.cursor()
         cursor.execute(f"SELECT count(*) FROM {table}")

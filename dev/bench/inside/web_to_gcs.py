@@ -1,4 +1,4 @@
-"""A month from the web into the bucket as parquet: our way and the course's."""
+"""Stores a month from the web in the bucket as parquet, by our code and the course's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from orionbox.trips.months import TripFile
 
 
 def ours(trips: TripFile, watch: Stopwatch) -> int:
-    """The task of the main job."""
+    """Runs the task of the main job."""
     with watch.time(WORK):
         staged = web_to_gcs.fn(trips)
     for stage, seconds in staged.seconds.items():
@@ -26,7 +26,7 @@ def ours(trips: TripFile, watch: Stopwatch) -> int:
 
 
 def course(trips: TripFile, watch: Stopwatch) -> int:
-    """The whole month in pandas, parquet packed with gzip, uploaded by the block."""
+    """Runs the course's code: the whole month in pandas, parquet packed with gzip, upload by the block."""
     name = f"course/{trips.name}.parquet"
     with watch.time(WORK), TemporaryDirectory() as folder:
         df = pd.read_csv(trips.url())
@@ -39,7 +39,7 @@ def course(trips: TripFile, watch: Stopwatch) -> int:
 
 
 def rows_of(name: str) -> int:
-    """Rows of the object, as its footer says."""
+    """Returns the rows of the object, as its footer has them."""
     with bucket().blob(name).open("rb") as file:
         return count_rows(file)
 

@@ -1,4 +1,4 @@
-"""How long one waits for the platform, and what it takes while it does nothing."""
+"""Measures a warm `make up`, the memory at rest, and the time from starting a run to its first task."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 import time
 from collections.abc import Callable, Iterator
 
-from dev.bench.bench_platform import Platform
-from dev.bench.measurements import Samples
+from dev.bench.bench_platform import BenchPlatform
+from dev.bench.measurements import Measurements
 from dev.bench.results import Row, at_most, close_to
 from dev.bench.runs import parameters, run_to_end, seconds_between
 from orionbox.trips.months import TripFile
@@ -20,18 +20,18 @@ IDLE_MB = 1_200
 BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
-def measure(platform: Platform, samples: Samples) -> Iterator[Row]:
-    """Rows for a warm `make up`, idle memory, and a run's way to its first task."""
+def measure(platform: BenchPlatform, measurements: Measurements) -> Iterator[Row]:
+    """Measures each of them."""
     for _ in range(STARTS):
         platform.make("down")
-        samples.note("prefect server start until healthy", _server_start(platform))
-        samples.note("make up, warm", _seconds(lambda: platform.make("up")))
-    up, server_start = samples.median("make up, warm"), samples.median("prefect server start until healthy")
+        measurements.add("prefect server start until healthy", _server_start(platform))
+        measurements.add("make up, warm", _seconds(lambda: platform.make("up")))
+    up, server_start = measurements.median("make up, warm"), measurements.median("prefect server start until healthy")
     yield close_to("warm make up", up, server_start, 1.8)
     time.sleep(IDLE_SECONDS)
-    samples.note("idle memory", idle_megabytes(platform), "MB")
-    yield at_most("idle memory", samples.median("idle memory"), IDLE_MB, "MB")
-    yield _run_overhead(platform, samples)
+    measurements.add("idle memory", idle_megabytes(platform), "MB")
+    yield at_most("idle memory", measurements.median("idle memory"), IDLE_MB, "MB")
+    yield _run_overhead(platform, measurements)
 
 
 def _seconds(work: Callable[[], object]) -> float:
@@ -40,42 +40,44 @@ def _seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _server_start(platform: Platform) -> float:
-    """In the image of the platform's own server, which has Prefect and nothing else."""
-    settings = ("--env=PYTHONPATH=/opt", "--env=PREFECT_SERVER_ANALYTICS_ENABLED=false")
-    options = (f"--volume={platform.root / 'bench'}:/opt/bench:ro", "--network=none", *settings)
+def _server_start(platform: BenchPlatform) -> float:
+    """Returns the seconds of a bare `prefect server start`, in the platform's image for Orion."""
+    settings = ("--workdir=/opt", "--env=PREFECT_SERVER_ANALYTICS_ENABLED=false")
+    options = (f"--volume={platform.root / 'dev'}:/opt/dev:ro", "--network=none", *settings)
     program = (platform.image("orion"), "python", "-m", "dev.bench.inside.server_start")
     return float(json.loads(platform.run("docker", "run", "--rm", *options, *program))["seconds"])
 
 
-def idle_megabytes(platform: Platform) -> float:
-    """What `docker stats` shows for all containers together: their memory without the page cache they could give up."""
+def idle_megabytes(platform: BenchPlatform) -> float:
+    """Returns the memory of all containers together, by `docker stats`, which leaves out the page cache."""
     containers = platform.run(*platform.compose("ps", "--quiet")).split()
     usage = platform.run("docker", "stats", "--no-stream", "--format", "{{.MemUsage}}", *containers)
     return sum(map(parse_bytes, usage.splitlines())) / 1e6
 
 
 def parse_bytes(usage: str) -> float:
-    """The first size in `123.4MiB / 1GiB`, in bytes."""
+    """Returns the first size in `123.4MiB / 1GiB`, in bytes."""
     match = re.match(r"([\d.]+)([KMG]?i?B)", usage)
     if not match:
-        raise ValueError(f"docker stats: {usage!r} is no size")
+        raise ValueError(f"docker stats: {usage!r} is not a size")
     return float(match[1]) * BYTES[match[2]]
 
 
-def _run_overhead(platform: Platform, samples: Samples) -> Row:
-    """From the flow run's making to its first task's start, by Orion's own timestamps, in a container each time."""
+def _run_overhead(platform: BenchPlatform, measurements: Measurements) -> Row:
+    """Measures from creating the flow run to the start of its first task, by Orion's own timestamps."""
     platform.serve([SMALL_MONTH], SMALL_ROWS)
     for package, seconds in platform.measure("python", "-m", "dev.bench.inside.imports")["packages"].items():
-        samples.note(f"a run's imports, {package}", seconds)
+        measurements.add(f"a run's imports, {package}", seconds)
     version = ("docker", "run", "--rm", platform.image("flows"), "prefect", "version")
     for _ in range(RUNS):
-        samples.note("prefect version", _seconds(lambda: platform.run(*version)))
+        measurements.add("prefect version", _seconds(lambda: platform.run(*version)))
         run = run_to_end(platform, "etl/docker", parameters(SMALL_MONTH))
-        samples.note("run to first task", seconds_between(run["created"], _first_task_start(platform, run["id"])))
-    return close_to("run overhead", samples.median("run to first task"), samples.median("prefect version"), 1.6)
+        measurements.add("run to first task", seconds_between(run["created"], _first_task_start(platform, run["id"])))
+    return close_to(
+        "run overhead", measurements.median("run to first task"), measurements.median("prefect version"), 1.6
+    )
 
 
-def _first_task_start(platform: Platform, run_id: str) -> str:
+def _first_task_start(platform: BenchPlatform, run_id: str) -> str:
     tasks = platform.orion.call("task_runs/filter", {"flow_runs": {"id": {"any_": [run_id]}}})
     return min(str(task["start_time"]) for task in tasks if task["start_time"])

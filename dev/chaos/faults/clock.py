@@ -1,4 +1,4 @@
-"""The wall clock is stepped by an hour while a run is under way, and back again afterwards."""
+"""Steps the wall clock by an hour during a run, and back again afterwards."""
 
 from __future__ import annotations
 
@@ -13,115 +13,117 @@ from pathlib import Path
 
 from cli.programs import output
 from dev.chaos.engine import pause
-from dev.chaos.fault import Fault, NotTriedError
-from dev.chaos.fault_run import DEPLOYMENT, MissedError, NotHeldError, Trial
+from dev.chaos.experiment import DEPLOYMENT, CheckFailedError, Experiment, TooLateError
+from dev.chaos.fault import CannotInjectError, Fault
 from orionbox.errors import CommandError
 
 HOUR = 3600
 """Seconds of a step."""
 SOURCE, OVERRIDE = "dev/chaos/inside/clock.c", "dev/chaos/inside/clock.yaml"
 FOLDER, INSIDE = Path("services/flows/flows"), Path("/opt/prefect/flows")
-"""What services and runs have in common, in the checkout and in a container: the clock goes there."""
+"""The folder that services and runs share, in the checkout and in a container: the clock's files are there."""
 LIBRARY, STEP = "clock.so", "clock-step"
 SERVICES = ("orion", "agent", "sweeper", "start", "postgres", "gcs", "bigquery", "internet")
-"""Those that inside/clock.yaml gives such a clock, and that are up when a run is."""
-STAYS = 45
-"""Seconds for which the clock is left as it is after a step, before the next runs."""
-SLACK = 60
-"""Seconds that a clock may be off, and still counts as stepped."""
+"""Services with such a clock (inside/clock.yaml) that are running during a run."""
+SETTLE = 45
+"""Seconds between a step and the next runs."""
+TOLERANCE = 60
+"""Seconds by which a stepped clock may differ from what it should be."""
 
 
 def faults() -> list[Fault]:
-    """All of them."""
+    """Returns these faults."""
     return [Fault("clock-forward", "fetch", stepped(HOUR)), Fault("clock-back", "fetch", stepped(-HOUR))]
 
 
-def stepped(seconds: int) -> Callable[[Trial], str]:
-    """A strike that steps the clock by so many seconds."""
+def stepped(seconds: int) -> Callable[[Experiment], str]:
+    """Returns a fault's `inject` that steps the clock by so many seconds."""
     return partial(_stepped, seconds)
 
 
-def _stepped(seconds: int, trial: Trial) -> str:
-    with _clock(trial) as step:
-        trial.begin()
-        run_id = trial.start()
-        trial.reach(run_id, "fetch")
+def _stepped(seconds: int, experiment: Experiment) -> str:
+    with _clock(experiment) as step:
+        experiment.serve_new_months()
+        run_id = experiment.start_run()
+        experiment.wait_for_stage(run_id, "fetch")
         step(seconds)
-        _check(trial, run_id, seconds)
-        words = trial.settle(run_id)
-        # Until whatever looks at the time has looked
-        pause(STAYS)
-        further = [_next(trial, "etl/process"), _next(trial, "etl/docker")]
+        _check(experiment, run_id, seconds)
+        words = experiment.finish(run_id)
+        # So that whatever checks the time has checked it
+        pause(SETTLE)
+        later_runs = [_next(experiment, "etl/process"), _next(experiment, "etl/docker")]
         step(0)
-        pause(STAYS)
-        further += [_next(trial, "etl/process"), _next(trial, "etl/docker")]
-        if others := set(further) - {"the run completed by itself"}:
-            raise NotHeldError(f"a later run: {' and '.join(others)}")
-        return f"the clock of all services and of the run {seconds:+} s, {words}; two runs then, two when it was right"
+        pause(SETTLE)
+        later_runs += [_next(experiment, "etl/process"), _next(experiment, "etl/docker")]
+        if others := set(later_runs) - {"the run completed by itself"}:
+            raise CheckFailedError(f"a later run: {' and '.join(others)}")
+        return (
+            f"the clock of all services and of the run {seconds:+} s, {words}; two runs then, two after the step back"
+        )
 
 
-def _next(trial: Trial, deployment: str) -> str:
-    """What becomes of a run that is started now."""
-    trial.begin()
-    return trial.settle(trial.start(deployment=deployment))
+def _next(experiment: Experiment, deployment: str) -> str:
+    """Starts a run; returns what became of it."""
+    experiment.serve_new_months()
+    return experiment.finish(experiment.start_run(deployment=deployment))
 
 
 @contextmanager
-def _clock(trial: Trial) -> Iterator[Callable[[int], None]]:
-    """Gives services and runs a clock of their own; what is yielded sets how far it is off, in seconds.
+def _clock(experiment: Experiment) -> Iterator[Callable[[int], None]]:
+    """Gives services and runs a clock of their own; yields a function that sets its difference in seconds.
 
-    Containers share the kernel's clock, and a step of that would hit everything else on this machine too.
+    Containers share the kernel's clock; a step of that would affect everything else on this machine.
 
     Raises:
-        NotTriedError: there is no C compiler to build it with.
+        CannotInjectError: there is no C compiler to build it with.
     """
     compiler = shutil.which("cc")
     if not compiler:
-        raise NotTriedError("the clock that can be stepped is built with a C compiler, and there is no cc here")
-    own, folder = trial.platform, trial.platform.root / FOLDER
+        raise CannotInjectError("the clock is built with a C compiler, and this machine has no cc")
+    own, folder = experiment.platform, experiment.platform.root / FOLDER
     file = folder / STEP
 
     def step(seconds: int) -> None:
-        # In place: whoever has mapped it would be killed if it were shorter for a moment
+        # In place: a process that has mapped the file is killed if the file gets shorter
         with file.open("r+b") as content:
             content.write(struct.pack("=q", seconds))
 
     file.write_bytes(struct.pack("=q", 0))
     own.run(compiler, "-O2", "-shared", "-fPIC", "-o", str(folder / LIBRARY), f'-DSTEP="{INSIDE / STEP}"', SOURCE)
     own.env["COMPOSE_FILE"] = os.pathsep.join(["compose.yaml", OVERRIDE])
-    overrides = trial.platform.orion.call(f"deployments/name/{DEPLOYMENT}")["infra_overrides"]
+    overrides = experiment.platform.orion.call(f"deployments/name/{DEPLOYMENT}")["infra_overrides"]
     try:
         own.make("up")
-        _override(trial, {**overrides, "env.LD_PRELOAD": str(INSIDE / LIBRARY)})
+        _override(experiment, {**overrides, "env.LD_PRELOAD": str(INSIDE / LIBRARY)})
         yield step
     finally:
         step(0)
         own.env.pop("COMPOSE_FILE")
         own.make("up")
-        _override(trial, overrides)
+        _override(experiment, overrides)
         for name in (LIBRARY, STEP):
             (folder / name).unlink()
 
 
-def _override(trial: Trial, values: dict[str, str]) -> None:
-    """Sets what the deployment's runs have otherwise than its block says."""
-    orion = trial.platform.orion
+def _override(experiment: Experiment, values: dict[str, str]) -> None:
+    """Sets the values that the deployment's runs have in place of those of its block."""
+    orion = experiment.platform.orion
     deployment = orion.call(f"deployments/name/{DEPLOYMENT}")["id"]
     orion.call(f"deployments/{deployment}", {"infra_overrides": values}, method="PATCH")
 
 
-def _check(trial: Trial, run_id: str, seconds: int) -> None:
+def _check(experiment: Experiment, run_id: str, seconds: int) -> None:
     """Asks every container for the time.
 
     Raises:
-        MissedError: the run's container has gone already.
-        NotHeldError: one has not got the step, so nothing was tried.
+        TooLateError: the run's container is gone already.
+        CheckFailedError: a clock was not stepped, so nothing was tested.
     """
-    containers = {service: trial.containers.of(service) for service in SERVICES}
-    for name, container in {"run": trial.container_of(run_id), **containers}.items():
+    containers = {service: experiment.containers.of(service) for service in SERVICES}
+    for name, container in {"run": experiment.container_of(run_id), **containers}.items():
         try:
             now = int(output("docker", "exec", container, "date", "+%s"))
         except CommandError as error:
-            raise MissedError(f"{name} did not say the time: {error}") from error
-        if abs(now - time.time() - seconds) > SLACK:
-            raise NotHeldError(f"{name} is {now - time.time():+.0f} s off, and was to be {seconds:+}")
+            raise TooLateError(f"{name} did not say the time: {error}") from error
+        if abs(now - time.time() - seconds) > TOLERANCE:
+            raise CheckFailedError(f"{name} is {now - time.time():+.0f} s off, and should be {seconds:+}")

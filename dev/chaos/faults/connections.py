@@ -1,4 +1,4 @@
-"""A service stands still, or what is sent to it is lost, for a while: its connections stay open, and nothing comes."""
+"""Pauses a service, or drops what a run sends to it, for a while: connections stay open, and nothing comes."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Callable
 from functools import partial
 
 from dev.chaos.engine import pause
+from dev.chaos.experiment import Experiment
 from dev.chaos.fault import Fault, during_a_run
-from dev.chaos.fault_run import Trial
 
 PAUSE_SECONDS, CUT_SECONDS = 60, 30
 PAUSED = ("postgres", "orion")
 NEEDED = {"internet": "fetch", "gcs": "write", "bigquery": "copy", "postgres": "load", "orion": "write"}
-"""The services that a run speaks to, and the stage in which it needs them most."""
+"""The services that a run uses, and the stage in which it needs each most."""
 NAMES = {"copy": "load"}
 
 
 def faults() -> list[Fault]:
-    """All of them."""
+    """Returns these faults."""
     pauses = [Fault(f"pause-{service}", "load", during_a_run("load", pause_of(service))) for service in PAUSED]
     cuts = [
         Fault(f"cut-{service}", NAMES.get(stage, stage), during_a_run(stage, cut_from(service)))
@@ -27,23 +27,23 @@ def faults() -> list[Fault]:
     return [*pauses, *cuts, everything]
 
 
-def pause_of(service: str) -> Callable[[Trial, str], str]:
-    """Lets the service stand still."""
+def pause_of(service: str) -> Callable[[Experiment, str], str]:
+    """Returns a fault that pauses the service."""
     return partial(_pause, service)
 
 
-def _pause(service: str, trial: Trial, run_id: str) -> str:
-    with trial.containers.paused(service):
+def _pause(service: str, experiment: Experiment, run_id: str) -> str:
+    with experiment.containers.paused(service):
         pause(PAUSE_SECONDS)
     return f"paused for {PAUSE_SECONDS} s"
 
 
-def cut_from(*services: str) -> Callable[[Trial, str], str]:
-    """Cuts the run's container off from the services."""
+def cut_from(*services: str) -> Callable[[Experiment, str], str]:
+    """Returns a fault that cuts the run's container off from the services."""
     return partial(_cut, services)
 
 
-def _cut(services: tuple[str, ...], trial: Trial, run_id: str) -> str:
-    with trial.containers.cut_off(trial.container_of(run_id), services):
+def _cut(services: tuple[str, ...], experiment: Experiment, run_id: str) -> str:
+    with experiment.containers.cut_off(experiment.container_of(run_id), services):
         pause(CUT_SECONDS)
     return f"cut for {CUT_SECONDS} s"

@@ -1,4 +1,4 @@
-"""The platform is started, stopped and renewed at the wrong moment."""
+"""Starts, stops and upgrades the platform at the wrong moment."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import signal
 import subprocess
 
 from cli.programs import output
+from dev.chaos.experiment import CheckFailedError, Experiment
 from dev.chaos.fault import Fault, during_a_run
-from dev.chaos.fault_run import NotHeldError, Trial
 
 INTERRUPTED_AFTER = (1, 4, 8, 13)
 """Seconds after the start of `make up`; it takes about twenty."""
 
 
 def faults() -> list[Fault]:
-    """All of them."""
+    """Returns these faults."""
     return [
         Fault("down-during-a-run", "load", during_a_run("load", down)),
         Fault("up-interrupted", "", up_interrupted),
@@ -23,33 +23,33 @@ def faults() -> list[Fault]:
     ]
 
 
-def down(trial: Trial, run_id: str) -> str:
-    """`make down`, `make up`."""
-    trial.platform.make("down")
-    if trial.containers.runs():
-        raise NotHeldError("make down has left a run's container")
-    trial.platform.make("up")
+def down(experiment: Experiment, run_id: str) -> str:
+    """Stops the platform and starts it again."""
+    experiment.platform.make("down")
+    if experiment.containers.runs():
+        raise CheckFailedError("make down left a run's container")
+    experiment.platform.make("up")
     return "make down, make up"
 
 
-def up_interrupted(trial: Trial) -> str:
-    """`make up` is interrupted as by Ctrl-C, at several moments; each time the next `make up` must do."""
-    trial.begin()
+def up_interrupted(experiment: Experiment) -> str:
+    """Interrupts `make up` as Ctrl-C does, at several moments; the next `make up` must succeed each time."""
+    experiment.serve_new_months()
     for seconds in INTERRUPTED_AFTER:
-        trial.platform.make("down")
-        interrupt("up", seconds, trial)
-        trial.platform.make("up")
+        experiment.platform.make("down")
+        interrupt("up", seconds, experiment)
+        experiment.platform.make("up")
     after = ", ".join(map(str, INTERRUPTED_AFTER))
-    return f"interrupted after {after} s, started again each time; {trial.settle(trial.start())}"
+    return f"interrupted after {after} s, started again each time; {experiment.finish(experiment.start_run())}"
 
 
-def interrupt(target: str, seconds: float, trial: Trial) -> None:
+def interrupt(target: str, seconds: float, experiment: Experiment) -> None:
     """Interrupts a make target after so many seconds.
 
     Raises:
-        NotHeldError: it had ended before, so there was nothing to interrupt.
+        CheckFailedError: it ended before.
     """
-    own = trial.platform
+    own = experiment.platform
     command = subprocess.Popen(
         ["make", target],
         cwd=own.root,
@@ -60,7 +60,7 @@ def interrupt(target: str, seconds: float, trial: Trial) -> None:
     )
     try:
         command.wait(seconds)
-        raise NotHeldError(f"make {target} took less than {seconds} s, so it was not interrupted")
+        raise CheckFailedError(f"make {target} took less than {seconds} s, so it was not interrupted")
     except subprocess.TimeoutExpired:
         pass
     finally:
@@ -69,33 +69,33 @@ def interrupt(target: str, seconds: float, trial: Trial) -> None:
             command.wait()
 
 
-def upgrade(trial: Trial) -> str:
-    """Images under another tag take over; months and runs of before must be there, and new ones come."""
-    own, runs = trial.platform, _runs(trial)
+def upgrade(experiment: Experiment) -> str:
+    """Starts the platform from images of another tag; its months and runs must still be there, and a new run works."""
+    own, runs = experiment.platform, _runs(experiment)
     before = own.env.get("ORIONBOX_TAG")
     tag = f"{own.image('flows').rpartition(':')[2]}-next"
-    trial.begin()
-    old = trial.reader.in_bigquery(), trial.in_postgres()
+    experiment.serve_new_months()
+    old = experiment.watch.in_bigquery(), experiment.in_postgres()
     own.env["ORIONBOX_TAG"] = tag
     try:
         own.make("up")
-        if (trial.reader.in_bigquery(), trial.in_postgres()) != old or _runs(trial) != runs:
-            raise NotHeldError("months or runs of before the upgrade are not there")
-        run_id = trial.start()
-        words = trial.settle(run_id)
-        _check_tag(trial, tag)
+        if (experiment.watch.in_bigquery(), experiment.in_postgres()) != old or _runs(experiment) != runs:
+            raise CheckFailedError("months or runs from before the upgrade are missing")
+        run_id = experiment.start_run()
+        words = experiment.finish(run_id)
+        _check_tag(experiment, tag)
         return f"all of {runs} runs and all months were kept; {words}"
     finally:
         own.env.pop("ORIONBOX_TAG") if before is None else own.env.update(ORIONBOX_TAG=before)
         own.make("up")
-        trial.containers.remove_images(tag)
+        experiment.containers.remove_images(tag)
 
 
-def _runs(trial: Trial) -> int:
-    return int(trial.platform.orion.call("flow_runs/count", {}))
+def _runs(experiment: Experiment) -> int:
+    return int(experiment.platform.orion.call("flow_runs/count", {}))
 
 
-def _check_tag(trial: Trial, tag: str) -> None:
-    images = output("docker", "ps", "--format", "{{.Image}}", *trial.containers.filters()).split()
+def _check_tag(experiment: Experiment, tag: str) -> None:
+    images = output("docker", "ps", "--format", "{{.Image}}", *experiment.containers.filters()).split()
     if old := [image for image in images if not image.endswith(f":{tag}")]:
-        raise NotHeldError(f"not renewed: {', '.join(old)}")
+        raise CheckFailedError(f"still running the old image: {', '.join(old)}")

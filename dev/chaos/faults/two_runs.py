@@ -1,15 +1,15 @@
-"""Runs that want the same months at the same time; runs whose agent has gone; the whole platform gone at once."""
+"""Two runs that load the same months; runs without an agent; the whole platform killed at once."""
 
 from __future__ import annotations
 
 from cli.programs import output
+from dev.chaos.experiment import CheckFailedError, Experiment
 from dev.chaos.fault import Fault, during_a_run
-from dev.chaos.fault_run import NotHeldError, Trial
 from dev.chaos.months import MONTHS
 
 
 def faults() -> list[Fault]:
-    """All of them."""
+    """Returns these faults."""
     return [
         Fault("two-identical-runs", "", two_identical_runs),
         Fault("runs-that-overlap", "", runs_that_overlap),
@@ -19,41 +19,41 @@ def faults() -> list[Fault]:
     ]
 
 
-def two_identical_runs(trial: Trial) -> str:
-    """Both want all months."""
-    trial.begin()
-    return trial.settle(trial.start(), trial.start())
+def two_identical_runs(experiment: Experiment) -> str:
+    """Starts two runs that load all months."""
+    experiment.serve_new_months()
+    return experiment.finish(experiment.start_run(), experiment.start_run())
 
 
-def runs_that_overlap(trial: Trial) -> str:
-    """One wants the first month, the other one the first two; afterwards the third one is moved as well."""
-    trial.begin()
-    runs = [trial.start(MONTHS[:1]), trial.start(MONTHS[:2])]
-    ends = [trial.ended(run_id) for run_id in runs]
-    words = trial.settle(trial.start())
-    if any(run["state_type"] == "COMPLETED" and not trial.adds_up(run) for run in ends):
-        raise NotHeldError("a run has completed, though its counts differ")
+def runs_that_overlap(experiment: Experiment) -> str:
+    """Starts a run of the first month and one of the first two; then a run of all three."""
+    experiment.serve_new_months()
+    runs = [experiment.start_run(MONTHS[:1]), experiment.start_run(MONTHS[:2])]
+    ends = [experiment.wait_for_end(run_id) for run_id in runs]
+    words = experiment.finish(experiment.start_run())
+    if any(run["state_type"] == "COMPLETED" and not experiment.counts_agree(run) for run in ends):
+        raise CheckFailedError("a run completed although its counts differ")
     return f"{' and '.join(run['state_name'] for run in ends)}; all months afterwards: {words}"
 
 
-def agent_gone(trial: Trial, run_id: str) -> str:
-    """Nobody starts the agent again until the run has ended."""
-    output("docker", "kill", trial.containers.of("agent"))
-    run = trial.ended(run_id)
-    trial.platform.make("up")
+def agent_gone(experiment: Experiment, run_id: str) -> str:
+    """Kills the agent, and starts it again when the run has ended."""
+    output("docker", "kill", experiment.containers.of("agent"))
+    run = experiment.wait_for_end(run_id)
+    experiment.platform.make("up")
     return f"{run['state_name']} without an agent"
 
 
-def agent_and_run_gone(trial: Trial, run_id: str) -> str:
-    """Nobody starts the agent again until the sweeper has done its work."""
-    output("docker", "kill", trial.containers.of("agent"), trial.container_of(run_id))
-    run = trial.ended(run_id)
-    trial.platform.make("up")
+def agent_and_run_gone(experiment: Experiment, run_id: str) -> str:
+    """Kills the agent and the run, and starts the agent again when the sweeper has ended the run."""
+    output("docker", "kill", experiment.containers.of("agent"), experiment.container_of(run_id))
+    run = experiment.wait_for_end(run_id)
+    experiment.platform.make("up")
     return f"{run['state_name']} by the sweeper"
 
 
-def power_cut(trial: Trial, run_id: str) -> str:
-    """Every container ends at the same moment. What the kernel has not written yet is written all the same."""
-    output("docker", "kill", *output("docker", "ps", "--quiet", *trial.containers.filters()).split())
-    trial.platform.make("up")
+def power_cut(experiment: Experiment, run_id: str) -> str:
+    """Kills every container at once. Unlike at a real power cut, the kernel still writes what it has in memory."""
+    output("docker", "kill", *output("docker", "ps", "--quiet", *experiment.containers.filters()).split())
+    experiment.platform.make("up")
     return "killed all at once, then make up"

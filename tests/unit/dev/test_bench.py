@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from cli.bundle import checkout_copy
+from cli.runtimes.compose import engine
 from dev import docs_tables, throwaway_platform
 from dev.bench import __main__ as bench
 from dev.bench import report, results, runs
-from dev.bench.comparisons import check, take_turns
+from dev.bench.comparisons import check, measure_in_turn
 from dev.bench.inside.imports import by_package
-from dev.bench.measurements import Samples
+from dev.bench.measurements import Measurements
 from dev.bench.results import Row, at_most, close_to, faster, missed, not_measured, table, unjudged
 from dev.bench.topics import memory, startup
-from orionbox.errors import CommandError
+from orionbox.errors import BadInputError, CommandError
 from tests.conftest import ROOT
 
 
@@ -33,10 +32,10 @@ def test_a_limit_is_met_at_its_goal_and_missed_above() -> None:
     assert at_most("memory", 600, 600, "MB").ok and at_most("memory", 601, 600, "MB").ok is False
 
 
-def test_what_was_not_measured_is_said_and_is_no_miss() -> None:
-    row = not_measured("scaling, dask", "s", ">= 1x faster", "there is no such engine")
+def test_a_row_that_was_not_measured_says_why_and_misses_no_goal() -> None:
+    row = not_measured("memory", "MB", "<= 600 MB", "no processes seen")
     assert missed([row]) == []
-    assert "not judged: there is no such engine" in table([row])
+    assert "not judged: no processes seen" in table([row])
     assert results.to_json(row)["ok"] is None
 
 
@@ -46,7 +45,7 @@ def test_a_small_month_is_measured_but_not_judged() -> None:
     assert unjudged(not_measured("x", "s", "", "no engine"), "10 rows").reason == "no engine"
 
 
-def test_the_file_holds_the_promised_keys_and_is_read_back(tmp_path: Path) -> None:
+def test_the_results_file_has_its_keys_and_can_be_read(tmp_path: Path) -> None:
     rows = [faster("load", 2, 60, 30), not_measured("other", "s", "<= 2x", "not here")]
     path = tmp_path / "reports" / "bench.json"
     results.write(path, [results.to_json(row) for row in rows])
@@ -60,24 +59,24 @@ def test_the_file_holds_the_promised_keys_and_is_read_back(tmp_path: Path) -> No
     ("value", "unit", "text"),
     [(2.345, "s", "2.35 s"), (45.67, "s", "45.7 s"), (1234.5, "MB", "1,234 MB"), (None, "s", "")],
 )
-def test_amounts_have_three_digits_or_so(value: float | None, unit: str, text: str) -> None:
+def test_amounts_have_about_three_digits(value: float | None, unit: str, text: str) -> None:
     assert results.amount(value, unit) == text
 
 
-def test_ways_take_turns_and_their_rows_are_held_against_what_they_must_be() -> None:
-    samples, order = Samples(), list[str]()
+def test_programs_are_measured_in_turn_and_their_rows_are_compared_with_what_they_must_be() -> None:
+    measurements, calls = Measurements(), list[str]()
 
-    def way(name: str, rows: int) -> dict[str, float]:
-        order.append(name)
-        return {"seconds": float(len(order)), "rows": rows}
+    def run(name: str, rows: int) -> dict[str, float]:
+        calls.append(name)
+        return {"seconds": float(len(calls)), "rows": rows}
 
-    ways = {"ours": lambda: way("ours", 10), "course": lambda: way("course", 9)}
-    turns: Sequence[str] = ("ours", "course", "ours")
-    take_turns("load", ways, turns, {"all": 10, "course": 9}, samples)
-    assert order == list(turns)
-    assert samples.median("load, ours") == 2.0
+    programs = {"ours": lambda: run("ours", 10), "course": lambda: run("course", 9)}
+    order = ["ours", "course", "ours"]
+    measure_in_turn("load", programs, order, {"all": 10, "course": 9}, measurements)
+    assert calls == order
+    assert measurements.median("load, ours") == 2.0
     with pytest.raises(CommandError, match="load, course: 9 rows where there must be 10"):
-        take_turns("load", ways, ["course"], {"all": 10}, samples)
+        measure_in_turn("load", programs, ["course"], {"all": 10}, measurements)
 
 
 def test_a_count_that_differs_ends_the_benchmark() -> None:
@@ -93,7 +92,7 @@ def test_docker_s_sizes_are_read(usage: str, size: float) -> None:
     assert startup.parse_bytes(usage) == size
 
 
-def test_a_process_has_a_high_water_mark_until_it_is_gone() -> None:
+def test_a_process_has_a_high_water_mark_until_it_ends() -> None:
     assert memory.high_water_mark(os.getpid()) > 1_000
     assert memory.high_water_mark(2**22 + 1) == 0
 
@@ -102,22 +101,32 @@ def test_orion_s_timestamps_are_read() -> None:
     assert runs.seconds_between("2026-01-01T00:00:00.500000+00:00", "2026-01-01T00:00:02Z") == 1.5
 
 
-@pytest.mark.parametrize(("name", "value"), [("ONLY", "ingest,nothing"), ("ROWS", "many"), ("ROWS", "0")])
-def test_what_is_typed_wrong_is_said_before_anything_starts(
-    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("argument", "text"),
+    [
+        ("--only=ingest,nothing", "unknown topic nothing; use some of ingest,web_to_gcs"),
+        ("--rows=many", "many: not a number of rows"),
+        ("--rows=0", "0: not a number of rows"),
+    ],
+)
+def test_wrong_arguments_are_refused_before_anything_starts(
+    argument: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(name, value)
-    assert bench.main() == 2
-    assert capsys.readouterr().out.startswith(f"{name}=")
+    monkeypatch.setattr(engine, "fault", lambda: pytest.fail("the engine was asked"))
+    with pytest.raises(BadInputError, match=text):
+        bench.main([argument])
 
 
-def test_without_an_engine_nothing_is_started(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(throwaway_platform, "engine_fault", lambda: "no Docker engine answers")
-    monkeypatch.setattr(checkout_copy, "copy_of_the_tree", lambda root: pytest.fail("a copy was made"))
-    assert bench.main() == 1
-    assert "no Docker engine answers, and the benchmarks need one" in capsys.readouterr().out
+def test_topics_and_rows_have_defaults() -> None:
+    assert bench.parse([]) == (list(bench.TOPICS), bench.MONTH_ROWS)
+    assert bench.parse(["--only=memory,ingest", "--rows=10"]) == (["memory", "ingest"], 10)
+
+
+def test_without_an_engine_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "fault", lambda: "no Docker engine answers")
+    monkeypatch.setattr(throwaway_platform, "copy_of_the_tree", lambda root: pytest.fail("a copy was made"))
+    with pytest.raises(CommandError, match="no Docker engine answers, and make bench needs one; on Debian"):
+        bench.main([])
 
 
 RUN = {
@@ -126,11 +135,11 @@ RUN = {
     "seconds": 600,
     "machine": {"processor": "P", "cores": 2, "memory_gb": 8, "system": "Linux x86_64", "load_at_start": 0.1},
     "versions": {"pandas": "2.0"},
-    "samples": {"load, ours": {"unit": "s", "values": [1.0, 3.0, 2.0]}},
+    "measurements": {"load, ours": {"unit": "s", "values": [1.0, 3.0, 2.0]}},
 }
 
 
-def test_the_page_takes_results_between_its_marks_and_nowhere_else() -> None:
+def test_results_replace_what_is_between_the_page_s_marks_and_nothing_else() -> None:
     page, marks = (ROOT / "docs/benchmarks.md").read_text(), (report.BEGIN, report.END, report.PAGE)
     written = docs_tables.put_in(page, report.results([faster("load", 2, 60, 30)], RUN), *marks)
     assert "| load | 2.00 s | 60.0 s | 30.0x | >= 30x faster | met |" in written
