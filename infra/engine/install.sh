@@ -6,15 +6,15 @@ set -eu
 say() { printf 'engine: %s\n' "$*"; }
 die() { printf 'engine: %s\n' "$*" >&2; exit 1; }
 
-# The Debian mirror of this machine's apt sources, for example http://mirror.example/debian
+# Prints the Debian mirror of this machine's apt sources, for example http://mirror.example/debian
 mirror() {
     apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sed 's#/*$##' | grep -E '/debian$' | head -n 1
 }
 
-# bookworm has no Compose v2: take the two plugins from trixie, without leaving trixie in the apt sources.
+# Debian 12 has no Compose v2: takes the two plugins from Debian 13, and leaves the apt sources as they are
 install_plugins_from_trixie() {
     url=$(mirror)
-    [ -n "$url" ] || die "no Debian mirror in the apt sources; add one to /etc/apt/sources.list.d/"
+    [ -n "$url" ] || die "the apt sources have no Debian mirror; add one to /etc/apt/sources.list.d/"
     apt=$(mktemp -d)
     chmod 755 "$apt"
     mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/debs"
@@ -40,22 +40,22 @@ install_plugins() {
 start_engine() {
     if [ -d /run/systemd/system ]; then
         systemctl enable --now docker
-    else # a container or a bare VM: no service manager, so the daemon is simply put in the background
+    else # A container or a bare machine without a service manager: the daemon runs in the background
         rm -f /var/run/docker.pid
         setsid dockerd >/var/log/dockerd.log 2>&1 </dev/null &
     fi
     deadline=$(($(date +%s) + 60))
     until docker version >/dev/null 2>&1; do
-        [ "$(date +%s)" -lt "$deadline" ] || die "no answer after 60 s; see /var/log/dockerd.log"
+        [ "$(date +%s)" -lt "$deadline" ] || die "the engine does not answer after 60 s; read /var/log/dockerd.log"
     done
 }
 
 if docker version >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
-    say "already there: $(docker version --format '{{.Server.Version}}'), Compose $(docker compose version --short)"
+    say "already installed: engine $(docker version --format '{{.Server.Version}}'), Compose $(docker compose version --short)"
     exit 0
 fi
-[ "$(id -u)" = 0 ] || die "needs root: run 'sudo make engine'"
-command -v apt-get >/dev/null || die "needs apt (Debian or Ubuntu); elsewhere install Docker Desktop or Docker Engine"
+[ "$(id -u)" = 0 ] || die "installing needs root; run: sudo make engine"
+command -v apt-get >/dev/null || die "only Debian and Ubuntu (apt) are supported; elsewhere install Docker Desktop or Docker Engine"
 
 export DEBIAN_FRONTEND=noninteractive
 say "installing docker.io and iptables"
