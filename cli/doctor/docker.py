@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -66,7 +65,7 @@ def _describe(version: str, system: str, memory: str, security: str) -> tuple[En
 
 def _no_answer(machine: Machine, said: str) -> Finding:
     if "permission denied" in said:
-        fix = f"sudo usermod -aG docker {getpass.getuser()}, then log out and in"
+        fix = "sudo usermod -aG docker $USER, then log out and in"
         return fail("engine", "it is running, but you may not use it", fix)
     fix = "start Docker Desktop" if machine.is_mac else "Debian, Ubuntu: sudo make engine; elsewhere start Docker"
     return fail("engine", "docker is installed, but no engine answers", fix)
