@@ -87,11 +87,7 @@ class Experiment:
         self.serve_new_months()
         try:
             run_id = self.start_run()
-            wait_for(
-                lambda: self.watch.answers.get("BigQuery") and self.watch.answers.get("Postgres"),
-                "both stores' answers",
-                60,
-            )
+            wait_for(lambda: len(self.watch.answers) == 2, "both stores' answers", 60)
             return self.finish(run_id)
         except (CheckFailedError, LeftoversError) as error:
             raise CommandError(f"before any fault: {error}") from error
