@@ -15,9 +15,9 @@ lock() {
 }
 
 lock services/base 3.11
-# Universal, for the embedded runtime: it takes the Python that is there, and its environment holds these three
+# Universal, for the embedded runtime: it takes the Python that is there, and its virtual environment holds flows, gcs, start and its own
 lock services/flows 3.11 --universal
-lock cli/runtimes/embedded 3.11 --universal --constraint ../../services/flows/requirements.lock
+lock cli/runtimes/embedded 3.11 --universal --constraint ../../../services/flows/requirements.lock
 lock services/gcs 3.11 --universal --constraint ../flows/requirements.lock
 lock services/orion 3.11 --constraint ../flows/requirements.lock
 lock services/docker-proxy 3.11

@@ -1,78 +1,125 @@
-"""Whether the embedded runtime's services do their work: the same questions as the health checks in compose's files."""
+"""Whether the embedded runtime's services are healthy: the same questions as compose's health checks ask."""
 
 from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Sequence
 from http.client import HTTPException
 from urllib.request import urlopen
 
-from cli.programs import last_lines
-from cli.runtimes.embedded import processes, virtual_environments
-from cli.runtimes.embedded import variables as surroundings
+from cli.messages import HEALTHY
+from cli.programs import ROOT, say
+from cli.runtimes.embedded import logs, processes, variables
+from cli.runtimes.embedded.bootstrap import Bootstrap
+from cli.settings.settings import Settings
 from orionbox.errors import CommandError
+from orionbox.services import SERVICES
 
-START_TIMEOUT = 120
+START_TIMEOUT = 300
 """Seconds in which every service must have become healthy."""
-PAGES = {
-    "gcs": ("GCS_PORT", "/"),
-    # With its data locked by another process it stays up and answers 400, so this must be a 200
-    "bigquery": ("BIGQUERY_PORT", "/bigquery/v2/projects/local/datasets"),
-    "internet": ("INTERNET_PORT", "/healthz"),
-    "orion": ("ORION_PORT", "/api/health"),
-    "start": ("START_PORT", "/healthz"),
-}
+PATIENCE = 60
+"""Seconds after which a service that is not healthy yet counts as unhealthy."""
+PAUSE = 0.1
+"""Seconds between two looks."""
+SILENCE = 5
+"""Seconds after which a line says what is still waited for."""
+MOST_ENDS = 3
+"""How often a service may end by itself during a start, until the start has failed."""
+POSTGRES = ("pg_isready", "--quiet", "--username=ny_taxi", "--host=127.0.0.1")
+PROGRAMS = {"agent": ("services.agent.health",), "sweeper": ("services.agent.sweeper", "health")}
+"""For services that tell their health by a program, its module and arguments. To run it takes part of a second."""
+PATHS = {"start": "/healthz", **{each.name: each.health for each in SERVICES if each.health}}
+"""For the others, the path that answers 200."""
 
 
-def is_healthy(name: str) -> bool:
-    """Whether the service does its work."""
-    ports = surroundings.port_numbers()
+def is_healthy(settings: Settings, name: str) -> bool:
+    """Tells whether the service does its work."""
     if name == "postgres":
-        return _succeeds(
-            "pg_isready", "--quiet", "--username=ny_taxi", "--host=127.0.0.1", f"--port={ports['POSTGRES_PORT']}"
-        )
-    if name == "agent":
-        return _succeeds(virtual_environments.program("python"), "-m", "services.agent.health")
-    if name == "sweeper":
-        return _succeeds(virtual_environments.program("python"), "-m", "services.agent.sweeper", "health")
-    port, page = PAGES[name]
+        return _succeeds(settings, *POSTGRES, f"--port={settings['POSTGRES_PORT']}")
+    if name in PROGRAMS:
+        return _succeeds(settings, "python", "-m", *PROGRAMS[name])
     try:
-        with urlopen(f"http://127.0.0.1:{ports[port]}{page}", timeout=4):
+        with urlopen(f"http://127.0.0.1:{settings[f'{name.upper()}_PORT']}{PATHS[name]}", timeout=4):
             return True
     except (OSError, HTTPException):
         return False
 
 
-def state(name: str) -> str:
-    """The service's state in words."""
-    if not processes.runs(name):
-        return "not running"
-    return "healthy" if is_healthy(name) else "running, not healthy"
+def _succeeds(settings: Settings, *command: str) -> bool:
+    environment = variables.environment_of_services(settings)
+    return not subprocess.run(command, cwd=ROOT, env=environment, capture_output=True).returncode
 
 
-def wait_for(*names: str) -> None:
-    """Returns when all these services are healthy.
-
-    Raises:
-        CommandError: they did not become so in time, or their supervisor has ended.
-    """
-    deadline = time.monotonic() + START_TIMEOUT
-    for name in names:
-        while not is_healthy(name):
-            if time.monotonic() > deadline or not processes.runs(processes.SUPERVISOR):
-                raise CommandError(_explain(names))
-            time.sleep(0.1)
+def state(settings: Settings, name: str) -> str:
+    """Returns the state of a service in a word."""
+    if not processes.is_running(settings, name):
+        return "restarting" if processes.is_running(settings, processes.SUPERVISOR) else "stopped"
+    if is_healthy(settings, name):
+        return HEALTHY
+    return "starting" if processes.seconds_since_start(settings, name) < PATIENCE else "unhealthy"
 
 
-def _explain(names: tuple[str, ...]) -> str:
-    parts = ["the platform did not start:"]
-    for name in names:
-        if not is_healthy(name):
-            last_words = last_lines("\n".join(processes.log_lines(name)), 15)
-            parts.append(f"  {name} ({state(name)}):\n{last_words}")
-    return "\n".join([*parts, "see more with: make logs SERVICE=name"])
+class Start:
+    """A start that is waited for: which services are not healthy yet, and what happened to them meanwhile."""
 
+    def __init__(self, settings: Settings, names: Sequence[str], bootstrap: Bootstrap | None = None) -> None:
+        self.settings, self.bootstrap = settings, bootstrap
+        self.began = self.last_line = time.monotonic()
+        self.waiting = [*names, *([processes.BOOTSTRAP] if bootstrap else [])]
+        self.log_size = processes.log_size(settings)
 
-def _succeeds(*command: str) -> bool:
-    variables = surroundings.variables({**surroundings.flow_settings(), **surroundings.service_settings()})
-    return not subprocess.run(command, env=variables, capture_output=True).returncode
+    def wait(self) -> None:
+        """Returns when every service is healthy and the bootstrap has succeeded; prints a line for each as it comes.
+
+        Raises:
+            CommandError: this did not happen in time, or never will; the text has the last words of what failed.
+        """
+        while True:
+            self._report(ready := self._ready())
+            self.waiting = [name for name in self.waiting if name not in ready]
+            if not self.waiting:
+                return
+            if failed := self._failed():
+                raise CommandError(self._explain(failed), "see more with: make logs SERVICE=name")
+            time.sleep(PAUSE)
+
+    def _ready(self) -> list[str]:
+        """Returns those that have become ready. Programs tell it, but only when they are all that is missing."""
+        quick = [name for name in self.waiting if name not in PROGRAMS]
+        return [name for name in quick or self.waiting if self._is_ready(name)]
+
+    def _is_ready(self, name: str) -> bool:
+        if name == processes.BOOTSTRAP:
+            return bool(self.bootstrap and self.bootstrap.has_succeeded)
+        return is_healthy(self.settings, name)
+
+    def _report(self, ready: Sequence[str]) -> None:
+        now = time.monotonic()
+        for name in ready:
+            word = "done" if name == processes.BOOTSTRAP else "ready"
+            say(f"  {name:<14} {word} after {now - self.began:.1f} s")
+        if not ready and now - self.last_line > SILENCE:
+            say(f"  waiting for {', '.join(self.waiting)} ({now - self.began:.0f} s)")
+        if ready or now - self.last_line > SILENCE:
+            self.last_line = now
+
+    def _failed(self) -> list[str]:
+        """Returns those that will never become ready."""
+        if not processes.is_running(self.settings, processes.SUPERVISOR):
+            return [processes.SUPERVISOR]
+        if self.bootstrap and self.bootstrap.has_failed:
+            return [processes.BOOTSTRAP]
+        if time.monotonic() - self.began > START_TIMEOUT:
+            return self.waiting
+        ends = processes.ends(self.settings, self.log_size)
+        return [name for name in self.waiting if ends[name] >= MOST_ENDS]
+
+    def _explain(self, failed: Sequence[str]) -> str:
+        """Returns the state of these, and the end of their logs."""
+        ends, lines = processes.ends(self.settings, self.log_size), ["the platform did not start:"]
+        for name in failed:
+            how = state(self.settings, name) if name in processes.services() else "failed"
+            times = f", ended {ends[name]} times" if ends[name] else ""
+            lines.append(f"  {name} ({how}{times}):\n{logs.last_words(self.settings, name)}")
+        return "\n".join(lines)

@@ -1,130 +1,119 @@
-"""The embedded runtime's processes: which of them run, how they start and how they end.
-
-A process of ours holds a lock on `run/<service>.lock` as long as it lives, and its process groups stand in that file
-(cli/runtimes/embedded/keep.py). So a stale file is known for one, and no foreign process is ever taken for ours.
-"""
+"""The embedded runtime's processes: which of them are running, how they start and how they end."""
 
 from __future__ import annotations
 
-import fcntl
+import configparser
 import os
 import re
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from cli.programs import ROOT, say
-from cli.runtimes.embedded import variables, virtual_environments
+from cli.programs import ROOT
+from cli.runtimes.embedded import logs, service_lock, variables
+from cli.settings.settings import Settings
 
-SUPERVISOR = "honcho"
-PROCFILE = ROOT / "cli/runtimes/embedded/Procfile"
-STOPS = ((signal.SIGTERM, 10), (signal.SIGINT, 60), (signal.SIGKILL, 10))
-"""How processes are ended, and seconds until the next way: by their keepers; where one is gone, directly; by force."""
-
-
-def services() -> list[str]:
-    """The Procfile's names."""
-    lines = PROCFILE.read_text(encoding="utf-8").splitlines()
-    return [line.partition(":")[0] for line in lines if line and not line.startswith("#")]
-
-
-def log_file() -> Path:
-    """What all services print, each line with the time and the service's name."""
-    return variables.folder() / "log" / "services.log"
+SUPERVISOR, BOOTSTRAP = "supervisor", "bootstrap"
+"""Processes that are no services."""
+CONFIGURATION = Path(__file__).with_name("supervisord.conf")
+SUPERVISE = 'python -m cli.runtimes.embedded.supervisor "$RUN/.." "$ROOT/cli/runtimes/embedded/supervisord.conf"'
+START_TIMEOUT = 10
+"""Seconds in which the supervisor must have taken its lock."""
+STOPS = ((signal.SIGTERM, 70), (signal.SIGINT, 60), (signal.SIGKILL, 10))
+"""How processes are ended, and seconds until the next way: by the supervisor; where it is gone, directly; by force."""
 
 
-def log_lines(*names: str) -> list[str]:
-    """What these services have printed since the start, or all where none is named."""
-    log = log_file()
-    return list(filter(_is_of(names), log.read_text(errors="replace").splitlines())) if log.exists() else []
+def services() -> tuple[str, ...]:
+    """Returns the names of the services."""
+    parser = configparser.RawConfigParser()
+    parser.read_string(CONFIGURATION.read_text(encoding="utf-8"))
+    return tuple(parser["group:platform"]["programs"].split(","))
 
 
-def follow_log(*names: str) -> None:
-    """Prints what these services, or all, print from now on."""
-    is_wanted = _is_of(names)
-    with log_file().open(errors="replace") as file:
-        file.seek(0, os.SEEK_END)
-        while True:
-            if not (line := file.readline()):
-                time.sleep(0.2)
-            elif is_wanted(line):
-                say(line.rstrip())
+def is_running(settings: Settings, name: str) -> bool:
+    """Tells whether any process of the service is running."""
+    return service_lock.is_held(_lock(settings, name))
 
 
-def _is_of(names: tuple[str, ...]) -> Callable[[str], object]:
-    chosen = "|".join(map(re.escape, names)) or r"\S+"
-    return re.compile(rf"\S+ ({chosen})(\.\d+)? ").match
+def seconds_since_start(settings: Settings, name: str) -> float:
+    """Returns for how long a service that is running has been so."""
+    return time.time() - _lock(settings, name).stat().st_mtime
 
 
-def runs(name: str) -> bool:
-    """Whether any process of the service lives."""
-    try:
-        with _lock(name).open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
-
-
-def start(*services: str) -> None:
-    """Starts all services, or only some; none of them may run."""
-    log = log_file()
-    if log.exists():
-        os.replace(log, log.with_suffix(".log.1"))
-    command = [
-        virtual_environments.program("honcho"),
-        "start",
-        "--env",
-        os.devnull,
-        "--procfile",
-        str(PROCFILE),
-        *services,
-    ]
-    with _lock(SUPERVISOR).open("w") as lock, log.open("w") as output:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+def start(settings: Settings, only_postgres: bool = False) -> None:
+    """Starts the supervisor, which starts the services; none of them may be running."""
+    for name in (SUPERVISOR, BOOTSTRAP, *services()):
+        _lock(settings, name).write_text("")  # what a crash left behind
+    environment = variables.environment_of_services(settings)
+    environment["ALL_SERVICES"] = "false" if only_postgres else "true"
+    with logs.file_of(settings, SUPERVISOR).open("a") as output:
         process = subprocess.Popen(
-            command,
+            service_lock.command(SUPERVISOR, SUPERVISE),
             cwd=ROOT,
-            env=variables.variables({**variables.flow_settings(), **variables.service_settings()}),
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            pass_fds=[lock.fileno()],
         )
-        lock.write(str(process.pid))
+    wait(lambda: is_running(settings, SUPERVISOR) or process.poll() is not None, START_TIMEOUT)
 
 
-def stop() -> None:
-    """Ends every process, cleanly if that can be done in time."""
-    names = [name for name in (*services(), SUPERVISOR) if runs(name)]
+def stop(settings: Settings) -> None:
+    """Ends every process of the platform, cleanly if that can be done in time."""
+    names = [name for name in (SUPERVISOR, BOOTSTRAP, *services()) if is_running(settings, name)]
     for number, seconds in STOPS:
-        for name in filter(runs, names):
-            for group in _groups(name) if number != signal.SIGTERM else _groups(name)[:1]:
-                with suppress(ProcessLookupError):
-                    os.killpg(group, number)
-        wait(lambda: not any(map(runs, names)), seconds)
+        addressed = [SUPERVISOR, BOOTSTRAP] if number == signal.SIGTERM else names
+        if any([_send(settings, name, number) for name in addressed]):
+            wait(lambda: not any(is_running(settings, name) for name in names), seconds)
+
+
+def end(settings: Settings, name: str) -> None:
+    """Ends one process by force, if it is running."""
+    if _send(settings, name, signal.SIGKILL):
+        wait(lambda: not is_running(settings, name), STOPS[-1][1])
+
+
+def _send(settings: Settings, name: str, number: signal.Signals) -> bool:
+    """Sends a signal to the process group of that name; False if it is not running."""
+    group = service_lock.holder(_lock(settings, name))
+    if group:
+        with suppress(ProcessLookupError):
+            os.killpg(group, number)
+    return bool(group)
+
+
+def ends(settings: Settings, since: int = 0) -> Counter[str]:
+    """Returns how often each service has ended by itself.
+
+    Args:
+        settings: those of the platform.
+        since: only what stands behind this byte of the supervisor's log.
+    """
+    with logs.file_of(settings, SUPERVISOR).open("rb") as log:
+        log.seek(since)
+        return Counter(re.findall(r" exited: (\S+) \(", log.read().decode(errors="replace")))
+
+
+def log_size(settings: Settings) -> int:
+    """Returns the bytes of the supervisor's log, for `ends`; it does not exist before the first start."""
+    log = logs.file_of(settings, SUPERVISOR)
+    return log.stat().st_size if log.exists() else 0
 
 
 def wait(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether that came true in time."""
+    """Tells whether that became true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.1)
+        time.sleep(0.05)
     return True
 
 
-def _lock(name: str) -> Path:
-    return variables.folder() / "run" / f"{name}.lock"
-
-
-def _groups(name: str) -> list[int]:
-    """The process groups of a service's keeper and of the service itself."""
-    return list(map(int, _lock(name).read_text().split()))
+def _lock(settings: Settings, name: str) -> Path:
+    return service_lock.file_of(variables.folder(settings) / "run", name)

@@ -2,245 +2,154 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
-import json
-import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
+from typing import ClassVar
 
 from cli import messages
-from cli.programs import ROOT, last_lines, say
+from cli.programs import ROOT, replace_process, say
 from cli.runtimes import folders, ports
-from cli.runtimes.embedded import health, processes, unsupported, virtual_environments
-from cli.runtimes.embedded import variables as surroundings
-from cli.runtimes.embedded.variables import folder, port_numbers
-from cli.settings import env_file
+from cli.runtimes.embedded import health, logs, processes, start, unsupported, variables, virtual_environments
+from cli.runtimes.embedded.bootstrap import Bootstrap
+from cli.runtimes.embedded.stores import EmbeddedStores
+from cli.settings.settings import Settings
 from orionbox.errors import CommandError
 
-NAME = "embedded"
-INFRASTRUCTURE = "process"
 
-SOURCES = (
-    "cli/runtimes/embedded",
-    "infra/postgres",
-    "services/gcs",
-    "services/bigquery",
-    "src",
-)
-"""What services run from: where it has changed, `up` starts them anew."""
-BOOTSTRAP_SOURCES = ("services/flows/flows", "src")
-SHOWN_LINES = 200
+class EmbeddedRuntime:
+    """A platform of plain processes."""
 
+    name: ClassVar[str] = variables.RUNTIME
+    infrastructure: ClassVar[str] = "process"
 
-def prepare() -> None:
-    """Makes .env, the runtime folders and the environments."""
-    unsupported.refuse_cluster(NAME)
-    unsupported.refuse_other_machines(NAME)
-    unsupported.refuse_real_cloud(NAME)
-    folders.prepare()
-    with _alone():
-        virtual_environments.ensure()
+    def __init__(self, settings: Settings) -> None:
+        self._asked = settings
+        self.stores = EmbeddedStores(self)
 
+    @property
+    def settings(self) -> Settings:
+        """The settings, with the ports that the platform really uses."""
+        return variables.with_chosen_ports(self._asked)
 
-def build() -> int:
-    """Makes the environments that are missing or out of date."""
-    prepare()
-    return 0
+    def prepare(self) -> None:
+        """Makes .env and the runtime folders."""
+        folders.prepare(self._asked)
 
+    def build(self) -> None:
+        """Makes the virtual environments that are missing or out of date.
 
-def up() -> int:
-    """Starts what does not run yet, and returns when it is usable."""
-    prepare()
-    start = time.monotonic()
-    with _alone():
-        if not _is_started():
-            _start()
-        health.wait_for(*(name for name in processes.services() if name != "agent"))
-        _bootstrap()
-        health.wait_for("agent")
-    say(f"\nOrionbox is up, after {time.monotonic() - start:.0f} s.\n{messages.addresses(port_numbers())}")
-    return 0
+        Raises:
+            BadInputError: a setting asks for what this runtime does not have.
+            CommandError: this machine does not have what they need.
+        """
+        unsupported.refuse(self._asked)
+        self.prepare()
+        with start.alone():
+            virtual_environments.ensure()
 
+    def up(self) -> None:
+        """Starts what is not running as it should, and returns when everything is usable."""
+        self.build()
+        began = time.monotonic()
+        with start.alone():
+            if start.is_started(self.settings):
+                names = [name for name in processes.services() if not health.is_healthy(self.settings, name)]
+            else:
+                start.start(self._asked)
+                names = list(processes.services())
+            self._wait(names)
+        say(f"\nOrionbox is up, after {time.monotonic() - began:.0f} s.\n{self.addresses()}")
 
-def ensure_up() -> None:
-    """Starts the platform unless all of it runs already, from the sources as they are."""
-    prepare()
-    if not (_is_started() and _is_bootstrapped() and all(map(health.is_healthy, processes.services()))):
-        up()
+    def _wait(self, names: Sequence[str]) -> None:
+        bootstrap = Bootstrap(self.settings)
+        try:
+            health.Start(self.settings, names, bootstrap).wait()
+        finally:
+            bootstrap.end()
 
+    def ensure_up(self) -> None:
+        """Starts the platform unless all of it is running, from the sources as they are."""
+        self.build()
+        if not self.is_up():
+            self.up()
 
-def down() -> int:
-    """Stops the platform; data stays."""
-    folders.prepare()
-    with _alone():
-        processes.stop()
-    return 0
+    def is_up(self) -> bool:
+        """Tells whether every service is healthy, and was started from the settings and sources as they are."""
+        settings = self.settings
+        return start.is_started(settings) and all(health.is_healthy(settings, name) for name in processes.services())
 
+    def start_postgres(self) -> None:
+        """Starts Postgres, and nothing that uses it."""
+        self.build()
+        with start.alone():
+            health.Start(start.start(self._asked, only_postgres=True), ["postgres"]).wait()
 
-def reset() -> int:
-    """Deletes the platform's data, after saying so."""
-    folders.prepare()
-    messages.confirm_reset()
-    with _alone():
-        processes.stop()
-        shutil.rmtree(folder(), ignore_errors=True)
-        ports.file_of(NAME).unlink(missing_ok=True)
-    return 0
+    def down(self) -> None:
+        """Stops the platform; data stays."""
+        self.prepare()
+        with start.alone():
+            start.stop(self._asked)
 
+    def reset(self) -> None:
+        """Stops the platform and deletes its data."""
+        self.prepare()
+        with start.alone():
+            start.stop(self._asked)
+            shutil.rmtree(variables.folder(self._asked), ignore_errors=True)
+            ports.file_of(self._asked, self.name).unlink(missing_ok=True)
 
-def status() -> int:
-    """Shows what runs, and where."""
-    folders.prepare()
-    states = {name: health.state(name) for name in processes.services()}
-    say("\n".join(f"{name:<14} {state}" for name, state in {"SERVICE": "STATUS", **states}.items()))
-    fine = set(states.values()) == {"healthy"}
-    say(f"\n{messages.addresses(port_numbers())}" if fine else "\nnot all of it is healthy; start it with: make up")
-    return 0
+    def addresses(self) -> str:
+        """Lists the addresses of the services."""
+        settings = self.settings
+        return messages.addresses(settings, {name: settings[name] for name in variables.PORTS})
 
+    def service_names(self) -> set[str]:
+        """Returns the names of all that has a log."""
+        return {*processes.services(), processes.BOOTSTRAP, processes.SUPERVISOR}
 
-def logs() -> int:
-    """Follows the logs, of all services or of SERVICE."""
-    folders.prepare()
-    wanted = os.environ.get("SERVICE", "").split()
-    say("\n".join(processes.log_lines(*wanted)[-SHOWN_LINES:]))
-    if sys.stdout.isatty():
-        processes.follow_log(*wanted)
-    return 0
+    def status(self) -> dict[str, str]:
+        """Returns the state of each service in a word."""
+        settings = self.settings
+        return {name: health.state(settings, name) for name in processes.services()}
 
+    def show_logs(self, services: Sequence[str], tail: int, follow: bool) -> int:
+        """Prints the last lines of the logs; with `follow` also what comes, until it is interrupted."""
+        everything = (processes.SUPERVISOR, processes.BOOTSTRAP, *processes.services())
+        logs.show(self._asked, services or everything, tail, follow)
+        return 0
 
-def shell() -> int:
-    """Opens a shell where flows run."""
-    ensure_up()
-    program = shutil.which("bash") or "sh"
-    return _hand_over([program], surroundings.flow_settings(), surroundings.FLOWS)
+    def shell(self) -> int:
+        """Opens a shell where flows run."""
+        self.ensure_up()
+        environment = variables.environment(self.settings, variables.for_flows(self.settings))
+        replace_process([shutil.which("bash") or "sh"], environment, variables.FLOWS)
 
+    def psql(self, sql: str = "") -> int:
+        """Opens psql on the warehouse, or runs `sql`; an error in SQL that does not come from a terminal ends it."""
+        self.ensure_up()
+        settings = self.settings
+        environment = variables.environment(settings, {"PGPASSWORD": settings["WAREHOUSE_DB_PASSWORD"]})
+        command = ["psql", "--host=127.0.0.1", f"--port={settings['POSTGRES_PORT']}", "--username=ny_taxi", "ny_taxi"]
+        if not sql and sys.stdin.isatty():
+            replace_process(command, environment)
+        command.append("--set=ON_ERROR_STOP=1")
+        if not sql:
+            replace_process(command, environment)
+        # As its input: other users of this machine see a command line, and its exit code would be 1
+        return subprocess.run(command, cwd=ROOT, env=environment, input=f"{sql}\n", text=True).returncode
 
-def psql() -> int:
-    """Opens psql on the warehouse."""
-    ensure_up()
-    command = ["psql", "--host=127.0.0.1", f"--port={port_numbers()['POSTGRES_PORT']}", "--username=ny_taxi", "ny_taxi"]
-    return _hand_over(command, {"PGPASSWORD": env_file.load()["WAREHOUSE_DB_PASSWORD"]}, ROOT)
+    def inbox(self) -> str:
+        """Refuses: flows reach the real chat.
 
+        Raises:
+            CommandError: always.
+        """
+        raise CommandError(f"the {self.name} runtime has no stand-in for hooks.slack.com", "use RUNTIME=compose")
 
-def orion_url() -> str:
-    """Orion's address."""
-    return surroundings.orion_url()
-
-
-def start_url() -> str:
-    """The start page's address."""
-    return surroundings.start_url()
-
-
-def flows_command(module: str, *arguments: str) -> list[str]:
-    """The command that runs a module where flows run."""
-    source = f"PYTHONPATH={surroundings.FLOWS_SOURCE}"
-    return ["env", source, virtual_environments.program("python"), "-m", module, *arguments]
-
-
-def _hand_over(command: list[str], settings: dict[str, str], where: Path) -> int:
-    sys.stdout.flush()
-    os.chdir(where)
-    variables = surroundings.variables(settings)
-    os.execvpe(command[0], command, variables)
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Waits for every other command that makes, starts or stops something in this checkout."""
-    virtual_environments.FOLDER.mkdir(mode=0o700, exist_ok=True)
-    with (virtual_environments.FOLDER / "lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-# --- start ---
-
-
-def start_only(service: str) -> None:
-    """Starts one service, and nothing that uses it."""
-    prepare()
-    with _alone():
-        _start(service)
-        health.wait_for(service)
-
-
-def _start(*services: str) -> None:
-    """Starts all services anew, or only some, on ports that are free."""
-    processes.stop()
-    for name in ("run", "log", "tmp", "data/gcs", "data/bigquery", "data/postgres", "data/prefect"):
-        (folder() / name).mkdir(parents=True, exist_ok=True)
-    surroundings.hand_to_postgres(folder() / "data/postgres")
-    ports.settle(surroundings.wanted_ports(), ports.file_of(NAME))
-    _ensure_key()
-    processes.start(*services)
-    _mark("started").write_text(_fingerprint_of_services())
-
-
-def _ensure_key() -> None:
-    """Writes the throw-away service-account key, unless there is one whose tokens come from our own emulator."""
-    file, uri = surroundings.key_file(), f"http://127.0.0.1:{port_numbers()['GCS_PORT']}/token"
-    if file.exists() and json.loads(file.read_text())["token_uri"] == uri:
-        return
-    program = "import sys; from orionbox import keys; print(keys.service_account_key(*sys.argv[1:]))"
-    command = [virtual_environments.program("python"), "-c", program, uri, env_file.load()["GCP_PROJECT"]]
-    file.touch(mode=0o600)
-    file.write_text(_checked("the service-account key", command))
-
-
-def _bootstrap() -> None:
-    """Bucket, tables, block types, blocks and deployments, as by compose's service of that name."""
-    settings = {**surroundings.flow_settings(), **surroundings.bootstrap_settings()}
-    command = [virtual_environments.program("python"), "-m", "services.bootstrap.unchanged"]
-    _checked("the bootstrap", command, settings, surroundings.FLOWS)
-    _mark("bootstrapped").write_text(_fingerprint_of_bootstrap())
-
-
-def _checked(what: str, command: list[str], settings: dict[str, str] | None = None, where: Path = ROOT) -> str:
-    """What the command prints."""
-    variables = surroundings.variables(settings or {})
-    done = subprocess.run(command, cwd=where, env=variables, capture_output=True, text=True)
-    if done.returncode:
-        raise CommandError(f"{what} failed:\n{last_lines(done.stderr or done.stdout)}")
-    return done.stdout
-
-
-def _mark(name: str) -> Path:
-    return folder() / "run" / name
-
-
-def _is_started() -> bool:
-    """Whether every service runs, as settings and sources are now."""
-    mark = _mark("started")
-    everything = all(map(processes.runs, (processes.SUPERVISOR, *processes.services())))
-    return everything and mark.exists() and mark.read_text() == _fingerprint_of_services()
-
-
-def _is_bootstrapped() -> bool:
-    mark = _mark("bootstrapped")
-    return mark.exists() and mark.read_text() == _fingerprint_of_bootstrap()
-
-
-def _fingerprint_of_services() -> str:
-    settings = {**surroundings.flow_settings(), **surroundings.service_settings()}
-    environments = [virtual_environments.marker(made).read_text() for made in virtual_environments.LOCKS]
-    return _fingerprint([settings, environments], SOURCES)
-
-
-def _fingerprint_of_bootstrap() -> str:
-    return _fingerprint([surroundings.flow_settings(), surroundings.bootstrap_settings()], BOOTSTRAP_SOURCES)
-
-
-def _fingerprint(facts: object, sources: tuple[str, ...]) -> str:
-    digest = hashlib.sha256(json.dumps(facts).encode())
-    for source in sources:
-        for file in sorted((ROOT / source).rglob("*")):
-            if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(f"\0{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
-    return digest.hexdigest()
+    def flows_command(self, module: str, *arguments: str) -> list[str]:
+        """Returns the command that runs a module where flows run."""
+        self.build()
+        return [virtual_environments.program("python"), "-m", module, *arguments]

@@ -1,4 +1,4 @@
-"""What `backup` and `restore` need of the embedded runtime: its databases, its folders, and steps of its start."""
+"""The stores of the embedded runtime: its databases, its folders, and the steps of a start that a restore needs."""
 
 from __future__ import annotations
 
@@ -6,88 +6,105 @@ import shutil
 import sqlite3
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
-from cli.archive import databases, snapshots
-from cli.programs import ROOT, environment
-from cli.runtimes.embedded import runtime
-from cli.runtimes.embedded import variables as surroundings
-from cli.settings import env_file
+from cli.archive import snapshots
+from cli.archive.databases import Database
+from cli.archive.snapshots import Snapshot
+from cli.programs import ROOT
+from cli.runtimes.embedded import variables
+from cli.settings.settings import Settings
 
 DATA = ("postgres", "gcs", "bigquery")
+"""The folders that a restore fills."""
 
 
-def orion() -> AbstractContextManager[snapshots.Snapshot]:
-    """Orion's state, without the key of its blocks."""
-    return snapshots.copied("orion.sqlite.gz", _orion_file())
+class Platform(Protocol):
+    """What the stores need of the runtime that they belong to."""
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, with the ports that the platform really uses."""
+
+    def down(self) -> None:
+        """Stops everything; data stays."""
+
+    def start_postgres(self) -> None:
+        """Starts Postgres, and nothing that uses it."""
 
 
-def _orion_file() -> Path:
-    return surroundings.data() / "prefect/prefect.db"
+class EmbeddedStores:
+    """The stores of one platform."""
 
+    def __init__(self, runtime: Platform) -> None:
+        self._runtime = runtime
 
-def database(name: str) -> databases.Database:
-    """A database of Postgres', which bears the name of the role that owns it."""
-    where = f"host=127.0.0.1 port={surroundings.port_numbers()['POSTGRES_PORT']} user={name} dbname={name}"
-    variables = surroundings.variables({"PGPASSWORD": env_file.load()["WAREHOUSE_DB_PASSWORD"]})
-    return databases.Database(["env"], where, variables)
+    @property
+    def _data(self) -> Path:
+        return variables.data(self._runtime.settings)
 
+    @property
+    def _orion_file(self) -> Path:
+        return self._data / "prefect/prefect.db"
 
-def ask_orion(sql: str) -> list[str]:
-    """What Orion's database answers to one or more statements: the first column of the last one's rows."""
-    *first, last = filter(str.strip, sql.split(";"))
-    with closing(sqlite3.connect(_orion_file())) as connection, connection:
-        for statement in first:
-            connection.execute(statement)
-        return [str(row[0]) for row in connection.execute(last).fetchall()]
+    def orion(self) -> AbstractContextManager[Snapshot]:
+        """Opens a snapshot of Orion's state, without the key of its blocks."""
+        return snapshots.copied("orion.sqlite.gz", self._orion_file)
 
+    def database(self, name: str) -> Database:
+        """Returns a database; its programs log in as the role that owns it, which has its name."""
+        settings = self._runtime.settings
+        where = f"host=127.0.0.1 port={settings['POSTGRES_PORT']} user={name} dbname={name}"
+        password = {"PGPASSWORD": settings["WAREHOUSE_DB_PASSWORD"]}
+        return Database(["env"], where, variables.environment(settings, password))
 
-def size_of_orion() -> int:
-    """Bytes on disk."""
-    return _orion_file().stat().st_size
+    def ask_orion(self, sql: str) -> list[str]:
+        """Runs statements in Orion's database."""
+        *first, last = filter(str.strip, sql.split(";"))
+        with closing(sqlite3.connect(self._orion_file)) as connection, connection:
+            for statement in first:
+                connection.execute(statement)
+            return [str(row[0]) for row in connection.execute(last).fetchall()]
 
+    def size_of_orion(self) -> int:
+        """Returns the bytes that Orion's database takes on disk."""
+        return self._orion_file.stat().st_size
 
-def address(port: str) -> str:
-    """A service's address."""
-    return f"http://localhost:{surroundings.port_numbers()[port]}"
+    def address(self, port: str) -> str:
+        """Returns a service's address."""
+        return f"http://127.0.0.1:{self._runtime.settings[port]}"
 
+    def has_data(self) -> bool:
+        """Tells whether there is anything that a restore would replace."""
+        return self._orion_file.exists() or any((self._data / name).exists() for name in DATA)
 
-def has_data() -> bool:
-    """Whether there is anything that a restore would replace."""
-    return _orion_file().exists() or any((surroundings.data() / name).exists() for name in DATA)
+    def free_space(self) -> int:
+        """Returns the bytes that are free on the disk of this checkout."""
+        return shutil.disk_usage(ROOT).free
 
+    def clear(self) -> None:
+        """Stops the platform and deletes what its stores hold."""
+        self._runtime.down()
+        for name in DATA:
+            shutil.rmtree(self._data / name, ignore_errors=True)
+        for file in self._orion_file.parent.glob(f"{self._orion_file.name}*"):
+            file.unlink()
 
-def free_space() -> int:
-    """Bytes that are free on the disk of this checkout."""
-    return shutil.disk_usage(ROOT).free
+    def start_databases(self) -> None:
+        """Starts Postgres, and nothing that writes to it."""
+        self._runtime.start_postgres()
 
+    def stop_databases(self) -> None:
+        """Stops Postgres, so that `up` starts everything."""
+        self._runtime.down()
 
-def clear() -> None:
-    """Stops the platform and deletes what its stores hold."""
-    runtime.down()
-    for name in DATA:
-        shutil.rmtree(surroundings.data() / name, ignore_errors=True)
-    for file in _orion_file().parent.glob(f"{_orion_file().name}*"):
-        file.unlink()
+    def put_orion(self, content: IO[bytes]) -> None:
+        """Makes Orion's database."""
+        snapshots.unzip(content, self._orion_file)
 
-
-def start_databases() -> None:
-    """Starts Postgres, and nothing that writes to it."""
-    runtime.start_only("postgres")
-
-
-def stop_databases() -> None:
-    """Stops it, so that `up` starts everything."""
-    runtime.down()
-
-
-def put_orion(content: IO[bytes]) -> None:
-    """Makes Orion's database."""
-    snapshots.unzip(content, _orion_file())
-
-
-def unpack(service: str, content: IO[bytes]) -> None:
-    """Fills the data folder of `gcs` or `bigquery` from a compressed tar."""
-    folder = surroundings.data() / service
-    folder.mkdir(parents=True, exist_ok=True)
-    snapshots.feed(["tar", "-xzo", "-C", str(folder)], content, environment())
+    def unpack(self, service: str, content: IO[bytes]) -> None:
+        """Fills the data folder of `gcs` or `bigquery` from a compressed tar."""
+        folder = self._data / service
+        folder.mkdir(parents=True, exist_ok=True)
+        environment = variables.environment(self._runtime.settings, {})
+        snapshots.feed(["tar", "-xzo", "-C", str(folder)], content, environment)

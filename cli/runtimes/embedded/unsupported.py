@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-from cli.runtimes.compose.dask import chosen
-from cli.runtimes.compose.gateway import LOOPBACK, address, is_wanted
-from cli.settings import rules
-from cli.settings.settings import is_real
+from cli.runtimes.ports import LOOPBACK
+from cli.settings.settings import Settings
 from orionbox.errors import BadInputError
 
 
-def refuse_real_cloud(runtime: str) -> None:
-    """For a runtime that has emulators only.
+def refuse(settings: Settings) -> None:
+    """Refuses what needs a container.
 
     Raises:
-        BadInputError: the cloud shall be a real one.
+        BadInputError: a setting asks for the real cloud, for access from other machines, or for Dask.
     """
-    if is_real():
+    needs = "needs Docker, and the embedded runtime does without"
+    if settings.is_real_cloud:
+        raise BadInputError(f"{settings.where('CLOUD')}=gcp: {needs}", "use CLOUD=emulators")
+    if not settings["BIND_ADDRESS"].startswith("127."):
         raise BadInputError(
-            f"{rules.where('CLOUD')}=gcp: needs Docker, and this is RUNTIME={runtime}; use CLOUD=emulators"
+            f"{settings.where('BIND_ADDRESS')}={settings['BIND_ADDRESS']}: the login in front of the platform {needs}",
+            f"use BIND_ADDRESS={LOOPBACK}",
         )
-
-
-def refuse_other_machines(runtime: str) -> None:
-    """For a runtime that has no gateway.
-
-    Raises:
-        BadInputError: other machines shall reach it.
-    """
-    if is_wanted():
-        raise BadInputError(
-            f"{rules.where('BIND_ADDRESS')}={address()}: the login that has to be in front of it needs Docker, and "
-            f"this is RUNTIME={runtime}; use BIND_ADDRESS={LOOPBACK}"
-        )
-
-
-def refuse_cluster(runtime: str) -> None:
-    """For a runtime that has no containers.
-
-    Raises:
-        BadInputError: a cluster is asked for.
-    """
-    if chosen() == "dask":
-        raise BadInputError(
-            f"{rules.where('ENGINE')}=dask: needs Docker, and this is RUNTIME={runtime}; use ENGINE=threads"
-        )
+    if settings.task_runner == "dask":
+        raise BadInputError(f"{settings.where('TASK_RUNNER')}=dask: {needs}", "use TASK_RUNNER=threads")

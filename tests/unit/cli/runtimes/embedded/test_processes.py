@@ -1,69 +1,97 @@
-"""What the runtime without Docker can be held to without starting it."""
+"""Which processes are the platform's, and how they end."""
 
 from __future__ import annotations
 
-import re
-from typing import Any
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import yaml
 
-from cli.runtimes import choose
-from cli.runtimes.embedded import health, processes, taxi_server, variables, virtual_environments
-from cli.settings import env_file
-from orionbox.errors import CommandError
-from tests.conftest import ROOT
+from cli.runtimes.embedded import logs, processes, service_lock, variables
+from cli.settings.settings import Settings
+from tests.conftest import ROOT, wait_for
+
+Begin = Callable[[str, str], "subprocess.Popen[bytes]"]
+CRASH = "2026-01-01 10:00:00,000 WARN exited: {} (exit status 1; not expected)\n"
 
 
 @pytest.fixture
-def env(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    env = {**env_file.parse(ROOT / ".env.example"), "WAREHOUSE_DB_PASSWORD": "secret"}
-    monkeypatch.setattr(env_file, "load", lambda: env)
-    return env
+def begin(embedded: Settings) -> Iterator[Begin]:
+    """Starts a shell command as a service of the platform; ends it after the test."""
+    run = variables.folder(embedded) / "run"
+    environment = {**os.environ, "RUN": str(run), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    started = []
+
+    def begin(name: str, command: str) -> subprocess.Popen[bytes]:
+        line = service_lock.command(name, command)
+        started.append(subprocess.Popen(line, cwd=ROOT, env=environment, start_new_session=True))
+        wait_for(lambda: service_lock.holder(service_lock.file_of(run, name)) == started[-1].pid, name)
+        return started[-1]
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
 
 
-def test_both_stand_ins_for_the_internet_say_the_same_about_a_missing_month() -> None:
-    nginx = (ROOT / "services/internet/conf.d/taxi.conf").read_text()
-    text = re.search(r'return 404 "(Orionbox.*)";', nginx)
-    assert text
-    month = {"$color": "green", "$file": "green_tripdata_2031-01.csv.gz", "$year": "2031", "$month": "1", "\\n": "\n"}
-    expected = text[1]
-    for variable, value in month.items():
-        expected = expected.replace(variable, value)
-    assert taxi_server.explain("green/green_tripdata_2031-01.csv.gz") == expected
+def test_the_services_are_those_of_compose_that_need_no_container() -> None:
+    found = {name for file in (ROOT / "compose").glob("*.yaml") for name in _services(file)}
+    assert set(processes.services()) < found
+    assert set(processes.services()).isdisjoint({"pgadmin", "docker-proxy", "gateway", "dask-worker"})
 
 
-@pytest.mark.parametrize(
-    "name", ["../.env", "green/../../.env", ".part-sources.json", "green/yellow_tripdata_2021-01.csv.gz", "/healthz"]
-)
-def test_only_files_of_the_release_are_served(name: str) -> None:
-    assert taxi_server.content_type(name) is None
+def _services(file: Path) -> list[str]:
+    return list(yaml.safe_load(file.read_text()).get("services", {}))
 
 
-def test_flows_and_bootstrap_are_told_what_compose_tells_them(env: dict[str, str]) -> None:
-    compose: dict[str, Any] = yaml.safe_load((ROOT / "compose/prefect.yaml").read_text())
-    flow = yaml.safe_load((ROOT / "compose/flow.yaml").read_text())["services"]["flow"]
-    flows = variables.flow_settings()
-    assert set(flow["environment"]) <= set(flows) | {"DASK_DISTRIBUTED__DASHBOARD__LINK"}
-    assert set(compose["services"]["bootstrap"]["environment"]) <= set(flows) | set(variables.bootstrap_settings())
-    told = set(flows) | set(variables.service_settings())
-    # There the agent starts before the bootstrap, and waits for it; its host is this machine, whose processes are seen
-    assert set(compose["services"]["agent"]["environment"]) - {"BOOTSTRAPPED", "AGENT_HOST"} <= told
-    assert set(compose["services"]["sweeper"]["environment"]) - {"AGENT_HOST"} <= told
+def test_every_service_holds_a_lock_and_no_path_in_its_command_is_split_at_a_space() -> None:
+    lines = processes.CONFIGURATION.read_text().splitlines()
+    commands = [line.removeprefix("command=") for line in lines if line.startswith("command=")]
+    assert len(commands) == len(processes.services())
+    for command in commands:
+        words = command.replace("%(program_name)s", "NAME")
+        assert words.startswith(" ".join(service_lock.command("NAME", "'")))
+        for name in ("ROOT", "DATA", "BIGQUERY_PYTHON"):
+            assert f'"${name}' in command or f"${name}" not in command
 
 
-def test_every_service_has_a_health_check() -> None:
-    assert set(processes.services()) == {*health.PAGES, "postgres", "agent", "sweeper"}
+def test_stopping_ends_services_whose_supervisor_has_gone(embedded: Settings, begin: Begin) -> None:
+    service = begin("orion", "sleep 60")
+    processes.stop(embedded)
+    assert service.wait(10) == -signal.SIGINT
+    assert not processes.is_running(embedded, "orion")
 
 
-def test_without_a_docker_command_the_runtime_is_embedded_and_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("RUNTIME", raising=False)
-    monkeypatch.setenv("PATH", "/nonexistent")
-    chosen, reason = choose.choose()
-    assert (chosen.NAME, reason) == ("embedded", "there is no docker command")
+def test_what_does_not_end_by_itself_is_ended_by_force(
+    embedded: Settings, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "STOPS", ((signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGKILL, 10)))
+    service = begin("orion", "sh -c 'trap : INT; while :; do sleep 60; done'")
+    processes.stop(embedded)
+    assert service.wait(10) == -signal.SIGKILL
 
 
-def test_an_old_python_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.version_info", (3, 9, 18, "final", 0))
-    with pytest.raises(CommandError, match=r"Python 3\.11 or newer is needed, and python3 is 3\.9"):
-        virtual_environments.ensure()
+def test_a_foreign_process_is_never_ended(embedded: Settings) -> None:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as foreign:
+        (variables.folder(embedded) / "run/orion.lock").write_text(str(foreign.pid))
+        processes.stop(embedded)
+        processes.end(embedded, "orion")
+        assert foreign.poll() is None
+        foreign.kill()
+
+
+def test_it_counts_how_often_each_service_has_ended_since(embedded: Settings) -> None:
+    assert processes.log_size(embedded) == 0
+    log = logs.file_of(embedded, processes.SUPERVISOR)
+    log.write_text(CRASH.format("orion"))
+    before = processes.log_size(embedded)
+    with log.open("a") as file:
+        file.write(CRASH.format("gcs") * 2 + "2026-01-01 10:00:00,000 WARN stopped: orion (exit status 0)\n")
+    assert processes.ends(embedded) == Counter({"gcs": 2, "orion": 1})
+    assert processes.ends(embedded, before) == Counter({"gcs": 2})

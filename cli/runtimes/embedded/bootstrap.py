@@ -1,0 +1,65 @@
+"""What a start does besides starting the services: the service-account key, and the bootstrap."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+from cli.programs import ROOT, output
+from cli.runtimes.embedded import logs, processes, service_lock, variables, virtual_environments
+from cli.settings.settings import Settings
+from orionbox.files import write_private
+
+
+def ensure_key(settings: Settings) -> None:
+    """Writes the throw-away service-account key, unless there is one for this platform's emulator."""
+    file, uri = variables.key_file(settings), f"http://127.0.0.1:{settings['GCS_PORT']}/token"
+    if _token_uri(file) == uri:
+        return
+    python = virtual_environments.program("python")
+    command = (python, "-m", "services.bootstrap.keys", "service-account", uri, settings["GCP_PROJECT"])
+    (content,) = json.loads(output(*command, environment=variables.environment(settings, {}))).values()
+    write_private(file, content)
+
+
+def _token_uri(file: Path) -> str:
+    """Returns where the key in the file gets its tokens; empty if there is no key in it."""
+    try:
+        return str(json.loads(file.read_text(encoding="utf-8"))["token_uri"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+class Bootstrap:
+    """The bootstrap, which runs side by side with the services that it waits for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        processes.end(settings, processes.BOOTSTRAP)  # one whose `make up` was killed
+        environment = variables.environment_of_services(settings)
+        with logs.file_of(settings, processes.BOOTSTRAP).open("w") as log:
+            self._process = subprocess.Popen(
+                service_lock.command(processes.BOOTSTRAP, "python -m services.bootstrap.bootstrap"),
+                cwd=ROOT,
+                env={**environment, **variables.for_bootstrap(settings)},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def has_succeeded(self) -> bool:
+        """Whether it has done its work."""
+        return self._process.poll() == 0
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it has ended without having done its work."""
+        return bool(self._process.poll())
+
+    def end(self) -> None:
+        """Ends it, if it is still running."""
+        processes.end(self._settings, processes.BOOTSTRAP)
+        self._process.wait()

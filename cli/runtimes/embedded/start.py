@@ -1,0 +1,87 @@
+"""The steps of a start, and what the platform was started from."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cli.programs import ROOT
+from cli.runtimes import ports
+from cli.runtimes.embedded import bootstrap, processes, variables, virtual_environments
+from cli.settings.settings import Settings
+from orionbox.files import write
+
+SOURCES = (
+    "cli/runtimes/embedded",
+    "infra/postgres",
+    "services/agent",
+    "services/bigquery",
+    "services/gcs",
+    "services/start",
+    "src",
+)
+"""What the services run from: where it has changed, `up` starts them again."""
+FOLDERS = ("run", "log", "tmp", "data/gcs", "data/bigquery", "data/postgres", "data/prefect")
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Waits for every other command that makes, starts or stops something in this checkout."""
+    virtual_environments.FOLDER.mkdir(mode=0o700, exist_ok=True)
+    with (virtual_environments.FOLDER / "lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def start(asked: Settings, only_postgres: bool = False) -> Settings:
+    """Starts the services again, on ports that are free; returns the settings with these.
+
+    Args:
+        asked: the settings as the user has made them.
+        only_postgres: whether to start Postgres alone.
+    """
+    stop(asked)
+    for name in FOLDERS:
+        (variables.folder(asked) / name).mkdir(parents=True, exist_ok=True)
+    variables.hand_to_postgres(variables.data(asked) / "postgres")
+    ports.choose(variables.preferred_ports(asked), ports.file_of(asked, variables.RUNTIME))
+    settings = variables.with_chosen_ports(asked)
+    bootstrap.ensure_key(settings)
+    processes.start(settings, only_postgres)
+    if not only_postgres:
+        write(_mark(settings), _fingerprint(settings))
+    return settings
+
+
+def stop(settings: Settings) -> None:
+    """Ends every process of the platform."""
+    for mark in (_mark(settings), variables.bootstrapped_mark(settings)):
+        mark.unlink(missing_ok=True)
+    processes.stop(settings)
+
+
+def is_started(settings: Settings) -> bool:
+    """Tells whether the services were started from the settings and sources as they are now, and are kept running."""
+    mark = _mark(settings)
+    if not (processes.is_running(settings, processes.SUPERVISOR) and mark.exists()):
+        return False
+    return mark.read_text(encoding="utf-8") == _fingerprint(settings)
+
+
+def _mark(settings: Settings) -> Path:
+    return variables.folder(settings) / "run/started"
+
+
+def _fingerprint(settings: Settings) -> str:
+    """Returns a digest of all that the services depend on."""
+    told = {**variables.for_flows(settings), **variables.for_services(settings)}
+    digest = hashlib.sha256(json.dumps([told, virtual_environments.marks()]).encode())
+    for source in SOURCES:
+        for file in sorted((ROOT / source).rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(f"\0{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,64 @@
+"""The supervisor of a platform: supervisord, whose delays stay short and whose services end with all their processes.
+
+    python -m cli.runtimes.embedded.supervisor FOLDER CONFIGURATION
+
+works in the platform's folder until it gets SIGTERM.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from contextlib import suppress
+
+from supervisor import events
+from supervisor.medusa.asyncore_25 import ExitNow
+from supervisor.options import ServerOptions
+from supervisor.supervisord import Supervisor
+
+LONGEST_DELAY = 3
+"""Seconds before a service is started again; supervisord looks once a second whether they are over."""
+ENDS = (events.ProcessStateBackoffEvent, events.ProcessStateExitedEvent, events.ProcessStateStoppedEvent)
+"""What follows the end of a service's process."""
+
+
+class PlatformSupervisor(Supervisor):  # type: ignore[misc]
+    """Supervisord with two rules of its own."""
+
+    def runforever(self) -> None:
+        """Works until the end; only now are subscriptions not cleared any more."""
+        events.subscribe(events.ProcessStateBackoffEvent, shorten_delay)
+        for kind in ENDS:
+            events.subscribe(kind, end_group)
+        super().runforever()
+
+
+def shorten_delay(event: events.ProcessStateEvent) -> None:
+    """Limits the delay before the next start, which supervisord makes a second longer each time, until it gives up."""
+    process = event.process
+    if process.backoff > LONGEST_DELAY:
+        process.delay -= process.backoff - LONGEST_DELAY
+        process.backoff = LONGEST_DELAY
+
+
+def end_group(event: events.ProcessStateEvent) -> None:
+    """Kills what the service has started and left behind, as the end of a container does: the agent's flow runs."""
+    if event.process.pid:
+        with suppress(ProcessLookupError):
+            os.killpg(event.process.pid, signal.SIGKILL)
+
+
+def main(folder: str, configuration: str) -> None:
+    """Runs the services of the configuration."""
+    os.chdir(folder)
+    options = ServerOptions()
+    as_root = [] if os.geteuid() else ["--user", "root"]  # it warns a root who does not say so
+    options.realize(["--configuration", configuration, *as_root])
+    options.first, options.test = True, False
+    with suppress(ExitNow):
+        PlatformSupervisor(options).main()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,170 @@
+"""When a start has succeeded, when it has failed, and what it says meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import cast
+
+import pytest
+
+from cli.runtimes.embedded import health, logs, processes
+from cli.runtimes.embedded.bootstrap import Bootstrap
+from cli.settings.settings import Settings
+from orionbox.errors import CommandError
+
+
+class Fake:
+    """Services that become healthy at the look that is given for each."""
+
+    def __init__(self, **looks: int) -> None:
+        self.looks, self.running = looks, True
+
+    def is_healthy(self, settings: Settings, name: str) -> bool:
+        self.looks[name] -= 1
+        return self.looks[name] <= 0
+
+    def is_running(self, settings: Settings, name: str) -> bool:
+        return self.running
+
+
+class FakeBootstrap:
+    """A bootstrap that has ended."""
+
+    def __init__(self, has_succeeded: bool) -> None:
+        self.has_succeeded, self.has_failed = has_succeeded, not has_succeeded
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
+    fake = Fake(orion=3, gcs=1, agent=2)
+    monkeypatch.setattr(health, "PAUSE", 0)
+    monkeypatch.setattr(health, "is_healthy", fake.is_healthy)
+    monkeypatch.setattr(processes, "is_running", fake.is_running)
+    return fake
+
+
+@pytest.fixture
+def log(embedded: Settings) -> Iterator[object]:
+    """The supervisor's log."""
+    logs.file_of(embedded, "orion").write_text("".join(f"line {number}\n" for number in range(99)) + "port in use\n")
+    with logs.file_of(embedded, processes.SUPERVISOR).open("w", buffering=1) as file:
+        yield file
+
+
+def begun(settings: Settings, *names: str, bootstrap: object = None) -> health.Start:
+    return health.Start(settings, names, cast("Bootstrap | None", bootstrap))
+
+
+def test_it_names_each_service_when_it_becomes_ready(
+    embedded: Settings, fake: Fake, log: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun(embedded, "orion", "gcs", "agent", bootstrap=FakeBootstrap(True)).wait()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(" after ")[0].split() for line in lines] == [
+        ["gcs", "ready"],
+        ["bootstrap", "done"],
+        ["orion", "ready"],
+        ["agent", "ready"],
+    ]
+
+
+def test_it_says_what_it_waits_for(
+    embedded: Settings, fake: Fake, log: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "SILENCE", -1)
+    begun(embedded, "orion").wait()
+    assert capsys.readouterr().out.splitlines()[0] == "  waiting for orion (0 s)"
+
+
+def test_a_service_that_has_died_three_times_ends_the_start_with_its_last_words(
+    embedded: Settings, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs.file_of(embedded, "orion").write_text("once upon a time\n" * 99 + "port in use\n")
+    log = logs.file_of(embedded, processes.SUPERVISOR)
+    log.write_text("WARN exited: orion (exit status 1; not expected)\n")
+    start = begun(embedded, "orion")
+    fake.looks["orion"] = 10_000
+    crashes = iter(range(3))
+
+    def crash(seconds: float) -> None:
+        next(crashes)
+        with log.open("a") as file:
+            file.write("WARN exited: orion (exit status 1; not expected)\n")
+
+    monkeypatch.setattr("time.sleep", crash)
+    monkeypatch.setattr(processes, "seconds_since_start", lambda settings, name: 1)
+    with pytest.raises(
+        CommandError, match=r"orion \(starting, ended 3 times\):\n(    once upon a time\n){14}"
+    ) as error:
+        start.wait()
+    assert error.value.text.endswith("    port in use") and error.value.fix == "see more with: make logs SERVICE=name"
+
+
+def test_a_supervisor_that_ends_ends_the_start(embedded: Settings, fake: Fake, log: object) -> None:
+    fake.running = False
+    logs.file_of(embedded, processes.SUPERVISOR).write_text("no such module\n")
+    with pytest.raises(
+        CommandError, match="the platform did not start:\n  supervisor \\(failed\\):\n    no such module"
+    ):
+        begun(embedded, "orion").wait()
+
+
+def test_a_bootstrap_that_fails_ends_the_start_with_its_last_words(embedded: Settings, fake: Fake, log: object) -> None:
+    logs.file_of(embedded, processes.BOOTSTRAP).write_text("no such block type\n")
+    fake.looks["orion"] = 10_000
+    with pytest.raises(CommandError, match=r"bootstrap \(failed\):\n    no such block type"):
+        begun(embedded, "orion", bootstrap=FakeBootstrap(False)).wait()
+
+
+@pytest.mark.parametrize("running, supervised, state", [(True, True, "starting"), (False, True, "restarting")])
+def test_a_service_that_is_not_healthy_has_a_state_in_a_word(
+    running: bool, supervised: bool, state: str, embedded: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {"orion": running, processes.SUPERVISOR: supervised}
+    monkeypatch.setattr(processes, "is_running", lambda settings, name: known[name])
+    monkeypatch.setattr(processes, "seconds_since_start", lambda settings, name: 1)
+    monkeypatch.setattr(health, "is_healthy", lambda settings, name: False)
+    assert health.state(embedded, "orion") == state
+
+
+def test_a_service_that_stays_unhealthy_is_called_so(embedded: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "is_running", lambda settings, name: True)
+    monkeypatch.setattr(processes, "seconds_since_start", lambda settings, name: health.PATIENCE)
+    monkeypatch.setattr(health, "is_healthy", lambda settings, name: False)
+    assert health.state(embedded, "orion") == "unhealthy"
+
+
+def test_what_is_not_running_is_stopped(embedded: Settings) -> None:
+    assert health.state(embedded, "orion") == "stopped"
+
+
+class Page(BaseHTTPRequestHandler):
+    """Answers 200 on Orion's health path and 400 elsewhere."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path == "/api/health" else 400)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *args: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_a_page_that_answers_200_means_healthy_and_any_other_answer_does_not(embedded: Settings, port: int) -> None:
+    settings = embedded.with_ports({"ORION_PORT": port, "BIGQUERY_PORT": port, "GCS_PORT": 1})
+    healthy = [name for name in ("orion", "bigquery", "gcs") if health.is_healthy(settings, name)]
+    assert healthy == ["orion"]
+
+
+def test_every_service_has_a_health_check() -> None:
+    assert set(processes.services()) <= {*health.PATHS, *health.PROGRAMS, "postgres"}
