@@ -61,7 +61,7 @@ def test_sql_goes_to_psql_as_input_and_stops_at_an_error(
         calls.append((command, options))
         return subprocess.CompletedProcess(command, 3)
 
-    monkeypatch.setattr(runtime.subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "run", run)
     assert platform.psql("SELECT nonsense") == 3
     ((command, options),) = calls
     assert "--set=ON_ERROR_STOP=1" in command and "SELECT nonsense" not in " ".join(command)
