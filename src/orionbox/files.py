@@ -1,22 +1,25 @@
-"""Files that appear whole or not at all.
+"""Files that appear whole or not at all, and temporary folders that nobody has to delete.
 
 The content goes into a temporary file beside the target, `.NAME.XXXXXXXX.part`, which takes the target's name when it
-is complete and on the disk. Its writer holds a lock on it, so a `.part` file without a lock was left by a process that
-was killed, and the next writer in that folder deletes it.
+is complete and on the disk. Its writer holds a lock on it: a `.part` without a lock was left by a program that was
+killed, and the next one that writes into that folder deletes it.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from orionbox.errors import CommandError, OrionboxError
+
 LEFTOVERS = ".*.????????.part"
-"""The temporary files of a folder, as a pattern for `Path.glob`."""
+"""Names of temporary files and folders, as a pattern."""
 
 
 @contextmanager
@@ -28,21 +31,24 @@ def new_file(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
         mode: its permissions, whatever the umask is.
 
     Raises:
-        OSError: the folder does not take the file; the disk may be full.
+        OSError: the file cannot be made or written; the disk may be full.
     """
-    delete_leftovers(path.parent)
-    temporary, file = _temporary_file(path)
-    with file:
+    with _locked(path.parent):
+        _delete_leftovers(path.parent)
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        _lock(descriptor)
+    with os.fdopen(descriptor, "w+b") as file:
         try:
-            os.fchmod(file.fileno(), mode)
+            os.fchmod(descriptor, mode)
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(descriptor)
             os.replace(temporary, path)
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            Path(temporary).unlink(missing_ok=True)
             raise
-    _sync_folder(path.parent)
+    with _locked(path.parent) as folder, suppress(OSError):  # some file systems cannot, and the file is there
+        os.fsync(folder)
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
@@ -56,30 +62,65 @@ def write_private(path: Path, text: str) -> None:
     write(path, text, 0o600)
 
 
-def delete_leftovers(folder: Path) -> None:
-    """Deletes the temporary files of writers that are no longer running."""
-    for leftover in folder.glob(LEFTOVERS):
-        with suppress(OSError), leftover.open("rb") as file:  # it is being written, or has just been renamed
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            leftover.unlink()
-
-
-def _temporary_file(path: Path) -> tuple[Path, IO[bytes]]:
-    """Makes the temporary file, which its owner alone can read, and locks it."""
-    while True:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        file = os.fdopen(descriptor, "w+b")
-        with suppress(OSError):  # a file system without locks: nobody can lock the file to delete it, either
-            fcntl.flock(file, fcntl.LOCK_EX)
-        if os.fstat(file.fileno()).st_nlink:
-            return Path(name), file
-        file.close()  # another writer took it for a leftover before it was locked
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+@contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """Makes a folder in `parent` that its owner alone can read; it is gone when the block ends."""
+    with _locked(parent):
+        _delete_leftovers(parent)
+        folder = Path(tempfile.mkdtemp(prefix=".folder.", suffix=".part", dir=parent))
+        descriptor = os.open(folder, os.O_RDONLY)
+        _lock(descriptor)
     try:
-        with suppress(OSError):  # some file systems refuse it for folders, and the file is there
-            os.fsync(descriptor)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+        os.close(descriptor)
+
+
+@contextmanager
+def explained(what: str) -> Iterator[None]:
+    """Turns an error of the file system into one that a user can read.
+
+    Args:
+        what: what could not be done, or is missing now; the text begins with it.
+
+    Raises:
+        CommandError: the file system refused something; the disk may be full.
+    """
+    try:
+        yield
+    except (OrionboxError, BrokenPipeError):  # a user can read it already, or nobody reads
+        raise
+    except OSError as error:
+        reason = ": ".join(filter(None, [error.filename, error.strerror])) or str(error)
+        raise CommandError(f"{what}: {reason}", "see whether the disk is full: df -h") from error
+
+
+def _delete_leftovers(folder: Path) -> None:
+    for leftover in folder.glob(LEFTOVERS):
+        with suppress(OSError), _opened(leftover) as descriptor:  # its lock says that it is in use
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[int]:
+    """Locks a folder, so that nothing is taken for a leftover between its making and its lock."""
+    with _opened(folder) as descriptor:
+        _lock(descriptor)
+        yield descriptor
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    """Waits for the lock. Where the file system has no locks, none is needed: without one, nothing is deleted."""
+    with suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX)

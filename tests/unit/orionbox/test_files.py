@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 
 from cli.programs import ROOT
-from orionbox import files
-from orionbox.files import new_file, write, write_private
+from orionbox.files import new_file, temporary_folder, write, write_private
 
 WRITER = (
     "import sys, time\n"
@@ -27,6 +24,14 @@ WRITER = (
     "    time.sleep(600)\n"
 )
 """A program that is killed while it writes its argument."""
+REWRITER = (
+    "import sys\n"
+    "from pathlib import Path\n"
+    "from orionbox.files import write\n"
+    "for _ in range(50):\n"
+    "    write(Path(sys.argv[1]), sys.argv[2] * 1000)\n"
+)
+"""A program that writes a file again and again."""
 
 
 def mode(path: Path) -> int:
@@ -102,21 +107,35 @@ def test_a_user_s_own_hidden_file_stays(tmp_path: Path) -> None:
     assert names(tmp_path) == [".novel.part", "file"]
 
 
-def test_a_writer_whose_file_was_taken_for_a_leftover_begins_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lock, calls = fcntl.flock, 0
+def test_two_writers_of_one_folder_leave_each_other_s_files_alone(tmp_path: Path) -> None:
+    with new_file(tmp_path / "one") as one, new_file(tmp_path / "two") as two:
+        one.write(b"1")
+        two.write(b"2")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"one": "1", "two": "2"}
 
-    def flock(file: IO[bytes], operation: int) -> None:
-        nonlocal calls
-        calls += 1
-        if calls == 1:  # another writer is quicker
-            next(tmp_path.glob(files.LEFTOVERS)).unlink()
-        lock(file, operation)
 
-    monkeypatch.setattr(fcntl, "flock", flock)
-    write(tmp_path / "file", "text")
-    assert ((tmp_path / "file").read_text(), calls) == ("text", 2)
+def test_many_programs_that_write_one_file_at_once_leave_one_whole_file(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", REWRITER, str(tmp_path / "file")]
+    writers = [subprocess.Popen([*command, letter], cwd=ROOT) for letter in "abcd"]
+    assert [writer.wait() for writer in writers] == [0] * 4
+    assert names(tmp_path) == ["file"]
+    assert (tmp_path / "file").read_text() in {letter * 1000 for letter in "abcd"}
+
+
+def test_a_temporary_folder_is_private_and_does_not_stay(tmp_path: Path) -> None:
+    with temporary_folder(tmp_path) as folder:
+        (folder / "inside").mkdir()
+        (folder / "inside" / "file").touch()
+        write(tmp_path / "other", "text")
+        assert (mode(folder), names(folder)) == (0o700, ["inside"]), "what is in use stays"
+    assert names(tmp_path) == ["other"]
+
+
+def test_what_is_left_of_a_killed_program_s_temporary_folder_is_deleted(tmp_path: Path) -> None:
+    leftover = tmp_path / ".folder.abcd1234.part" / "deep"
+    leftover.mkdir(parents=True)
+    with temporary_folder(tmp_path) as folder:
+        assert names(tmp_path) == [folder.name]
 
 
 def test_the_content_is_on_the_disk_before_the_name_is_and_then_the_folder(
