@@ -1,192 +1,223 @@
-"""The taxi files in data/: imported, downloaded, or where neither can be, generated and marked as such.
+"""The taxi files in data/: imported, downloaded, or generated where neither is possible.
 
-`data/sources.json` says of each file which of the three it is; the platform's stand-in for the internet serves it too.
+`data/sources.json` says which of the three each file is. The platform's stand-in for the internet serves it, too.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-import os
 import shutil
 import subprocess
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
-from urllib.error import URLError
+from typing import IO
 from urllib.request import urlopen
 
-from cli.programs import ROOT, environment, say
+from cli.programs import CHUNK, ROOT, say
 from cli.runtimes.runtime import Runtime
+from orionbox import files
 from orionbox.errors import BadInputError, CommandError
 from orionbox.trips.months import FIRST_MONTH, LAST_MONTH, RELEASE_URL, TripFile, parse_csv_path, parse_trip_files
 
 DATA = ROOT / "data"
-SOURCES = DATA / "sources.json"
+SOURCES = "sources.json"
 ZONES = ("misc/taxi_zone_lookup.csv", "misc/taxi+_zone_lookup.csv")
 DOWNLOAD_TIMEOUT = 10
 """Seconds without an answer after which the release counts as out of reach."""
-SYNTHETIC_MARK = b"orionbox synthetic"
+GENERATED_MARK = b"orionbox synthetic"
 """The comment in a generated file's gzip header (RFC 1952, FCOMMENT), set by `orionbox.trips.generated`."""
 
 
-def wanted_files() -> list[TripFile]:
-    """The months that COLOR, YEAR and MONTHS ask for.
+class NotWholeError(BadInputError):
+    """A file that is not a taxi file from its first line to its end, or could not be downloaded as one."""
+
+
+def asked_for(color: str, year: str, months: str) -> list[TripFile]:
+    """Returns the months that a user has typed.
 
     Raises:
         BadInputError: one of them is impossible, or a month exists nowhere.
     """
-    env = os.environ
-    files = parse_trip_files(env.get("COLOR", "yellow"), env.get("YEAR", "2021"), env.get("MONTHS", "1,2"))
-    for trips in files:
+    asked = parse_trip_files(color, year, months)
+    for trips in asked:
         if not trips.in_release and not (DATA / trips.csv_path).exists():
             first, last = ("{}-{:02}".format(*month) for month in (FIRST_MONTH, LAST_MONTH))
             raise BadInputError(
-                f"{trips.color} {trips.year}-{trips.month:02}: no such month; the release has {first} to {last}. "
-                f"Put the file in as data/{trips.csv_path}, or with: make data FROM=folder"
+                f"{trips.color} {trips.year}-{trips.month:02}: no such month; the release has {first} to {last}",
+                f"put the file in as data/{trips.csv_path}, or import it: make data FROM=FOLDER",
             )
-    return files
+    return asked
 
 
-def fill(runtime: Runtime) -> int:
-    """Imports the folder FROM; without it, gets the months asked for."""
-    folder = os.environ.get("FROM", "")
+def fill(folder: str, months: Callable[[], Sequence[TripFile]], runtime: Callable[[], Runtime]) -> int:
+    """Imports the taxi files of a folder, or gets months if no folder is named.
+
+    Args:
+        folder: as typed; empty for months.
+        months: called for the months asked for.
+        runtime: called for the runtime that may have to generate them.
+    """
     if folder:
-        return import_folder(Path(folder).expanduser())
-    files = wanted_files()
-    runtime.prepare()
-    ensure(files, runtime)
+        _import_named(folder)
+    else:
+        asked, platform = months(), runtime()
+        platform.prepare()
+        ensure(asked, platform)
     return 0
 
 
-def import_folder(folder: Path) -> int:
-    """Copies every taxi file of the release's layout below `folder`; one that is there already is not copied again."""
+def _import_named(name: str) -> None:
+    folder = ROOT / Path(name).expanduser()
+    if folder.is_file():
+        raise BadInputError(f"{name} is a file", f"name its folder: make data FROM={Path(name).parent}")
     if not folder.is_dir():
-        raise BadInputError(f"FROM={folder}: there is no such folder")
-    found = _found(folder)
-    if not found:
-        raise BadInputError(f"FROM={folder}: no file in it is named like green/green_tripdata_2021-01.csv.gz")
-    for path in found:
-        source = _check(path)
-        name = _release_path(path)
-        _copy(path, name)
-        _note(name, source)
-        say(f"data/{name}: {source}, {path.stat().st_size / 1e6:.1f} MB")
-    return 0
+        raise BadInputError(f"{name}: there is no such folder", "name one with taxi files: make data FROM=FOLDER")
+    if not import_folder(folder):
+        raise BadInputError(f"{name}: no file in it is named like green/green_tripdata_2021-01.csv.gz")
+
+
+def import_folder(folder: Path) -> list[str]:
+    """Copies every taxi file that lies below `folder` in the release's layout; returns their names.
+
+    Raises:
+        BadInputError: one of them is not a taxi file, or is incomplete.
+    """
+    known = sources(folder)
+    names = {_release_path(path): path for path in _taxi_files_in(folder)}
+    for name, path in names.items():
+        with _new_taxi_file(name, str(path)) as file, path.open("rb") as content:
+            shutil.copyfileobj(content, file, CHUNK)
+        _note(name, known.get(name) or source_of(path))
+        say(f"data/{name}: {sources()[name]}, {path.stat().st_size / 1e6:.1f} MB")
+    return list(names)
 
 
 def taxi_files() -> list[Path]:
-    """Every file of the release that is in data/, and the list that says where they came from."""
-    return [*_found(DATA), *filter(Path.is_file, [SOURCES])]
+    """Returns every file of the release that is in data/, and the list of where they came from."""
+    return [*_taxi_files_in(DATA), *filter(Path.is_file, [DATA / SOURCES])]
 
 
-def take_over(folder: Path) -> None:
-    """Copies the taxi files of another data/, just as they are, with what its own list says of each."""
-    known = sources(folder)
-    for path in _found(folder):
-        name = _release_path(path)
-        _copy(path, name)
-        _note(name, known.get(name, "import"))
-        say(f"data/{name}: {sources()[name]}, {path.stat().st_size / 1e6:.1f} MB")
-
-
-def _found(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*")) if path.is_file() and _release_path(path)]
-
-
-def _release_path(path: Path) -> str:
-    """Where a file belongs below data/; empty if it is none of ours."""
-    name = f"{path.parent.name}/{path.name}"
-    return name if name in ZONES or parse_csv_path(name) else ""
-
-
-def _check(path: Path) -> str:
-    """Whether the file is real (`import`) or generated (`synthetic`)."""
-    if path.suffix != ".gz":
-        return "import"
-    try:
-        with gzip.open(path) as stream:
-            header = stream.readline(65_536)
-    except (OSError, EOFError) as error:
-        raise BadInputError(f"{path}: not a gzip file ({error}); nothing of it was imported") from error
-    if b"pickup_datetime" not in header:
-        raise BadInputError(f"{path}, line 1: not the header of a taxi file; nothing of it was imported")
-    return "synthetic" if is_marked(path) else "import"
-
-
-def is_marked(path: Path) -> bool:
-    """Whether a gzip file says of itself that it was generated."""
-    with path.open("rb") as file:
-        return SYNTHETIC_MARK in file.read(128)
-
-
-def _copy(source: Path, name: str) -> None:
-    partial = _partial(name)
-    shutil.copyfile(source, partial)
-    partial.chmod(0o644)
-    os.replace(partial, DATA / name)
-
-
-def ensure(files: list[TripFile], runtime: Runtime) -> None:
-    """Gets what is not in data/ yet: from the release, or generated where that is out of reach."""
-    for trips in files:
-        path = DATA / trips.csv_path
-        if path.exists():
-            if trips.csv_path not in sources():  # put there by hand
-                _note(trips.csv_path, "synthetic" if is_marked(path) else "import")
-            say(f"data/{trips.csv_path}: {sources()[trips.csv_path]}")
-            continue
-        if not _download(trips.csv_path):
+def ensure(asked: Sequence[TripFile], runtime: Runtime) -> None:
+    """Gets the months that are not in data/ yet: from the release, or generated where that is out of reach."""
+    for trips in asked:
+        name = trips.csv_path
+        if (DATA / name).exists():
+            if name not in sources():  # the user has put it there
+                _note(name, source_of(DATA / name))
+            say(f"data/{name}: {sources()[name]}")
+        elif not _download(name):
             _generate(trips, runtime)
-        elif not any((DATA / name).exists() for name in ZONES):
+        elif not any((DATA / zones).exists() for zones in ZONES):
             _download(ZONES[0])
 
 
-def _download(name: str) -> bool:
-    """Gets a file of the release; False where it is out of reach."""
-    partial = _partial(name)
-    try:
-        with urlopen(f"{RELEASE_URL}/{name}", timeout=DOWNLOAD_TIMEOUT) as response, partial.open("wb") as file:
-            shutil.copyfileobj(response, file)
-    except (URLError, OSError) as error:
-        partial.unlink(missing_ok=True)
-        say(f"data/{name}: cannot be downloaded here ({error})")
-        return False
-    _adopt(partial, name, "download")
-    return True
-
-
-def _generate(trips: TripFile, runtime: Runtime) -> None:
-    partial = _partial(trips.csv_path)
-    command = runtime.flows_command("orionbox.trips.generated", trips.color, str(trips.year), str(trips.month))
-    with partial.open("wb") as file:
-        done = subprocess.run(command, cwd=ROOT, env=environment(), stdout=file)
-    if done.returncode:
-        partial.unlink()
-        raise CommandError(f"data/{trips.csv_path}: could not be generated; see above")
-    _adopt(partial, trips.csv_path, "synthetic")
-
-
-def _partial(name: str) -> Path:
-    """Where a file of data/ is written, until it is whole."""
-    path = DATA / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".part-{path.name}")
-
-
-def _adopt(partial: Path, name: str, source: str) -> None:
-    os.replace(partial, DATA / name)
-    _note(name, source)
-    remark = " (made-up trips, for want of the real file)" if source == "synthetic" else ""
-    say(f"data/{name}: {source}{remark}")
-
-
 def sources(folder: Path | None = None) -> dict[str, str]:
-    """Where each file came from, in data/ or in another folder like it."""
-    file = folder / SOURCES.name if folder else SOURCES
+    """Returns where each file came from, in data/ or in another folder of that form."""
+    file = (folder or DATA) / SOURCES
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
 
 
 def _note(name: str, source: str) -> None:
-    partial = _partial(SOURCES.name)
-    partial.write_text(json.dumps({**sources(), name: source}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    partial.chmod(0o644)
-    os.replace(partial, SOURCES)
+    content = json.dumps({**sources(), name: source}, indent=2, sort_keys=True)
+    files.write(DATA / SOURCES, content + "\n")
+
+
+def _taxi_files_in(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and _release_path(path)]
+
+
+def _release_path(path: Path) -> str:
+    """Returns where a file belongs below data/; empty if it is not a file of the release."""
+    name = f"{path.parent.name}/{path.name}"
+    return name if name in ZONES or parse_csv_path(name) else ""
+
+
+def source_of(path: Path) -> str:
+    """Tells a generated file (`synthetic`) from one that somebody has put there (`import`)."""
+    with path.open("rb") as file:
+        return "synthetic" if GENERATED_MARK in file.read(128) else "import"
+
+
+# --- new files ---
+
+
+def _download(name: str) -> bool:
+    """Downloads a file of the release; returns False, and says why, where that is not possible."""
+    try:
+        with _new_taxi_file(name, f"{RELEASE_URL}/{name}") as file:
+            for chunk in _downloaded(f"{RELEASE_URL}/{name}"):
+                file.write(chunk)
+    except NotWholeError as error:
+        say(f"data/{name}: cannot be downloaded here ({error.text})")
+        return False
+    _note(name, "download")
+    say(f"data/{name}: download")
+    return True
+
+
+def _downloaded(url: str) -> Iterator[bytes]:
+    """Downloads a file, a chunk at a time.
+
+    Raises:
+        NotWholeError: the server is out of reach, or did not send all of the file.
+    """
+    received = 0
+    try:
+        with urlopen(url, timeout=DOWNLOAD_TIMEOUT) as response:
+            announced = response.headers.get("Content-Length")
+            while chunk := response.read(CHUNK):
+                received += len(chunk)
+                yield chunk
+    except (OSError, HTTPException) as error:
+        raise NotWholeError(str(error).strip() or type(error).__name__) from error
+    if announced not in (None, str(received)):
+        raise NotWholeError(f"the connection ended after {received:,} of {int(announced):,} bytes")
+
+
+def _generate(trips: TripFile, runtime: Runtime) -> None:
+    name = trips.csv_path
+    command = runtime.flows_command("orionbox.trips.generated", trips.color, str(trips.year), str(trips.month))
+    with _new_taxi_file(name, f"data/{name}") as file:
+        if subprocess.run(command, cwd=ROOT, stdout=file).returncode:
+            raise CommandError(f"data/{name}: could not be generated; the message is above")
+    _note(name, "synthetic")
+    say(f"data/{name}: synthetic (generated, because the real file was not available)")
+
+
+@contextmanager
+def _new_taxi_file(name: str, origin: str) -> Iterator[IO[bytes]]:
+    """Opens a new file in data/, which appears there if it is a whole taxi file.
+
+    Args:
+        name: below data/.
+        origin: where its content comes from, for messages.
+
+    Raises:
+        NotWholeError: it is not a taxi file, or not all of one.
+        CommandError: it cannot be written; the disk may be full.
+    """
+    path = DATA / name
+    with files.explained(f"data/{name} was not written"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.new_file(path, 0o644) as file:
+            yield file
+            file.flush()
+            if path.suffix == ".gz":
+                _require_whole(file, origin)
+
+
+def _require_whole(file: IO[bytes], origin: str) -> None:
+    """Reads a gzip file to its end."""
+    file.seek(0)
+    try:
+        with gzip.open(file) as content:
+            if b"pickup_datetime" not in content.readline(65_536):
+                raise NotWholeError(f"{origin}, line 1: not the header of a taxi file; nothing of it was imported")
+            while content.read(CHUNK):
+                pass
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise NotWholeError(f"{origin}: not a whole gzip file ({error}); nothing of it was imported") from error
