@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from orionbox.errors import BadInputError, CommandError, OrionboxError
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout. All commands run there."""
+CHUNK = 1 << 20
+"""Bytes to copy at once."""
 
 
 def say(text: str) -> None:
@@ -57,6 +61,21 @@ def output(*command: str, environment: Environment | None = None, text: str | No
 def run(*command: str, environment: Environment | None = None) -> int:
     """Runs the program on the user's terminal; returns its exit code."""
     return subprocess.run(command, cwd=ROOT, env=environment).returncode
+
+
+def feed(command: Sequence[str], content: IO[bytes], environment: Environment | None = None) -> None:
+    """Runs a program that reads `content`; it prints its own errors.
+
+    Raises:
+        CommandError: it failed.
+    """
+    pipe = subprocess.PIPE
+    # A broken pipe: it ended before it had read everything, and said why
+    with suppress(BrokenPipeError), subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe) as process:
+        assert process.stdin
+        shutil.copyfileobj(content, process.stdin, CHUNK)
+    if process.returncode:
+        raise CommandError(f"{' '.join(command[:4])} ...: exit {process.returncode}; its message is above")
 
 
 def replace_process(command: Sequence[str], environment: Environment | None = None, folder: Path = ROOT) -> NoReturn:

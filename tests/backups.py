@@ -1,4 +1,4 @@
-"""A backup as somebody reads it who has found it: unpacked, without the platform it is from."""
+"""Backups as somebody reads and changes them who has found one, without the platform that they are from."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from typing import Any
 from cryptography.fernet import Fernet, InvalidToken
 
 from cli.archive import archive
+from orionbox.files import new_file
 
 TOKEN = re.compile(rb"gAAAAA[A-Za-z0-9_=-]{50,}")
-"""What Fernet makes of a block (https://github.com/fernet/spec)."""
+"""A block that Fernet has encrypted (https://github.com/fernet/spec)."""
 KEY = re.compile(rb"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}=(?![A-Za-z0-9_=-])")
-"""What could be its key."""
+"""Anything that has the form of its key."""
 
 
 def unpacked(file: Path, *pg_restore: str) -> bytes:
-    """All that the file holds, as plain as it gets; `pg_restore` is the command that prints a dump."""
+    """Returns everything in the file, decompressed; `pg_restore` is the command that prints a dump."""
     with tarfile.open(file) as tar:
-        found = [plain(member.name, _content(tar, member), pg_restore) for member in tar]
-    return b"\n".join(found)
+        return b"\n".join(plain(member.name, _content(tar, member), pg_restore) for member in tar)
 
 
 def plain(name: str, content: bytes, pg_restore: tuple[str, ...]) -> bytes:
-    """The member's content, without its packing."""
+    """Returns the member's content, decompressed."""
     if name.endswith(".dump"):
         return subprocess.run([*pg_restore, "--file=-"], input=content, stdout=subprocess.PIPE, check=True).stdout
     if name.endswith(".gz"):
@@ -45,21 +45,20 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return file.read()
 
 
-def renoted(file: Path, **facts: Any) -> Path:
-    """A copy of the backup, beside it, whose manifest says something else of it, and is sealed as it should be."""
-    target = file.with_name(f"renoted-{file.name}")
-    with archive.opened(file) as backup, archive.new_file(target) as copy:
-        kept = {name: value for name, value in backup.manifest.items() if name not in ("format", "members")}
-        writer = archive.Writer(copy)
+def resealed(file: Path, replaced: dict[str, bytes] | None = None, **facts: Any) -> Path:
+    """Writes a copy beside a backup with other content or facts, and the checksums that belong to them."""
+    target = file.with_name(f"resealed-{file.name}")
+    with archive.opened(file) as backup, new_file(target) as copy:
+        old_facts = {name: value for name, value in backup.manifest.items() if name not in ("format", "members")}
+        writer = archive.ArchiveWriter(copy)
         for name in backup.manifest["members"]:
-            content = backup.stream(name).read()
-            writer.add(name, lambda sink, content=content: sink.write(content))  # type: ignore[misc]
-        writer.finish({**kept, **facts})
+            writer.add_bytes(name, (replaced or {}).get(name) or backup.stream(name).read())
+        writer.finish({**old_facts, **facts})
     return target
 
 
 def opened_by(key: bytes, content: bytes) -> list[bytes]:
-    """The blocks in it that this key opens."""
+    """Returns the blocks that this key opens."""
     found = []
     for token in set(TOKEN.findall(content)):
         try:
@@ -70,5 +69,5 @@ def opened_by(key: bytes, content: bytes) -> list[bytes]:
 
 
 def opened_by_itself(content: bytes) -> list[bytes]:
-    """The blocks in it that anything in it opens."""
+    """Returns the blocks that anything in the content itself opens."""
     return [block for key in set(KEY.findall(content)) for block in opened_by(key, content)]

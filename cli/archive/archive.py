@@ -1,14 +1,13 @@
-"""The file of a backup or of a bundle: a tar of a few members, and last a manifest that says what they are.
+"""The file of a backup or a bundle: a tar of a few members, and as the last one a manifest that describes them.
 
-Members are written as they come, and read as they are needed: nothing is held in memory, and nothing is written twice.
-A file without its last member was cut short; one whose members are not those of its manifest is not ours.
+The writer streams each member into the file, and the reader streams it out again: neither holds one in memory. A file
+without its last member was cut short. A file whose members differ from its manifest is not one of Orionbox.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tarfile
 import zlib
@@ -18,219 +17,219 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from cli.archive import split_files
-from cli.programs import ROOT
+from cli.programs import CHUNK, ROOT
 from orionbox.errors import BadInputError, CommandError
 
 FORMAT = 1
-"""Counts up when an older Orionbox could not read it any more."""
+"""Counts up when an older Orionbox could not read the new format."""
 MANIFEST = "manifest.json"
-PIECE = 1 << 20
-"""Bytes that are read at once."""
-MOST_MANIFEST = 64 << 20
-"""Bytes; a larger one is none of ours."""
-
-
-def pieces(file: IO[bytes]) -> Iterator[bytes]:
-    """The rest of the file, a piece at a time."""
-    return iter(lambda: file.read(PIECE), b"")
+LARGEST_MANIFEST = 64 << 20
+"""Bytes; a larger manifest is not one of ours."""
 
 
 @dataclass(frozen=True)
-class Kind:
-    """What a file is."""
+class ArchiveType:
+    """What an archive is for."""
 
-    word: str
-    """What it is called when the user is told of it."""
+    name: str
+    """As in messages."""
     home: str
-    """The folder of the checkout that such files lie in."""
+    """The folder of the checkout for such files."""
 
     @property
     def path(self) -> Path:
-        """That folder's path."""
+        """The path of that folder."""
         return ROOT / self.home
+
+    def made(self) -> Path:
+        """Makes that folder if it is missing; returns its path."""
+        self.path.mkdir(exist_ok=True)
+        return self.path
 
     @property
     def folder(self) -> str:
-        """All members are below it, so that unpacking by hand makes one folder."""
-        return f"orionbox-{self.word}"
+        """The folder inside the tar that holds all members: unpacking by hand makes this one folder."""
+        return f"orionbox-{self.name}"
 
 
-BACKUP, BUNDLE = Kind("backup", "backups"), Kind("bundle", "bundles")
+BACKUP, BUNDLE = ArchiveType("backup", "backups"), ArchiveType("bundle", "bundles")
 
 
-class Sink:
-    """Where a member is written to: counts and sums up what passes."""
+def chunks(file: IO[bytes]) -> Iterator[bytes]:
+    """Reads the rest of the file, a chunk at a time."""
+    return iter(lambda: file.read(CHUNK), b"")
+
+
+def require_space(folder: Path, needed: int) -> None:
+    """Refuses a folder on a disk without `needed` free bytes.
+
+    Raises:
+        CommandError: the file might not fit.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise CommandError(
+            f"{folder} has {free / 1e9:.1f} GB free, and the file may need {needed / 1e9:.1f} GB",
+            "free some space there",
+        )
+
+
+# --- writing ---
+
+
+class MemberWriter:
+    """Writes the content of one member, and computes its size and SHA-256 on the way."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._digest = hashlib.sha256()
         self._size = 0
 
-    def write(self, piece: bytes) -> int:
-        """Writes all of it."""
-        self._digest.update(piece)
-        self._size += len(piece)
-        return self._file.write(piece)
+    def write(self, chunk: bytes) -> int:
+        """Writes all of the chunk."""
+        self._digest.update(chunk)
+        self._size += len(chunk)
+        return self._file.write(chunk)
 
-    def noted(self) -> dict[str, Any]:
-        """What the manifest says of the member."""
+    def facts(self) -> dict[str, Any]:
+        """Returns what the manifest says about the member."""
         return {"bytes": self._size, "sha256": self._digest.hexdigest()}
 
 
-class Writer:
-    """Adds members to an open file, whose sizes are known only when they have been written."""
+class ArchiveWriter:
+    """Adds members to an open file; a member's size need not be known beforehand."""
 
-    def __init__(self, file: IO[bytes], kind: Kind = BACKUP) -> None:
-        self._file, self._kind = file, kind
+    def __init__(self, file: IO[bytes], type_: ArchiveType = BACKUP) -> None:
+        self._file, self._type = file, type_
         self.members: dict[str, dict[str, Any]] = {}
 
-    def add(self, name: str, write: Callable[[Sink], object]) -> None:
-        """Adds a member; `write` is given the sink for its content."""
-        start, sink = self._file.tell(), Sink(self._file)
+    def add(self, name: str, write: Callable[[MemberWriter], object]) -> None:
+        """Adds a member, whose content `write` writes."""
+        start, member = self._file.tell(), MemberWriter(self._file)
         self._file.write(self._header(name, 0))
-        write(sink)
-        noted = sink.noted()
-        self._file.write(bytes(-noted["bytes"] % tarfile.BLOCKSIZE))
+        write(member)
+        facts = member.facts()
+        self._file.write(bytes(-facts["bytes"] % tarfile.BLOCKSIZE))
         end = self._file.tell()
         self._file.seek(start)
-        self._file.write(self._header(name, noted["bytes"]))
+        self._file.write(self._header(name, facts["bytes"]))
         self._file.seek(end)
-        self.members[name] = noted
+        self.members[name] = facts
+
+    def add_bytes(self, name: str, content: bytes) -> None:
+        """Adds a small member."""
+        self.add(name, lambda member: member.write(content))
 
     def finish(self, facts: dict[str, Any]) -> None:
-        """Writes the manifest, and the end of the tar."""
+        """Writes the manifest with these facts, and the end of the tar."""
         manifest = {"format": FORMAT, **facts, "members": self.members}
-        text = json.dumps({**manifest, "sha256": _digest(manifest)}, indent=2) + "\n"
-        self.add(MANIFEST, lambda sink: sink.write(text.encode()))
+        self.add_bytes(MANIFEST, json.dumps({**manifest, "sha256": _digest(manifest)}, indent=2).encode() + b"\n")
         self._file.write(bytes(2 * tarfile.BLOCKSIZE))
 
     def _header(self, name: str, size: int) -> bytes:
-        member = tarfile.TarInfo(f"{self._kind.folder}/{name}")
-        member.size, member.mode = size, 0o600
-        return member.tobuf(tarfile.GNU_FORMAT)
+        header = tarfile.TarInfo(f"{self._type.folder}/{name}")
+        header.size, header.mode = size, 0o600
+        return header.tobuf(tarfile.GNU_FORMAT)
 
 
 def _digest(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
-def require_space(kind: Kind, needed: int) -> None:
-    """Makes the folder for such files, and looks whether `needed` bytes would fit.
-
-    Raises:
-        CommandError: they would not.
-    """
-    kind.path.mkdir(exist_ok=True)
-    free = shutil.disk_usage(kind.path).free
-    if free < needed:
-        raise CommandError(f"{kind.home}/ has {free / 1e9:.1f} GB free, and this may need {needed / 1e9:.1f} GB")
-
-
-@contextmanager
-def new_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that only its owner can read, and that appears under its name when it is complete, or not at all."""
-    partial = path.with_name(f".{path.name}.part")
-    try:
-        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
-        with open(descriptor, "w+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+# --- reading ---
 
 
 @dataclass
 class Archive:
-    """A file that has been opened, and is as it was written."""
+    """An open archive, every byte of which has been checked."""
 
     path: Path
     tar: tarfile.TarFile
     manifest: dict[str, Any] = field(default_factory=dict)
-    kind: Kind = BACKUP
+    type: ArchiveType = BACKUP
 
     def stream(self, name: str) -> IO[bytes]:
-        """The member's content."""
-        content = self.tar.extractfile(f"{self.kind.folder}/{name}")
-        assert content is not None, "check() has seen it as a file"
+        """Opens a member."""
+        content = self.tar.extractfile(f"{self.type.folder}/{name}")
+        assert content is not None, "the check has found a file"
         return content
-
-    def has(self, name: str) -> bool:
-        """Whether there is such a member."""
-        return name in self.manifest["members"]
 
 
 @contextmanager
-def opened(path: Path, kind: Kind = BACKUP) -> Iterator[Archive]:
-    """The file, or all its parts where it is the first of several, after a look at every byte.
+def opened(path: Path, type_: ArchiveType = BACKUP) -> Iterator[Archive]:
+    """Opens an archive after a check of every byte.
 
     Raises:
-        BadInputError: there is no such file, it is of another kind or a newer format, cut short, or damaged.
+        BadInputError: the file is missing, incomplete, damaged, of another type or of a newer format.
     """
-    if not path.is_file():
-        raise BadInputError(f"FILE={path}: there is no such file; what there is lies in {kind.home}/")
     try:
-        with split_files.opened(path) as file, tarfile.open(fileobj=file, mode="r:") as tar:
-            archive = Archive(path, tar, kind=kind)
-            _check(archive)
-            yield archive
+        file = path.open("rb")
+    except OSError as error:
+        raise BadInputError(f"{path}: {error.strerror}", f"name one of the files in {type_.home}/") from error
+    with file:
+        yield _checked(path, file, type_)
+
+
+def _checked(path: Path, file: IO[bytes], type_: ArchiveType) -> Archive:
+    """Opens the archive in `file` and compares it with its manifest; nothing else happens in this function's `try`."""
+    try:
+        archive = Archive(path, tarfile.open(fileobj=file, mode="r:"), type=type_)
+        _check(archive)
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise BadInputError(
-            f"{path.name} is not a {kind.word}, or a damaged one ({error}); nothing was changed"
-        ) from error
+        raise _refusal(path, f"is not a {type_.name}, or is damaged ({error})") from error
+    return archive
+
+
+def _refusal(path: Path, reason: str, fix: str = "") -> BadInputError:
+    return BadInputError(f"{path.name} {reason}; nothing was changed", fix)
 
 
 def _check(archive: Archive) -> None:
-    members = archive.tar.getmembers()
+    type_, members = archive.type, archive.tar.getmembers()
     names = [member.name for member in members]
-    if not names or not names[0].startswith(f"{archive.kind.folder}/"):
-        raise BadInputError(f"{archive.path.name} is not a {archive.kind.word} of Orionbox; nothing was changed")
-    if names[-1] != f"{archive.kind.folder}/{MANIFEST}":
-        raise BadInputError(f"{archive.path.name} is cut short: its end is missing; nothing was changed")
-    archive.manifest = _manifest(archive, members[-1].size)
-    expected = [f"{archive.kind.folder}/{name}" for name in (*archive.manifest["members"], MANIFEST)]
+    if not names or not names[0].startswith(f"{type_.folder}/"):
+        raise _refusal(archive.path, f"is not a {type_.name} of Orionbox")
+    if names[-1] != f"{type_.folder}/{MANIFEST}":
+        raise _refusal(archive.path, "is incomplete: its end is missing", "copy the file again")
+    archive.manifest = _read_manifest(archive, members[-1].size)
+    expected = [f"{type_.folder}/{name}" for name in (*archive.manifest["members"], MANIFEST)]
     if names != expected or not all(member.isreg() for member in members):
-        raise BadInputError(f"{archive.path.name} holds other members than its manifest says; nothing was changed")
-    for name, noted in archive.manifest["members"].items():
-        _check_member(archive, name, noted)
+        raise _refusal(archive.path, "is damaged: its members are not those of its manifest")
+    for name, facts in archive.manifest["members"].items():
+        _check_member(archive, name, facts["sha256"])
 
 
-def _manifest(archive: Archive, size: int) -> dict[str, Any]:
-    damaged = BadInputError(f"{archive.path.name} is damaged: its manifest is not as it was; nothing was changed")
-    if size > MOST_MANIFEST:
+def _read_manifest(archive: Archive, size: int) -> dict[str, Any]:
+    damaged = _refusal(archive.path, "is damaged: the checksum of its manifest is wrong", "copy the file again")
+    if size > LARGEST_MANIFEST:
         raise damaged
     try:
         manifest: dict[str, Any] = json.loads(archive.stream(MANIFEST).read())
-        seal, version = manifest.pop("sha256"), manifest["format"]
+        digest, version = manifest.pop("sha256"), manifest["format"]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise damaged from error
-    if seal != _digest(manifest):
+    if digest != _digest(manifest):
         raise damaged
     if version > FORMAT:
-        raise BadInputError(
-            f"{archive.path.name} has format {version}, of a newer Orionbox; this one reads up to {FORMAT}. "
-            "Use it with that version; nothing was changed"
-        )
+        reason = f"has format {version}, and this Orionbox reads formats up to {FORMAT}"
+        raise _refusal(archive.path, reason, "use a newer Orionbox")
     return manifest
 
 
-def _check_member(archive: Archive, name: str, noted: dict[str, Any]) -> None:
+def _check_member(archive: Archive, name: str, expected: str) -> None:
     digest = hashlib.sha256()
-    for piece in pieces(archive.stream(name)):
-        digest.update(piece)
-    if digest.hexdigest() != noted["sha256"]:
-        raise BadInputError(f"{archive.path.name} is damaged: {name} is not as it was; nothing was changed")
+    for chunk in chunks(archive.stream(name)):
+        digest.update(chunk)
+    if digest.hexdigest() != expected:
+        raise _refusal(archive.path, f"is damaged: the checksum of {name} is wrong", "copy the file again")
     if name.endswith(".tar.gz"):
-        _check_names(archive, name)
+        _check_paths(archive, name)
 
 
-def _check_names(archive: Archive, name: str) -> None:
-    """Every file of an inner tar stays below the folder that it is unpacked in."""
+def _check_paths(archive: Archive, name: str) -> None:
+    """Refuses a tar inside the archive that would write outside the folder that it is unpacked in."""
     with tarfile.open(fileobj=archive.stream(name), mode="r|gz") as tar:
         for member in tar:
-            leads_out = member.name.startswith("/") or ".." in member.name.split("/")
-            if leads_out or not (member.isreg() or member.isdir()):
-                found = f"{name} holds {member.name!r}"
-                raise BadInputError(f"{archive.path.name}: {found}, which no {archive.kind.word} does")
+            is_outside = member.name.startswith("/") or ".." in member.name.split("/")
+            if is_outside or not (member.isreg() or member.isdir()):
+                raise _refusal(archive.path, f"is unsafe: {name} holds {member.name!r}", "do not use this file")

@@ -10,50 +10,56 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, cast
 
-from cli.archive.archive import PIECE, Sink
-from cli.archive.snapshots import Snapshot, feed
-from cli.programs import ROOT, last_lines
+from cli.archive.archive import MemberWriter
+from cli.archive.snapshots import Snapshot
+from cli.programs import CHUNK, ROOT, feed, last_lines
 from orionbox.errors import CommandError
 
-COUNTS = (
+COUNT_ROWS = (
     "SELECT format('SELECT %L, count(*) FROM ONLY %I.%I', concat(nullif(schemaname, 'public') || '.', relname), "
     "schemaname, relname) FROM pg_stat_user_tables ORDER BY 1 \\gexec"
 )
-"""Has psql count the rows of every table."""
-AT = "BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT '{}';\n"
-"""Has psql see what a snapshot sees."""
-LOADS_WAIT = (
+"""Makes psql count the rows of every table."""
+USE_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT '{}';\n"
+"""Makes psql see what a snapshot sees."""
+MAKE_LOADS_WAIT = (
     "BEGIN; SET LOCAL lock_timeout = '60s'; DO $$ BEGIN PERFORM pg_advisory_xact_lock_shared(hashtext(relname)) "
     "FROM pg_class WHERE relkind = 'p'; END $$;"
 )
-"""Lets no load swap a month in until this session ends: the lock is that of `orionbox.stores.postgres.ensure_table`."""
-TABLES = (
+"""Lets no load replace a month until this session ends: the lock is that of `orionbox.stores.postgres.ensure_table`."""
+TABLE_FILES = (
     "(SELECT coalesce(string_agg(oid || '.' || relfilenode, ','), '') FROM pg_class "
     "WHERE relkind = 'r' AND relpersistence <> 't' AND relnamespace::regnamespace::text !~ '^(pg_|information_schema)')"
 )
-"""Every table with the file that holds its rows."""
+"""Every table, each with the file that holds its rows."""
 LOCK_MILLISECONDS = 60_000
 TRIES = 5
 
 
 @dataclass(frozen=True)
 class Database:
-    """A database of PostgreSQL's: how its programs are called, how they find it, and with which variables."""
+    """A PostgreSQL database.
+
+    Args:
+        command: what stands before the name of a PostgreSQL program to run it.
+        where: how the programs find the database, as a connection string.
+        variables: their environment variables.
+    """
 
     command: Sequence[str]
     where: str
     variables: Mapping[str, str]
 
     def program(self, name: str, *options: str) -> list[str]:
-        """The command line of psql, pg_dump or pg_restore."""
+        """Returns the command line of psql, pg_dump or pg_restore."""
         return [*self.command, name, f"--dbname={self.where}", *options]
 
     def psql(self) -> list[str]:
-        """A psql that reads commands, prints nothing but rows, and stops at an error."""
+        """Returns the command line of a psql that reads commands, prints rows only, and stops at an error."""
         return self.program("psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1")
 
     def ask(self, sql: str) -> list[str]:
-        """The lines of the answer. The question goes no way on which other users of this machine could read it."""
+        """Returns the lines of the answer. The SQL goes through standard input, which other users cannot read."""
         done = subprocess.run(
             self.psql(), input=sql, cwd=ROOT, env=dict(self.variables), capture_output=True, text=True
         )
@@ -62,71 +68,78 @@ class Database:
         return done.stdout.splitlines()
 
     def rows(self) -> dict[str, int]:
-        """Rows by table."""
-        return _counted(self.ask(COUNTS))
+        """Counts the rows of every table."""
+        return _rows_by_table(self.ask(COUNT_ROWS))
 
     def size(self) -> int:
-        """Bytes on disk."""
+        """Returns the bytes that the database takes on disk."""
         return int(self.ask("SELECT pg_database_size(current_database())")[0])
 
     def restore(self, content: IO[bytes]) -> None:
-        """Fills the database, which is empty, whole or not at all."""
+        """Fills the empty database from a dump, whole or not at all."""
         options = ("--no-owner", "--no-comments", "--single-transaction", "--exit-on-error")
         feed(self.program("pg_restore", *options), content, self.variables)
 
 
-def _counted(lines: Iterable[str]) -> dict[str, int]:
-    """Rows by table, from lines `table|rows`."""
-    found = (line.rpartition("|") for line in lines)
-    return {table: int(count) for table, _, count in found}
+def _rows_by_table(lines: Iterable[str]) -> dict[str, int]:
+    """Reads lines of the form `table|rows`."""
+    pairs = (line.rpartition("|") for line in lines)
+    return {table: int(count) for table, _, count in pairs}
 
 
 @contextmanager
-def dumped(name: str, database: Database, *options: str) -> Iterator[Snapshot]:
-    """A dump of the database, and its rows at the very same moment.
+def dump(name: str, database: Database, *options: str) -> Iterator[Snapshot]:
+    """Opens a snapshot of a database: a dump, and the rows at the very same moment.
 
-    A table that was made, or emptied, after a snapshot looks empty in it, to pg_dump too, and pg_dump locks the tables
-    only a while after its snapshot. So the loads of months wait meanwhile, and for other tables it is checked.
+    PostgreSQL shows a table that was made or emptied after a snapshot as empty, to pg_dump too, and pg_dump locks the
+    tables only some time after its snapshot. So this makes loads of months wait, and checks all other tables.
+
+    Args:
+        name: of the member in the backup.
+        database: to read.
+        options: of pg_dump.
 
     Raises:
-        CommandError: tables come and go too fast, or are locked by somebody else.
+        CommandError: tables are made and dropped too fast, or somebody else locks them.
     """
     own = ("--format=custom", "--compress=1", f"--lock-wait-timeout={LOCK_MILLISECONDS}")
     for _ in range(TRIES):
-        with _program(database.psql(), database.variables) as holder:
-            moment, tables = _moment(holder)
+        with _running(database.psql(), database.variables) as holder:
+            moment, tables = _export_snapshot(holder)
             try:
-                rows = _counted(database.ask(AT.format(moment) + COUNTS))
-            except CommandError:  # a table has gone since
+                rows = _rows_by_table(database.ask(USE_SNAPSHOT.format(moment) + COUNT_ROWS))
+            except CommandError:  # a table has been dropped meanwhile
                 continue
             command = database.program("pg_dump", f"--snapshot={moment}", *own, *options)
-            with _program(command, database.variables) as dump:
-                first = _output(dump).read(1)  # it has begun, so it has all its locks
-                if first and tables <= _set(database.ask(f"SELECT {TABLES}")[0]):
-                    yield Snapshot(name, partial(_drain, dump, first, holder), rows)
+            with _running(command, database.variables) as dumping:
+                first_byte = _output(dumping).read(1)  # pg_dump writes it when it has all its locks
+                if first_byte and tables <= _as_set(database.ask(f"SELECT {TABLE_FILES}")[0]):
+                    yield Snapshot(name, partial(_write_dump, dumping, first_byte, holder), rows)
                     return
-    raise CommandError("tables in Postgres come and go, or are locked: end what does that, and try again")
+    raise CommandError(
+        "Postgres: tables are being made and dropped, or are locked", "end the programs that do that, and try again"
+    )
 
 
-def _moment(psql: subprocess.Popen[bytes]) -> tuple[str, set[str]]:
-    """A snapshot, by the name that PostgreSQL gives it, and the tables in it; it lasts as long as psql."""
+def _export_snapshot(psql: subprocess.Popen[bytes]) -> tuple[str, set[str]]:
+    """Returns the name of a new snapshot, which lasts as long as psql, and the tables in it."""
     assert psql.stdin
     with suppress(BrokenPipeError):
-        psql.stdin.write(f"{LOADS_WAIT}\nSELECT pg_export_snapshot() || ' ' || {TABLES};\n".encode())
+        psql.stdin.write(f"{MAKE_LOADS_WAIT}\nSELECT pg_export_snapshot() || ' ' || {TABLE_FILES};\n".encode())
         psql.stdin.flush()
     moment, _, tables = _output(psql).readline().decode().strip().partition(" ")
     if not moment:
-        raise CommandError("Postgres gives no snapshot; why stands above")
-    return moment, _set(tables)
+        raise CommandError("Postgres makes no snapshot; its message is above")
+    return moment, _as_set(tables)
 
 
-def _set(tables: str) -> set[str]:
+def _as_set(tables: str) -> set[str]:
     return set(filter(None, tables.split(",")))
 
 
 @contextmanager
-def _program(command: Sequence[str], variables: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A running program; what it complains of goes to the user."""
+def _running(command: Sequence[str], variables: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Starts a program, which prints its errors itself, and ends it."""
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, env=dict(variables), stdin=pipe, stdout=pipe) as process:
         try:
@@ -140,9 +153,11 @@ def _output(process: subprocess.Popen[bytes]) -> IO[bytes]:
     return process.stdout
 
 
-def _drain(dump: subprocess.Popen[bytes], first: bytes, holder: subprocess.Popen[bytes], sink: Sink) -> None:
-    sink.write(first)
-    shutil.copyfileobj(_output(dump), cast("IO[bytes]", sink), PIECE)
-    if dump.wait():
-        raise CommandError("a database could not be read to its end; why stands above")
-    holder.communicate()  # nothing more to do, so it ends: loads go on
+def _write_dump(
+    dumping: subprocess.Popen[bytes], first_byte: bytes, holder: subprocess.Popen[bytes], member: MemberWriter
+) -> None:
+    member.write(first_byte)
+    shutil.copyfileobj(_output(dumping), cast("IO[bytes]", member), CHUNK)
+    if dumping.wait():
+        raise CommandError("pg_dump failed before the end of a database; its message is above")
+    holder.communicate()  # its input ends, so it ends, and loads go on

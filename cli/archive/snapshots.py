@@ -1,6 +1,6 @@
-"""Snapshots of what the platform holds, each of one moment, made while it works, and the way back.
+"""Snapshots: one store's part of a backup, as the store was at one moment, made while the platform is running.
 
-To open a snapshot is to fix its moment; what it holds is read afterwards, however long that takes.
+Opening a snapshot fixes its moment. Its content is read afterwards, however long that takes.
 """
 
 from __future__ import annotations
@@ -9,155 +9,156 @@ import gzip
 import json
 import shutil
 import sqlite3
-import subprocess
 import tarfile
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any, cast
-from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
-from cli.archive.archive import PIECE, Sink
-from cli.programs import ROOT
+from cli.archive.archive import MemberWriter
+from cli.programs import CHUNK
 from orionbox.errors import CommandError
+from orionbox.files import temporary_folder
 
 TIMEOUT = 600
 """Seconds that a service may take for its snapshot."""
 SUMMARY = ".backup.json"
 """The last member of a service's tar: the rows in it."""
-QUICKLY = 1
-"""A level of gzip: what is large is compressed already."""
+FASTEST = 1
+"""Level of gzip: the large members are compressed already."""
 KEY_TABLE = "configuration"
 """The table in which Orion keeps the key of its blocks."""
+WITHOUT_PROXY = build_opener(ProxyHandler({}))
+"""The platform's own services are never behind a proxy."""
 
 
 @dataclass
 class Snapshot:
-    """A snapshot: its member in the file, what writes its content, and then, the rows in it by table."""
+    """One store's part of a backup."""
 
     name: str
-    write: Callable[[Sink], object]
+    """The name of its member in the backup."""
+    write: Callable[[MemberWriter], object]
+    """Writes its content."""
     rows: dict[str, int] = field(default_factory=dict)
+    """Rows by table, complete when the content has been written."""
 
 
-# --- PostgreSQL ---
-
-
-# --- Cloud Storage and BigQuery, which answer with a tar ---
+# --- Cloud Storage and BigQuery, whose emulators answer with a tar ---
 
 
 @contextmanager
-def served(name: str, url: str) -> Iterator[Snapshot]:
-    """What a service answers at `url`/backup: it sends the first byte when it has its snapshot."""
-    with _get(f"{url}/backup") as response:
-        part = Snapshot(name, lambda sink: part.rows.update(_compress(response, sink)))
-        yield part
+def download(name: str, url: str) -> Iterator[Snapshot]:
+    """Opens the snapshot of an emulator, which sends the first byte of `url`/backup when it has made it."""
+    with _answer(f"{url}/backup") as response:
+        snapshot = Snapshot(name, lambda member: snapshot.rows.update(_compress(response, member)))
+        yield snapshot
 
 
-def live(url: str) -> dict[str, Any]:
-    """What the service holds now: its `rows` by table or bucket, and `bytes`."""
-    with _get(f"{url}/counts") as response:
+def current(url: str) -> dict[str, Any]:
+    """Returns what an emulator holds now: `rows` by table or bucket, and `bytes`."""
+    with _answer(f"{url}/counts") as response, _explained(f"{url}/counts"):
         return dict(json.load(response))
 
 
-def _get(url: str) -> Any:
+def _answer(url: str) -> Any:
+    with _explained(url):
+        return WITHOUT_PROXY.open(url, timeout=TIMEOUT)
+
+
+@contextmanager
+def _explained(url: str) -> Iterator[None]:
     try:
-        return urlopen(url, timeout=TIMEOUT)
-    except (URLError, OSError) as error:
-        raise CommandError(f"{url} does not answer ({error}); look at: make status, then: make up") from error
+        yield
+    except (OSError, HTTPException, ValueError) as error:
+        reason = str(error).strip()
+        raise CommandError(f"{url} does not answer ({reason})", "look at: make status, then: make up") from error
 
 
-class _Passing:
-    """A file that is copied while it is read."""
+class _CopiedWhileRead:
+    """A file whose content goes into `target` while it is read."""
 
     def __init__(self, source: IO[bytes], target: IO[bytes]) -> None:
         self._source, self._target = source, target
 
     def read(self, size: int) -> bytes:
-        piece = self._source.read(size)
-        self._target.write(piece)
-        return piece
+        chunk = self._source.read(size)
+        self._target.write(chunk)
+        return chunk
 
 
-def _compress(response: IO[bytes], sink: Sink) -> dict[str, int]:
-    """Writes the tar, compressed; the rows in it, from its last member."""
-    with gzip.GzipFile(fileobj=cast("IO[bytes]", sink), mode="wb", compresslevel=QUICKLY, mtime=0) as target:
+def _compress(response: IO[bytes], member: MemberWriter) -> dict[str, int]:
+    """Writes the tar, compressed; returns the rows in it."""
+    with _gzip_writer(member) as target:
         try:
-            summary = _pass_on(cast("IO[bytes]", _Passing(response, cast("IO[bytes]", target))))
+            summary = _read_summary(cast("IO[bytes]", _CopiedWhileRead(response, cast("IO[bytes]", target))))
         except (tarfile.TarError, HTTPException, ConnectionError, TimeoutError) as error:
-            raise CommandError(
-                f"a service broke off in the middle of its data ({error}); look at: make logs"
-            ) from error
+            reason = f"an emulator stopped halfway ({error}); no backup was made"
+            raise CommandError(reason, "look at: make logs") from error
     return dict(json.loads(summary)["rows"])
 
 
-def _pass_on(passing: IO[bytes]) -> bytes:
-    """Reads the tar to its end; what its last member holds.
+def _read_summary(tar: IO[bytes]) -> bytes:
+    """Reads the tar to its end; returns its last member.
 
     Raises:
-        tarfile.ReadError: it ends too early.
+        tarfile.ReadError: the last member is missing.
     """
     summary = b""
-    with tarfile.open(fileobj=passing, mode="r|") as tar:
-        for member in tar:
+    with tarfile.open(fileobj=tar, mode="r|") as members:
+        for member in members:
             if member.name == SUMMARY:
-                summary = cast("IO[bytes]", tar.extractfile(member)).read()
-    while passing.read(PIECE):  # what fills up the tar's last block
+                summary = cast("IO[bytes]", members.extractfile(member)).read()
+    while tar.read(CHUNK):  # what fills up the tar's last block
         pass
     if not summary:
         raise tarfile.ReadError("its end is missing")
     return summary
 
 
-# --- SQLite, Orion's in the embedded runtime ---
+def _gzip_writer(member: MemberWriter) -> gzip.GzipFile:
+    return gzip.GzipFile(fileobj=cast("IO[bytes]", member), mode="wb", compresslevel=FASTEST, mtime=0)
+
+
+# --- SQLite, in which the embedded runtime keeps Orion's state ---
 
 
 @contextmanager
-def copied(name: str, file: Path) -> Iterator[Snapshot]:
-    """A copy of the database without what is in KEY_TABLE."""
-    with tempfile.TemporaryDirectory(dir=file.parent) as folder:
-        copy = Path(folder) / file.name
-        with closing(sqlite3.connect(file)) as source:
-            source.execute("VACUUM INTO ?", [str(copy)])
-        with closing(sqlite3.connect(copy, isolation_level=None)) as target:
-            target.execute(f"DELETE FROM {KEY_TABLE}")
-            target.execute("VACUUM")  # or it could be read from pages that are free now
-            rows = _rows_of(target)
-        yield Snapshot(name, lambda sink: _zip(copy, sink), rows)
+def copy_sqlite(name: str, file: Path) -> Iterator[Snapshot]:
+    """Opens a snapshot of a database without the rows of KEY_TABLE."""
+    with temporary_folder(file.parent) as folder:
+        copy = folder / file.name
+        try:
+            rows = _copy_without_key(file, copy)
+        except sqlite3.Error as error:
+            raise CommandError(f"{file}: {error}; no backup was made", "look at: df -h .") from error
+        yield Snapshot(name, lambda member: _zip(copy, member), rows)
 
 
-def _rows_of(connection: sqlite3.Connection) -> dict[str, int]:
-    tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
-    return {table: connection.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for (table,) in tables}
+def _copy_without_key(file: Path, copy: Path) -> dict[str, int]:
+    """Copies the database; returns the rows in the copy, by table."""
+    with closing(sqlite3.connect(file)) as source:
+        source.execute("VACUUM INTO ?", [str(copy)])
+    with closing(sqlite3.connect(copy, isolation_level=None)) as target:
+        target.execute(f"DELETE FROM {KEY_TABLE}")
+        target.execute("VACUUM")  # free pages still hold the deleted rows
+        return _count_rows(target)
 
 
-def _zip(file: Path, sink: Sink) -> None:
-    with (
-        file.open("rb") as content,
-        gzip.GzipFile(fileobj=cast("IO[bytes]", sink), mode="wb", compresslevel=QUICKLY, mtime=0) as target,
-    ):
-        shutil.copyfileobj(content, target, PIECE)
+def _count_rows(database: sqlite3.Connection) -> dict[str, int]:
+    tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall()
+    return {table: database.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for (table,) in tables}
+
+
+def _zip(file: Path, member: MemberWriter) -> None:
+    with file.open("rb") as content, _gzip_writer(member) as target:
+        shutil.copyfileobj(content, target, CHUNK)
 
 
 def unzip(content: IO[bytes], file: Path) -> None:
-    """Writes the database file."""
+    """Writes the database file that `copy_sqlite` has compressed."""
     with gzip.open(content) as source, file.open("wb") as target:
-        shutil.copyfileobj(source, target, PIECE)
-
-
-# --- the way back ---
-
-
-def feed(command: Sequence[str], content: IO[bytes], variables: Mapping[str, str]) -> None:
-    """Runs a program with `content` as its input; what it complains of goes to the user."""
-    with subprocess.Popen(command, cwd=ROOT, env=dict(variables), stdin=subprocess.PIPE) as process:
-        assert process.stdin
-        with suppress(BrokenPipeError):
-            shutil.copyfileobj(content, process.stdin, PIECE)
-            process.stdin.close()
-    if process.returncode:
-        raise CommandError("a part of the backup could not be put back; why stands above")
+        shutil.copyfileobj(source, target, CHUNK)

@@ -1,141 +1,151 @@
-"""`make backup`: all that a platform holds, in one file, made while it runs.
+"""`backup`: writes everything that a platform holds into one file, while the platform is running.
 
-Four snapshots are opened right after one another, and only then read: Orion first, then the warehouse, BigQuery and
-the bucket. So what Orion calls completed is in the stores' snapshots, and what is in a warehouse is in the bucket's.
+It opens four snapshots right after one another, and only then reads them: Orion first, then Postgres, BigQuery and the
+bucket. So the stores' snapshots hold what Orion calls completed, and the bucket's holds what is in the other two.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from datetime import datetime, timezone
+from itertools import count
+from pathlib import Path
 from typing import Any
 
-from cli.archive import archive, databases, snapshots
+from cli.archive import databases, snapshots
+from cli.archive.archive import BACKUP, ArchiveWriter, require_space
 from cli.backup import block_key
 from cli.programs import ROOT, say
-from cli.runtimes.choose import STORES
-from cli.runtimes.runtime import Runtime, Stores
-from cli.settings import env_file, settings
-from cli.settings.env_file import version
-from orionbox.errors import BadInputError, CommandError
+from cli.runtimes.runtime import Runtime
+from cli.settings import env_file
+from cli.settings.settings import Settings
+from orionbox.errors import BadInputError
+from orionbox.files import explained, new_file
 
-FOLDER = archive.BACKUP.path
 ORION, WAREHOUSE, BIGQUERY, BUCKET = "orion", "warehouse", "bigquery", "bucket"
-"""The parts of a backup: their members' names, up to the first dot."""
-SERVICES = {BIGQUERY: ("bigquery", "BIGQUERY_PORT"), BUCKET: ("gcs", "GCS_PORT")}
-"""The parts that an emulator hands out; the service and its port. What is at Google is Google's to keep."""
+"""The snapshots: their members' names, up to the first dot."""
+EMULATORS = {BIGQUERY: ("bigquery", "BIGQUERY_PORT"), BUCKET: ("gcs", "GCS_PORT")}
+"""The snapshots that an emulator makes: its service and its port. Google keeps what is at Google."""
 KEY = "orion.key"
-"""The member with the key of Orion's blocks; only in a backup with secrets."""
+"""The member with the key of Orion's blocks; only a backup with secrets has it."""
 DATABASE = "ny_taxi"
 Rows = dict[str, dict[str, int]]
-"""Rows by part and table."""
+"""Rows by snapshot and table."""
 
 
-def make(runtime: Runtime) -> int:
-    """Writes a backup; it appears under its name when it is whole, or not at all."""
-    with_secrets = _secrets_wanted()
+def make(runtime: Runtime, with_secrets: bool, target: Path | None) -> int:
+    """Writes a backup.
+
+    Args:
+        runtime: the platform; it is started if it is not running.
+        with_secrets: whether the key of Orion's blocks goes into the file.
+        target: the file; None for a new one in backups/.
+
+    Raises:
+        BadInputError: `target` exists, or its folder does not.
+        CommandError: a store does not answer, or the disk is full.
+    """
+    folder = _folder_of(target) if target else BACKUP.made()
     runtime.ensure_up()
-    stores, start = STORES[runtime.NAME], time.monotonic()
-    held = _require_space(stores)
-    key = block_key.read(stores)
-    file = FOLDER / f"{env_file.load()['COMPOSE_PROJECT_NAME']}-{datetime.now():%Y-%m-%d-%H%M%S}.tar"
-    with _a_full_disk_in_words(), archive.new_file(file) as target:
-        rows = _write(
-            archive.Writer(target),
-            {"runtime": runtime.NAME, "cloud": settings.settings().cloud, "bytes": held},
-            stores,
-            key,
-            with_secrets,
-        )
+    start, key = time.monotonic(), block_key.read(runtime.stores)
+    facts = _facts(runtime, key)
+    require_space(folder, facts["bytes"])
+    file = (ROOT / target) if target else _free_name(runtime.settings)
+    with explained("no backup was made, and nothing of it is left"), new_file(file) as content:
+        rows = _write(ArchiveWriter(content), runtime, facts, key if with_secrets else "")
     size, seconds = file.stat().st_size / 1e6, time.monotonic() - start
-    say(f"{file.relative_to(ROOT)}: {size:,.1f} MB, made in {seconds:.1f} s while the platform ran\n{contents(rows)}")
+    say(f"{shown(file)}: {size:,.1f} MB, made in {seconds:.1f} s while the platform was running\n{contents(rows)}")
     say(_about_secrets(with_secrets, key))
     return 0
 
 
-def served() -> dict[str, tuple[str, str]]:
-    """The parts of SERVICES that this platform has."""
-    return {} if settings.is_real() else SERVICES
+def emulators(settings: Settings) -> dict[str, tuple[str, str]]:
+    """Returns those of EMULATORS that the platform has."""
+    return {} if settings.is_real_cloud else EMULATORS
 
 
-def _secrets_wanted() -> bool:
-    answers = {"": False, "no": False, "yes": True}
-    answer = os.environ.get("SECRETS", "")
-    if answer not in answers:
-        raise BadInputError(f"SECRETS={answer}: say yes or no")
-    return answers[answer]
+def shown(file: Path) -> str:
+    """Returns the file's name for a message, short if the file is in the checkout."""
+    return str(file.relative_to(ROOT) if ROOT in file.parents else file)
+
+
+def _folder_of(target: Path) -> Path:
+    """Returns the folder for a new file, which must exist."""
+    file = ROOT / target
+    if file.exists():
+        raise BadInputError(f"{target} exists", "choose another name, or delete it first")
+    if not file.parent.is_dir():
+        raise BadInputError(f"{target}: there is no folder {target.parent}", "make that folder first")
+    if not os.access(file.parent, os.W_OK):
+        raise BadInputError(f"{target}: you may not write into {target.parent}", "choose another folder")
+    return file.parent
+
+
+def _free_name(settings: Settings) -> Path:
+    """Returns a file in backups/ that neither exists nor is being written: two backups in one second get two names."""
+    name = f"{settings.platform}-{datetime.now():%Y-%m-%d-%H%M%S}"
+    names = (f"{name}.tar" if number == 1 else f"{name}-{number}.tar" for number in count(1))
+    return next(BACKUP.path / free for free in names if not any(BACKUP.path.glob(f"*{free}*")))
+
+
+def _facts(runtime: Runtime, key: str) -> dict[str, Any]:
+    """Returns what the manifest says; `bytes` is what all stores take on disk."""
+    stores, settings = runtime.stores, runtime.settings
+    by_emulators = sum(snapshots.current(stores.address(port))["bytes"] for _, port in emulators(settings).values())
+    return {
+        "orionbox": env_file.version(),
+        "platform": settings.platform,
+        "runtime": runtime.name,
+        "cloud": settings["CLOUD"],
+        "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "key": block_key.name_of(key),
+        "bytes": stores.size_of_orion() + stores.database(DATABASE).size() + by_emulators,
+    }
+
+
+def _write(writer: ArchiveWriter, runtime: Runtime, facts: dict[str, Any], key: str) -> Rows:
+    """Writes all snapshots, the key unless it is empty, and the manifest; returns the rows written."""
+    rows: Rows = {}
+    with ExitStack() as stack:
+        for snapshot in [stack.enter_context(opening) for opening in _snapshots(runtime)]:
+            writer.add(snapshot.name, snapshot.write)
+            rows[snapshot.name.partition(".")[0]] = snapshot.rows
+    if key:
+        writer.add_bytes(KEY, key.encode())
+    writer.finish({**facts, "rows": rows})
+    return rows
+
+
+def _snapshots(runtime: Runtime) -> Iterator[AbstractContextManager[snapshots.Snapshot]]:
+    stores = runtime.stores
+    yield stores.orion()
+    yield databases.dump(f"{WAREHOUSE}.dump", stores.database(DATABASE))
+    for name, (_, port) in emulators(runtime.settings).items():
+        yield snapshots.download(f"{name}.tar.gz", stores.address(port))
+
+
+def contents(rows: Rows) -> str:
+    """Describes what a backup holds, a line for each snapshot."""
+    orion = rows[ORION]
+    lines = [
+        f"  Orion          {orion['flow_run']:,} runs, {orion['deployment']:,} deployments",
+        f"  Postgres       {_total(rows[WAREHOUSE])}",
+    ]
+    if BIGQUERY not in rows:
+        return "\n".join([*lines, "  BigQuery and Cloud Storage are not in it: Google keeps them"])
+    lines.append(f"  BigQuery       {_total(rows[BIGQUERY])}")
+    return "\n".join([*lines, f"  Cloud Storage  {sum(rows[BUCKET].values()):,} objects"])
+
+
+def _total(rows: dict[str, int]) -> str:
+    return f"{sum(rows.values()):,} rows in {len(rows)} tables"
 
 
 def _about_secrets(with_secrets: bool, key: str) -> str:
     if with_secrets:
-        return "SECRETS=yes: whoever has this file can read every block in it, and restore it anywhere"
-    kept = block_key.keep(key).relative_to(ROOT)
-    return f"without secrets: only {kept} opens the blocks in it; keep that, or make one with SECRETS=yes"
-
-
-def _require_space(stores: Stores) -> int:
-    """Refuses where all that there is might not fit; it will be compressed. The bytes that it takes now."""
-    by_emulators: int = sum(snapshots.live(stores.address(port))["bytes"] for _, port in served().values())
-    needed = stores.size_of_orion() + stores.database(DATABASE).size() + by_emulators
-    archive.require_space(archive.BACKUP, needed)
-    return needed
-
-
-@contextmanager
-def _a_full_disk_in_words() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise
-        raise CommandError(f"backups/: {error.strerror}; no backup was made, and nothing of it is left") from error
-
-
-def _write(writer: archive.Writer, facts: dict[str, Any], stores: Stores, key: str, with_secrets: bool) -> Rows:
-    rows: Rows = {}
-    with ExitStack() as stack:
-        for part in [stack.enter_context(snapshot) for snapshot in _snapshots(stores)]:
-            writer.add(part.name, part.write)
-            rows[part.name.partition(".")[0]] = part.rows
-    if with_secrets:
-        writer.add(KEY, lambda sink: sink.write(key.encode()))
-    writer.finish({**_facts(key, rows), **facts})
-    return rows
-
-
-def _facts(key: str, rows: Rows) -> dict[str, Any]:
-    return {
-        "orionbox": version(),
-        "platform": env_file.load()["COMPOSE_PROJECT_NAME"],
-        "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "key": block_key.name_of(key),
-        "rows": rows,
-    }
-
-
-def _snapshots(stores: Stores) -> Iterator[AbstractContextManager[snapshots.Snapshot]]:
-    yield stores.orion()
-    yield databases.dumped(f"{WAREHOUSE}.dump", stores.database(DATABASE))
-    for part, (_, port) in served().items():
-        yield snapshots.served(f"{part}.tar.gz", stores.address(port))
-
-
-def contents(rows: Rows) -> str:
-    """What a backup holds, a line for each part."""
-    orion = rows[ORION]
-    lines = [
-        f"  Orion          {orion['flow_run']:,} runs, {orion['deployment']:,} deployments",
-        f"  Postgres       {_sum(rows[WAREHOUSE], 'tables')}",
-    ]
-    if BIGQUERY not in rows:
-        return "\n".join([*lines, "  nothing of BigQuery and Cloud Storage: they are Google's"])
-    lines.append(f"  BigQuery       {_sum(rows[BIGQUERY], 'tables')}")
-    return "\n".join([*lines, f"  Cloud Storage  {sum(rows[BUCKET].values()):,} objects"])
-
-
-def _sum(rows: dict[str, int], what: str) -> str:
-    return f"{sum(rows.values()):,} rows in {len(rows)} {what}"
+        return "with secrets: anyone who has this file can read every block in it, and restore it anywhere"
+    saved = shown(block_key.save(key))
+    return f"without secrets: only {saved} opens the blocks in it; keep that file, or make a backup with SECRETS=yes"

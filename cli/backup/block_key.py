@@ -1,4 +1,4 @@
-"""The key that Orion encrypts its blocks with. It lies in Orion's database, beside what it locks.
+"""The key with which Orion encrypts its blocks. Orion keeps it in the same database as the blocks.
 
 So a backup leaves it out, and a copy of it stays in the checkout, in secrets/.
 """
@@ -21,13 +21,13 @@ ENTRY = "ENCRYPTION_KEY"
 
 
 def read(stores: Stores) -> str:
-    """The key of the platform."""
+    """Returns the key of the platform."""
     (value,) = stores.ask_orion(f"SELECT value FROM {KEY_TABLE} WHERE key = '{ENTRY}'")
     return str(json.loads(value)["fernet_key"])
 
 
 def put(stores: Stores, key: str) -> None:
-    """Gives the key to an Orion that has none; it does not run."""
+    """Gives the key to an Orion that has none and is not running."""
     stores.ask_orion(
         f"INSERT INTO {KEY_TABLE} (id, created, updated, key, value) VALUES "
         f"('{uuid.uuid4()}', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, '{ENTRY}', '{json.dumps({'fernet_key': key})}')"
@@ -35,23 +35,23 @@ def put(stores: Stores, key: str) -> None:
 
 
 def name_of(key: str) -> str:
-    """What a key is called: enough to find it, and no help in guessing it."""
+    """Returns a name by which the key can be found, and not guessed."""
     return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
 def file_of(name: str) -> Path:
-    """Where the key of that name stays."""
+    """Returns the file in secrets/ for the key of that name."""
     return FOLDER / f"orion-{name}.key"
 
 
-def keep(key: str) -> Path:
-    """Writes the key into secrets/; the file."""
+def save(key: str) -> Path:
+    """Writes the key into secrets/; returns the file."""
     file = file_of(name_of(key))
     write_private(file, key)
     return file
 
 
-def kept(name: str) -> str:
-    """The key of that name; empty where secrets/ has it not."""
+def load(name: str) -> str:
+    """Returns the key of that name; empty if secrets/ does not have it."""
     file = file_of(name)
     return file.read_text(encoding="utf-8").strip() if file.is_file() else ""

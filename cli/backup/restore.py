@@ -1,55 +1,59 @@
-"""`make restore FILE=`: a backup back into an empty platform. Nothing is touched before all of the file is checked."""
+"""`restore`: fills an empty platform from a backup, after all checks of the backup and the platform."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO
 
 from cli.archive import archive
 from cli.archive.archive import Archive
-from cli.backup import block_key
-from cli.backup.backup import DATABASE, KEY, ORION, WAREHOUSE, Rows, contents, served
-from cli.backup.check_backup import RUNS, UNFINISHED, _file, _key, _live, _require_empty, _require_fit, _require_space
+from cli.backup import block_key, check_backup
+from cli.backup.backup import DATABASE, KEY, ORION, WAREHOUSE, Rows, contents, emulators
 from cli.programs import say
-from cli.runtimes.choose import STORES
-from cli.runtimes.runtime import Runtime, Stores
+from cli.runtimes.runtime import Runtime, Stores, orion_url
 from orionbox.errors import CommandError
+from orionbox.files import explained
 from orionbox.orion import names
 from orionbox.orion.client import Orion
+from orionbox.orion.states import ACTIVE
 
+RUN_TABLES = ("flow_run", "task_run")
+IS_UNFINISHED = f"state_type IN {ACTIVE}"
+"""A condition in SQL: Python writes a tuple of strings as SQL writes a list."""
 CRASHED = {
     "type": "CRASHED",
     "message": "It was running when the backup was made that this platform was restored from. Start it again.",
 }
 
 
-def restore(runtime: Runtime) -> int:
-    """Restores FILE, and compares what is there afterwards with what was there then."""
-    with archive.opened(_file()) as backup:
-        _require_fit(backup, runtime.NAME)
+def restore(runtime: Runtime, file: Path | None, without_blocks: bool) -> int:
+    """Restores a backup, and compares the platform with it.
+
+    Raises:
+        BadInputError: the backup or the platform is not fit for it; nothing has changed then.
+        CommandError: the restore failed; the platform is empty then.
+    """
+    with archive.opened(check_backup.require_file(file)) as backup:
+        check_backup.require_fit(backup, runtime)
         runtime.build()
-        stores, key = STORES[runtime.NAME], _key(backup)
-        _require_empty(runtime, stores)
-        _require_space(backup, stores)
+        key = check_backup.key_of(backup, without_blocks)
+        check_backup.require_empty(runtime)
+        check_backup.require_space(backup, runtime.stores)
         say(f"restoring {backup.path.name}, made {backup.manifest['made']}")
-        with _all_or_nothing(stores):
-            unfinished = _fill(backup, stores, key)
+        with explained("nothing was restored"), _all_or_nothing(runtime.stores):
+            unfinished = _fill(backup, runtime, key)
         runtime.up()
-        _crash(Orion(runtime.orion_url()), unfinished)
-        _require_same_rows(backup.manifest["rows"], stores)
+        _crash(Orion(orion_url(runtime.settings)), unfinished)
+        _require_same_rows(backup.manifest["rows"], runtime)
         say(f"\nrestored, and counted:\n{contents(backup.manifest['rows'])}")
     return 0
 
 
-# --- before anything is touched ---
-
-
-# --- the restore itself ---
-
-
 @contextmanager
 def _all_or_nothing(stores: Stores) -> Iterator[None]:
+    """Empties the stores, and does so again if the restore fails."""
     stores.clear()
     try:
         yield
@@ -59,30 +63,31 @@ def _all_or_nothing(stores: Stores) -> Iterator[None]:
         raise
 
 
-def _fill(backup: Archive, stores: Stores, key: str) -> dict[str, list[str]]:
-    """Fills the stores, which do not run; what ran at the time of the backup, by kind."""
+def _fill(backup: Archive, runtime: Runtime, key: str) -> dict[str, list[str]]:
+    """Fills the stores, which are not running; returns the runs that were not finished at the backup, by table."""
+    stores = runtime.stores
     stores.start_databases()
     stores.put_orion(_content(backup, ORION))
     if key:
         block_key.put(stores, key)
     else:
-        _drop_blocks(stores)
-    unfinished = {kind: stores.ask_orion(f"SELECT id FROM {kind} WHERE {UNFINISHED}") for kind in RUNS}
+        _delete_blocks(stores)
+    unfinished = {table: stores.ask_orion(f"SELECT id FROM {table} WHERE {IS_UNFINISHED}") for table in RUN_TABLES}
     stores.database(DATABASE).restore(_content(backup, WAREHOUSE))
     stores.stop_databases()
-    for part, (service, _) in served().items():
-        stores.unpack(service, _content(backup, part))
+    for name, (service, _) in emulators(runtime.settings).items():
+        stores.unpack(service, _content(backup, name))
     return unfinished
 
 
-def _content(backup: Archive, part: str) -> IO[bytes]:
-    """The content of the part's member, whatever its form."""
-    (name,) = (name for name in backup.manifest["members"] if name != KEY and name.startswith(f"{part}."))
+def _content(backup: Archive, snapshot: str) -> IO[bytes]:
+    """Opens the snapshot's member, whatever its form."""
+    (name,) = (name for name in backup.manifest["members"] if name != KEY and name.startswith(f"{snapshot}."))
     return backup.stream(name)
 
 
-def _drop_blocks(stores: Stores) -> None:
-    """Deletes the blocks, which nobody can open; not what refers to them. The platform's own are made again by `up`."""
+def _delete_blocks(stores: Stores) -> None:
+    """Deletes the blocks, which nobody can open, but not what refers to them. `up` makes the platform's own again."""
     own = str(names.BLOCKS)
     lost = stores.ask_orion(f"SELECT name FROM block_document WHERE NOT is_anonymous AND name NOT IN {own}")
     stores.ask_orion(
@@ -95,22 +100,24 @@ def _drop_blocks(stores: Stores) -> None:
 
 
 def _crash(orion: Orion, unfinished: dict[str, list[str]]) -> None:
-    """Ends what nothing works on any more."""
-    for kind, ids in unfinished.items():
+    """Ends the runs that nothing works on any more."""
+    for table, ids in unfinished.items():
         for id_ in ids:
-            orion.call(f"{kind}s/{id_}/set_state", {"state": CRASHED, "force": True})
+            orion.call(f"{table}s/{id_}/set_state", {"state": CRASHED, "force": True})
     if runs := unfinished["flow_run"]:
         say(f"{len(runs)} runs were under way when the backup was made: they are Crashed now")
 
 
-def _require_same_rows(then: Rows, stores: Stores) -> None:
-    """Compares every table and bucket with the manifest; what the platform's start has added is empty."""
-    now = {WAREHOUSE: stores.database(DATABASE).rows(), **{part: _live(stores, part) for part in served()}}
-    wrong = [
-        f"{part} {table}: {rows:,} rows in the backup, {now[part].get(table, 0):,} here"
-        for part in now
-        for table, rows in then[part].items()
-        if now[part].get(table, 0) != rows
+def _require_same_rows(backup: Rows, runtime: Runtime) -> None:
+    """Compares every table and bucket of the backup with the platform."""
+    stores = runtime.stores
+    here = {name: check_backup.current_rows(stores, name) for name in emulators(runtime.settings)}
+    here[WAREHOUSE] = stores.database(DATABASE).rows()
+    different = [
+        f"{name} {table}: {count:,} rows in the backup, {here[name].get(table, 0):,} here"
+        for name in here
+        for table, count in backup[name].items()
+        if here[name].get(table, 0) != count
     ]
-    if wrong:
-        raise CommandError("not all of it has come back:\n  " + "\n  ".join(wrong))
+    if different:
+        raise CommandError("\n  ".join(["the restored platform differs from the backup:", *different]))

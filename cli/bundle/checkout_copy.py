@@ -1,4 +1,4 @@
-"""Copies of the checkout, for tests and benchmarks: each with its own name, ports and data."""
+"""Copies of the checkout: for a bundle, and for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from pathlib import Path
 
 from cli.programs import ROOT, output
 
+CERTIFICATES = ("infra/certs/*.crt", "services/base/certificates/*.crt")
+"""The user's, and those in the images: git ignores them."""
+
 
 def copy_of_the_tree(target: Path) -> Path:
-    """All files that git knows or would add, and this machine's certificates."""
-    certificates = [str(path.relative_to(ROOT)) for path in ROOT.glob("infra/certs/*.crt")]
+    """Copies the checkout's own files and this machine's certificates; returns the copy."""
+    certificates = [str(path.relative_to(ROOT)) for pattern in CERTIFICATES for path in ROOT.glob(pattern)]
     for name in filter(lambda name: (ROOT / name).is_file(), sources() + certificates):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target / name)
@@ -19,20 +22,20 @@ def copy_of_the_tree(target: Path) -> Path:
 
 
 def has_history() -> bool:
-    """Whether the checkout is a git repository of its own, and there is git."""
+    """Tells whether the checkout is a git repository of its own, and git is installed."""
     return bool(shutil.which("git")) and (ROOT / ".git").exists()
 
 
 def sources() -> list[str]:
-    """The checkout's own files, without what the platform and its user make; from its top on."""
+    """Returns the checkout's own files, without what the platform and its user make, as paths from its top."""
     if has_history():
-        return output("git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines()
+        return output("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")[:-1]
     ignored = [line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines() if line[:1] not in ("", "#")]
     found = (path.relative_to(ROOT) for path in sorted(ROOT.rglob("*")) if path.is_file())
     return [path.as_posix() for path in found if not _is_ignored(path, ignored)]
 
 
 def _is_ignored(path: Path, patterns: list[str]) -> bool:
-    """As git sees it, for what .gitignore holds: names, and paths from the top."""
+    """Reads .gitignore's patterns as git does, as far as ours go: names, and paths from the top."""
     starts = [path.as_posix(), *(parent.as_posix() for parent in path.parents)]
     return any(fnmatch(name, pattern) for pattern in patterns for name in (*path.parts, *starts))

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
+import re
 import tarfile
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -14,78 +11,78 @@ from typing import Any
 from cli import taxi_files
 from cli.archive import archive
 from cli.archive.archive import BUNDLE, Archive
-from cli.bundle.bundle import DATA, IMAGES, TREE, _engine_machine, _require_docker
-from cli.programs import ROOT, environment, last_lines, say
+from cli.bundle.bundle import CHECKOUT, DATA, IMAGES, engine_machine, require_compose
+from cli.programs import ROOT, feed, say
 from cli.runtimes.compose import images
 from cli.runtimes.runtime import Runtime
-from cli.settings.env_file import version
+from cli.settings import env_file
 from orionbox.errors import BadInputError, CommandError
+from orionbox.files import explained, temporary_folder
 
 
-def load(runtime: Runtime) -> int:
-    """Takes over what is in the bundle FILE, and starts the platform.
+def load(runtime: Runtime, file: Path | None) -> int:
+    """Imports the images, certificates and taxi files of a bundle, and starts the platform.
 
     Raises:
-        BadInputError: it is no whole bundle, or one for another version or kind of machine; nothing has changed then.
-        CommandError: there is no room, or Docker refuses.
+        BadInputError: the file is not a bundle for this checkout and machine; nothing has changed then.
+        CommandError: the disk has no room, or Docker fails. A bundle can be loaded again.
     """
-    with archive.opened(_file(), BUNDLE) as bundle:
-        _require_docker(runtime)
+    with archive.opened(_require_file(file), BUNDLE) as bundle:
+        platform = require_compose(runtime)
         _require_fit(bundle)
-        runtime.prepare()
+        platform.prepare()
         start = time.monotonic()
         say(f"loading {len(bundle.manifest['images'])} images, {bundle.manifest['bytes'] / 1e9:.1f} GB")
-        _load_images(bundle)
-        with tempfile.TemporaryDirectory(dir=ROOT) as folder:
-            _unpack(bundle, TREE, Path(folder))
-            images.take_certificates(Path(folder) / "orionbox")
-            _unpack(bundle, DATA, Path(folder) / "data")
-            taxi_files.take_over(Path(folder) / "data")
-    if stale := images.outdated():
-        raise CommandError(
-            f"{bundle.path.name} was made from other sources than this checkout's: {', '.join(stale)} would have to be "
-            f"built anew. Take the checkout in it: {TREE} in {BUNDLE.folder}/, then load there"
+        feed(["docker", "load", "--quiet"], bundle.stream(IMAGES))
+        with explained(f"{bundle.path.name} was not imported completely"):
+            _import_files(bundle)
+        if outdated := images.outdated(platform.compose):
+            raise CommandError(
+                f"{bundle.path.name} was made from other sources than this checkout: {', '.join(outdated)}",
+                f"use the checkout in it: unpack {BUNDLE.folder}/{CHECKOUT}, and load there",
+            )
+        say(f"loaded in {time.monotonic() - start:.0f} s")
+    platform.up()
+    return 0
+
+
+def _require_file(file: Path | None) -> Path:
+    if not file:
+        raise BadInputError("no bundle named", f"name one: make load FILE={BUNDLE.home}/NAME.tar")
+    if re.fullmatch(r"\.\d{3}", file.suffix):
+        raise BadInputError(
+            f"{file} is one part of a bundle of Orionbox 0.1.0",
+            f"unpack the parts with: cat {file.with_suffix('')}.* | tar -xf - ; then do as {BUNDLE.folder}/"
+            "READ-ME-FIRST.txt says",
         )
-    say(f"loaded in {time.monotonic() - start:.0f} s")
-    return runtime.up()
-
-
-def _file() -> Path:
-    if name := os.environ.get("FILE", ""):
-        return Path(name).expanduser()
-    raise BadInputError(f"say which bundle: make load FILE={BUNDLE.home}/name.tar, or its first part, name.tar.001")
+    return ROOT / file
 
 
 def _require_fit(bundle: Archive) -> None:
-    made_for, here = bundle.manifest["machine"], _engine_machine()
-    if made_for != here:
-        raise BadInputError(f"{bundle.path.name} is for {made_for} machines, and this engine's is {here}")
-    if bundle.manifest["orionbox"] != version():
+    name, made_for, made_by = bundle.path.name, bundle.manifest["machine"], bundle.manifest["orionbox"]
+    if made_for != engine_machine():
         raise BadInputError(
-            f"{bundle.path.name} is of Orionbox {bundle.manifest['orionbox']}, and this checkout is {version()}: "
-            f"take the checkout in it, {BUNDLE.folder}/{TREE}"
+            f"{name} is for {made_for} machines, and this engine's machine is {engine_machine()}; nothing was changed",
+            f"make a bundle on a machine of this kind: {engine_machine()}",
+        )
+    if made_by != env_file.version():
+        raise BadInputError(
+            f"{name} was made by Orionbox {made_by}, and this is {env_file.version()}; nothing was changed",
+            f"use the checkout in it: unpack {BUNDLE.folder}/{CHECKOUT}, and load there",
         )
 
 
-def _load_images(bundle: Archive) -> None:
-    command = ["docker", "load", "--quiet"]
-    with tempfile.TemporaryFile() as errors:
-        loading = subprocess.Popen(
-            command, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors
-        )
-        assert loading.stdin
-        try:
-            shutil.copyfileobj(bundle.stream(IMAGES), loading.stdin, archive.PIECE)
-            loading.stdin.close()
-        except BrokenPipeError:
-            pass  # it says why below
-        if loading.wait():
-            errors.seek(0)
-            raise CommandError(f"docker load: exit {loading.returncode}\n{last_lines(errors.read().decode())}")
+def _import_files(bundle: Archive) -> None:
+    """Imports the certificates in the images, and the taxi files."""
+    with temporary_folder(ROOT) as folder:
+        _unpack(bundle, CHECKOUT, folder)
+        images.take_certificates(folder / "orionbox")
+        _unpack(bundle, DATA, folder / "data")
+        taxi_files.import_folder(folder / "data")
 
 
 def _unpack(bundle: Archive, name: str, folder: Path) -> None:
-    """Its names have been looked at: none leads out of the folder."""
+    """Unpacks a member, whose paths the check of the bundle has found to stay in the folder."""
     with tarfile.open(fileobj=bundle.stream(name), mode="r|gz") as tar:
         safely: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
         tar.extractall(folder, **safely)

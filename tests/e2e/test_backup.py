@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cli.archive import archive
-from tests.backups import opened_by, opened_by_itself, renoted, unpacked
+from tests.backups import opened_by, opened_by_itself, resealed, unpacked
 from tests.conftest import Checkout, running_platform, wait_for
 from tests.stores import bucket_files, query_bigquery, query_postgres
 
@@ -70,7 +70,7 @@ def story(platform: Checkout) -> Story:
     for file in (platform.root / ".env", *(platform.root / "secrets").iterdir()):
         file.unlink()
     said["refusal"] = platform.refuses("restore", f"FILE={plain}")
-    said["full"] = platform.refuses("restore", f"FILE={renoted(secret, bytes=10**15)}")
+    said["full"] = platform.refuses("restore", f"FILE={resealed(secret, bytes=10**15)}")
     said["volumes"] = platform.run("docker", "volume", "ls", "--quiet").stdout
     said["restore"] = platform.make("restore", f"FILE={secret.relative_to(platform.root)}")
     return Story(platform, plain, secret, said, before, key, passwords, abandoned, run)
@@ -144,7 +144,7 @@ def test_a_run_that_was_under_way_is_crashed_and_says_why(story: Story) -> None:
 
 
 def test_a_backup_says_how_large_it_is_and_what_it_holds(story: Story) -> None:
-    assert re.search(r"\.tar: [\d.,]+ MB, made in [\d.]+ s while the platform ran", story.said["secret"])
+    assert re.search(r"\.tar: [\d.,]+ MB, made in [\d.]+ s while the platform was running", story.said["secret"])
     rows = sum(story.platform.rows_in(f"green/green_tripdata_2021-{month:02}.csv.gz") for month in (1, 2))
     assert re.search(rf"Postgres +{rows:,} rows in \d+ tables", story.said["plain"])
     assert re.search(rf"BigQuery +{rows:,} rows in \d+ tables", story.said["plain"])
@@ -193,14 +193,15 @@ def test_a_damaged_file_is_refused(story: Story) -> None:
     content[len(content) // 2] ^= 1
     damaged.write_bytes(content)
     assert re.search(
-        r"damaged\.tar is damaged: .* is not as it was; nothing was changed",
+        r"damaged\.tar is damaged: the checksum of \S+ is wrong; nothing was changed",
         story.platform.refuses("restore", f"FILE={damaged}"),
     )
 
 
 def test_a_file_that_would_not_fit_is_refused_and_nothing_is_made(story: Story) -> None:
     assert re.search(
-        r"renoted-\S+\.tar needs 1,000,000\.00 GB where the platform keeps its data, and [\d,]+\.\d\d GB are free: ",
+        r"resealed-\S+\.tar needs 1,000,000\.00 GB where the platform keeps its data, and [\d,]+\.\d\d GB are free; "
+        "nothing was changed",
         story.said["full"],
     )
     assert "restoring" not in story.said["full"]

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
@@ -17,11 +16,14 @@ from typing import Any
 from cli.programs import ROOT, last_lines, output, run, say
 from cli.runtimes.compose.compose import ALL_PROFILES, Compose
 from orionbox.errors import CommandError
+from orionbox.files import new_file
 
 LABEL = "orionbox.inputs"
 """The label that holds the hash of what an image was built from."""
 HOST_CERTIFICATES = Path("/usr/local/share/ca-certificates")
-CERTIFICATES = ROOT / "infra" / "certs"
+OWN_CERTIFICATES = ROOT / "infra" / "certs"
+CERTIFICATES = ROOT / "services" / "base" / "certificates"
+"""Those in the images; `make up` writes them."""
 FROM_BUNDLE = ROOT / ".from-bundle"
 """Is there where the images came out of a bundle, certificates included."""
 
@@ -65,23 +67,30 @@ class Image:
 
 
 def collect_certificates() -> None:
-    """Copies the host's own extra authorities to infra/certs/, from where every image takes them.
+    """Puts the certificates that every image trusts in place: those of this machine, and the user's own.
 
-    Not where the images came ready-made: they would all be out of date at once.
+    If the images come from a bundle, theirs stay: otherwise all images would be out of date at once.
     """
-    if FROM_BUNDLE.exists():
-        return
-    for certificate in HOST_CERTIFICATES.glob("*.crt"):
-        shutil.copyfile(certificate, CERTIFICATES / certificate.name)
+    if not FROM_BUNDLE.exists():
+        _replace_certificates([*HOST_CERTIFICATES.glob("*.crt"), *OWN_CERTIFICATES.glob("*.crt")])
 
 
 def take_certificates(tree: Path) -> None:
-    """Takes over those of the checkout `tree`, with whose images this one shall work from now on."""
-    for certificate in CERTIFICATES.glob("*.crt"):
-        certificate.unlink()
-    for certificate in (tree / CERTIFICATES.relative_to(ROOT)).glob("*.crt"):
-        shutil.copyfile(certificate, CERTIFICATES / certificate.name)
+    """Puts the certificates of the checkout `tree` in place, whose images this one uses from now on."""
+    _replace_certificates((tree / CERTIFICATES.relative_to(ROOT)).glob("*.crt"))
     FROM_BUNDLE.touch()
+
+
+def _replace_certificates(files: Iterable[Path]) -> None:
+    contents = {file.name: file.read_bytes() for file in files}
+    for old in CERTIFICATES.glob("*.crt"):
+        if old.name not in contents:
+            old.unlink()
+    for name, content in contents.items():
+        target = CERTIFICATES / name
+        if not target.is_file() or target.read_bytes() != content:
+            with new_file(target, 0o644) as file:
+                file.write(content)
 
 
 def ensure(compose: Compose, *only: str) -> bool:

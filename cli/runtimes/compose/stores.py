@@ -8,7 +8,7 @@ from typing import IO, Protocol
 from cli.archive import databases, snapshots
 from cli.archive.databases import Database
 from cli.archive.snapshots import Snapshot
-from cli.programs import output
+from cli.programs import feed, output
 from cli.runtimes.compose import containers, images, readiness
 from cli.runtimes.compose.compose import COMPOSE, Compose
 from cli.runtimes.compose.optional_services import EMULATORS
@@ -44,7 +44,7 @@ class ComposeStores:
 
     def orion(self) -> AbstractContextManager[Snapshot]:
         """Opens a snapshot of Orion's state, without the key of its blocks."""
-        return databases.dumped("orion.dump", self.database("orion"), f"--exclude-table-data={snapshots.KEY_TABLE}")
+        return databases.dump("orion.dump", self.database("orion"), f"--exclude-table-data={snapshots.KEY_TABLE}")
 
     def database(self, name: str) -> Database:
         """Returns a database; its programs run in Postgres' container as the role that owns it, which has its name."""
@@ -102,4 +102,4 @@ class ComposeStores:
     def unpack(self, service: str, content: IO[bytes]) -> None:
         """Fills the data folder of `gcs` or `bigquery` from a compressed tar."""
         command = [*COMPOSE, "--progress", "quiet", "run", "--rm", "--no-deps", "-T", service]
-        snapshots.feed([*command, "tar", "-xz", "-C", VOLUMES[service]], content, self._compose.environment())
+        feed([*command, "tar", "-xz", "-C", VOLUMES[service]], content, self._compose.environment())

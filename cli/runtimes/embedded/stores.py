@@ -11,7 +11,7 @@ from typing import IO, Protocol
 from cli.archive import snapshots
 from cli.archive.databases import Database
 from cli.archive.snapshots import Snapshot
-from cli.programs import ROOT
+from cli.programs import ROOT, feed
 from cli.runtimes.embedded import variables
 from cli.settings.settings import Settings
 
@@ -49,7 +49,7 @@ class EmbeddedStores:
 
     def orion(self) -> AbstractContextManager[Snapshot]:
         """Opens a snapshot of Orion's state, without the key of its blocks."""
-        return snapshots.copied("orion.sqlite.gz", self._orion_file)
+        return snapshots.copy_sqlite("orion.sqlite.gz", self._orion_file)
 
     def database(self, name: str) -> Database:
         """Returns a database; its programs log in as the role that owns it, which has its name."""
@@ -107,4 +107,4 @@ class EmbeddedStores:
         folder = self._data / service
         folder.mkdir(parents=True, exist_ok=True)
         environment = variables.environment(self._runtime.settings, {})
-        snapshots.feed(["tar", "-xzo", "-C", str(folder)], content, environment)
+        feed(["tar", "-xzo", "-C", str(folder)], content, environment)

@@ -13,7 +13,7 @@ import pytest
 
 from cli.archive import archive
 from orionbox.trips.months import TripFile
-from tests.backups import opened_by, opened_by_itself, renoted, unpacked
+from tests.backups import opened_by, opened_by_itself, resealed, unpacked
 from tests.conftest import Checkout
 from tests.integration.conftest import Stores
 from tests.integration.stores.test_replacing_a_month import JANUARY, load_bigquery, load_postgres
@@ -88,19 +88,13 @@ def test_without_secrets_nothing_in_the_file_opens_a_block(platform: Checkout, b
 
 
 def test_a_restore_that_fails_on_the_way_leaves_the_platform_empty(platform: Checkout, backup: Path) -> None:
-    broken = platform.root / "backups" / "broken.tar"
-    with archive.opened(backup) as good, archive.new_file(broken) as file:
-        writer = archive.Writer(file)
-        for name in good.manifest["members"]:
-            content = b"no dump" if name == "warehouse.dump" else good.stream(name).read()
-            writer.add(name, lambda sink, content=content: sink.write(content))  # type: ignore[misc]
-        writer.finish({name: fact for name, fact in good.manifest.items() if name not in ("format", "members")})
+    broken = resealed(backup, {"warehouse.dump": b"no dump"})
     assert "the platform is as empty as it was before" in platform.refuses("restore", f"FILE={broken}")
     assert not list(platform.root.glob(".embedded/*/data/prefect/prefect.db"))
 
 
 def test_a_backup_that_would_not_fit_is_refused_and_nothing_is_made(platform: Checkout, backup: Path) -> None:
-    too_large = renoted(backup, bytes=10**15)
+    too_large = resealed(backup, bytes=10**15)
     assert "needs 1,000,000.00 GB where the platform keeps its data" in platform.refuses("restore", f"FILE={too_large}")
     assert not list(platform.root.glob(".embedded/*/data/prefect/prefect.db"))
 

@@ -1,9 +1,11 @@
-"""The file of a backup: what was written comes back, and whatever is not as it was written is refused in one line."""
+"""The file of a backup: what was written comes back, and anything else is refused in one line."""
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import stat
 import tarfile
 from collections.abc import Callable
@@ -13,7 +15,8 @@ from typing import Any
 import pytest
 
 from cli.archive import archive
-from orionbox.errors import BadInputError
+from orionbox.errors import BadInputError, CommandError
+from orionbox.files import new_file
 
 FACTS = {"orionbox": "0.1.0", "rows": {"warehouse": {"green_tripdata": 3}}}
 MEMBERS = {"orion.dump": b"state" * 1000, "bucket.tar.gz": b""}
@@ -28,10 +31,10 @@ def inner_tar(*members: tarfile.TarInfo) -> bytes:
 
 
 def write(path: Path, members: dict[str, bytes], **facts: Any) -> Path:
-    with archive.new_file(path) as file:
-        writer = archive.Writer(file)
+    with new_file(path) as file:
+        writer = archive.ArchiveWriter(file)
         for name, content in members.items():
-            writer.add(name, lambda sink, content=content: sink.write(content))  # type: ignore[misc]
+            writer.add_bytes(name, content)
         writer.finish({**FACTS, **facts})
     return path
 
@@ -41,8 +44,7 @@ def file(tmp_path: Path) -> Path:
     return write(tmp_path / "backup.tar", {**MEMBERS, "bucket.tar.gz": inner_tar(tarfile.TarInfo("bucket/object"))})
 
 
-def reason(path: Path) -> str:
-    """Why it is refused."""
+def refusal(path: Path) -> str:
     with pytest.raises(BadInputError) as error, archive.opened(path):
         pass
     return str(error.value)
@@ -64,22 +66,20 @@ def test_only_its_owner_can_read_it(file: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_of_a_backup_that_fails_nothing_is_left(tmp_path: Path) -> None:
-    with pytest.raises(OSError), archive.new_file(tmp_path / "backup.tar") as file:
-        file.write(b"half")
-        raise OSError("no space left")
-    assert list(tmp_path.iterdir()) == []
+def test_an_error_of_the_disk_while_it_is_used_is_not_blamed_on_the_file(file: Path) -> None:
+    with pytest.raises(OSError, match="No space left") as error, archive.opened(file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert not isinstance(error.value, BadInputError)
 
 
 def test_a_file_that_is_cut_short_anywhere_is_refused(file: Path) -> None:
     whole = file.read_bytes()
     for length in range(0, len(whole) - 2 * tarfile.BLOCKSIZE, 250):
         file.write_bytes(whole[:length])
-        assert "nothing was changed" in reason(file), length
+        assert "nothing was changed" in refusal(file), length
 
 
-def test_a_byte_that_has_changed_anywhere_is_noticed(file: Path) -> None:
-    """Or it is one that says nothing: what fills a block up."""
+def test_a_byte_that_has_changed_is_noticed_unless_it_only_fills_up_a_block(file: Path) -> None:
     whole = file.read_bytes()
     for place in range(0, len(whole), 101):
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
@@ -99,17 +99,27 @@ def foreign_tar(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda path: None, "there is no such file"),
-        (lambda path: path.mkdir(), "there is no such file"),
+        (lambda path: None, "No such file or directory; name one of the files in backups/"),
+        (lambda path: path.mkdir(), "Is a directory"),
         (lambda path: path.write_text("a letter"), "is not a backup"),
         (lambda path: path.write_bytes(b""), "is not a backup"),
         (foreign_tar, "is not a backup of Orionbox"),
-        (lambda path: write(path, MEMBERS, format=archive.FORMAT + 1), "of a newer Orionbox"),
+        (lambda path: write(path, MEMBERS, format=archive.FORMAT + 1), "use a newer Orionbox"),
     ],
 )
-def test_what_is_no_backup_of_ours_is_refused(make: Callable[[Path], object], words: str, tmp_path: Path) -> None:
+def test_what_is_not_one_of_our_backups_is_refused(make: Callable[[Path], object], words: str, tmp_path: Path) -> None:
     make(tmp_path / "file.tar")
-    assert words in reason(tmp_path / "file.tar")
+    assert words in refusal(tmp_path / "file.tar")
+
+
+def test_a_name_that_is_too_long_for_a_file_is_refused(tmp_path: Path) -> None:
+    assert "File name too long" in refusal(tmp_path / ("x" * 300))
+
+
+def test_a_backup_is_not_a_bundle(file: Path) -> None:
+    with pytest.raises(BadInputError, match=r"backup\.tar is not a bundle of Orionbox; nothing was changed"):
+        with archive.opened(file, archive.BUNDLE):
+            pass
 
 
 def link(name: str) -> tarfile.TarInfo:
@@ -121,19 +131,19 @@ def link(name: str) -> tarfile.TarInfo:
 @pytest.mark.parametrize(
     "member", [tarfile.TarInfo("../outside"), tarfile.TarInfo("/etc/passwd"), tarfile.TarInfo("a/../../b"), link("a")]
 )
-def test_a_part_that_would_write_elsewhere_is_refused(member: tarfile.TarInfo, tmp_path: Path) -> None:
+def test_a_member_that_would_write_outside_its_folder_is_refused(member: tarfile.TarInfo, tmp_path: Path) -> None:
     file = write(tmp_path / "backup.tar", {"bigquery.tar.gz": inner_tar(member)})
-    assert "which no backup does" in reason(file)
+    assert "is unsafe: bigquery.tar.gz holds" in refusal(file)
 
 
-def test_a_member_that_the_manifest_does_not_know_is_refused(tmp_path: Path) -> None:
+def test_a_member_that_is_not_in_the_manifest_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "backup.tar"
-    with archive.new_file(file) as target:
-        writer = archive.Writer(target)
-        writer.add("extra", lambda sink: sink.write(b"more"))
+    with new_file(file) as target:
+        writer = archive.ArchiveWriter(target)
+        writer.add_bytes("more", b"more")
         writer.members.clear()
         writer.finish(FACTS)
-    assert "other members than its manifest says" in reason(file)
+    assert "its members are not those of its manifest" in refusal(file)
 
 
 def test_a_manifest_that_was_edited_is_refused(file: Path) -> None:
@@ -141,4 +151,10 @@ def test_a_manifest_that_was_edited_is_refused(file: Path) -> None:
     edited = content.replace(json.dumps("0.1.0").encode(), json.dumps("0.0.1").encode())
     assert edited != content
     file.write_bytes(edited)
-    assert "its manifest is not as it was" in reason(file)
+    assert "the checksum of its manifest is wrong" in refusal(file)
+
+
+def test_a_disk_without_room_is_refused_with_both_sizes(tmp_path: Path) -> None:
+    archive.require_space(tmp_path, 1)
+    with pytest.raises(CommandError, match=r"has [\d.]+ GB free, and the file may need 1000000.0 GB"):
+        archive.require_space(tmp_path, 10**15)

@@ -1,4 +1,4 @@
-"""Snapshots: what a service hands out arrives whole or not at all, and a copy of Orion's database holds no key."""
+"""Snapshots: one from an emulator arrives whole or not at all, and one of Orion's database holds no key."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ import io
 import json
 import sqlite3
 import tarfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from cli.archive import snapshots
-from cli.archive.archive import Sink
+from cli.archive.archive import MemberWriter
 from orionbox.errors import CommandError
+from tests.unit.fake_api import FakeApi, babbles, closes, says, sends
 
-KEY = "kept-apart-0123456789"
+KEY = "not-in-a-backup-0123456789"
 
 
 def tar(**members: bytes) -> bytes:
@@ -32,16 +34,49 @@ def tar(**members: bytes) -> bytes:
 WHOLE = tar(**{"taxi/month": b"trips" * 10_000, snapshots.SUMMARY: json.dumps({"rows": {"taxi": 1}}).encode()})
 
 
-def test_a_service_s_tar_is_passed_on_as_it_is_with_its_rows() -> None:
+@pytest.fixture
+def emulator() -> Iterator[FakeApi]:
+    with FakeApi().serving() as api:
+        yield api
+
+
+def downloaded(emulator: FakeApi) -> tuple[bytes, dict[str, int]]:
     target = io.BytesIO()
-    assert snapshots._compress(io.BytesIO(WHOLE), Sink(target)) == {"taxi": 1}
-    assert gzip.decompress(target.getvalue()) == WHOLE
+    with snapshots.download("bucket.tar.gz", emulator.url) as snapshot:
+        snapshot.write(MemberWriter(target))
+    return gzip.decompress(target.getvalue()), snapshot.rows
+
+
+def test_an_emulator_s_tar_is_stored_unchanged_with_its_rows(emulator: FakeApi) -> None:
+    emulator.answers = [sends(WHOLE)]
+    assert downloaded(emulator) == (WHOLE, {"taxi": 1})
 
 
 @pytest.mark.parametrize("length", [0, 100, 20_000, len(WHOLE) - 12_000, WHOLE.index(b'{"rows"')])
-def test_a_service_that_breaks_off_fails_the_backup(length: int) -> None:
-    with pytest.raises(CommandError, match="broke off in the middle"):
-        snapshots._compress(io.BytesIO(WHOLE[:length]), Sink(io.BytesIO()))
+def test_an_emulator_that_stops_halfway_fails_the_backup(emulator: FakeApi, length: int) -> None:
+    emulator.answers = [sends(WHOLE[:length], length=len(WHOLE))]
+    with pytest.raises(CommandError, match="stopped halfway"):
+        downloaded(emulator)
+
+
+def test_an_emulator_that_sends_no_summary_fails_the_backup(emulator: FakeApi) -> None:
+    emulator.answers = [sends(tar(month=b"trips"))]
+    with pytest.raises(CommandError, match=r"stopped halfway \(its end is missing\); no backup was made"):
+        downloaded(emulator)
+
+
+@pytest.mark.parametrize("answer", [babbles, closes, says({}, 500), sends(b"<html>"), sends(b"{", length=100)])
+def test_an_answer_that_is_not_one_is_explained(emulator: FakeApi, answer: object) -> None:
+    emulator.answers = [answer]  # type: ignore[list-item]
+    with pytest.raises(CommandError, match=rf"{emulator.url}/counts does not answer \(.+make status"):
+        snapshots.current(emulator.url)
+
+
+def test_no_proxy_stands_before_the_platform(emulator: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    emulator.answers = [says({"rows": {"taxi": 1}, "bytes": 5})]
+    assert snapshots.current(emulator.url) == {"rows": {"taxi": 1}, "bytes": 5}
 
 
 def test_a_copy_of_orion_s_database_holds_all_but_the_key(tmp_path: Path) -> None:
@@ -52,11 +87,29 @@ def test_a_copy_of_orion_s_database_holds_all_but_the_key(tmp_path: Path) -> Non
         connection.execute("CREATE TABLE flow_run (id)")
         connection.execute("INSERT INTO flow_run VALUES ('run-1')")
     target = io.BytesIO()
-    with snapshots.copied("orion.sqlite.gz", file) as part:
-        part.write(Sink(target))
+    with snapshots.copy_sqlite("orion.sqlite.gz", file) as snapshot:
+        snapshot.write(MemberWriter(target))
     content = gzip.decompress(target.getvalue())
-    assert part.rows == {snapshots.KEY_TABLE: 0, "flow_run": 1}
+    assert snapshot.rows == {snapshots.KEY_TABLE: 0, "flow_run": 1}
     assert b"run-1" in content and KEY.encode() not in content
     assert list(tmp_path.iterdir()) == [file]
     snapshots.unzip(io.BytesIO(target.getvalue()), tmp_path / "again.db")
     assert (tmp_path / "again.db").read_bytes() == content
+
+
+def test_what_a_killed_backup_left_of_orion_s_database_is_deleted(tmp_path: Path) -> None:
+    file = tmp_path / "prefect.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"CREATE TABLE {snapshots.KEY_TABLE} (key, value)")
+    (tmp_path / ".folder.abcd1234.part").mkdir()
+    (tmp_path / ".folder.abcd1234.part" / "prefect.db").touch()
+    with snapshots.copy_sqlite("orion.sqlite.gz", file):
+        pass
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_database_that_cannot_be_copied_is_named(tmp_path: Path) -> None:
+    (tmp_path / "prefect.db").write_text("not a database" * 100)
+    with pytest.raises(CommandError, match=r"prefect\.db: file is not a database; no backup was made"):
+        with snapshots.copy_sqlite("orion.sqlite.gz", tmp_path / "prefect.db"):
+            pass

@@ -1,4 +1,4 @@
-"""Which backups a restore takes, before it touches anything."""
+"""The checks before a restore."""
 
 from __future__ import annotations
 
@@ -9,92 +9,84 @@ from typing import Any, cast
 import pytest
 
 from cli.archive.archive import Archive
-from cli.backup import block_key, check_backup, restore
-from cli.runtimes.runtime import Stores
+from cli.backup import block_key, check_backup
 from cli.settings import env_file
-from cli.settings.env_file import version
 from orionbox.errors import BadInputError, CommandError
-from tests.conftest import ROOT
+from tests.unit.cli.backup.fake_runtime import KEY, FakeRuntime, as_runtime
 
-KEY = "x" * 43 + "="
+VERSION = env_file.version()
 
 
 def backup(**facts: Any) -> Archive:
-    manifest = {"orionbox": version(), "runtime": "compose", "key": block_key.name_of(KEY), "members": {}, **facts}
-    return Archive(Path("mine.tar"), cast(tarfile.TarFile, None), manifest)
+    facts = {"orionbox": VERSION, "runtime": "compose", "cloud": "gcp", "key": block_key.name_of(KEY), **facts}
+    return Archive(Path("mine.tar"), cast(tarfile.TarFile, None), {"members": {}, **facts})
 
 
-@pytest.mark.parametrize("older", [version(), "0.0.9"])
-def test_a_backup_of_this_or_an_older_version_fits(older: str) -> None:
-    check_backup._require_fit(backup(orionbox=older), "compose")
+@pytest.mark.parametrize("older", [VERSION, "0.0.9"])
+def test_a_backup_of_this_or_an_older_version_fits(older: str, runtime: FakeRuntime) -> None:
+    check_backup.require_fit(backup(orionbox=older), as_runtime(runtime))
 
 
-@pytest.mark.parametrize("newer", ["0.10.0", "1.0", "0.1.0.1"])
-def test_a_backup_of_a_newer_version_is_refused(newer: str) -> None:
+@pytest.mark.parametrize("newer", ["0.10.0", "1.0", f"{VERSION}.1"])
+def test_a_backup_of_a_newer_version_is_refused(newer: str, runtime: FakeRuntime) -> None:
     with pytest.raises(BadInputError, match=f"made by Orionbox {newer}.*nothing was changed"):
-        check_backup._require_fit(backup(orionbox=newer), "compose")
+        check_backup.require_fit(backup(orionbox=newer), as_runtime(runtime))
 
 
-def test_a_backup_of_the_other_runtime_is_refused_with_the_command_that_works() -> None:
-    with pytest.raises(BadInputError, match="make restore RUNTIME=compose"):
-        check_backup._require_fit(backup(), "embedded")
+def test_a_backup_of_the_other_runtime_is_refused_with_the_command_that_works(runtime: FakeRuntime) -> None:
+    with pytest.raises(BadInputError, match=r"make restore RUNTIME=embedded FILE=mine\.tar"):
+        check_backup.require_fit(backup(runtime="embedded"), as_runtime(runtime))
 
 
-def test_the_key_that_stayed_in_secrets_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(block_key, "FOLDER", tmp_path)
-    file = block_key.keep(KEY)
-    assert file.stat().st_mode & 0o777 == 0o600
-    assert check_backup._key(backup()) == KEY
+def test_a_backup_of_the_other_cloud_is_refused_with_the_command_that_works(runtime: FakeRuntime) -> None:
+    with pytest.raises(BadInputError, match=r"CLOUD=emulators, and this is CLOUD=gcp.*make restore CLOUD=emulators"):
+        check_backup.require_fit(backup(cloud="emulators"), as_runtime(runtime))
 
 
-def test_without_the_key_it_says_where_that_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(block_key, "FOLDER", ROOT / "secrets" / "empty")
-    with pytest.raises(BadInputError, match=r"orion-[0-9a-f]{12}\.key, which opens the blocks in it, is not here"):
-        check_backup._key(backup())
-    monkeypatch.setenv("SECRETS", "no")
-    assert check_backup._key(backup()) == ""
+def test_a_backup_of_0_1_0_that_names_no_cloud_is_of_the_emulators(with_emulators: FakeRuntime) -> None:
+    old = backup()
+    del old.manifest["cloud"]
+    check_backup.require_fit(old, as_runtime(with_emulators))
 
 
-def test_without_a_name_the_newest_backup_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("FILE", raising=False)
-    monkeypatch.setattr(restore, "ROOT", tmp_path)
-    (tmp_path / "backups").mkdir()
+def test_the_key_that_stayed_in_secrets_is_found(checkout: Path) -> None:
+    block_key.save(KEY)
+    assert check_backup.key_of(backup(), without_blocks=False) == KEY
+
+
+def test_without_the_key_it_says_where_that_is(checkout: Path) -> None:
+    words = r"secrets/orion-[0-9a-f]{12}\.key, which opens the blocks in it, is not here; nothing was changed"
+    with pytest.raises(BadInputError, match=f"{words}.*make restore SECRETS=no FILE=mine.tar"):
+        check_backup.key_of(backup(), without_blocks=False)
+    assert check_backup.key_of(backup(), without_blocks=True) == ""
+
+
+def test_without_a_name_the_newest_backup_is_named(checkout: Path) -> None:
+    with pytest.raises(BadInputError, match=r"no backup named; name one: make restore FILE=backups/NAME\.tar"):
+        check_backup.require_file(None)
     for day in ("19", "20"):
-        (tmp_path / "backups" / f"orionbox-2026-11-{day}.tar").touch()
-    with pytest.raises(BadInputError, match=r"FILE=backups/orionbox-2026-11-20\.tar"):
-        check_backup._file()
+        (checkout / "backups" / f"mine-2026-11-{day}.tar").touch()
+    with pytest.raises(BadInputError, match=r"FILE=backups/mine-2026-11-20\.tar"):
+        check_backup.require_file(None)
 
 
-def test_a_platform_that_holds_something_is_not_empty(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Busy:
-        def ensure_up(self) -> None: ...
-
-        def has_data(self) -> bool:
-            return True
-
-    monkeypatch.setattr(restore, "_held", lambda stores: [("runs in Orion", 0), ("rows in Postgres", 1200)])
-    monkeypatch.setattr(env_file, "load", lambda: {"COMPOSE_PROJECT_NAME": "mine"})
-    with pytest.raises(BadInputError, match=r"platform mine is not empty \(1,200 rows in Postgres\).*make reset"):
-        check_backup._require_empty(cast(Any, Busy()), cast(Stores, Busy()))
+def test_a_name_is_one_from_the_top_of_the_checkout(checkout: Path) -> None:
+    assert check_backup.require_file(Path("backups/mine.tar")) == checkout / "backups" / "mine.tar"
 
 
-class Disk:
-    """A platform's stores, on a disk with 3 GB free."""
-
-    def free_space(self) -> int:
-        return 3_000_000_000
+TOO_LARGE = 3_000_000_001
+"""Bytes; the fake platform's disk has one byte less."""
 
 
-@pytest.mark.parametrize("noted", [{"bytes": 3_000_000_001}, {"members": {"bucket.tar.gz": {"bytes": 3_000_000_001}}}])
-def test_a_backup_that_would_not_fit_is_refused_with_both_sizes(noted: dict[str, Any]) -> None:
+@pytest.mark.parametrize("facts", [{"bytes": TOO_LARGE}, {"members": {"bucket.tar.gz": {"bytes": TOO_LARGE}}}])
+def test_a_backup_that_would_not_fit_is_refused_with_both_sizes(facts: dict[str, Any], runtime: FakeRuntime) -> None:
     with pytest.raises(CommandError) as error:
-        check_backup._require_space(backup(**noted), cast(Stores, Disk()))
-    assert str(error.value) == (
-        "mine.tar needs 3.00 GB where the platform keeps its data, and 3.00 GB are free: make room there; "
-        "nothing was changed"
+        check_backup.require_space(backup(**facts), runtime.stores)
+    assert error.value.text == (
+        "mine.tar needs 3.00 GB where the platform keeps its data, and 3.00 GB are free; nothing was changed"
     )
 
 
-@pytest.mark.parametrize("noted", [{"bytes": 3_000_000_000}, {"members": {"bucket.tar.gz": {"bytes": 3_000_000_000}}}])
-def test_a_backup_that_just_fits_is_taken(noted: dict[str, Any]) -> None:
-    check_backup._require_space(backup(**noted), cast(Stores, Disk()))
+@pytest.mark.parametrize("facts", [{"bytes": TOO_LARGE - 1}, {"members": {"bucket.tar.gz": {"bytes": TOO_LARGE - 1}}}])
+def test_a_backup_that_just_fits_is_taken(facts: dict[str, Any], runtime: FakeRuntime) -> None:
+    check_backup.require_space(backup(**facts), runtime.stores)

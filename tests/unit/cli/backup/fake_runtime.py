@@ -1,0 +1,176 @@
+"""A platform of files: Orion's state in SQLite, a warehouse in JSON; its emulators are a fake API."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sqlite3
+import tarfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+from cli.archive import snapshots
+from cli.archive.databases import Database
+from cli.archive.snapshots import Snapshot
+from cli.runtimes.runtime import Runtime
+from cli.settings.settings import Settings
+from orionbox.orion.names import BLOCKS, FLOWS
+from tests.unit.fake_api import Answer, FakeApi, says, sends
+
+KEY = "x" * 43 + "="
+SCHEMA = (
+    "CREATE TABLE configuration (id, created, updated, key, value);"
+    "CREATE TABLE flow_run (id, state_type, infrastructure_document_id);"
+    "CREATE TABLE task_run (id, state_type);"
+    "CREATE TABLE flow (name);"
+    "CREATE TABLE deployment (id, infrastructure_document_id, storage_document_id);"
+    "CREATE TABLE block_document (name, is_anonymous);"
+    f"INSERT INTO flow VALUES ('{FLOWS[0]}');"
+    f"INSERT INTO block_document VALUES ('{BLOCKS[0]}', 0);"
+)
+
+
+class FakeWarehouse(Database):
+    """A database whose rows by table stand in a JSON file."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__([], str(file), {})
+
+    @property
+    def file(self) -> Path:
+        return Path(self.where)
+
+    def rows(self) -> dict[str, int]:
+        return dict(json.loads(self.file.read_text())) if self.file.exists() else {}
+
+    def size(self) -> int:
+        return 1000
+
+    def restore(self, content: IO[bytes]) -> None:
+        self.file.write_bytes(content.read())
+
+
+@contextmanager
+def fake_dump(name: str, database: FakeWarehouse) -> Iterator[Snapshot]:
+    """Stands for `databases.dump`."""
+    yield Snapshot(name, lambda member: member.write(json.dumps(database.rows()).encode()), database.rows())
+
+
+class FakeStores:
+    """The stores of a platform in a folder."""
+
+    def __init__(self, folder: Path, api: FakeApi) -> None:
+        self.folder, self.api = folder, api
+        self.orion_file = folder / "prefect.db"
+        self.unpacked: dict[str, bytes] = {}
+        self.calls: list[str] = []
+
+    def orion(self) -> AbstractContextManager[Snapshot]:
+        return snapshots.copy_sqlite("orion.sqlite.gz", self.orion_file)
+
+    def database(self, name: str) -> Database:
+        return FakeWarehouse(self.folder / f"{name}.json")
+
+    def ask_orion(self, sql: str) -> list[str]:
+        *first, last = filter(str.strip, sql.split(";"))
+        with closing(sqlite3.connect(self.orion_file)) as connection, connection:
+            for statement in first:
+                connection.execute(statement)
+            return [str(row[0]) for row in connection.execute(last).fetchall()]
+
+    def size_of_orion(self) -> int:
+        return self.orion_file.stat().st_size
+
+    def address(self, port: str) -> str:
+        return self.api.url
+
+    def has_data(self) -> bool:
+        return self.orion_file.exists()
+
+    def free_space(self) -> int:
+        return 3_000_000_000
+
+    def clear(self) -> None:
+        self.calls.append("clear")
+        shutil.rmtree(self.folder)
+        self.folder.mkdir()
+
+    def start_databases(self) -> None:
+        self.calls.append("start_databases")
+
+    def stop_databases(self) -> None:
+        self.calls.append("stop_databases")
+
+    def put_orion(self, content: IO[bytes]) -> None:
+        snapshots.unzip(content, self.orion_file)
+
+    def unpack(self, service: str, content: IO[bytes]) -> None:
+        self.unpacked[service] = content.read()
+
+
+class FakeRuntime:
+    """The platform of the FakeStores; `ensure_up` makes what a first start makes."""
+
+    name = "compose"
+    infrastructure = "docker"
+
+    def __init__(self, folder: Path, api: FakeApi, settings: Settings) -> None:
+        folder.mkdir()
+        port = api.url.rpartition(":")[2]
+        self.settings = settings.with_values(ORION_PORT=port, COMPOSE_PROJECT_NAME="mine")
+        self.stores = FakeStores(folder, api)
+
+    def build(self) -> None:
+        self.stores.calls.append("build")
+
+    def up(self) -> None:
+        self.stores.calls.append("up")
+
+    def ensure_up(self) -> None:
+        if not self.stores.orion_file.exists():
+            self.sql(SCHEMA)
+            self.sql(
+                f"INSERT INTO configuration VALUES (1, 0, 0, 'ENCRYPTION_KEY', '{json.dumps({'fernet_key': KEY})}')"
+            )
+
+    def sql(self, script: str) -> None:
+        """Changes Orion's state."""
+        with closing(sqlite3.connect(self.stores.orion_file)) as connection, connection:
+            connection.executescript(script)
+
+    def load(self, **rows: int) -> None:
+        """Loads tables into the warehouse."""
+        (self.stores.folder / "ny_taxi.json").write_text(json.dumps(rows))
+
+
+def as_runtime(fake: FakeRuntime) -> Runtime:
+    """Returns the fake as the runtime that it stands for; what it lacks, no backup needs."""
+    return cast(Runtime, fake)
+
+
+def counts(**rows: int) -> Answer:
+    """Answers as an emulator that holds these rows."""
+    return says({"rows": rows, "bytes": 10 * sum(rows.values())})
+
+
+def tar_of(**rows: int) -> bytes:
+    """Returns what an emulator sends for a backup."""
+    return _tar({"data": b"trips", snapshots.SUMMARY: json.dumps({"rows": rows}).encode()})
+
+
+def backs_up(**rows: int) -> Answer:
+    """Answers as an emulator that is asked for a backup."""
+    return sends(tar_of(**rows))
+
+
+def _tar(members: dict[str, Any]) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return file.getvalue()
