@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
-from cli import develop, messages, options, status, taxi_files
+from cli import develop, make_variables, messages, options, status, taxi_files
 from cli.backup import backup, restore
 from cli.bundle import bundle, load
 from cli.doctor import checks
@@ -149,9 +149,9 @@ def _run(arguments: Sequence[str]) -> int:
 
 def _from_make(command: str, environment: dict[str, str]) -> tuple[list[str], dict[str, str]]:
     """Returns the arguments that make's variables stand for, and the environment with the settings among them."""
-    variables = options.variables_of_make(environment.get("MAKEFLAGS", ""))
+    variables = make_variables.read(environment.get("MAKEFLAGS", ""))
     settings = [*env_file.parse(env_file.EXAMPLE), *env_file.OLD_NAMES, "RUNTIME"]
-    arguments = [command, *options.arguments_of_make(command, variables, settings)]
+    arguments = [command, *make_variables.arguments(command, variables, settings)]
     return arguments, {**environment, **{name: variables[name] for name in settings if name in variables}}
 
 
