@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from tests.conftest import Checkout, wait_for
@@ -36,7 +37,7 @@ WITHIN = 60
 def deploy(platform: Checkout) -> None:
     """Puts it into the workspace and deploys it as slow/docker and slow/process."""
     (platform.root / "workspace" / "slow.py").write_text(SLOW)
-    folder = "/workspace" if platform.env["RUNTIME"] == "compose" else f"'{platform.root}/workspace'"
+    folder = "/workspace" if platform.env["RUNTIME"] == "compose" else shlex.quote(f"{platform.root}/workspace")
     platform.make("shell", stdin=f"cd {folder} && python slow.py\n")
 
 

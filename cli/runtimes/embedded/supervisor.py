@@ -24,14 +24,39 @@ ENDS = (events.ProcessStateBackoffEvent, events.ProcessStateExitedEvent, events.
 
 
 class PlatformSupervisor(Supervisor):  # type: ignore[misc]
-    """Supervisord with two rules of its own."""
+    """Supervisord with two rules of its own, and without its pauses of a second."""
 
     def runforever(self) -> None:
         """Works until the end; only now are subscriptions not cleared any more."""
         events.subscribe(events.ProcessStateBackoffEvent, shorten_delay)
         for kind in ENDS:
             events.subscribe(kind, end_group)
+        alarm = Alarm()
+        self.options.get_socket_map()[alarm.reading_end] = alarm
         super().runforever()
+
+
+class Alarm:
+    """A pipe that wakes supervisord when a signal arrives, and at its start. It would sleep on, for up to a second."""
+
+    def __init__(self) -> None:
+        self.reading_end, writing_end = os.pipe()
+        for end in (self.reading_end, writing_end):
+            os.set_blocking(end, False)
+        signal.set_wakeup_fd(writing_end, warn_on_full_buffer=False)
+        os.write(writing_end, b"start")
+
+    def readable(self) -> bool:
+        """Says that supervisord has to wait for what it reads."""
+        return True
+
+    def writable(self) -> bool:
+        """Says that there is nothing to write."""
+        return False
+
+    def handle_read_event(self) -> None:
+        """Takes the numbers of the signals, which supervisord has noted itself."""
+        os.read(self.reading_end, 1024)
 
 
 def shorten_delay(event: events.ProcessStateEvent) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -10,17 +11,18 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli.bundle.checkout_copy import copy_of_the_tree
-from cli.runtimes.embedded import variables as surroundings
+from cli.runtimes.embedded import processes, service_lock, variables
 from dev.throwaway_platform import plain_environment
 from tests.conftest import Checkout, wait_for
 from tests.stores import query_postgres
 
-SERVICES = ("postgres", "gcs", "bigquery", "internet", "orion", "agent", "sweeper", "start")
 GREEN = ("COLOR=green", "YEAR=2021", "MONTHS=1,2")
 ROWS_OF_GREEN = 141_090
 """Of the real files."""
@@ -32,19 +34,30 @@ def folder(platform: Checkout) -> Path:
 
 
 def process_of(platform: Checkout, service: str) -> int:
-    """The service's process id: the keeper stands before it in the file."""
-    noted = folder(platform) / "run" / f"{service}.lock"
-    return wait_for(lambda: next((int(pid) for pid in noted.read_text().split()[1:]), None), f"the start of {service}")
+    """The process id of a service that is running."""
+    file = service_lock.file_of(folder(platform) / "run", service)
+    return wait_for(lambda: service_lock.holder(file), f"the start of {service}")
 
 
 def is_up(platform: Checkout) -> bool:
-    return platform.run("make", "status").stdout.count("healthy") == len(SERVICES)
+    return bool(states(platform)["up"])
 
 
-def processes(root: Path) -> list[str]:
-    """What runs from a checkout; a process that only waits to be read off is none."""
-    lines = subprocess.run(["ps", "-eo", "stat=,args="], capture_output=True, text=True).stdout.splitlines()
-    return [line for line in lines if str(root) in line and not line.startswith("Z")]
+def states(platform: Checkout) -> dict[str, Any]:
+    """What `make status` says."""
+    _, brace, text = platform.run("./orionbox", "status", "--json").stdout.partition("{")
+    return dict(json.loads(brace + text))
+
+
+def running(root: Path) -> list[str]:
+    """The processes whose command line or working directory is in a checkout, zombies left out."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            if command and f"{root}/" in f"{command} {os.readlink(process / 'cwd')}/":
+                found.append(command)
+    return found
 
 
 def test_the_first_line_says_which_runtime_it_is_and_why(platform: Checkout) -> None:
@@ -70,15 +83,55 @@ def test_shell_and_psql_reach_the_platform(platform: Checkout) -> None:
     assert "ny_taxi" in platform.make("psql", stdin="SELECT current_user")
 
 
+@pytest.mark.parametrize("sql, code", [("SELECT 1", 0), ("SELECT nonsense", 3), ("SELECT nonsense; SELECT 1", 3)])
+def test_psql_ends_with_an_exit_code_that_tells_of_an_error(platform: Checkout, sql: str, code: int) -> None:
+    assert platform.run("./orionbox", "psql", "-c", sql).returncode == code
+    assert platform.run("./orionbox", "psql", stdin=f"{sql};\n").returncode == code
+
+
+def test_logs_are_those_of_the_services_that_are_named(platform: Checkout) -> None:
+    printed = platform.make("logs", "SERVICE=postgres sweeper", "TAIL=3").splitlines()
+    assert {line.split("|")[0].strip() for line in printed if "|" in line} == {"postgres", "sweeper"}
+    assert sum(line.startswith("postgres") for line in printed) == 3
+    assert "unknown service foo" in platform.refuses("logs", "SERVICE=foo")
+
+
 def test_a_run_that_is_meant_for_a_container_fails_at_once(platform: Checkout) -> None:
     assert platform.finished_run("etl/docker", {"color": "green"})["state_type"] == "CRASHED"
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_a_killed_process_is_started_again(platform: Checkout, service: str) -> None:
+def kill(platform: Checkout, service: str) -> None:
+    """Kills a service; returns when another process of it is running."""
     killed = process_of(platform, service)
     os.kill(killed, signal.SIGKILL)
-    wait_for(lambda: process_of(platform, service) != killed and is_up(platform), f"{service} again")
+    wait_for(lambda: process_of(platform, service) != killed, f"{service} again")
+
+
+def test_services_that_are_killed_are_started_again(platform: Checkout) -> None:
+    for service in processes.services():
+        kill(platform, service)
+    wait_for(lambda: is_up(platform), "all of them healthy")
+
+
+def test_the_next_command_finds_a_platform_whose_supervisor_was_killed(platform: Checkout) -> None:
+    killed = {name: process_of(platform, name) for name in (processes.SUPERVISOR, *processes.services())}
+    os.kill(killed[processes.SUPERVISOR], signal.SIGKILL)
+    assert "1" in platform.make("psql", "SQL=SELECT 1")
+    now = {name: process_of(platform, name) for name in killed}
+    assert [name for name in killed if killed[name] == now[name]] == []
+    assert is_up(platform)
+
+
+def test_a_service_that_dies_at_once_ends_the_start_with_its_last_words(platform: Checkout) -> None:
+    broken = Checkout(platform.root, {**platform.env, "COMPOSE_PROJECT_NAME": f"{platform.root.parent.name}-broken"})
+    cluster = folder(broken) / "data/postgres/main"
+    cluster.mkdir(parents=True)
+    (cluster / "PG_VERSION").write_text("9.6\n")
+    try:
+        said = broken.refuses("up")
+    finally:
+        broken.make("reset", "YES=yes")
+    assert "  postgres (restarting, ended 3 times):" in said and "database files are incompatible" in said
 
 
 def test_another_platform_gets_the_next_free_ports(platform: Checkout) -> None:
@@ -86,7 +139,7 @@ def test_another_platform_gets_the_next_free_ports(platform: Checkout) -> None:
     try:
         printed = other.make("up")
         for name, port in platform.env.items():
-            if name in surroundings.PORTS:
+            if name in variables.PORTS:
                 assert f"{name}={port} is in use on this machine" in printed
         assert is_up(platform) and is_up(other)
     finally:
@@ -98,25 +151,25 @@ def test_another_platform_gets_the_next_free_ports(platform: Checkout) -> None:
 def test_down_leaves_no_process_and_the_next_up_finds_the_data(platform: Checkout) -> None:
     query_postgres(platform.settings, "CREATE TABLE kept AS SELECT 7 AS lucky; SELECT 1")
     platform.make("down")
-    assert processes(platform.root) == []
-    pretend_that_orion_runs(platform)
-    assert "orion          not running" in platform.make("status")
+    assert running(platform.root) == []
+    pretend_that_orion_is_running(platform)
+    assert set(states(platform)["services"].values()) == {"stopped"}
     platform.make("up")
     assert query_postgres(platform.settings, "SELECT lucky FROM kept") == [(7,)]
     assert is_up(platform)
 
 
-def pretend_that_orion_runs(platform: Checkout) -> None:
-    """Leaves a pid file as after a crash; the process id in it belongs to someone else by now."""
-    (folder(platform) / "run" / "orion.lock").write_text(f"{os.getpid()} {os.getpid()}")
+def pretend_that_orion_is_running(platform: Checkout) -> None:
+    """Leaves a note as after a crash; the process id in it belongs to someone else by now."""
+    (folder(platform) / "run" / "orion.lock").write_text(str(os.getpid()))
 
 
-def test_a_half_made_environment_is_made_again(platform: Checkout) -> None:
-    environment = platform.root / ".embedded" / "uv"
-    (environment / ".complete").unlink()
-    (environment / "bin" / "uv").write_text("half a program")
-    assert "environment .embedded/uv: made in" in platform.make("status", "up")
-    assert (environment / ".complete").is_file()
+def test_an_incomplete_virtual_environment_is_made_again(platform: Checkout) -> None:
+    made = platform.root / ".embedded" / "uv"
+    (made / ".complete").unlink()
+    (made / "bin" / "uv").write_text("half a program")
+    assert "virtual environment .embedded/uv: made in" in platform.make("status", "up")
+    assert (made / ".complete").is_file()
 
 
 def test_two_commands_at_once_wait_for_each_other(platform: Checkout) -> None:
@@ -135,7 +188,7 @@ def test_without_python_3_13_it_says_how_to_get_one_before_anything_starts(check
         checkout.make("reset")
         pytest.skip("this system's own Python is 3.13")
     assert "needs Python 3.13" in done.stdout and "uv' python install 3.13" in done.stdout
-    assert processes(checkout.root) == []
+    assert running(checkout.root) == []
 
 
 @pytest.fixture
@@ -184,6 +237,6 @@ def test_it_runs_as_a_normal_user_and_writes_nothing_elsewhere(
     finally:
         done = theirs.run(*make, "down")
     assert done.returncode == 0, done.stdout
-    assert processes(theirs.root) == []
+    assert running(theirs.root) == []
     found = subprocess.run(["find", "/", "-xdev", "-user", user, "-type", "f"], capture_output=True, text=True).stdout
     assert [path for path in found.splitlines() if not path.startswith((str(open_folder), "/proc"))] == []
