@@ -149,23 +149,36 @@ def test_the_version_is_the_same_everywhere() -> None:
     assert tags == {version}
 
 
-def test_every_message_in_the_troubleshooting_is_one_that_is_printed() -> None:
+@pytest.mark.parametrize("name", ["troubleshooting", "backup", "embedded"])
+def test_every_message_that_is_explained_is_one_that_is_printed(name: str) -> None:
     """Where a message has a name or a number in it, its words around that."""
-    folders = ("cli", "services", "infra", "src")
-    sources = "".join(
-        path.read_text(errors="replace")
-        for folder in folders
-        for path in (ROOT / folder).rglob("*")
-        if path.suffix in (".py", ".sh", ".conf", ".html")
-    )
-    headings = re.findall(r"^\*\*(.+?)\*\*$", (ROOT / "docs/troubleshooting.md").read_text(), re.MULTILINE)
-    messages = [message for heading in headings for message in re.findall(r"`([^`]+)`", heading)]
-    assert len(messages) >= len(headings)
-    lost = [message for message in messages if not any(part in sources for part in plain_parts(message))]
-    assert set(lost) <= {"non-zero status code 137"}, "what Prefect says"
+    messages = explained_messages((ROOT / f"docs/{name}.md").read_text())
+    assert len(messages) > 2
+    code = printing_code()
+    lost = {message for message in messages if not all(part in code for part in plain_parts(message))}
+    assert lost <= {"non-zero status code 137"}, "what Prefect says"
+
+
+def explained_messages(page: str) -> list[str]:
+    """The messages in a page's bold headings, and in its tables of messages."""
+    headings = re.findall(r"^\*\*(.+?)\*\*$", page, re.MULTILINE)
+    tables = re.findall(r"^\| message \|.*?\n\n", page + "\n\n", re.MULTILINE | re.DOTALL)
+    cells = [row.split(" | ")[0] for table in tables for row in table.splitlines()]
+    return [message for text in headings + cells for message in re.findall(r"`([^`]+)`", text)]
+
+
+def printing_code() -> str:
+    """Everything that prints a message; a text that goes on in the next line is put together."""
+    suffixes = (".py", ".sh", ".conf", ".html")
+    paths = [path for folder in ("cli", "services", "infra", "src") for path in (ROOT / folder).rglob("*")]
+    code = "".join(path.read_text(errors="replace") for path in paths if path.suffix in suffixes)
+    return re.sub(r'"\s*\n\s*f?"', "", code)
 
 
 def plain_parts(message: str) -> list[str]:
-    """The message's longest stretches that no name or number interrupts."""
-    variable = r"ORION_?PORT\w*|Cloud Storage|[a-z]+/green\S+|green_tripdata|Its container|\d+|[()]"
-    return [part.strip() for part in re.split(variable, message) if len(part.strip()) > 3]
+    """The message's stretches that no name or number interrupts."""
+    names = (
+        r"ORION_?PORT\w*|Cloud Storage|[a-z]+/green\S+|green_tripdata|Its container|compose|embedded|orionbox|backup"
+    )
+    parts = re.split(rf"{names}|[\d.]+|[()]|=\S+", message)
+    return [part.strip(" ,") for part in parts if len(part.strip(" ,")) > 3]
