@@ -104,7 +104,7 @@ class Runtime(Protocol):
         """Opens a shell where flows run; returns its exit code."""
 
     def psql(self, sql: str = "") -> int:
-        """Opens psql on the warehouse, or runs `sql`; returns psql's exit code, which is not 0 after an error in SQL."""
+        """Opens psql on the warehouse, or runs `sql`; returns its exit code, not 0 after an error in SQL."""
 
     def inbox(self) -> str:
         """Returns what was sent to the chat, a JSON object a line: time, host, text."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from markdown import markdown
 
-from cli import options
+from cli import make_variables
 from cli.options import BY_NAME, COMMANDS, GROUPS, Option
 from cli.settings import env_file
 from orionbox.errors import BadInputError
@@ -95,7 +95,7 @@ def accepts(name: str, variables: dict[str, str]) -> bool:
     """Whether the command knows these variables; their values may be placeholders."""
     known = {option.variable for option in BY_NAME[name].options} | set(SETTINGS)
     try:
-        options.arguments_of_make(name, dict.fromkeys(variables, "yes"), SETTINGS)
+        make_variables.arguments(name, dict.fromkeys(variables, "yes"), SETTINGS)
     except BadInputError:
         return False
     return variables.keys() <= known
