@@ -11,7 +11,7 @@ from tests.conftest import Checkout
     ("command", "messages"),
     [
         (("make", "run-etl", "MONTHS=13"), ["MONTHS=13: a month is a number from 1 to 12"]),
-        (("make", "data", "COLOR=$(shell touch made)"), ["COLOR=$(shell touch made): there is no such color"]),
+        (("make", "data", "COLOR=$(shell touch made)"), ["COLOR=$(shell touch made): unknown color"]),
         (("make", "up", "COLOUR=green"), ["unknown variable COLOUR"]),
         (("./orionbox", "ingest", "--colour=green"), ["unknown argument --colour=green (did you mean --color?)"]),
         (("make", "up", "TASK_RUNNER=spark"), ["TASK_RUNNER=spark: not a task runner", "use one of threads, dask"]),

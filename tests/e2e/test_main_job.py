@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from orionbox.trips.schema import TRIPS
+from orionbox.trips.arrow_schema import TRIPS
 from tests.conftest import Checkout, wait_for
 from tests.stores import bigquery_client, bucket_files, query_bigquery, query_postgres
 

@@ -18,10 +18,11 @@ from dev.bench.inside.tables import count_and_drop
 from ingest_data import ingest
 from orionbox.runs.report import Stopwatch
 from orionbox.stores.postgres import count_month
+from orionbox.trips.arrow_schema import TRIPS
 from orionbox.trips.csv_reader import TripCsv
 from orionbox.trips.download import Download
 from orionbox.trips.months import TripFile
-from orionbox.trips.schema import SOURCE_FILE, TRIPS, postgres_columns
+from orionbox.trips.schema import COLUMNS, SOURCE_FILE, postgres_columns
 
 CHUNK_ROWS = 100_000
 """The course's chunks."""
@@ -70,8 +71,8 @@ def exhaust(file: BinaryIO) -> None:
 def limit(trips: TripFile, watch: Stopwatch) -> int:
     """Copies the unpacked text into a new table with the columns of ours: nothing is fetched, parsed or checked."""
     table = "copied_trips"
-    columns = f"{postgres_columns(TRIPS[trips.color])}, {SOURCE_FILE} text NOT NULL DEFAULT '{trips.csv_name}'"
-    names = ", ".join(f'"{name}"' for name in TRIPS[trips.color].names)
+    columns = f"{postgres_columns(COLUMNS[trips.color])}, {SOURCE_FILE} text NOT NULL DEFAULT '{trips.csv_name}'"
+    names = ", ".join(f'"{name}"' for name in COLUMNS[trips.color])
     with TemporaryDirectory() as folder:
         csv = unpack(fetch(trips, Path(folder)))
         with watch.time(WORK), csv.open("rb") as file, psycopg2.connect(WAREHOUSE) as connection:
@@ -99,9 +100,9 @@ def unpack(packed: Path) -> Path:
 def pgloader(trips: TripFile, watch: Stopwatch) -> int:
     """Runs pgloader on the text while it is fetched and unpacked; the table exists before."""
     table = "pgloader_trips"
-    names = [name.lower() for name in TRIPS[trips.color].names]
+    names = [name.lower() for name in COLUMNS[trips.color]]
     with psycopg2.connect(WAREHOUSE) as connection:
-        connection.cursor().execute(f"CREATE TABLE {table} ({postgres_columns(TRIPS[trips.color]).lower()})")
+        connection.cursor().execute(f"CREATE TABLE {table} ({postgres_columns(COLUMNS[trips.color]).lower()})")
     fields = ", ".join(f"{name} [null if blanks]" for name in names)
     command = (
         f"LOAD CSV FROM stdin HAVING FIELDS ({fields}) "

@@ -15,10 +15,10 @@ from orionbox.runs.report import Stopwatch
 from orionbox.runs.slots import slot
 from orionbox.stores.clients import bucket, new_object
 from orionbox.stores.parquet import ParquetPieces
+from orionbox.trips.arrow_schema import TRIPS
 from orionbox.trips.csv_reader import TripCsv
 from orionbox.trips.download import Download, source_of
 from orionbox.trips.months import Color, StagedMonth, TripFile
-from orionbox.trips.schema import TRIPS
 
 
 @task(**RETRY_IO, task_run_name="web-to-gcs {trips.name}")

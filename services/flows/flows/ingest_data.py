@@ -12,10 +12,10 @@ from orionbox.flow_settings import FlowSettings
 from orionbox.runs.progress import told
 from orionbox.stores.clients import postgres_uri
 from orionbox.stores.postgres import replace_month
+from orionbox.trips.arrow_schema import TRIPS
 from orionbox.trips.csv_reader import TripCsv
 from orionbox.trips.download import Download
 from orionbox.trips.months import Color, TripFile, trip_files
-from orionbox.trips.schema import TRIPS
 
 
 @task(**RETRY_IO, task_run_name="ingest {trips.name}")

@@ -14,11 +14,11 @@ COMPRESSION = "zstd"
 """Packs as tightly as gzip in a fraction of the time."""
 BATCH_ROWS = 65_536
 PIECE_BYTES = 4 << 20
-"""What is written of a file until it is passed on; a batch more, if need be."""
+"""The size from which on a piece of a file is passed on."""
 
 
 class ParquetPieces:
-    """Trips on their way into a parquet file, whose bytes come piece by piece: it need lie nowhere as a whole.
+    """A parquet file of trips that is made piece by piece, so that it need not lie anywhere as a whole.
 
     Args:
         batches: the trips.
@@ -27,23 +27,23 @@ class ParquetPieces:
 
     def __init__(self, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
         self.rows = 0
-        """Rows written, known when all pieces are there."""
+        """Rows written; complete after the last piece."""
         self._batches, self._schema = batches, schema
 
     def __iter__(self) -> Iterator[bytes]:
-        """Pieces of some `PIECE_BYTES`; with the last one the file is whole."""
+        """Yields pieces of about `PIECE_BYTES`; the last one completes the file."""
         written = io.BytesIO()
         with pq.ParquetWriter(pa.PythonFile(written, "w"), self._schema, **_options(self._schema)) as writer:
             for batch in self._batches:
                 writer.write_batch(batch)
                 self.rows += batch.num_rows
                 if written.tell() >= PIECE_BYTES:
-                    yield _taken(written)
-        yield _taken(written)
+                    yield _take(written)
+        yield _take(written)
 
 
 def _options(schema: pa.Schema) -> dict[str, object]:
-    # Times hardly repeat, so that a dictionary of them costs more than it saves
+    # Times hardly repeat: a dictionary of them costs more than it saves
     times = [field.name for field in schema if pa.types.is_timestamp(field.type)]
     return {
         "compression": COMPRESSION,
@@ -52,7 +52,7 @@ def _options(schema: pa.Schema) -> dict[str, object]:
     }
 
 
-def _taken(written: io.BytesIO) -> bytes:
+def _take(written: io.BytesIO) -> bytes:
     piece = written.getvalue()
     written.seek(0)
     written.truncate()
@@ -60,12 +60,12 @@ def _taken(written: io.BytesIO) -> bytes:
 
 
 def read_parquet(file: Path | IO[bytes]) -> Iterator[pa.RecordBatch]:
-    """The file's rows, batch by batch; of the file itself only a part is in memory at a time."""
+    """Yields the file's rows batch by batch; only a part of the file is in memory at a time."""
     with pq.ParquetFile(file, pre_buffer=False) as parquet:
         yield from parquet.iter_batches(BATCH_ROWS)
 
 
 def count_rows(file: Path | IO[bytes]) -> int:
-    """The number of rows that the file's footer states."""
+    """Returns the number of rows that the file's footer states."""
     with pq.ParquetFile(file) as parquet:
         return int(parquet.metadata.num_rows)

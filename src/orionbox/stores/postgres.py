@@ -1,4 +1,4 @@
-"""The warehouse in Postgres: a table for each colour, a partition for each source file."""
+"""The warehouse in Postgres: one table a color, one partition a source file."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
 from orionbox.errors import BadInputError
+from orionbox.trips.arrow_schema import TRIPS
 from orionbox.trips.months import TripFile, table_name
-from orionbox.trips.schema import SOURCE_FILE, TRIPS, postgres_columns
+from orionbox.trips.schema import COLUMNS, SOURCE_FILE, postgres_columns
 
 LOCK_TIMEOUT = "60s"
-"""How long a finished load waits for readers before it gives up and is rolled back."""
+"""How long a finished load waits for readers before Postgres rolls it back."""
 
 
 def ensure_table(cursor: dbapi.Cursor, color: str) -> None:
-    """Makes the colour's table where there is none.
+    """Creates the color's table if it does not exist.
 
     Raises:
-        BadInputError: something else has that name.
+        BadInputError: another table has its name.
     """
     table = table_name(color)
-    columns = postgres_columns(TRIPS[color])
+    columns = postgres_columns(COLUMNS[color])
     cursor.execute(f"SELECT pg_advisory_xact_lock(hashtext('{table}'))")
     cursor.execute(
         f'CREATE TABLE IF NOT EXISTS "{table}" ({columns}, {SOURCE_FILE} text NOT NULL) '
@@ -31,24 +32,24 @@ def ensure_table(cursor: dbapi.Cursor, color: str) -> None:
     cursor.execute(f"SELECT relkind::text FROM pg_class WHERE oid = '\"{table}\"'::regclass")
     if cursor.fetchone() != ("p",):
         raise BadInputError(
-            f"Postgres: there is another {table}, without partitions, so a month in it cannot be replaced; "
-            f"rename or drop it: ALTER TABLE {table} RENAME TO my_{table}"
+            f"Postgres: there is another {table}, without partitions, so a month in it cannot be replaced",
+            f"rename or drop it: ALTER TABLE {table} RENAME TO my_{table}",
         )
 
 
 def create_tables(uri: str) -> None:
-    """Makes the tables of all colours."""
-    for color in TRIPS:
+    """Creates the tables of all colors that do not exist."""
+    for color in COLUMNS:
         with dbapi.connect(uri) as connection, connection.cursor() as cursor:
             ensure_table(cursor, color)
             connection.commit()
 
 
 def replace_month(uri: str, trips: TripFile, batches: Iterable[pa.RecordBatch]) -> int:
-    """Puts `batches` in place of the month's rows, in one transaction.
+    """Replaces the month's rows with `batches`, in one transaction.
 
-    The rows are loaded into a table of their own, which is then swapped in as the month's partition: readers see the
-    old month until they see the new one, and wait for nothing but the swap.
+    The rows go into a table of their own, which then becomes the month's partition. Readers see the old month until
+    the swap, and wait only for the swap.
 
     Args:
         uri: `postgresql://user:password@host:port/database`.
@@ -59,21 +60,20 @@ def replace_month(uri: str, trips: TripFile, batches: Iterable[pa.RecordBatch]) 
         The number of rows loaded.
 
     Raises:
-        Exception: whatever `batches` raises; nothing has changed then.
+        Exception: whatever `batches` raises; nothing is changed then.
     """
-    schema = TRIPS[trips.color]
-    partition, fresh = trips.name, f"{trips.name}.new"
+    partition, new = trips.name, f"{trips.name}.new"
     with dbapi.connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT pg_advisory_xact_lock(hashtext('{trips.csv_name}'))")
         source_file = f"{SOURCE_FILE} text NOT NULL DEFAULT '{trips.csv_name}'"
-        cursor.execute(f'CREATE TABLE "{fresh}" ({postgres_columns(schema)}, {source_file})')
-        rows = _ingest(cursor, fresh, schema, batches)
-        # Only from here on is the month's table touched: two loads never wait for each other's locks in a circle.
+        cursor.execute(f'CREATE TABLE "{new}" ({postgres_columns(COLUMNS[trips.color])}, {source_file})')
+        rows = _ingest(cursor, new, TRIPS[trips.color], batches)
+        # The month's table is touched from here on only: so two loads never wait for each other's locks in a circle
         cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
         ensure_table(cursor, trips.color)
         cursor.execute(f'LOCK TABLE "{trips.table}" IN ACCESS EXCLUSIVE MODE')
         cursor.execute(f'DROP TABLE IF EXISTS "{partition}"')
-        cursor.execute(f'ALTER TABLE "{fresh}" RENAME TO "{partition}"')
+        cursor.execute(f'ALTER TABLE "{new}" RENAME TO "{partition}"')
         cursor.execute(
             f'ALTER TABLE "{trips.table}" ATTACH PARTITION "{partition}" FOR VALUES IN (\'{trips.csv_name}\')'
         )
@@ -82,10 +82,10 @@ def replace_month(uri: str, trips: TripFile, batches: Iterable[pa.RecordBatch]) 
 
 
 def _ingest(cursor: dbapi.Cursor, table: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
-    """COPYs the batches as they come; an error in their making is raised as it is, not as the driver retells it."""
+    """COPYs the batches as they come; raises an error of `batches` itself, not the driver's version of it."""
     errors: list[Exception] = []
 
-    def watched() -> Iterator[pa.RecordBatch]:
+    def remember_errors() -> Iterator[pa.RecordBatch]:
         try:
             yield from batches
         except Exception as error:
@@ -93,13 +93,15 @@ def _ingest(cursor: dbapi.Cursor, table: str, schema: pa.Schema, batches: Iterab
             raise
 
     try:
-        return int(cursor.adbc_ingest(table, pa.RecordBatchReader.from_batches(schema, watched()), mode="append"))
+        return int(
+            cursor.adbc_ingest(table, pa.RecordBatchReader.from_batches(schema, remember_errors()), mode="append")
+        )
     except dbapi.Error as error:
         raise (errors[0] if errors else error) from error
 
 
 def count_month(uri: str, trips: TripFile) -> int:
-    """The month's rows in the warehouse."""
+    """Returns the number of the month's rows in the warehouse."""
     with dbapi.connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM \"{trips.table}\" WHERE {SOURCE_FILE} = '{trips.csv_name}'")
         row = cursor.fetchone()

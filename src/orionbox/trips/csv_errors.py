@@ -18,7 +18,7 @@ from typing import TextIO
 import pyarrow as pa
 
 from orionbox.errors import BadInputError
-from orionbox.trips.schema import INTEGER, NUMBER, TEXT, TIME
+from orionbox.trips.arrow_schema import INTEGER, NUMBER, TEXT, TIME
 
 LONGEST_LINE = 1 << 20
 """Characters that any other line may have; one that is longer than a block (BLOCK_BYTES) is refused by pyarrow."""

@@ -17,8 +17,8 @@ from isal import igzip
 from isal.igzip_lib import IsalError
 
 from orionbox.errors import BadInputError
+from orionbox.trips.arrow_schema import INTEGER, NUMBER
 from orionbox.trips.csv_errors import AGAIN, LARGEST_INTEGER, explain
-from orionbox.trips.schema import INTEGER, NUMBER
 
 BLOCK_BYTES = 4 << 20
 """Size of CSV text that becomes one record batch, in bytes: some 40,000 trips."""

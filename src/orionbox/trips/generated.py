@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from orionbox.trips.arrow_schema import INTEGER, TIME, TRIPS
 from orionbox.trips.months import TripFile
-from orionbox.trips.schema import INTEGER, TIME, TRIPS
 
 MARK = b"orionbox synthetic"
 """The comment in the gzip header (RFC 1952, FCOMMENT), by which the file is known wherever it is copied."""

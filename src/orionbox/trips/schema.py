@@ -1,75 +1,77 @@
-"""The trips' columns and types, written once: CSV, parquet, BigQuery and Postgres all follow from here.
+"""The trips' columns and their types, by color: CSV, parquet, BigQuery and Postgres all follow from this table.
 
-Names and order are those of the course's release; types follow the TLC's data dictionaries
-(https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page): codes and counts are integers although some are null,
-amounts are dollars, distances miles, and times the meter's local time, so without a zone.
+Names and order are those of the course's release. Types follow the TLC's data dictionaries
+(https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page): codes and counts are integers although some are missing,
+amounts are in dollars, distances in miles, and times are the meter's local time without a zone.
+
+Standard library only; `arrow_schema` has the same as pyarrow's schemas.
 """
 
 from __future__ import annotations
 
-import pyarrow as pa
+from collections.abc import Mapping
+from typing import Literal
+
+ColumnType = Literal["integer", "number", "text", "time"]
+Columns = Mapping[str, ColumnType]
 
 SOURCE_FILE = "source_file"
-"""The extra column of the loaded tables: the file that a row came from. A load replaces the rows of its own file."""
+"""A further column of the loaded tables: the file that a row came from. A load replaces the rows of its own file."""
 
-INTEGER, NUMBER, TEXT, TIME = pa.int64(), pa.float64(), pa.string(), pa.timestamp("us")
-
-_YELLOW = {
-    "VendorID": INTEGER,
-    "tpep_pickup_datetime": TIME,
-    "tpep_dropoff_datetime": TIME,
-    "passenger_count": INTEGER,
-    "trip_distance": NUMBER,
-    "RatecodeID": INTEGER,
-    "store_and_fwd_flag": TEXT,
-    "PULocationID": INTEGER,
-    "DOLocationID": INTEGER,
-    "payment_type": INTEGER,
-    "fare_amount": NUMBER,
-    "extra": NUMBER,
-    "mta_tax": NUMBER,
-    "tip_amount": NUMBER,
-    "tolls_amount": NUMBER,
-    "improvement_surcharge": NUMBER,
-    "total_amount": NUMBER,
-    "congestion_surcharge": NUMBER,
+YELLOW: Columns = {
+    "VendorID": "integer",
+    "tpep_pickup_datetime": "time",
+    "tpep_dropoff_datetime": "time",
+    "passenger_count": "integer",
+    "trip_distance": "number",
+    "RatecodeID": "integer",
+    "store_and_fwd_flag": "text",
+    "PULocationID": "integer",
+    "DOLocationID": "integer",
+    "payment_type": "integer",
+    "fare_amount": "number",
+    "extra": "number",
+    "mta_tax": "number",
+    "tip_amount": "number",
+    "tolls_amount": "number",
+    "improvement_surcharge": "number",
+    "total_amount": "number",
+    "congestion_surcharge": "number",
 }
-_GREEN = {
-    "VendorID": INTEGER,
-    "lpep_pickup_datetime": TIME,
-    "lpep_dropoff_datetime": TIME,
-    "store_and_fwd_flag": TEXT,
-    "RatecodeID": INTEGER,
-    "PULocationID": INTEGER,
-    "DOLocationID": INTEGER,
-    "passenger_count": INTEGER,
-    "trip_distance": NUMBER,
-    "fare_amount": NUMBER,
-    "extra": NUMBER,
-    "mta_tax": NUMBER,
-    "tip_amount": NUMBER,
-    "tolls_amount": NUMBER,
-    "ehail_fee": NUMBER,
-    "improvement_surcharge": NUMBER,
-    "total_amount": NUMBER,
-    "payment_type": INTEGER,
-    "trip_type": INTEGER,
-    "congestion_surcharge": NUMBER,
+GREEN: Columns = {
+    "VendorID": "integer",
+    "lpep_pickup_datetime": "time",
+    "lpep_dropoff_datetime": "time",
+    "store_and_fwd_flag": "text",
+    "RatecodeID": "integer",
+    "PULocationID": "integer",
+    "DOLocationID": "integer",
+    "passenger_count": "integer",
+    "trip_distance": "number",
+    "fare_amount": "number",
+    "extra": "number",
+    "mta_tax": "number",
+    "tip_amount": "number",
+    "tolls_amount": "number",
+    "ehail_fee": "number",
+    "improvement_surcharge": "number",
+    "total_amount": "number",
+    "payment_type": "integer",
+    "trip_type": "integer",
+    "congestion_surcharge": "number",
 }
-TRIPS = {"yellow": pa.schema(_YELLOW), "green": pa.schema(_GREEN)}
-"""The columns of a month's file, by colour."""
-ZONES = pa.schema({"LocationID": INTEGER, "Borough": TEXT, "Zone": TEXT, "service_zone": TEXT})
-"""The columns of the taxi zone lookup."""
+COLUMNS: dict[str, Columns] = {"yellow": YELLOW, "green": GREEN}
+"""The columns of a month's file, by color."""
 
-_POSTGRES = {INTEGER: "bigint", NUMBER: "double precision", TEXT: "text", TIME: "timestamp"}
-_BIGQUERY = {INTEGER: "INTEGER", NUMBER: "FLOAT", TEXT: "STRING", TIME: "DATETIME"}
+_POSTGRES = {"integer": "bigint", "number": "double precision", "text": "text", "time": "timestamp"}
+_BIGQUERY = {"integer": "INTEGER", "number": "FLOAT", "text": "STRING", "time": "DATETIME"}
 
 
-def postgres_columns(schema: pa.Schema) -> str:
-    """The columns as they stand in `CREATE TABLE (…)`, names quoted since some have capitals."""
-    return ", ".join(f'"{field.name}" {_POSTGRES[field.type]}' for field in schema)
+def postgres_columns(columns: Columns) -> str:
+    """Returns the columns as in `CREATE TABLE (…)`; names are quoted, since some have capitals."""
+    return ", ".join(f'"{name}" {_POSTGRES[kind]}' for name, kind in columns.items())
 
 
-def bigquery_columns(schema: pa.Schema) -> list[dict[str, str]]:
-    """The columns in the form of BigQuery's API (`TableFieldSchema`)."""
-    return [{"name": field.name, "type": _BIGQUERY[field.type], "mode": "NULLABLE"} for field in schema]
+def bigquery_columns(columns: Columns) -> list[dict[str, str]]:
+    """Returns the columns as in BigQuery's API (`TableFieldSchema`)."""
+    return [{"name": name, "type": _BIGQUERY[kind], "mode": "NULLABLE"} for name, kind in columns.items()]

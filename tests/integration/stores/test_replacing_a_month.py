@@ -14,8 +14,8 @@ from adbc_driver_postgresql import dbapi
 
 from orionbox.errors import BadInputError, IncompleteRunError
 from orionbox.stores import bigquery, postgres
+from orionbox.trips.arrow_schema import TRIPS
 from orionbox.trips.months import TripFile
-from orionbox.trips.schema import TRIPS
 from tests.integration.conftest import Stores
 
 JANUARY, FEBRUARY = TripFile("green", 2021, 1), TripFile("green", 2021, 2)
@@ -124,7 +124,7 @@ def test_a_load_into_bigquery_of_an_object_that_is_not_there_changes_nothing(sto
 def test_a_load_that_lost_rows_on_its_way_into_bigquery_changes_nothing(stores: Stores) -> None:
     load_bigquery(stores, JANUARY, 1_000)
     uri = stores.put("short.parquet", parquet(999))
-    with pytest.raises(IncompleteRunError, match="has 1,001 rows, of which BigQuery loaded 999"):
+    with pytest.raises(IncompleteRunError, match="has 1,001 rows, but BigQuery loaded 999"):
         bigquery.replace_month(stores.bigquery, stores.dataset, JANUARY, uri, 1_001)
     assert count_bigquery(stores, JANUARY) == 1_000
 

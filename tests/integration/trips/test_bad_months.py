@@ -16,9 +16,9 @@ from adbc_driver_postgresql import dbapi
 from orionbox.errors import BadInputError
 from orionbox.stores import postgres
 from orionbox.trips import csv_reader
+from orionbox.trips.arrow_schema import TRIPS
 from orionbox.trips.csv_reader import TripCsv
 from orionbox.trips.months import TripFile
-from orionbox.trips.schema import TRIPS
 from tests.integration.conftest import Stores
 
 MONTH = TripFile("green", 2021, 1)

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from orionbox.errors import BadInputError
+from orionbox.trips.arrow_schema import TRIPS
 from orionbox.trips.csv_reader import TripCsv
-from orionbox.trips.schema import TRIPS
 
 SCHEMA = TRIPS["green"]
 HEADER = ",".join(SCHEMA.names)

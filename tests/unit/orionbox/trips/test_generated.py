@@ -8,9 +8,9 @@ import pytest
 
 from cli import taxi_files
 from orionbox.trips import generated
+from orionbox.trips.arrow_schema import TRIPS
 from orionbox.trips.csv_reader import TripCsv
 from orionbox.trips.months import TripFile
-from orionbox.trips.schema import TRIPS
 
 
 def write(trips: TripFile, rows: int) -> bytes:

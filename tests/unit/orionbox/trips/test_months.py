@@ -28,8 +28,8 @@ def test_months_are_read_from_what_is_typed_after_make() -> None:
 @pytest.mark.parametrize(
     ("color", "year", "months", "message"),
     [
-        ("pink", "2021", "1", "COLOR=pink: there is no such colour; use one of yellow, green"),
-        ("", "2021", "1", "COLOR=: there is no such colour"),
+        ("pink", "2021", "1", "COLOR=pink: unknown color; use one of yellow, green"),
+        ("", "2021", "1", "COLOR=: unknown color"),
         ("yellow", "abc", "1", "YEAR=abc: not a year"),
         ("yellow", "21", "1", "YEAR=21: not a year"),
         ("yellow", "1999", "1", "YEAR=1999: taxi trips are on record from 2009"),
@@ -65,6 +65,8 @@ def test_the_release_ends_with_july_2021(year: int, month: int, known: bool) -> 
         "green/yellow_tripdata_2021-01.csv.gz",
         "green/../green_tripdata_2021-01.csv.gz",
         "green/green_tripdata_2021-1.csv.gz",
+        "green/green_tripdata_2021-13.csv.gz",
+        "green/green_tripdata_2008-12.csv.gz",
     ],
 )
 def test_other_names_are_no_trip_files(path: str) -> None:
