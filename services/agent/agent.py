@@ -1,12 +1,8 @@
-"""The agent: Prefect's, with a lock that tells others whether it lives, since when, and under which name.
+"""Prefect's agent, with a lock and a host name that tell the sweeper which runs are its own.
 
-A flow run that was started as a process of the agent ends with it. Orion knows such a run by its agent's host name and
-a process id; in a container, each agent has a host name of its own. Whoever finds the lock free, or taken by an agent
-of another name, knows that nothing works on the run any more (`services.agent.sweeper`). Times would not tell: a clock that
-is put right can make a run look older than the agent that has started it.
-
-Prefect's agent reads its queue every 30 seconds. Where it could not, because Orion was just being started again, it
-has none, and takes no run, until the next time: this one reads it again with its next poll.
+A flow run that the agent starts as a process ends with the agent. Orion knows such a run by the agent's host name and
+a process id, and in a container each agent has a host name of its own. So if nobody holds the agent's lock, or an agent
+of another name does, then nothing works on the run any more (`services.agent.sweeper`).
 """
 
 from __future__ import annotations
@@ -20,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from services.agent.lock import take
+from services.agent import lock
 
 if TYPE_CHECKING:
     from prefect.agent import PrefectAgent
@@ -29,8 +25,12 @@ if TYPE_CHECKING:
 COMMAND = ("prefect", "agent", "start", "--work-queue", "default")
 
 
-def keep_looking(agent: type[PrefectAgent]) -> None:
-    """Makes agents of this class remember the queues that they have read, and not that they could read none."""
+def read_queues_until_found(agent: type[PrefectAgent]) -> None:
+    """Makes agents of this class read their queues with each poll until Orion has answered.
+
+    Prefect's own agent remembers for 30 seconds what it has read, also that it could read nothing, because Orion was
+    just restarting. In that time it would take no run.
+    """
     read = agent.get_work_queues
 
     async def get_work_queues(self: PrefectAgent) -> AsyncIterator[WorkQueue]:
@@ -43,21 +43,20 @@ def keep_looking(agent: type[PrefectAgent]) -> None:
 
 
 def main() -> None:
-    """Runs Prefect's agent in this process, once the bootstrap has ended.
+    """Runs Prefect's agent in this process as soon as the bootstrap has ended.
 
-    With AGENT_HOST in the environment it has a host name that begins so, and no other agent has.
+    If AGENT_HOST is set, the agent's host name begins with it, and no other agent has the same.
     """
     if host := os.environ.get("AGENT_HOST"):
         name = f"{host}-{uuid4().hex[:8]}"
         socket.gethostname = lambda: name
-    take(Path(os.environ["AGENT_LOCK"]), socket.gethostname())
+    lock.hold(Path(os.environ["AGENT_LOCK"]), socket.gethostname())
     from prefect.agent import PrefectAgent  # takes seconds, in which the bootstrap can end
     from prefect.cli import app
 
-    keep_looking(PrefectAgent)
-
-    mark = os.environ.get("BOOTSTRAPPED")
-    while mark and not Path(mark).exists():
+    read_queues_until_found(PrefectAgent)
+    bootstrapped = os.environ.get("BOOTSTRAPPED")
+    while bootstrapped and not Path(bootstrapped).exists():
         time.sleep(0.1)
     sys.argv[:] = COMMAND
     app()

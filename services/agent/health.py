@@ -1,35 +1,39 @@
-"""Exits 0 if the agent that lives has asked queue `default` for work in the last seconds: compose's health check.
+"""The agent's health check: exits 0 if the agent that is running has polled queue `default` in the last seconds.
 
-The agent has no port of its own, but Orion notes each time that it polls.
+The agent has no port of its own, but Orion records when a queue was last polled.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.request import urlopen
 
-from orionbox.services import LATE
-from services.agent.lock import living
+from orionbox.orion.client import ONE_TRY, Orion
+from orionbox.services import LONGEST_POLL_GAP
+from services.agent.lock import running_agent
+
+TIMEOUT = 4
+"""Seconds for Orion's answer."""
 
 
 def main() -> int:
-    """Asks Orion."""
-    with urlopen(f"{os.environ['PREFECT_API_URL']}/work_queues/name/default", timeout=4) as response:
-        noted = json.load(response)["last_polled"]
-    agent, polled = living(Path(os.environ["AGENT_LOCK"])), noted and datetime.fromisoformat(noted)
-    return 0 if agent and polled and polls(agent.since, polled, datetime.now(UTC)) else 1
+    """Asks Orion; returns 0 for a healthy agent."""
+    orion = Orion(os.environ["PREFECT_API_URL"], ONE_TRY, TIMEOUT)
+    last_polled = orion.call("work_queues/name/default")["last_polled"]
+    agent = running_agent(Path(os.environ["AGENT_LOCK"]))
+    if not agent or not last_polled:
+        return 1
+    return 0 if is_healthy(agent.started, datetime.fromisoformat(last_polled), datetime.now(UTC)) else 1
 
 
-def polls(started: datetime, polled: datetime, now: datetime) -> bool:
-    """Whether that was a poll of the agent that was started then, and not long ago.
+def is_healthy(started: datetime, polled: datetime, now: datetime) -> bool:
+    """Tells whether the poll is recent and made by the agent that started then.
 
-    Where the clock was put back since, the start lies in the future, and says nothing.
+    A start in the future means that the clock was set back since; it says nothing then.
     """
-    return polled > now - LATE and (polled > started or started > now)
+    return polled > now - LONGEST_POLL_GAP and (polled > started or started > now)
 
 
 if __name__ == "__main__":

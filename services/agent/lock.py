@@ -1,4 +1,7 @@
-"""The lock by which others know whether an agent lives, since when, and under which name."""
+"""The agent's lock, by which other programs know whether an agent is running, since when, and under which name.
+
+Times alone would not tell which agent started a run: when the clock is set back, a run can look older than its agent.
+"""
 
 from __future__ import annotations
 
@@ -7,37 +10,35 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
-class Living:
-    """An agent that lives: when it was started, by the clock of that moment, and its host name."""
+class RunningAgent:
+    """An agent that is running."""
 
-    since: datetime
+    started: datetime
+    """By the clock of that moment."""
     name: str
+    """Its host name."""
 
 
-def take(path: Path, name: str) -> None:
-    """Holds the lock until this process has ended; waits for another one's end."""
+def hold(path: Path, name: str) -> None:
+    """Takes the lock and holds it until this process ends; waits for an agent that holds it already."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     os.truncate(descriptor, 0)
     os.write(descriptor, f"{datetime.now(UTC).isoformat()} {name}".encode())
 
 
-def living(path: Path) -> Living | None:
-    """The agent that holds the lock; None where none lives."""
+def running_agent(path: Path) -> RunningAgent | None:
+    """Returns the agent that holds the lock, or None if there is none."""
     try:
         with path.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return None
     except BlockingIOError:
-        # Empty as long as it is just being written: an agent that has only begun has begun nothing yet
-        since, _, name = path.read_text().partition(" ")
-        return Living(datetime.fromisoformat(since) if since else datetime.now(UTC), name)
+        # The file is empty while its agent writes it: this agent has only just started
+        started, _, name = path.read_text().partition(" ")
+        return RunningAgent(datetime.fromisoformat(started) if started else datetime.now(UTC), name)
     return None

@@ -1,4 +1,4 @@
-"""What an orphan is: a run, a container or a table that nothing works on any more."""
+"""Which runs, containers and tables are orphans: nothing works on them any more."""
 
 from __future__ import annotations
 
@@ -7,52 +7,62 @@ import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from orionbox.orion.client import Json
-from services.agent.lock import Living
+from services.agent.lock import RunningAgent
 
-INTERVAL, START, GRACE = 5, 0.2, 20
-"""Seconds between two looks, as long as none has succeeded yet, and until what does not fit is swept."""
 QUEUE = "default"
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What there is besides Orion.
+class Container(NamedTuple):
+    """The container of a flow run."""
 
-    `containers` maps the id of each flow-run container to its state and its run's id, and is None where this platform
-    has none; `docker` is the address in front of them. `agent_host` is what the names of this platform's agents begin
-    with, and `agent` the one that lives.
-    """
+    state: str
+    """In Docker's words, for example `running`."""
+    run_id: str
+    """Empty if its label is missing."""
+
+
+@dataclass(frozen=True)
+class Infrastructure:
+    """What the platform's runs run on."""
 
     docker: str
-    containers: Mapping[str, tuple[str, str]] | None
+    """Docker's address as Orion knows it from the runs; empty on a platform without containers."""
+    containers: Mapping[str, Container] | None
+    """The containers of flow runs by id; None on a platform without containers."""
     agent_host: str
-    agent: Living | None
+    """How the host names of this platform's agents begin; empty if they have this machine's name."""
+    agent: RunningAgent | None
 
-    def lost(self, run: Json) -> str:
-        """What the run has lost, in a word; empty where it has lost nothing, or where that is not ours to say."""
-        where, _, name = (run["infrastructure_pid"] or "").rpartition(":")
-        if not where:
-            return "agent" if self._waits_for_agent(run) and self._outlived_agent(run) else ""
-        if self.containers is not None and where == self.docker:
-            return "" if self.containers.get(name, ("gone",))[0] in ("running", "paused", "restarting") else "container"
-        if where == socket.gethostname():
-            return "" if _lives(int(name)) else "process"
-        of_an_agent = bool(self.agent_host) and where.startswith(f"{self.agent_host}-")
-        return "process" if of_an_agent and (self.agent is None or self.agent.name != where) else ""
+    def missing(self, run: Json) -> str:
+        """Returns what the run needs and has lost: `agent`, `container` or `process`.
+
+        Returns nothing for a run that has lost nothing, and for a run that another platform or a person has started.
+        """
+        host, _, name = (run["infrastructure_pid"] or "").rpartition(":")
+        if not host:
+            return "agent" if self._waits_for_agent(run) and self._agent_is_newer(run) else ""
+        if self.containers is not None and host == self.docker:
+            is_there = name in self.containers and self.containers[name].state in ("running", "paused", "restarting")
+            return "" if is_there else "container"
+        if host == socket.gethostname():
+            return "" if _is_process(int(name)) else "process"
+        is_an_agent_s = bool(self.agent_host) and host.startswith(f"{self.agent_host}-")
+        return "process" if is_an_agent_s and (self.agent is None or self.agent.name != host) else ""
 
     def _waits_for_agent(self, run: Json) -> bool:
-        """Whether an agent has taken the run, but has not started anything for it."""
+        """Tells whether an agent has taken the run, but has not started anything for it."""
         if run["state_type"] != "PENDING" or not run["deployment_id"] or run["work_queue_name"] != QUEUE:
             return False
-        return run["id"] not in {run_id for _, run_id in (self.containers or {}).values()}
+        return run["id"] not in {container.run_id for container in (self.containers or {}).values()}
 
-    def _outlived_agent(self, run: Json) -> bool:
-        return self.agent is None or datetime.fromisoformat(run["state"]["timestamp"]) < self.agent.since
+    def _agent_is_newer(self, run: Json) -> bool:
+        return self.agent is None or datetime.fromisoformat(run["state"]["timestamp"]) < self.agent.started
 
 
-def _lives(pid: int) -> bool:
+def _is_process(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -63,22 +73,26 @@ def _lives(pid: int) -> bool:
 
 
 @dataclass
-class Patience:
-    """Since when each thing has looked orphaned."""
+class Watchlist:
+    """Since when each thing has looked like an orphan.
 
-    seconds: float = GRACE
+    Args:
+        seconds: how long it must look like one at every look. Until then its agent, if there is one, may report on it.
+    """
+
+    seconds: float
     since: dict[str, float] = field(default_factory=dict)
 
-    def exhausted(self, orphans: Iterable[str], now: float) -> list[str]:
-        """Which of them have been orphans for so long, at each look; the others are forgotten."""
+    def update(self, orphans: Iterable[str], now: float) -> list[str]:
+        """Takes what looks like an orphan now; returns those that have for long enough, and forgets all others."""
         self.since = {orphan: self.since.get(orphan, now) for orphan in orphans}
         return [orphan for orphan, first in self.since.items() if now - first >= self.seconds]
 
 
-def idle(containers: Mapping[str, tuple[str, str]], ended: Callable[[str], bool]) -> list[str]:
-    """Containers that never started, or have ended, or whose run has."""
+def idle_containers(containers: Mapping[str, Container], has_ended: Callable[[str], bool]) -> list[str]:
+    """Returns the ids of containers that never started or have ended, or whose run has ended."""
     return [
-        name
-        for name, (state, run_id) in containers.items()
-        if state in ("created", "exited", "dead") or (run_id and ended(run_id))
+        container_id
+        for container_id, container in containers.items()
+        if container.state in ("created", "exited", "dead") or (container.run_id and has_ended(container.run_id))
     ]

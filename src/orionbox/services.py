@@ -1,51 +1,83 @@
-"""The platform's services as their users meet them. Standard library only: the host uses it too."""
+"""The list of the platform's services. Standard library only: the command line uses it, too.
+
+Both runtimes, `make up`, the start page and the tests read this list. Only compose's files repeat it, since YAML needs
+its literals; a test compares them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+LONGEST_POLL_GAP = timedelta(seconds=8)
+"""The agent polls every second; one whose last poll is older than this does not work."""
+
 
 @dataclass(frozen=True)
 class Service:
-    """A service, its address on this machine, and how to log in."""
+    """A service: how its users see it, and how its health is checked."""
 
     name: str
-    """As in compose's files, with `_` for `-`."""
-    title: str
-    what: str
+    """As in compose's files."""
+    title: str = ""
+    what: str = ""
+    """What it is for, in a few words."""
+    prefix: str = ""
+    """How its variables begin, for example `ORION` for ORION_PORT; its name in capitals where nothing is given."""
     health: str = ""
-    """The path that answers 200 when it is well; empty where it is asked in another way."""
+    """The path that answers 200 as long as the service is healthy; empty where it has no such path."""
+    health_program: tuple[str, ...] = ()
+    """The program that checks its health instead; a Python module runs with `python -m`."""
     address: str = ""
-    """On this machine, with `{}` for the port; empty where it is for other services only."""
+    """On this machine, with `{}` for the port; empty where only other services use it."""
     login: str = ""
     browse: str = ""
     """What a browser shows best of it, below its address; `{project}` stands for the Google Cloud project."""
-
     console: str = ""
-    """Google's page of it, where it is Google's; with `{project}` and `{bucket}`."""
+    """Google's page for it if it can be Google's; with `{project}` and `{bucket}`."""
+    profile: str = ""
+    """The compose profile that it belongs to; empty for a service that every platform has."""
+
+    def __post_init__(self) -> None:
+        if not self.prefix:
+            object.__setattr__(self, "prefix", self.name.upper().replace("-", "_"))
 
     @property
     def port(self) -> str:
-        """The setting of its port on this machine."""
-        return f"{self.name.upper()}_PORT"
+        """The name of the setting of its port on this machine."""
+        return f"{self.prefix}_PORT"
 
 
 SERVICES = (
-    Service("start", "Start page", "what runs, what ran, what to do next", "", "http://localhost:{}", "no login"),
-    Service("orion", "Orion", "flow runs, deployments, blocks", "/api/health", "http://localhost:{}", "no login"),
+    Service(
+        "start",
+        "Start page",
+        "what is running, what ran, what to do next",
+        health="/healthz",
+        address="http://localhost:{}",
+        login="no login",
+    ),
+    Service(
+        "orion",
+        "Orion",
+        "flow runs, deployments, blocks",
+        health="/api/health",
+        address="http://localhost:{}",
+        login="no login",
+    ),
     Service(
         "pgadmin",
         "pgAdmin",
         "the warehouse's tables, and SQL on them",
-        "/misc/ping",
-        "http://localhost:{}",
-        "no login; the warehouse is registered in it",
+        health="/misc/ping",
+        address="http://localhost:{}",
+        login="no login; the warehouse is registered in it",
     ),
     Service(
         "postgres",
         "Postgres",
         "the warehouse",
+        health_program=("pg_isready",),
         address="localhost:{}/ny_taxi",
         login="user ny_taxi, password: WAREHOUSE_DB_PASSWORD in .env",
     ),
@@ -53,42 +85,47 @@ SERVICES = (
         "gcs",
         "Cloud Storage",
         "the bucket of parquet files",
-        "/",
-        "http://localhost:{}",
-        "no login; bucket prefect-de-zoomcamp",
-        "/storage/v1/b/prefect-de-zoomcamp/o",
-        "https://console.cloud.google.com/storage/browser/{bucket}?project={project}",
+        health="/",
+        address="http://localhost:{}",
+        login="no login; bucket prefect-de-zoomcamp",
+        browse="/storage/v1/b/prefect-de-zoomcamp/o",
+        console="https://console.cloud.google.com/storage/browser/{bucket}?project={project}",
     ),
     Service(
         "bigquery",
         "BigQuery",
         "the warehouse in the cloud, emulated",
-        "/bigquery/v2/projects/local/datasets",
-        "http://localhost:{}",
-        "no login, any project; dataset trips_data_all",
-        "/bigquery/v2/projects/{project}/datasets/trips_data_all/tables",
-        "https://console.cloud.google.com/bigquery?project={project}",
+        # While another process locks its data, it answers 400 to every question about them
+        health="/bigquery/v2/projects/local/datasets",
+        address="http://localhost:{}",
+        login="no login, any project; dataset trips_data_all",
+        browse="/bigquery/v2/projects/{project}/datasets/trips_data_all/tables",
+        console="https://console.cloud.google.com/bigquery?project={project}",
     ),
     Service(
-        "dask",
+        "dask-scheduler",
         "Dask",
-        "the workers at work",
-        "/health",
-        "http://localhost:{}",
-        "no login; the workers at work",
-        "/status",
+        "hands the tasks of flow runs to workers",
+        prefix="DASK",
+        health="/health",
+        address="http://localhost:{}",
+        login="no login; shows the workers' tasks",
+        browse="/status",
+        profile="dask",
     ),
-    Service("agent", "Agent", "starts the flow runs"),
-    Service("internet", "Internet", "stands for the outside world: taxi files, git, chat", "/healthz"),
-    Service("docker_proxy", "Docker proxy", "lets the agent start containers, and nothing else", "/_ping"),
+    Service("agent", "Agent", "starts the flow runs", health_program=("services.agent.health",)),
+    Service("internet", "Internet", "stands in for the outside world: taxi files, git, chat", health="/healthz"),
+    Service("docker-proxy", "Docker proxy", "lets the agent start containers, and nothing else", health="/_ping"),
+    Service("sweeper", "Sweeper", "ends orphan runs", health_program=("services.agent.sweeper", "health")),
+    Service("dask-worker", "Dask worker", "runs tasks of flow runs", health="/health", profile="dask"),
+    Service("gateway", "Gateway", "lets other machines in, by a login", health="/healthz", profile="gateway"),
 )
-"""Those that can be seen or asked, the most important first."""
-OPTIONAL = ("dask",)
-"""Services that a platform has only with the compose profile of the same name."""
+"""All that keep running, the most important to the user first."""
+BY_NAME = {service.name: service for service in SERVICES}
 
 
 def at_google(service: Service, project: str, bucket: str) -> Service:
-    """The same service where it is Google's own: its page is Google's console, and it is not asked how it is."""
+    """Returns the service as Google runs it: its page is Google's console, and nobody checks its health."""
     return replace(
         service,
         what="Google's own, and not free",
@@ -100,9 +137,5 @@ def at_google(service: Service, project: str, bucket: str) -> Service:
 
 
 def services(is_real_cloud: bool, project: str, bucket: str) -> tuple[Service, ...]:
-    """All services, with Google's own in the emulators' place where the cloud is real."""
+    """Returns all services, with Google's own in place of the emulators if the cloud is real."""
     return tuple(at_google(each, project, bucket) if each.console and is_real_cloud else each for each in SERVICES)
-
-
-LATE = timedelta(seconds=8)
-"""It polls every second."""

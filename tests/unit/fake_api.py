@@ -65,15 +65,16 @@ class FakeApi:
 
 def says(content: Any, status: int = 200) -> Answer:
     """Answers with JSON."""
-    return sends(json.dumps(content).encode(), status)
+    return sends(json.dumps(content).encode(), status, kind="application/json")
 
 
-def sends(content: bytes, status: int = 200, length: int | None = None) -> Answer:
-    """Answers with these bytes; `length` is what the header claims of them."""
+def sends(content: bytes, status: int = 200, length: int | None = None, kind: str = "text/html") -> Answer:
+    """Answers with these bytes; `length` and `kind` are what the headers claim of them."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
         request.send_response(status)
         request.send_header("Content-Length", str(len(content) if length is None else length))
+        request.send_header("Content-Type", kind)
         request.end_headers()
         request.wfile.write(content)
 

@@ -1,16 +1,14 @@
-"""The agent's queue, read from an Orion that is away at times, and when the agent counts as healthy."""
+"""The agent's queue, read from an Orion that does not answer at times."""
 
 from __future__ import annotations
 
 import asyncio
 import warnings
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from services.agent import health
-from services.agent.agent import keep_looking
+from services.agent.agent import read_queues_until_found
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of what Prefect imports
@@ -20,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings(r"ignore:prefect\..* has been deprecated
 
 
 class Queue:
-    """What Orion tells of one."""
+    """A queue as Orion describes it."""
 
     name = "default"
 
@@ -42,45 +40,29 @@ class Orion:
         raise ConnectionError("refused, too")
 
 
-def polls(agent: PrefectAgent, orion: Orion, number: int) -> list[int]:
-    """How many queues the agent finds, each time it looks."""
+def queues_found(agent: PrefectAgent, orion: Orion, polls: int) -> list[int]:
+    """How many queues the agent finds, poll by poll."""
     agent.client = orion
 
-    async def look() -> list[int]:
-        return [len([queue async for queue in agent.get_work_queues()]) for _ in range(number)]
+    async def poll() -> list[int]:
+        return [len([queue async for queue in agent.get_work_queues()]) for _ in range(polls)]
 
-    return asyncio.run(look())
+    return asyncio.run(poll())
 
 
 @pytest.fixture
-def patient_agent() -> type[PrefectAgent]:
+def our_agent() -> type[PrefectAgent]:
     """The class that the agent runs, apart from everyone else's."""
     agent = type("Agent", (PrefectAgent,), {})
-    keep_looking(agent)
+    read_queues_until_found(agent)
     return agent
 
 
-def test_a_queue_that_could_not_be_read_is_read_with_the_next_poll(patient_agent: type[PrefectAgent]) -> None:
+def test_a_queue_that_could_not_be_read_is_read_with_the_next_poll(our_agent: type[PrefectAgent]) -> None:
     orion = Orion(refusals=2)
-    assert polls(patient_agent(work_queues=["default"]), orion, 5) == [0, 0, 1, 1, 1]
+    assert queues_found(our_agent(work_queues=["default"]), orion, 5) == [0, 0, 1, 1, 1]
     assert orion.reads == 3, "what was read is remembered"
 
 
 def test_prefect_s_own_agent_would_wait() -> None:
-    assert polls(PrefectAgent(work_queues=["default"]), Orion(refusals=1), 3) == [0, 0, 0]
-
-
-@pytest.mark.parametrize(
-    ("started", "polled", "healthy"),
-    [
-        (-600, -1, True),
-        (-600, -20, False),
-        (-2, -4, False),  # that was the agent before
-        (3600, -1, True),  # the clock was put back by an hour since
-        (3600, -20, False),
-    ],
-)
-def test_the_agent_is_healthy_if_it_is_the_one_that_polls(started: int, polled: int, healthy: bool) -> None:
-    now = datetime.now(UTC)
-    moments = (now + timedelta(seconds=seconds) for seconds in (started, polled, 0))
-    assert health.polls(*moments) is healthy
+    assert queues_found(PrefectAgent(work_queues=["default"]), Orion(refusals=1), 3) == [0, 0, 0]
