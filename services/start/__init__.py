@@ -1,1 +1,1 @@
-"""The start page: what runs, what ran, what to do next. `python -m services.start` serves it."""
+"""The start page: what is running, what ran, what to do next. `python -m services.start` serves it."""

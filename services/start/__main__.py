@@ -1,7 +1,7 @@
 """Serves the start page, the documentation and the runs' pages: `python -m services.start HOST PORT`.
 
-Told by the environment: `NAME_ADDRESS` and `NAME_PORT` of each service (`orionbox.services`), and the folders `DOCS`
-and `REPORTS`.
+The environment has `NAME_ADDRESS` and `NAME_PORT` of each service (`orionbox.services`), and the folders `DOCS` and
+`REPORTS`.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from services.start.status import TIMEOUT, OrionDownError, Platform
 
 PLATFORM: web.AppKey[Platform] = web.AppKey("platform", Platform)
 MAKING: web.AppKey[asyncio.Semaphore] = web.AppKey("making", asyncio.Semaphore)
-"""Who makes a run's page: one at a time."""
+"""Lets one run's page at a time be made."""
 HEADERS = {
-    # Whatever a page contains, the browser asks nobody else for anything
+    # Whatever a page contains, the browser loads nothing from anywhere else
     "Content-Security-Policy": "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
 }
 RELOAD_SECONDS = 5
-"""How often the page asks again while something is down."""
+"""How often the page reloads itself while something is down."""
 
 templates = Environment(loader=PackageLoader("services.start", "."), autoescape=True, trim_blocks=True)
 routes = web.RouteTableDef()
 
 
 def page(template: str, **values: object) -> web.Response:
-    """A page made from a template."""
+    """Renders a page from a template."""
     text = templates.get_template(template).render(**values)
     return web.Response(text=text, content_type="text/html", headers=HEADERS)
 
 
 @routes.get("/")
 async def start(request: web.Request) -> web.Response:
-    """What runs, what ran, what to do next."""
+    """Serves the start page."""
     overview = await gather(request.app[PLATFORM])
     response = page("start.html", overview=overview, orion=request.app[PLATFORM].orion_link)
     if overview.down:
@@ -54,19 +54,19 @@ async def start(request: web.Request) -> web.Response:
 
 @routes.get("/healthz")
 async def health(request: web.Request) -> web.Response:
-    """That this server answers; how the others are is not its health."""
+    """Says that this server answers; it is healthy whatever the other services are."""
     return web.Response(text="ok\n")
 
 
 @routes.get("/style.css")
 async def style(request: web.Request) -> web.StreamResponse:
-    """How all pages look."""
+    """Serves the style of all pages."""
     return web.FileResponse(Path(__file__).with_name("style.css"), headers=HEADERS)
 
 
 @routes.get(r"/docs/{name:[a-z0-9-]+}.md")
 async def document(request: web.Request) -> web.Response:
-    """A page of docs/."""
+    """Serves a page of docs/."""
     file = Path(os.environ["DOCS"]) / f"{request.match_info['name']}.md"
     if not file.is_file():
         raise web.HTTPNotFound(text=f"There is no docs/{file.name}.\n")
@@ -77,32 +77,33 @@ async def document(request: web.Request) -> web.Response:
 
 @routes.get(r"/docs/images/{name:[a-z0-9-]+\.png}")
 async def image(request: web.Request) -> web.StreamResponse:
-    """A picture of docs/."""
+    """Serves a picture of docs/."""
     return _file(Path(os.environ["DOCS"]) / "images" / request.match_info["name"])
 
 
 @routes.get(r"/reports/{name:[a-z0-9-]+}-{start:[0-9a-f]{8}}.html")
 async def report(request: web.Request) -> web.StreamResponse:
-    """A run's page: as it was kept, or made now."""
+    """Serves a run's page: the saved one, or one made now."""
     name, start = request.match_info["name"], request.match_info["start"]
-    kept = Path(os.environ["REPORTS"]) / f"{name}-{start}.html"
-    if kept.is_file():
-        return _file(kept)
+    saved = Path(os.environ["REPORTS"]) / f"{name}-{start}.html"
+    if saved.is_file():
+        return _file(saved)
     try:
         run_id = await find_run(request.app[PLATFORM], start)
     except OrionDownError as error:
-        raise web.HTTPServiceUnavailable(text="Orion does not answer; try again, or start it: make up\n") from error
+        text = "Orion does not answer; try again, or start it with: make up\n"
+        raise web.HTTPServiceUnavailable(text=text) from error
     if not run_id:
-        raise web.HTTPNotFound(text=f"There is no run {name} ({start}…) that has counted anything.\n")
+        raise web.HTTPNotFound(text=f"There is no run {name} ({start}…) with counts.\n")
     async with request.app[MAKING]:
-        made = await make_page(run_id)
-    if not made:
-        raise web.HTTPServiceUnavailable(text="The page could not be made; why: make logs SERVICE=start\n")
-    return web.Response(text=made, content_type="text/html", headers=HEADERS)
+        content = await make_page(run_id)
+    if not content:
+        raise web.HTTPServiceUnavailable(text="The page could not be made; see why with: make logs SERVICE=start\n")
+    return web.Response(text=content, content_type="text/html", headers=HEADERS)
 
 
 async def make_page(run_id: str) -> str:
-    """The run's page, by a process of its own: what that needs of memory goes with it. Empty if that fails."""
+    """Makes the run's page in a process of its own, which frees its memory when it ends; empty if that fails."""
     command = (sys.executable, "-m", "services.start.run_page", run_id)
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     text, _ = await process.communicate()
@@ -115,8 +116,8 @@ def _file(path: Path) -> web.FileResponse:
     return web.FileResponse(path, headers=HEADERS)
 
 
-async def _ask_with(app: web.Application) -> AsyncIterator[None]:
-    """Opens what asks the services. Each time it looks up their addresses: one that is restarted gets another."""
+async def _open_platform(app: web.Application) -> AsyncIterator[None]:
+    """Opens the HTTP client, which looks up addresses anew each time: a service gets another when it restarts."""
     connector = aiohttp.TCPConnector(force_close=True, use_dns_cache=False)
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
@@ -125,11 +126,11 @@ async def _ask_with(app: web.Application) -> AsyncIterator[None]:
 
 
 def make_app() -> web.Application:
-    """The server."""
+    """Makes the server."""
     app = web.Application()
     app[MAKING] = asyncio.Semaphore(1)
     app.add_routes(routes)
-    app.cleanup_ctx.append(_ask_with)
+    app.cleanup_ctx.append(_open_platform)
     return app
 
 

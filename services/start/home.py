@@ -1,4 +1,4 @@
-"""What the start page shows: gathered from the services, all at the same time."""
+"""What the start page shows, asked of all services at the same time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 from orionbox.orion.states import ACTIVE, ENDED
 from orionbox.runs.report import ARTIFACT_KEY, STORES, page_name
-from services.start.lesson import STEPS, Progress, Step, next_step
-from services.start.status import PATIENCE, OrionDownError, Platform, Standing, ago
+from services.start.lesson import STEPS, Step, StepStatus, next_step
+from services.start.status import LONG_TIMEOUT, OrionDownError, Platform, ServiceStatus, ago
 
 RUNS_SHOWN = 8
-RUNS_SOUGHT = 200
-"""How many runs back a page is looked for; Orion answers with no more at a time."""
+RUNS_SEARCHED = 200
+"""Runs among which a page's run is searched, the newest first; Orion sends no more at a time."""
 STATES_SHOWN = [*ACTIVE, "PAUSED", *ENDED]
-"""All but those that wait for their time."""
+"""All but those that wait for their scheduled time."""
 
 Json = dict[str, Any]
 
@@ -30,65 +30,65 @@ class Run:
     name: str
     flow: str
     state: str
-    kind: str
-    """The state's type in Orion, for example `completed`."""
+    state_type: str
+    """As Orion has it, for example `completed`."""
     when: str
     seconds: str
     counts: str
     link: str
     report: str
-    """The name of its page; empty where it has none."""
+    """The name of its page; empty if it has none."""
 
 
 @dataclass(frozen=True)
 class Overview:
-    """The whole page."""
+    """The content of the page."""
 
-    standings: list[Standing]
+    statuses: list[ServiceStatus]
     runs: list[Run] | None
-    """None where Orion cannot be asked."""
-    steps: list[Progress]
+    """None if Orion does not answer."""
+    steps: list[StepStatus]
     next: Step | None
     cloud: str
-    """What the cloud is, in words."""
+    """A sentence that says whether the cloud is real."""
 
     @property
     def down(self) -> list[str]:
-        """The titles of the services that do not do their work."""
-        return [standing.service.title for standing in self.standings if standing.up is False]
+        """Returns the titles of the services that are down."""
+        return [status.service.title for status in self.statuses if status.is_up is False]
 
     @property
     def steps_known(self) -> bool:
-        """Whether Orion could be asked for each step."""
-        return all(progress.done is not None for progress in self.steps)
+        """Tells whether Orion has answered about each step."""
+        return all(step.is_done is not None for step in self.steps)
 
     @property
-    def done(self) -> int:
-        """How many steps are done."""
-        return sum(progress.done is True for progress in self.steps)
+    def steps_done(self) -> int:
+        """Returns how many steps are done."""
+        return sum(step.is_done is True for step in self.steps)
 
 
 async def gather(platform: Platform) -> Overview:
-    """Asks everything; what does not answer is down, and what only it knows stays open."""
-    standings, runs, steps = await asyncio.gather(platform.standings(), last_runs(platform), progress(platform))
-    return Overview(standings, runs, steps, next_step(steps), platform.cloud)
+    """Asks all services. One that does not answer is down, and what only it knows stays unknown."""
+    statuses, runs, steps = await asyncio.gather(platform.statuses(), last_runs(platform), lesson(platform))
+    return Overview(statuses, runs, steps, next_step(steps), platform.cloud)
 
 
-async def progress(platform: Platform) -> list[Progress]:
-    """The lesson's steps with what is done."""
-    return list(await asyncio.gather(*(_look(platform, step) for step in STEPS)))
+async def lesson(platform: Platform) -> list[StepStatus]:
+    """Returns the steps of the lesson, and which of them are done."""
+    return list(await asyncio.gather(*(_check(platform, step) for step in STEPS)))
 
 
-async def _look(platform: Platform, step: Step) -> Progress:
+async def _check(platform: Platform, step: Step) -> StepStatus:
     try:
-        # A number, or a list
-        return Progress(step, bool(await platform.orion(step.evidence, dict(step.query))))
+        # The answer is a number, or a list
+        return StepStatus(step, bool(await platform.orion(step.evidence, dict(step.query))))
     except OrionDownError:
-        return Progress(step, None)
+        return StepStatus(step, None)
 
 
 async def last_runs(platform: Platform) -> list[Run] | None:
-    """The newest runs that no other run has started; None where Orion does not answer."""
+    """Returns the newest runs that no other run has started; None if Orion does not answer."""
     chosen = {
         "flow_runs": {
             "parent_task_run_id": {"is_null_": True},
@@ -107,23 +107,23 @@ async def last_runs(platform: Platform) -> list[Run] | None:
 
 
 async def find_run(platform: Platform, start: str) -> str:
-    """The id, beginning so, of a run that has left counts; empty where there is none.
+    """Returns the id, which begins with `start`, of a run that has left counts; empty if there is none.
 
     Raises:
         OrionDownError: Orion does not answer.
     """
-    chosen = {"artifacts": {"key": {"any_": [ARTIFACT_KEY]}}, "sort": "UPDATED_DESC", "limit": RUNS_SOUGHT}
-    found = await platform.orion("artifacts/filter", chosen, PATIENCE)
+    chosen = {"artifacts": {"key": {"any_": [ARTIFACT_KEY]}}, "sort": "UPDATED_DESC", "limit": RUNS_SEARCHED}
+    found = await platform.orion("artifacts/filter", chosen, LONG_TIMEOUT)
     return next((str(each["flow_run_id"]) for each in found if (each["flow_run_id"] or "").startswith(start)), "")
 
 
 async def _flow_names(platform: Platform, runs: list[Json]) -> dict[str, str]:
-    wanted = {"flows": {"id": {"any_": sorted({run["flow_id"] for run in runs})}}}
-    return {flow["id"]: flow["name"] for flow in await platform.orion("flows/filter", wanted)}
+    chosen = {"flows": {"id": {"any_": sorted({run["flow_id"] for run in runs})}}}
+    return {flow["id"]: flow["name"] for flow in await platform.orion("flows/filter", chosen)}
 
 
 async def _tables(platform: Platform, runs: list[Json]) -> dict[str, list[Json]]:
-    """The counts that runs of the main job have left, by run."""
+    """Returns the count tables that runs of the main job have left, by run."""
     chosen = {"flow_run_id": {"any_": [run["id"] for run in runs]}, "key": {"any_": [ARTIFACT_KEY]}}
     found = await platform.orion("artifacts/filter", {"artifacts": chosen})
     return {artifact["flow_run_id"]: json.loads(artifact["data"]) for artifact in found}
@@ -134,7 +134,7 @@ def _line(run: Json, flows: Mapping[str, str], table: list[Json] | None, orion: 
         name=run["name"],
         flow=flows.get(run["flow_id"], ""),
         state=run["state_name"],
-        kind=run["state_type"].lower(),
+        state_type=run["state_type"].lower(),
         when=ago(run["start_time"], now),
         seconds=f"{run['total_run_time']:.1f} s" if run["total_run_time"] else "",
         counts=counts(table or []),
@@ -144,7 +144,7 @@ def _line(run: Json, flows: Mapping[str, str], table: list[Json] | None, orion: 
 
 
 def counts(table: list[Json]) -> str:
-    """The rows of a main run in one phrase: one number where every store has as many."""
+    """Says how many rows a run of the main job has moved: one number if every store has as many."""
     if not table:
         return ""
     sums = {store: sum(int(month[f"rows.{store}"]) for month in table) for store in STORES}

@@ -1,4 +1,4 @@
-"""The lesson's steps (docs/week2.md), and how Orion's state shows that one is done."""
+"""The steps of the lesson (docs/week2.md), and how Orion shows that one is done."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ class Step:
 
     title: str
     section: str
-    """The heading's anchor in docs/week2.md."""
+    """The anchor of its heading in docs/week2.md."""
     why: str
     command: str
-    """What to type for it, in the checkout or, after `workspace$`, in `make shell`."""
+    """What to type, in the checkout or, after `workspace$`, in `make shell`."""
     evidence: str
-    """What Orion is asked: an endpoint that counts, or lists."""
+    """The endpoint of Orion that counts or lists what the step leaves behind."""
     query: Mapping[str, Any]
 
 
 def _completed(**chosen: Any) -> dict[str, Any]:
-    """Completed runs, chosen by more than that."""
+    """Chooses completed runs by further properties."""
     runs = {"state": {"type": {"any_": ["COMPLETED"]}}, **chosen.pop("flow_runs", {})}
     return {"flow_runs": runs, **chosen}
 
@@ -39,7 +39,7 @@ def _of_deployment(name: str) -> dict[str, Any]:
 RUNS = "flow_runs/count"
 STEPS = (
     Step(
-        "See the whole way once",
+        "Run the whole pipeline once",
         "workflows-and-what-orchestration-is",
         "One command moves two months from the web to the bucket, to BigQuery and to Postgres.",
         "make run-etl COLOR=green YEAR=2021 MONTHS=1,2",
@@ -106,7 +106,7 @@ STEPS = (
     Step(
         "Notifications, secrets",
         "notifications-secrets",
-        "Tell the class's chat what has happened; here the platform itself is the chat.",
+        "Post to the class's chat what has happened; here the platform itself is the chat.",
         "workspace$ python tell.py",
         "flow_run_notification_policies/filter",
         {},
@@ -115,13 +115,14 @@ STEPS = (
 
 
 @dataclass(frozen=True)
-class Progress:
-    """A step, and whether it is done; None where Orion cannot be asked."""
+class StepStatus:
+    """A step, and whether it is done."""
 
     step: Step
-    done: bool | None
+    is_done: bool | None
+    """None if Orion does not answer."""
 
 
-def next_step(steps: list[Progress]) -> Step | None:
-    """The first step that is not done; none where all are, or nobody knows."""
-    return next((progress.step for progress in steps if progress.done is False), None)
+def next_step(steps: list[StepStatus]) -> Step | None:
+    """Returns the first step that is not done; None if all are, or if nobody knows."""
+    return next((each.step for each in steps if each.is_done is False), None)

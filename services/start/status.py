@@ -1,4 +1,7 @@
-"""Asking the platform's services whether they are well: all at the same time, none for long."""
+"""Checks the health of all services at the same time, and waits for none of them for long.
+
+This uses aiohttp in place of the library's own client of Orion: a page must be there after seconds, whatever hangs.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,17 @@ from typing import Any
 import aiohttp
 
 from orionbox.flow_settings import FlowSettings
-from orionbox.services import LATE, OPTIONAL, Service, services
+from orionbox.services import LONGEST_POLL_GAP, Service, services
 
 TIMEOUT = 3
-"""Seconds for one answer. What takes longer is not well, and the page does not wait for it."""
-PATIENCE = 30
+"""Seconds for one answer. A service that takes longer counts as down."""
+LONG_TIMEOUT = 30
 """Seconds for an answer without which there is nothing to show."""
 STARTUP_MESSAGE = b"\x00\x03\x00\x00user\x00ny_taxi\x00database\x00ny_taxi\x00\x00"
-"""What a client of PostgreSQL says first, after its length: protocol 3.0, who, and where
+"""The first message of a client of PostgreSQL, after its length: protocol 3.0, user, database
 (https://www.postgresql.org/docs/15/protocol-message-formats.html, StartupMessage)."""
 AUTHENTICATION = b"R"
-"""How the answer begins if the server takes connections; one that is starting or stopping answers with an error."""
+"""The first byte of the answer if the server takes connections. While it starts or stops, it answers with an error."""
 
 UNREACHABLE = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError)
 
@@ -32,20 +35,25 @@ class OrionDownError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A service, and whether it does its work."""
+class ServiceStatus:
+    """A service, and whether it is running as it should."""
 
     service: Service
-    up: bool | None
-    """None where only Orion could tell, and does not answer, and of what is Google's."""
+    is_up: bool | None
+    """None if nobody knows: for Google's own, and for the agent while Orion does not answer."""
     link: str
-    """Its address on this machine; empty where it has none."""
+    """Its address on this machine; empty if it has none."""
     page: str
-    """What a browser is to open of it; empty where it has no pages."""
+    """What a browser opens of it; empty if it has no pages."""
 
 
 class Platform:
-    """The services at the addresses in `environment`: `NAME_ADDRESS` inside the platform, `NAME_PORT` outside."""
+    """The services of this platform.
+
+    Args:
+        session: the HTTP client.
+        environment: `NAME_ADDRESS` of each service inside the platform, and `NAME_PORT` outside.
+    """
 
     def __init__(self, session: aiohttp.ClientSession, environment: Mapping[str, str]) -> None:
         self._session = session
@@ -55,24 +63,23 @@ class Platform:
         self._services = services(settings.is_real_cloud, settings.project, settings.bucket)
         self.orion_link = f"http://localhost:{environment.get('ORION_PORT', '')}"
 
-    async def standings(self) -> list[Standing]:
-        """Every service that this platform has."""
-        asked = [service for service in self._services if self._has(service)]
+    async def statuses(self) -> list[ServiceStatus]:
+        """Returns the status of every service that this platform has, but for this one."""
+        asked = [service for service in self._services if self._is_part(service)]
         answers = await asyncio.gather(*map(self._is_up, asked))
         return [
-            Standing(service, up, self._link(service), self._page(service))
-            for service, up in zip(asked, answers, strict=True)
+            ServiceStatus(service, is_up, self._link(service), self._page(service))
+            for service, is_up in zip(asked, answers, strict=True)
         ]
 
-    def _has(self, service: Service) -> bool:
-        """Whether the service is part of this platform. Others are not asked: to look up their names takes time too."""
-        if service.name in OPTIONAL and service.name not in self._environment.get("PROFILES", "").split(","):
+    def _is_part(self, service: Service) -> bool:
+        """Tells whether the platform has this service. To look up the name of one that is not there takes time, too."""
+        if service.profile and service.profile not in self._environment.get("PROFILES", "").split(","):
             return False
-        is_this_one = service.name == "start"
-        return service.name == "agent" or (bool(self._address(service)) and not is_this_one)
+        return service.name == "agent" or (bool(self._address(service)) and service.name != "start")
 
     async def orion(self, path: str, body: object = None, seconds: float = TIMEOUT) -> Any:
-        """Orion's answer to a GET, or to a POST of `body`, within so many seconds.
+        """Returns Orion's answer to a GET, or to a POST of `body`, within so many seconds.
 
         Raises:
             OrionDownError: there is none.
@@ -87,7 +94,7 @@ class Platform:
             raise OrionDownError(f"{path}: {error}") from error
 
     def _address(self, service: Service) -> str:
-        return self._environment.get(f"{service.name.upper()}_ADDRESS", "")
+        return self._environment.get(f"{service.prefix}_ADDRESS", "")
 
     def _link(self, service: Service) -> str:
         return service.address.format(self._environment.get(service.port, ""))
@@ -99,15 +106,15 @@ class Platform:
     async def _is_up(self, service: Service) -> bool | None:
         if service.console and not service.health:
             return None
-        question: Awaitable[bool]
+        check: Awaitable[bool]
         if service.name == "agent":
-            question = self._agent_polls()
+            check = self._agent_polls()
         elif service.name == "postgres":
-            question = takes_connections(self._address(service))
+            check = takes_connections(self._address(service))
         else:
-            question = self._answers(f"http://{self._address(service)}{service.health}")
+            check = self._answers(f"http://{self._address(service)}{service.health}")
         try:
-            return await asyncio.wait_for(question, TIMEOUT)
+            return await asyncio.wait_for(check, TIMEOUT)
         except OrionDownError:
             return None
         except UNREACHABLE:
@@ -118,13 +125,13 @@ class Platform:
             return response.status == 200
 
     async def _agent_polls(self) -> bool:
-        """Whether the agent has asked for work just now: it has no port of its own, but Orion notes each time."""
+        """Tells whether the agent has polled in the last seconds. It has no port, but Orion records its polls."""
         polled = (await self.orion("work_queues/name/default"))["last_polled"]
-        return polled is not None and datetime.now(UTC) - datetime.fromisoformat(polled) < LATE
+        return polled is not None and datetime.now(UTC) - datetime.fromisoformat(polled) < LONGEST_POLL_GAP
 
 
 async def takes_connections(address: str) -> bool:
-    """Whether PostgreSQL at `host:port` lets clients in, as pg_isready asks; no password is needed for that."""
+    """Tells whether PostgreSQL at `host:port` takes connections, as pg_isready does; that needs no password."""
     host, _, port = address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
@@ -135,7 +142,7 @@ async def takes_connections(address: str) -> bool:
 
 
 def ago(moment: str | None, now: datetime) -> str:
-    """How long ago Orion's timestamp is, in words; empty where there is none."""
+    """Says how long ago Orion's timestamp is; empty if there is none."""
     if not moment:
         return ""
     passed = now - datetime.fromisoformat(moment)

@@ -108,7 +108,7 @@ def test_the_start_page_and_the_run_s_page_say_whose_cloud_it_is(used: Checkout)
     with urlopen(f"http://localhost:{used.env['START_PORT']}/") as response:
         start = response.read().decode()
     said = f"Cloud Storage and BigQuery are Google&#39;s: project {PROJECT}, bucket {BUCKET}."
-    assert said in start and "Everything runs" in start and "emulated" not in start
+    assert said in start and "Everything is running" in start and "emulated" not in start
     (page,) = (used.root / "reports").glob("*.html")
     assert f"{said[:-1]}; runtime: compose." in page.read_text() and "emulated" not in page.read_text()
 

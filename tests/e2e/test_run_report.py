@@ -85,7 +85,7 @@ def test_it_names_the_zones_and_where_the_data_came_from(page: Page, file: Path,
     page.goto(file.as_uri())
     text = page.locator("body").inner_text()
     assert ("East Harlem North" in text) == has_real_data
-    assert ("Synthetic data." in text) != has_real_data
+    assert ("Generated data." in text) != has_real_data
     assert "runtime: compose" in text
 
 

@@ -40,9 +40,9 @@ def test_up_prints_its_address_first(platform: Checkout) -> None:
 def test_every_service_is_shown_as_running_with_its_link_and_its_login(platform: Checkout, page: Page) -> None:
     platform.make("up")
     page.goto(address(platform))
-    expect(page.get_by_role("status")).to_contain_text("Everything runs")
+    expect(page.get_by_role("status")).to_contain_text("Everything is running")
     for title, port in LINKED.items():
-        assert f"localhost:{platform.settings[port]}" in card(page, title) and "runs" in card(page, title)
+        assert f"localhost:{platform.settings[port]}" in card(page, title) and "running" in card(page, title)
         assert "o login" in card(page, title)
     assert "WAREHOUSE_DB_PASSWORD in .env" in card(page, "Postgres")
 
@@ -75,10 +75,10 @@ def test_the_last_run_is_there_with_its_state_and_its_counts(platform: Checkout,
 
 def test_what_orion_knows_to_be_done_is_marked(platform: Checkout, page: Page, run_name: str) -> None:
     page.goto(address(platform))
-    step = page.locator("ol li").filter(has_text="See the whole way once")
+    step = page.locator("ol li").filter(has_text="Run the whole pipeline once")
     expect(step).to_contain_text("done")
     expect(page.get_by_role("heading", level=2).first).to_contain_text("Next: ")
-    expect(page.get_by_role("heading", level=2).first).not_to_contain_text("See the whole way once")
+    expect(page.get_by_role("heading", level=2).first).not_to_contain_text("Run the whole pipeline once")
 
 
 def test_the_lesson_opens_at_the_step(platform: Checkout, page: Page, run_name: str) -> None:
@@ -127,14 +127,14 @@ def test_a_stopped_service_is_shown_as_down_and_the_page_still_comes(platform: C
         page.goto(address(platform))
         expect(page.get_by_role("status")).to_contain_text("Down: Orion, Cloud Storage")
         assert "down" in card(page, "Cloud Storage") and "down" in card(page, "Orion")
-        assert "runs" in card(page, "Postgres")
+        assert "running" in card(page, "Postgres")
         expect(page.get_by_role("heading", level=2).first).to_contain_text("start what is down")
-        expect(page.locator("main")).to_contain_text("Not known: Orion does not answer.")
+        expect(page.locator("main")).to_contain_text("Unknown: Orion does not answer.")
         page.screenshot(path=platform.root / "reports" / "start-down.png", full_page=True)
     finally:
         platform.make("up")
     # Of itself, without a click
-    wait_for(lambda: "Everything runs" in page.get_by_role("status").inner_text(), "the page to notice", 120)
+    wait_for(lambda: "Everything is running" in page.get_by_role("status").inner_text(), "the page to notice", 120)
 
 
 def test_it_has_no_docker_socket_and_no_password(platform: Checkout) -> None:

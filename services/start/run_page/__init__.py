@@ -1,4 +1,5 @@
-"""A run's page: what it moved, where the time went, what the trips are like. `python -m services.start.run_page RUN_ID` makes it.
+"""A run's page: what it moved, where the time went, what the trips look like.
 
-Nothing here needs Prefect, whose import alone takes longer than the page.
+The start page makes it in a process of its own, so that the memory for the charts is free again at once. Nothing here
+needs Prefect, whose import alone takes longer than the page.
 """

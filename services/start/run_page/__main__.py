@@ -1,7 +1,7 @@
 """Writes a run's page to standard output: `python -m services.start.run_page RUN_ID`.
 
-Told by the environment where Orion, BigQuery and the taxi release are (`NAME_ADDRESS`), Orion's port for a browser
-(`ORION_PORT`), and which runtime this is (`RUNTIME`).
+The environment says where Orion, BigQuery and the taxi release are (`NAME_ADDRESS`), at which port a browser finds
+Orion (`ORION_PORT`), and which runtime this is (`RUNTIME`).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from services.start.run_page.facts import Facts, gather
 from services.start.run_page.figures import figures
 from services.start.run_page.queries import UnknownRunError
 
-STYLE = Path(__file__).parent.parent / "start" / "style.css"
+STYLE = Path(__file__).parent.parent / "style.css"
 
 
 def render(facts: Facts) -> str:
-    """The page, with all that it needs inside it."""
+    """Returns the page, with everything that it needs inside it."""
     environment = Environment(loader=PackageLoader("services.start.run_page", "."), autoescape=True, trim_blocks=True)
     return environment.get_template("page.html").render(
         facts=facts,
@@ -40,7 +40,7 @@ def render(facts: Facts) -> str:
 
 
 def main() -> int:
-    """1 says that there is no such page, and why."""
+    """Writes the page; returns 1 and says why if there is none."""
     try:
         sys.stdout.write(render(gather(sys.argv[1])))
     except UnknownRunError as error:

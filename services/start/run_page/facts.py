@@ -1,26 +1,28 @@
-"""What a run's page tells, asked of Orion, of BigQuery by SQL, and of the release for the zones' names."""
+"""What a run's page shows: from Orion, from BigQuery by SQL, and the zones' names from the taxi release."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
+from orionbox.orion.client import Json
 from orionbox.runs.report import STAGES, STORES
-from orionbox.trips.months import TripFile
-from orionbox.trips.schema import TRIPS
-from services.start.run_page.queries import FARE_STEP, Json, ask_all, counts_of, find_run, queries, zone_names
+from orionbox.trips.months import csv_name
+from orionbox.trips.schema import COLUMNS
+from services.start.run_page.queries import FARE_STEP, ask_all, counts_of, find_run, queries, zone_names
 
 FARE_BARS = 10
-"""Bars of the fares before the last, which is for all above."""
-PAYMENTS = {1: "credit card", 2: "cash", 3: "no charge", 4: "dispute", 5: "unknown", 6: "voided"}
+"""Bars of the fares, without the last one for all higher fares."""
+PAYMENTS = {0: "flex fare", 1: "credit card", 2: "cash", 3: "no charge", 4: "dispute", 5: "unknown", 6: "voided"}
 """The TLC's data dictionary (https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page), payment_type."""
 Bars = list[tuple[str, int]]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the run's work: its time, all months added up, and its pace."""
+    """A stage of the run's work: its time in all months, and its speed."""
 
     name: str
     seconds: float
@@ -33,46 +35,46 @@ class Facts:
 
     run: Json
     months: list[Json]
-    """The run's own table: a row for each month."""
+    """The run's own count table: a row for each month."""
     trips: int
-    """Rows of these months that BigQuery has now."""
+    """Rows of these months that BigQuery holds now."""
     stages: list[Stage]
     days: list[tuple[date, int]]
     outside: int
-    """Trips dated outside their months."""
+    """Trips without a pickup time in their months."""
     hours: Bars
     fares: Bars
     payments: Bars
     zones: Bars
     nulls: list[tuple[str, int]]
-    """For each column, how many trips have nothing in it."""
+    """For each column, how many trips have no value in it."""
     money: Mapping[str, float]
-    """Sums in dollars; none where no money is on record, nor fares and payments."""
+    """Sums in dollars; empty for trips that have no columns about money."""
     zones_are_named: bool
 
     @property
     def rows(self) -> int:
-        """Rows of the source files."""
+        """Returns the rows of the source files."""
         return sum(int(month["rows.source"]) for month in self.months)
 
     @property
     def seconds(self) -> float:
-        """How long the run took."""
+        """Returns how many seconds the run took."""
         return float(self.run["total_run_time"] or self.run["estimated_run_time"])
 
     @property
     def sources(self) -> list[str]:
-        """Where the files came from."""
+        """Returns where the files came from."""
         return sorted({month["source"] or "not known" for month in self.months})
 
     @property
     def adds_up(self) -> bool:
-        """Whether every store has each month's rows."""
+        """Tells whether every store has all rows of each month."""
         return all(len({month[f"rows.{store}"] for store in STORES}) == 1 for month in self.months)
 
 
 def gather(run_id: str) -> Facts:
-    """Asks everything.
+    """Asks Orion, BigQuery and the release.
 
     Raises:
         UnknownRunError: Orion has no such run of the main job.
@@ -80,14 +82,15 @@ def gather(run_id: str) -> Facts:
     """
     run, months = find_run(run_id), counts_of(run_id)
     color = months[0]["color"]
-    files = [TripFile(color, month["year"], month["month"]) for month in months]
-    answers = ask_all(queries(color, files))
+    # Compared with dates from the trips, which may lie in any year: nothing here checks them as a user's input
+    year_months = [(month["year"], month["month"]) for month in months]
+    answers = ask_all(queries(color, [csv_name(color, year, month) for year, month in year_months]))
     names = zone_names()
-    days = [(date.fromisoformat(day), int(count)) for day, count in answers["days"]]
-    inside = [(day, count) for day, count in days if TripFile(color, day.year, day.month) in files]
-    columns = TRIPS[color].names
+    days = [(date.fromisoformat(day), int(count)) for day, count in answers["days"] if day is not None]
+    inside = [(day, count) for day, count in days if (day.year, day.month) in year_months]
     trips, *present = map(int, answers["columns"][0])
     fares, payments, zones = (answers.get(name, []) for name in ("fares", "payments", "zones"))
+    money = [float(amount or 0) for amount in answers.get("money", [[]])[0]]
     return Facts(
         run=run,
         months=months,
@@ -95,30 +98,45 @@ def gather(run_id: str) -> Facts:
         stages=stages(months),
         days=inside,
         outside=trips - sum(count for _, count in inside),
-        hours=fill_hours({int(hour): int(count) for hour, count in answers["hours"]}),
-        fares=fare_bars({int(step): int(count) for step, count in fares if step is not None}),
-        payments=[(PAYMENTS.get(int(kind or 0), "not entered"), int(count)) for kind, count in payments],
-        zones=[(names.get(zone or "", f"zone {zone}"), int(count)) for zone, count in zones],
-        nulls=[(column, trips - count) for column, count in zip(columns, present, strict=True)],
-        money=dict(zip(("fares", "tips", "total"), map(float, answers.get("money", [[]])[0]), strict=False)),
+        hours=fill_hours(counts_by_number(answers["hours"])),
+        fares=fare_bars(counts_by_number(fares)),
+        payments=[(payment_name(code), int(count)) for code, count in payments],
+        zones=[(zone_name(zone, names), int(count)) for zone, count in zones],
+        nulls=[(column, trips - count) for column, count in zip(COLUMNS[color], present, strict=True)],
+        money=dict(zip(("fares", "tips", "total"), money, strict=False)),
         zones_are_named=bool(names),
     )
 
 
+def counts_by_number(rows: list[list[Any]]) -> dict[int, int]:
+    """Returns the counts by number, without that of missing values."""
+    return {int(number): int(count) for number, count in rows if number is not None}
+
+
+def payment_name(code: str | None) -> str:
+    """Returns what the code of a payment means."""
+    return "missing" if code is None else PAYMENTS.get(int(code), f"code {code}")
+
+
+def zone_name(zone: str | None, names: Mapping[str, str]) -> str:
+    """Returns the zone's name, or its number if nobody knows the name."""
+    return "missing" if zone is None else names.get(zone, f"zone {zone}")
+
+
 def stages(months: list[Json]) -> list[Stage]:
-    """Time and pace of each stage; stages overlap, so they add up to more than the run took."""
+    """Returns time and speed of each stage. Stages overlap, so their sum is more than the run took."""
     rows = sum(int(month["rows.source"]) for month in months)
     spent = {name: sum(float(month.get(f"seconds.{name}", 0)) for month in months) for name in STAGES}
     return [Stage(name, seconds, round(rows / seconds) if seconds else 0) for name, seconds in spent.items()]
 
 
 def fill_hours(counts: Mapping[int, int]) -> Bars:
-    """A bar for each hour of the day."""
+    """Returns a bar for each hour of the day."""
     return [(f"{hour:02}", counts.get(hour, 0)) for hour in range(24)]
 
 
 def fare_bars(counts: Mapping[int, int]) -> Bars:
-    """Fares by steps of dollars, a bar for what is below zero (refunds mostly) and one for all above; or none."""
+    """Returns bars of the fares: one for those below zero (mostly refunds), one a step, one for all above; or none."""
     if not counts:
         return []
     last = FARE_BARS * FARE_STEP

@@ -16,7 +16,7 @@ def fetched(platform: Checkout, path: str) -> str:
 def test_the_start_page_shows_the_services_that_there_are(platform: Checkout) -> None:
     platform.make("up")
     # A machine with much else to do may let one of them wait
-    wait_for(lambda: "Everything runs" in fetched(platform, ""), "everything to run", 120)
+    wait_for(lambda: "Everything is running" in fetched(platform, ""), "everything to be running", 120)
     text = fetched(platform, "")
     assert f"localhost:{platform.settings['ORION_PORT']}" in text
     assert "pgAdmin" not in text and "Docker proxy" not in text

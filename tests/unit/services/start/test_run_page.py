@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from orionbox.runs.report import MonthReport, page_name, summary
-from orionbox.trips.months import TripFile
-from orionbox.trips.schema import TIME, TRIPS
+from orionbox.trips.schema import COLUMNS
 from services.start.run_page import __main__ as page
-from services.start.run_page import charts, queries
-from services.start.run_page.facts import Facts, fare_bars, fill_hours, stages
+from services.start.run_page import charts, facts, queries
+from services.start.run_page.facts import Facts, fare_bars, fill_hours, gather, stages
 from services.start.run_page.figures import figures
+from tests.conftest import ROOT
+from tests.unit.fake_api import FakeApi, says, sends
 
 ROWS = {"source": 1_000, "parquet": 1_000, "bigquery": 1_000, "postgres": 1_000}
 SECONDS = {"fetch": 0.5, "clean": 0.25, "write": 0.1, "upload": 0.2, "bigquery": 2.0, "postgres": 0.0}
@@ -41,7 +44,7 @@ def made_up(**changes: Any) -> Facts:
         "outside": 7,
         "hours": fill_hours({0: 400, 23: 600}),
         "fares": fare_bars({-1: 3, 0: 10, 40: 5}),
-        "payments": [("credit card", 700), ("not entered", 300)],
+        "payments": [("credit card", 700), ("missing", 300)],
         "zones": [("<b>East & Harlem</b>", 900)],
         "nulls": [("VendorID", 460), ("extra", 0)],
         "money": {"fares": 12_345.6, "tips": 78.0, "total": 20_000.0},
@@ -52,8 +55,16 @@ def made_up(**changes: Any) -> Facts:
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the page is told."""
     monkeypatch.setenv("ORION_PORT", "4200")
     monkeypatch.setenv("RUNTIME", "compose")
+
+
+@pytest.fixture
+def without_drawings(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves out the charts, which take most of the time."""
+    for name in ("rows", "columns", "days"):
+        monkeypatch.setattr(charts, name, lambda *arguments: "<svg/>")
 
 
 def test_a_page_s_name_tells_the_run_and_no_two_share_one() -> None:
@@ -88,7 +99,7 @@ def test_pace_is_rows_by_seconds_and_a_stage_without_time_has_none() -> None:
 
 
 def test_a_query_asks_for_the_run_s_months_alone() -> None:
-    for sql in queries.queries("green", [TripFile("green", 2021, 1), TripFile("green", 2021, 2)]).values():
+    for sql in queries.queries("green", ["green_tripdata_2021-01.csv.gz", "green_tripdata_2021-02.csv.gz"]).values():
         assert "source_file IN ('green_tripdata_2021-01.csv.gz', 'green_tripdata_2021-02.csv.gz')" in sql
 
 
@@ -123,36 +134,42 @@ def test_the_page_stands_alone(environment: None) -> None:
 
 def test_the_page_has_the_run_s_numbers(environment: None) -> None:
     text = page.render(made_up())
-    for said in ("<td>1,000</td>", "$12,346", "<strong>250</strong>", "7 trips are dated outside", "46.0 %", "import"):
+    for said in (
+        "<td>1,000</td>",
+        "$12,346",
+        "<strong>250</strong>",
+        "Not shown: 7 trips dated outside",
+        "46.0 %",
+        "import",
+    ):
         assert said in text, said
     assert "1 other columns" in text and "Every row is accounted for" in text
     assert "<b>East" not in text and "&lt;b&gt;East &amp; Harlem" in text
 
 
-def test_made_up_trips_are_said_to_be_made_up(environment: None) -> None:
+def test_generated_trips_are_said_to_be_generated(without_drawings: None) -> None:
     synthetic = MonthReport("green", 2021, 1, "synthetic", ROWS, SECONDS)
-    assert "Synthetic data." in page.render(made_up(months=[synthetic.flat()]))
+    assert "Generated data." in page.render(made_up(months=[synthetic.flat()]))
     assert "Some of these" in page.render(made_up(months=[synthetic.flat(), MONTH.flat()]))
-    assert "Synthetic data." not in page.render(made_up())
+    assert "Generated data." not in page.render(made_up())
 
 
-def test_counts_that_differ_are_not_said_to_add_up(environment: None) -> None:
+def test_counts_that_differ_are_not_said_to_add_up(without_drawings: None) -> None:
     lost = MonthReport("green", 2021, 1, "import", ROWS | {"postgres": 999}, SECONDS)
     text = page.render(made_up(months=[lost.flat()]))
     assert "The counts differ" in text and "Every row is accounted for" not in text
     assert "The counts differ." in summary([lost], "", "")
 
 
-def test_trips_without_fares_have_a_page_without_money(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    columns = pa.schema({"pickup": TIME, "dropoff": TIME, "base": pa.string()})
-    monkeypatch.setitem(TRIPS, "fhv", columns)
+def test_trips_without_fares_have_a_page_without_money(without_drawings: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COLUMNS, "fhv", {"pickup": "time", "dropoff": "time", "base": "text"})
     assert set(queries.queries("fhv", [])) == {"columns", "days", "hours"}
     html = page.render(made_up(fares=fare_bars({}), payments=[], zones=[], money={}))
     assert "Trips by hour" in html
-    assert not any(word in html for word in (">Fares", "Paid by", "Where most trips begin", "$"))
+    assert not any(word in html for word in (">Fares", "Payments", "Busiest pickup zones", "$"))
 
 
-def test_without_the_lookup_table_the_page_says_how_to_get_the_zones_names(environment: None) -> None:
+def test_without_the_lookup_table_the_page_says_how_to_get_the_zones_names(without_drawings: None) -> None:
     text = page.render(made_up(zones=[("zone 74", 900)], zones_are_named=False))
     assert "zone 74" in text and "taxi_zone_lookup.csv" in text
 
@@ -164,7 +181,120 @@ def test_the_summary_is_a_table_with_a_link() -> None:
     assert text.endswith("](http://localhost:4280/reports/x.html)")
 
 
-def test_a_run_that_has_counted_nothing_has_no_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "orion", lambda path, body=None: [])
-    with pytest.raises(queries.UnknownRunError, match="has counted nothing"):
+# --- what the trips' own values do to the page ---
+
+ANSWERS: dict[str, list[list[Any]]] = {
+    "columns": [["1000", *["900"] * len(COLUMNS["green"])]],
+    "days": [["2021-01-01", "10"], ["2021-01-31", "20"]],
+    "hours": [["0", "30"]],
+    "fares": [["1", "30"]],
+    "payments": [["1", "30"]],
+    "zones": [["74", "30"]],
+    "money": [["1.5", "0.5", "2"]],
+}
+
+
+@pytest.fixture
+def ask(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Facts]:
+    """Gathers the facts of January 2021 with other answers of BigQuery to some of the queries."""
+
+    def ask(**answers: list[list[Any]]) -> Facts:
+        monkeypatch.setattr(facts, "find_run", lambda run_id: RUN)
+        monkeypatch.setattr(facts, "counts_of", lambda run_id: [MONTH.flat()])
+        monkeypatch.setattr(facts, "zone_names", lambda: {"74": "East Harlem North"})
+        monkeypatch.setattr(facts, "ask_all", lambda sql: {name: {**ANSWERS, **answers}[name] for name in sql})
+        return gather("2324d452-0000")
+
+    return ask
+
+
+def test_the_facts_of_an_ordinary_month_are_complete(ask: Callable[..., Facts]) -> None:
+    found = ask()
+    assert found.days == [(date(2021, 1, 1), 10), (date(2021, 1, 31), 20)]
+    assert (found.trips, found.outside) == (1_000, 970)
+    assert found.zones == [("East Harlem North", 30)] and found.payments == [("credit card", 30)]
+
+
+@pytest.mark.parametrize("day", ["2008-12-31", "2098-01-01", "2100-02-03", "1970-01-01", "2021-02-01", None])
+def test_a_trip_dated_in_any_year_or_not_at_all_is_outside_its_month(
+    ask: Callable[..., Facts], without_drawings: None, day: str | None
+) -> None:
+    found = ask(days=[[day, "1"], *ANSWERS["days"]])
+    assert [count for _, count in found.days] == [10, 20]
+    assert found.outside == 970
+    assert "Not shown: 970 trips" in page.render(found)
+
+
+def test_missing_values_are_named_and_unknown_codes_keep_their_number(
+    ask: Callable[..., Facts], without_drawings: None
+) -> None:
+    found = ask(
+        hours=[[None, "1"], ["5", "2"]],
+        fares=[[None, "1"], ["-1", "2"]],
+        payments=[[None, "3"], ["0", "2"], ["99", "1"]],
+        zones=[[None, "2"], ["999", "1"]],
+    )
+    assert sum(count for _, count in found.hours) == 2 and dict(found.fares)["< 0"] == 2
+    assert found.payments == [("missing", 3), ("flex fare", 2), ("code 99", 1)]
+    assert found.zones == [("missing", 2), ("zone 999", 1)]
+    assert "missing" in page.render(found)
+
+
+def test_months_that_bigquery_has_lost_still_have_a_page(ask: Callable[..., Facts], without_drawings: None) -> None:
+    empty: dict[str, list[list[Any]]] = dict.fromkeys(("days", "hours", "fares", "payments", "zones"), [])
+    found = ask(columns=[["0"] * (1 + len(COLUMNS["green"]))], money=[[None] * 3], **empty)
+    assert found.trips == 0 and found.money == {"fares": 0, "tips": 0, "total": 0}
+    assert "Trips by hour" in page.render(found)
+
+
+# --- the queries, against fakes of Orion and BigQuery ---
+
+
+@pytest.fixture
+def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
+    """Orion, BigQuery and the release at once."""
+    queries.bigquery.cache_clear()
+    with FakeApi().serving() as api:
+        for name in ("ORION_ADDRESS", "BIGQUERY_ADDRESS", "INTERNET_ADDRESS"):
+            monkeypatch.setenv(name, api.url.removeprefix("http://"))
+        yield api
+    queries.bigquery.cache_clear()
+
+
+def test_a_run_that_orion_does_not_know_or_that_has_no_counts_has_no_page(api: FakeApi) -> None:
+    api.answers = [says({}, 404), says([])]
+    with pytest.raises(queries.UnknownRunError, match="Orion has no run x"):
+        queries.find_run("x")
+    with pytest.raises(queries.UnknownRunError, match="has no counts"):
         queries.counts_of("x")
+
+
+def test_bigquery_s_rows_are_lists_of_text(api: FakeApi) -> None:
+    api.answers = [says({"jobComplete": True, "rows": [{"f": [{"v": "2021-01-01"}, {"v": None}]}]}), says({})]
+    assert queries.ask_all({"days": "SELECT 1"}) == {"days": [["2021-01-01", None]]}
+    assert queries.ask("SELECT 2") == []
+    method, path, body = api.requests[0]
+    assert (method, path, body["query"]) == ("POST", "/bigquery/v2/projects/orionbox-local/queries", "SELECT 1")
+
+
+def test_a_query_that_takes_too_long_is_an_error(api: FakeApi) -> None:
+    api.answers = [says({"jobComplete": False})]
+    with pytest.raises(OSError, match="has not answered"):
+        queries.ask("SELECT 1")
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_the_zones_names_come_from_the_release_under_either_name(api: FakeApi, missing: int) -> None:
+    api.answers = [sends(b"", 404)] * missing + [sends(b"LocationID,Zone\n74,East Harlem North\n")]
+    assert queries.zone_names() == {"74": "East Harlem North"}
+    api.answers = [sends(b"", 404)] * 2
+    assert queries.zone_names() == {}
+
+
+def test_making_a_page_imports_neither_prefect_nor_pandas_nor_pyarrow() -> None:
+    names = "{'prefect', 'pandas', 'pyarrow', 'google'}"
+    without_charts = "sys.modules['services.start.run_page.charts'] = types.ModuleType('charts')"  # matplotlib is slow
+    program = f"import sys, types; {without_charts}; import services.start.run_page.__main__ as page; "
+    program += f"print({names} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
