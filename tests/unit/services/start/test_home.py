@@ -44,8 +44,8 @@ def test_where_nothing_answers_everything_is_down_and_nothing_is_claimed() -> No
 
 
 def test_the_last_runs_are_shown_with_their_flow_their_counts_and_their_page() -> None:
-    run = {"id": "01234567-x", "name": "Big Dog", "flow_id": "f", "state_name": "Completed", "state_type": "COMPLETED"}
-    run |= {"start_time": "2021-01-01T00:00:00+00:00", "total_run_time": 4.04}
+    run: dict[str, Any] = {"id": "01234567-x", "name": "Big Dog", "flow_id": "f", "total_run_time": 4.04}
+    run |= {"state_name": "Completed", "state_type": "COMPLETED", "start_time": "2021-01-01T00:00:00+00:00"}
     answers: dict[str, Any] = {
         "/api/flow_runs/filter": [run],
         "/api/flows/filter": [{"id": "f", "name": "etl"}],
