@@ -10,6 +10,7 @@ of the catalog, made in one transaction, and the files which that copy names are
 import io
 import json
 import os
+import shutil
 import tarfile
 import tempfile
 import threading
@@ -26,6 +27,8 @@ from local_bigquery.settings import settings
 EMULATOR, LAKE = ".duckdb", ".ducklake"
 SUMMARY = ".backup.json"
 """The tar's last member, by which a whole one is known: rows by table."""
+TEMPORARY = ".backup-"
+"""How the names of folders begin in which a snapshot is made."""
 PIECE = 2**20
 """Bytes."""
 
@@ -116,7 +119,7 @@ def live() -> dict[str, Any]:
 
 def backup() -> StreamingResponse:
     """Answer with the tar of a snapshot; it is made before the first byte is sent."""
-    folder = tempfile.TemporaryDirectory(prefix=".backup-", dir=settings.data_dir)
+    folder = tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=settings.data_dir)
     try:
         copies = Path(folder.name)
         snapshot(copies)
@@ -168,6 +171,8 @@ def at_home(attach: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
 
 def install(app: FastAPI) -> None:
     """Add the two routes, and let the emulator find its data wherever it was restored to."""
+    for leftover in settings.data_dir.glob(f"{TEMPORARY}*"):  # of an emulator that was killed
+        shutil.rmtree(leftover)
     database._attach = at_home(database._attach)
     app.add_api_route("/backup", backup, methods=["GET"])
     app.add_api_route("/counts", live, methods=["GET"])
