@@ -1,4 +1,4 @@
-"""Runs local-bigquery with its transactions in turn, external tables, one set of projects, kept outcomes, a backup.
+"""Runs local-bigquery with its transactions in turn, external tables, one set of projects, kept job results, a backup.
 
 As it comes, two transactions that replace rows of one table at the same time either fail ("Failed to commit DuckLake
 transaction"), or, where both find nothing to delete yet, both commit: a month is then there twice. Real BigQuery
@@ -8,11 +8,14 @@ cancels the second; here it waits for the first. Readers never wait.
 # mypy: disable-error-code="import-untyped,import-not-found"
 # The emulator is installed in its own image only.
 
+import argparse
+import os
 import re
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from local_bigquery import cli
@@ -35,19 +38,33 @@ def in_turn(execute: Callable[..., Any]) -> Callable[..., Any]:
 
 def install() -> None:
     """Put this folder's changes in the place of the emulator's own functions, and add its routes."""
-    import backup
-    import outcomes
-    from any_project import in_any_project
-    from external_tables import with_external_tables
     from local_bigquery import app
     from local_bigquery.catalog import names
 
+    from services.bigquery import backup, job_results
+    from services.bigquery.external_tables import with_external_tables
+    from services.bigquery.project_ids import in_any_project
+
     names.reference = in_any_project(names.reference)
     query.execute = in_turn(with_external_tables(query.execute))
-    outcomes.install()
+    job_results.install()
     backup.install(app)
 
 
+def enter_data_folder(arguments: Sequence[str]) -> list[str]:
+    """Changes to the folder of ``--data-dir``, where DuckDB then spills what exceeds its memory.
+
+    Returns the arguments with the folder's absolute path.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    known, others = parser.parse_known_args(arguments)
+    folder = known.data_dir.resolve()
+    os.chdir(folder)
+    return [*others, "--data-dir", str(folder)]
+
+
 if __name__ == "__main__":
+    arguments = enter_data_folder(sys.argv[1:])
     install()
-    sys.exit(cli.main())
+    sys.exit(cli.main(arguments))

@@ -1,4 +1,4 @@
-"""Block types and blocks in Orion."""
+"""Makes the block types and the blocks in Orion."""
 
 from __future__ import annotations
 
@@ -13,19 +13,25 @@ from prefect.blocks.core import Block
 from prefect.client.schemas.actions import BlockDocumentUpdate
 from prefect.infrastructure import Process
 from prefect.infrastructure.container import DockerContainer
+from prefect.logging import get_logger
 from prefect_gcp import GcpCredentials
 from prefect_gcp.cloud_storage import GcsBucket
 from prefect_sqlalchemy import SqlAlchemyConnector
 
 from orionbox.flow_settings import FlowSettings
 from orionbox.stores import clients
-from services.bootstrap.settings import Platform, log
+from services.bootstrap.settings import BootstrapSettings
 
 BLOCK_COLLECTIONS = ("prefect_gcp", "prefect_sqlalchemy")
+log = get_logger("bootstrap")
 
 
-async def register_block_types() -> None:
+def register_block_types() -> None:
     """Makes the collections' block types visible in the UI, as `prefect block register -m` does."""
+    asyncio.run(_register_block_types())
+
+
+async def _register_block_types() -> None:
     async with get_client() as client:
         known = {kind.slug for kind in await client.read_block_types()}
     for name in BLOCK_COLLECTIONS:
@@ -40,7 +46,7 @@ def _is_block(member: Any) -> bool:
 
 
 def save(block: Block, name: str) -> None:
-    """Saves the block, unless there is just such a one."""
+    """Saves the block, unless Orion has one of that name and content."""
     slug = f"{block.get_block_type_slug()}/{name}"
     try:
         if _content(type(block).load(name)) == _content(block):
@@ -54,15 +60,15 @@ def save(block: Block, name: str) -> None:
 
 
 def _content(block: Block) -> dict[str, Any]:
-    """The block's own fields, without what Prefect notes beside them."""
+    """Returns the block's own fields, without those that Prefect adds."""
     values = {name: getattr(block, name) for name in type(block).__fields__}
     return {name: _content(value) if isinstance(value, Block) else value for name, value in values.items()}
 
 
 async def _drop_rendered_url(document_id: UUID) -> None:
-    """Takes a connector's address, password and all, out of the stored block: it is made anew at each load.
+    """Removes a connector's address with its password from the stored block; each load makes the address anew.
 
-    prefect-sqlalchemy 0.4 stores it among the fields that are shown in clear text.
+    prefect-sqlalchemy 0.4 stores it among the fields that Orion shows in clear text.
     """
     async with get_client() as client:
         document = await client.read_block_document(document_id)
@@ -72,9 +78,9 @@ async def _drop_rendered_url(document_id: UUID) -> None:
 
 
 def save_blocks(
-    platform: Platform, credentials: GcpCredentials, connector: SqlAlchemyConnector, settings: FlowSettings
+    told: BootstrapSettings, credentials: GcpCredentials, connector: SqlAlchemyConnector, settings: FlowSettings
 ) -> None:
-    """All blocks, under both of their names where the course uses two."""
+    """Saves all blocks, under both of their names where the course uses two."""
     save(connector, clients.POSTGRES)
     for name in clients.CREDENTIALS:
         save(credentials, name)
@@ -82,13 +88,13 @@ def save_blocks(
     save(GcsBucket(bucket=settings.bucket, gcp_credentials=keys), clients.BUCKET)
     save(GcsBucket(bucket=settings.bucket, bucket_folder=clients.RESULTS, gcp_credentials=keys), clients.RESULTS)
     container = DockerContainer(
-        image=platform.image,
+        image=told.image,
         # The default, `prefect flow-run execute`, starts this very process from a second one: twice the imports
         command=["python", "-m", "prefect.engine"],
         image_pull_policy="NEVER",
-        networks=[platform.network],
-        volumes=platform.volumes,
-        env=platform.environment,
+        networks=[told.network],
+        volumes=told.volumes,
+        env=told.environment,
         auto_remove=True,
     )
     for name in clients.CONTAINER:

@@ -1,45 +1,46 @@
-"""Makes the platform ready, once or again: bucket, tables, block types, blocks and deployments.
+"""Prepares the platform for flows: bucket, tables, block types, blocks and deployments.
 
-Everything here is idempotent; what is as it should be already is left alone. It runs in the flows' folder, against
-services that have started.
+    python -m services.bootstrap.bootstrap
+
+Every step is idempotent and leaves alone what is as it should be. Most starts change nothing, so this looks first
+whether anything is changed (`services.bootstrap.unchanged`), and imports Prefect only where something is.
 """
 
 from __future__ import annotations
 
-import asyncio
-import warnings
-
-from prefect._internal.compatibility.deprecated import PrefectDeprecationWarning
-from prefect_gcp import GcpCredentials
-from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
+import os
+from pathlib import Path
 
 from orionbox.flow_settings import FlowSettings
-from services.bootstrap.blocks import register_block_types, save_blocks
-from services.bootstrap.deployments import deploy
-from services.bootstrap.settings import Platform
-from services.bootstrap.stores import make_stores
+from services.bootstrap import unchanged
 
 
 def main() -> None:
-    """Does all of it, in an order in which each part finds what it needs."""
-    # Agents and infrastructure blocks are the course's way; that Prefect has newer ones need not be said at each start.
-    warnings.simplefilter("ignore", PrefectDeprecationWarning)
-    platform, settings = Platform.from_environment(), FlowSettings.from_environment()
-    credentials = GcpCredentials(service_account_info=platform.service_account)
-    connector = SqlAlchemyConnector(
-        connection_info=ConnectionComponents(
-            driver=SyncDriver.POSTGRESQL_PSYCOPG2,
-            username="ny_taxi",
-            password=platform.warehouse_password,
-            host=platform.warehouse_host,
-            port=platform.warehouse_port,
-            database="ny_taxi",
-        )
-    )
-    make_stores(credentials, connector, settings)
-    asyncio.run(register_block_types())
-    save_blocks(platform, credentials, connector, settings)
-    deploy()
+    """Waits for the services, then runs the steps or finds that there is no need to."""
+    note, done = Path(os.environ["READY_NOTE"]), Path(os.environ["BOOTSTRAPPED"])
+    done.unlink(missing_ok=True)
+    inputs = unchanged.inputs()
+    unchanged.wait_for_services()
+    if unchanged.is_as_noted(note, inputs):
+        print("nothing is changed since the last bootstrap")  # noqa: T201
+    else:
+        run_steps()
+        unchanged.write_note(note, inputs)
+    done.touch()
+
+
+def run_steps() -> None:
+    """Runs every step, in an order in which each finds what it needs."""
+    # These import Prefect, which takes seconds
+    from services.bootstrap import blocks, deployments, stores
+    from services.bootstrap.settings import BootstrapSettings, gcp_credentials, warehouse_connector
+
+    told, settings = BootstrapSettings.from_environment(), FlowSettings.from_environment()
+    credentials, connector = gcp_credentials(told), warehouse_connector(told)
+    stores.make_stores(credentials, connector, settings)
+    blocks.register_block_types()
+    blocks.save_blocks(told, credentials, connector, settings)
+    deployments.deploy(told.flows_folder)
 
 
 if __name__ == "__main__":

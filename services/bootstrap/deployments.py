@@ -1,4 +1,4 @@
-"""The deployments of the flows."""
+"""Makes the deployments of the flows."""
 
 from __future__ import annotations
 
@@ -10,48 +10,56 @@ from prefect import Flow, get_client
 from prefect.blocks.core import Block
 from prefect.deployments import Deployment
 from prefect.exceptions import ObjectNotFound
+from prefect.flows import load_flow_from_entrypoint
 from prefect.infrastructure import Process
 from prefect.infrastructure.container import DockerContainer
+from prefect.logging import get_logger
 
 from orionbox.prefect2.dask import KEEP_RESULTS
 from orionbox.stores import clients
-from services.bootstrap.settings import log
 
 WORKSPACE = "workspace"
-"""The folder of the student's own code."""
+"""The folder of the students' own code."""
+log = get_logger("bootstrap")
 
 
-def deploy() -> None:
-    """The deployments, each of a flow beside this process's working directory."""
-    from etl import etl
-    from etl_dask import etl_dask
-    from ingest_data import ingest_data
-    from parameterized_flow import etl_parent_flow
-
+def deploy(folder: Path) -> None:
+    """Makes a deployment of each flow in the folder, for each infrastructure that it runs on."""
     container, process = DockerContainer.load(clients.CONTAINER[0]), Process.load(clients.PROCESS)
-    for flow, name, infrastructure in (
-        (etl, "docker", container),
-        (etl, "process", process),
-        (ingest_data, "docker", container),
-        (ingest_data, "process", process),
-        (etl_parent_flow, "Parameterized ETL", process),
-        (etl_parent_flow, "docker-flow", container),
+    for entrypoint, name, infrastructure, options in (
+        ("etl.py:etl", "docker", container, {}),
+        ("etl.py:etl", "process", process, {}),
+        ("etl_dask.py:etl_dask", "dask", container, {"job_variables": KEEP_RESULTS}),
+        ("ingest_data.py:ingest_data", "docker", container, {}),
+        ("ingest_data.py:ingest_data", "process", process, {}),
+        ("parameterized_flow.py:etl_parent_flow", "Parameterized ETL", process, {}),
+        ("parameterized_flow.py:etl_parent_flow", "docker-flow", container, {}),
     ):
-        apply(flow, name, infrastructure)
-    # Its function lies in etl.py, which is where Prefect would look for the flow
-    apply(etl_dask, "dask", container, entrypoint="etl_dask.py:etl_dask", job_variables=KEEP_RESULTS)
+        apply(folder, entrypoint, name, infrastructure, **options)
 
 
-def apply(flow: Flow[Any, Any], name: str, infrastructure: Block, **options: Any) -> None:
-    """Makes the deployment, or brings an older one up to date; a student's of the same name stays as it is."""
-    if WORKSPACE in Path(asyncio.run(_path_of(f"{flow.name}/{name}")) or "").parts:
+def apply(folder: Path, entrypoint: str, name: str, infrastructure: Block, **options: Any) -> None:
+    """Makes the deployment, or brings an older one up to date; a student's of the same name stays as it is.
+
+    Args:
+        folder: where the flow's file is, here and where the flow runs.
+        entrypoint: `file:function` in it.
+        name: the deployment's.
+        infrastructure: the block by which the agent starts its runs.
+        options: more fields of the deployment.
+    """
+    flow: Flow[Any, Any] = load_flow_from_entrypoint(f"{folder}/{entrypoint}", use_placeholder_flow=False)
+    if WORKSPACE in Path(asyncio.run(path_of(f"{flow.name}/{name}")) or "").parts:
         log.info("deployment %s/%s: made elsewhere, left alone", flow.name, name)
         return
     Deployment.build_from_flow(
         flow=flow,
         name=name,
+        entrypoint=entrypoint,
         infrastructure=infrastructure,
-        path=str(Path.cwd()),
+        path=str(folder),
+        # Prefect makes an empty one in the working directory where none is named
+        ignore_file=str(folder / ".prefectignore"),
         work_queue_name="default",
         apply=True,
         **options,
@@ -59,7 +67,8 @@ def apply(flow: Flow[Any, Any], name: str, infrastructure: Block, **options: Any
     log.info("deployment %s/%s: there", flow.name, name)
 
 
-async def _path_of(deployment: str) -> str | None:
+async def path_of(deployment: str) -> str | None:
+    """Returns the folder of a deployment's code; None where there is no such deployment."""
     async with get_client() as client:
         try:
             path: str | None = (await client.read_deployment_by_name(deployment)).path

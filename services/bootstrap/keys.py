@@ -1,9 +1,10 @@
 """Throw-away keys for one platform: a service-account key, and a certificate authority with what it has signed.
 
-Nothing outside the platform trusts them. Two commands print files as one JSON object, name to content; `make up`
+Nothing outside the platform trusts them. Each command prints files as one JSON object, name to content; `make up`
 writes them:
 
-    python -m services.bootstrap.keys platform TOKEN_URI PROJECT HOST...
+    python -m services.bootstrap.keys service-account TOKEN_URI PROJECT
+    python -m services.bootstrap.keys certificates HOST...
     python -m services.bootstrap.keys gateway ADDRESS... <authority.key and authority.crt as one JSON object
 """
 
@@ -45,7 +46,7 @@ def service_account_key(token_uri: str, project: str) -> str:
     )
 
 
-def certificates(hosts: list[str]) -> dict[str, str]:
+def certificates(hosts: Sequence[str]) -> dict[str, str]:
     """A new authority, one server certificate signed by it for all hosts, and the bundle that trusts both worlds.
 
     The authority speaks for these hosts and for bare IPv4 addresses only: a browser that has imported it trusts it for
@@ -147,11 +148,12 @@ def _pem(key: PrivateKey) -> str:
 
 def main(what: str, *arguments: str) -> None:
     """Prints the files."""
-    if what == "gateway":
-        files = gateway_certificate(json.load(sys.stdin), arguments)
+    if what == "service-account":
+        files = {"emulator-key.json": service_account_key(*arguments)}
+    elif what == "certificates":
+        files = certificates(arguments)
     else:
-        token_uri, project, *hosts = arguments
-        files = {"gcp-key.json": service_account_key(token_uri, project), **certificates(hosts)}
+        files = gateway_certificate(json.load(sys.stdin), arguments)
     json.dump(files, sys.stdout)
 
 

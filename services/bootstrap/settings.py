@@ -1,4 +1,4 @@
-"""What the bootstrap is told by its environment variables."""
+"""What the bootstrap is told by its environment variables (compose/flows.yaml)."""
 
 from __future__ import annotations
 
@@ -8,44 +8,68 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect.logging import get_logger
+from prefect_gcp import GcpCredentials
+from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
 
 from orionbox.flow_settings import VARIABLES
 
-log = get_logger("bootstrap")
 FORWARDED = (
     "ORION_API_URL",
     "STORAGE_EMULATOR_HOST",
     "BIGQUERY_EMULATOR_HOST",
     "DASK_DISTRIBUTED__DASHBOARD__LINK",
+    "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT",
+    "NO_GCE_CHECK",
     *VARIABLES.values(),
 )
-"""What a run container is told of its surroundings; Prefect adds its own `PREFECT_*` settings."""
+"""The variables that a run's container gets from here; Prefect adds its own settings, `PREFECT_*`."""
 
 
 @dataclass(frozen=True)
-class Platform:
-    """What the bootstrap is told of its surroundings."""
+class BootstrapSettings:
+    """The platform's addresses and keys, and what a run's container is started from."""
 
+    flows_folder: Path
     warehouse_password: str
     warehouse_host: str
     warehouse_port: int
     service_account: dict[str, str]
+    """The content of the service account's key file."""
     image: str
     network: str
     volumes: list[str]
     environment: dict[str, str]
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Platform:
-        """Reads the variables that compose/prefect.yaml sets for this service."""
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> BootstrapSettings:
+        """Reads the variables, and the key file that one of them names."""
         return cls(
+            flows_folder=Path(environment["FLOWS_FOLDER"]),
             warehouse_password=environment["WAREHOUSE_DB_PASSWORD"],
             warehouse_host=environment["WAREHOUSE_HOST"],
             warehouse_port=int(environment["WAREHOUSE_PORT"]),
-            service_account=json.loads(Path(environment["GCP_KEY_FILE"]).read_text()),
+            service_account=json.loads(Path(environment["GCP_KEY_FILE"]).read_text(encoding="utf-8")),
             image=environment["RUN_IMAGE"],
             network=environment["RUN_NETWORK"],
             volumes=environment["RUN_VOLUMES"].splitlines(),
             environment={name: environment[name] for name in FORWARDED if name in environment},
         )
+
+
+def gcp_credentials(settings: BootstrapSettings) -> GcpCredentials:
+    """Makes the block that holds the service account's key."""
+    return GcpCredentials(service_account_info=settings.service_account)
+
+
+def warehouse_connector(settings: BootstrapSettings) -> SqlAlchemyConnector:
+    """Makes the block that holds the warehouse's address."""
+    return SqlAlchemyConnector(
+        connection_info=ConnectionComponents(
+            driver=SyncDriver.POSTGRESQL_PSYCOPG2,
+            username="ny_taxi",
+            password=settings.warehouse_password,
+            host=settings.warehouse_host,
+            port=settings.warehouse_port,
+            database="ny_taxi",
+        )
+    )

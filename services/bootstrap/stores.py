@@ -1,4 +1,4 @@
-"""The bucket, the datasets and the tables."""
+"""Makes the bucket, the datasets and the tables."""
 
 from __future__ import annotations
 
@@ -6,27 +6,29 @@ from google.api_core.exceptions import Conflict, Forbidden
 from google.cloud.bigquery import Dataset
 from google.cloud.storage import Bucket
 from google.cloud.storage import Client as StorageClient
+from prefect.logging import get_logger
 from prefect_gcp import GcpCredentials
 from prefect_sqlalchemy import SqlAlchemyConnector
 
 from orionbox.errors import BadInputError
 from orionbox.flow_settings import COURSE_DATASET, FlowSettings
 from orionbox.stores import bigquery, clients, postgres
-from services.bootstrap.settings import log
+
+log = get_logger("bootstrap")
 
 
 def make_stores(credentials: GcpCredentials, connector: SqlAlchemyConnector, settings: FlowSettings) -> None:
-    """The bucket, the datasets, and the trips' tables in both warehouses.
+    """Makes the bucket, the datasets, and the trips' tables in BigQuery and Postgres.
 
     Raises:
-        BadInputError: Google does not let the account do that.
+        BadInputError: Google refuses the account one of them.
     """
     try:
         bucket = ensure_bucket(credentials.get_cloud_storage_client(project=settings.project), settings)
         client = credentials.get_bigquery_client(project=settings.project)
         for name in (settings.dataset, COURSE_DATASET):
             dataset = Dataset(f"{client.project}.{name}")
-            dataset.location = bucket.location  # a load job wants both in one place
+            dataset.location = bucket.location  # a load job needs both in one place
             client.create_dataset(dataset, exists_ok=True)
         bigquery.create_tables(client, settings.dataset)
         bigquery.drop_abandoned(client, settings.dataset)
@@ -37,7 +39,7 @@ def make_stores(credentials: GcpCredentials, connector: SqlAlchemyConnector, set
 
 
 def ensure_bucket(client: StorageClient, settings: FlowSettings) -> Bucket:
-    """The bucket. The emulator's is made where it is missing; at Google a bucket is its owner's to make, and to pay."""
+    """Returns the bucket; makes it where the emulator has none. At Google its owner makes it, and pays for it."""
     if settings.is_real_cloud:
         return client.get_bucket(settings.bucket)
     try:

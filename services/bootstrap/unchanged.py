@@ -1,10 +1,9 @@
-"""Makes sure that the platform is ready: looks first, and runs the bootstrap only where something is not as it left it.
+"""Finds out whether anything is changed since the bootstrap has last run.
 
-Most starts change nothing. To see that takes a handful of requests; to import Prefect and to do it all again takes
-seconds. So what the bootstrap leaves behind is noted, and this module asks Orion and the stores, by plain HTTP and SQL,
-whether it is still there and the same.
+The bootstrap notes what it was made from and what it leaves in Orion. A handful of requests, by plain HTTP and SQL,
+shows whether that is still there and the same; to import Prefect and to run every step again takes seconds.
 
-Google answers nobody without a key: with CLOUD=gcp the bootstrap, which has the library for that, looks each time.
+Google answers nobody without a key, and only the steps have the library for that: with CLOUD=gcp they run every time.
 """
 
 from __future__ import annotations
@@ -14,10 +13,13 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import orionbox
+from orionbox import files
 from orionbox.flow_settings import COURSE_DATASET, FlowSettings
 from orionbox.orion.client import ONE_TRY, JsonApi, Orion
 from orionbox.trips.months import COLORS, table_name
@@ -32,44 +34,26 @@ OF_THIS_PROCESS = {"HOSTNAME", "PWD", "OLDPWD", "SHLVL", "_"}
 State = dict[str, Any]
 
 
-def main() -> None:
-    """Runs the bootstrap, or finds that there is no need to."""
-    note, mark = Path(os.environ["READY_NOTE"]), Path(os.environ["BOOTSTRAPPED"])
-    mark.unlink(missing_ok=True)
-    wanted = inputs()
-    wait_for_services()
-    if is_as_noted(note, wanted):
-        print("all is as the last bootstrap left it")  # noqa: T201
-    else:
-        from services.bootstrap import bootstrap
-
-        bootstrap.main()
-        partial = note.with_suffix(".new")
-        partial.write_text(json.dumps({"inputs": wanted, "orion": orion_state()}))
-        partial.replace(note)
-    mark.touch()
-
-
 def orion() -> Orion:
-    """Orion."""
+    """Returns the client of Orion."""
     return Orion(os.environ["PREFECT_API_URL"], ONE_TRY)
 
 
 def gcs() -> JsonApi:
-    """Cloud Storage."""
+    """Returns the client of the Cloud Storage emulator."""
     return JsonApi(os.environ["STORAGE_EMULATOR_HOST"])
 
 
 def bigquery() -> JsonApi:
-    """BigQuery."""
+    """Returns the client of the BigQuery emulator."""
     return JsonApi(os.environ["BIGQUERY_EMULATOR_HOST"])
 
 
 def wait_for_services() -> None:
-    """Returns when Orion, which waits for Postgres itself, and the emulators answer.
+    """Returns when Orion, which itself waits for Postgres, and the emulators answer.
 
     Raises:
-        OSError: one of them has not, in START_TIMEOUT; the text says which, and what it said last.
+        OSError: one of them does not within START_TIMEOUT; the text says which, and its last answer.
     """
     deadline = time.monotonic() + START_TIMEOUT
     services: list[tuple[JsonApi, str]] = [(orion(), "health")]
@@ -91,36 +75,47 @@ def _answers(api: JsonApi, path: str, deadline: float) -> bool:
 
 
 def inputs() -> str:
-    """A digest of all that the bootstrap's work depends on: its surroundings, its code, its libraries, the flows."""
+    """Returns a digest of all that the steps depend on: variables, the key, libraries, their own code, the flows."""
     key = Path(os.environ["GCP_KEY_FILE"])
     variables = sorted(item for item in os.environ.items() if item[0] not in OF_THIS_PROCESS)
     libraries = sorted(path.name for folder in map(Path, sys.path) for path in folder.glob("*.dist-info"))
-    sources = sorted([*Path(__file__).parent.glob("*.py"), *Path.cwd().glob("*.py"), key])
+    sources = sorted([*code_files(), *Path(os.environ["FLOWS_FOLDER"]).glob("*.py"), key])
     digest = hashlib.sha256(json.dumps([variables, libraries]).encode())
     for path in sources:
         digest.update(f"\0{path}\0".encode() + path.read_bytes())
     return digest.hexdigest()
 
 
-def is_as_noted(note: Path, wanted: str) -> bool:
-    """Whether the note is of these very inputs, and everything in it and in the stores is there and the same."""
+def code_files() -> Iterator[Path]:
+    """Yields the bootstrap's own modules and those of the package orionbox."""
+    for folder in (Path(__file__).parent, Path(orionbox.__file__).parent):
+        yield from folder.rglob("*.py")
+
+
+def write_note(note: Path, inputs: str) -> None:
+    """Notes these inputs, and what there is in Orion now."""
+    files.write(note, json.dumps({"inputs": inputs, "orion": orion_state()}))
+
+
+def is_as_noted(note: Path, inputs: str) -> bool:
+    """Tells whether the note names these inputs, and everything in it and in the stores is there and the same."""
     try:
         if FlowSettings.from_environment().is_real_cloud:
-            raise ValueError("Google is asked with a key only")
+            raise ValueError("Google answers only those who have a key")
         noted = json.loads(note.read_text())
-        return noted["inputs"] == wanted and _includes(orion_state(), noted["orion"]) and stores_are_there()
+        return noted["inputs"] == inputs and _includes(orion_state(), noted["orion"]) and stores_are_there()
     except (OSError, ValueError, KeyError) as reason:
-        print(f"the bootstrap has to look itself: {reason}")  # noqa: T201
+        print(f"running every step: {reason}")  # noqa: T201
         return False
 
 
 def _includes(present: State, noted: State) -> bool:
-    """Whether all that was noted is still so. What students have added since does not matter."""
+    """Tells whether all that was noted is still so, whatever students have added since."""
     return all(present.get(name) == state for name, state in noted.items())
 
 
 def orion_state() -> State:
-    """Blocks, block types and deployments: for each id something that changes when it does."""
+    """Returns, for each block, block type and deployment, its id and a value that changes when it does."""
     return {
         **{document["id"]: document["updated"] for document in orion().all("block_documents", include_secrets=False)},
         **{kind["id"]: kind["slug"] for kind in orion().all("block_types")},
@@ -134,7 +129,7 @@ def _digest(deployment: State) -> str:
 
 
 def stores_are_there() -> bool:
-    """Whether bucket, datasets and tables exist.
+    """Tells whether bucket, datasets and tables exist.
 
     Raises:
         OSError: one of them does not, or does not answer.
@@ -148,7 +143,7 @@ def stores_are_there() -> bool:
 
 
 def warehouse_has_tables() -> bool:
-    """Whether Postgres has the tables of all colours."""
+    """Tells whether Postgres has the tables of all colors."""
     import psycopg2
 
     connection = psycopg2.connect(
@@ -163,7 +158,3 @@ def warehouse_has_tables() -> bool:
         cursor.execute("SELECT count(*) FROM pg_class WHERE relkind = 'p' AND relname = ANY (%s)", [names])
         found: tuple[int] | None = cursor.fetchone()
     return found == (len(COLORS),)
-
-
-if __name__ == "__main__":
-    main()

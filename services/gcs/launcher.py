@@ -33,7 +33,8 @@ from gcp_storage_emulator import server as emulator
 from gcp_storage_emulator.handlers import buckets, objects
 from gcp_storage_emulator.settings import STORAGE_DIR
 from gcp_storage_emulator.storage import _FileStore
-from uploads import MODE, ResumableStorage, cancel
+
+from services.gcs.resumable_uploads import MODE, ResumableStorage, cancel
 
 Handler = Callable[..., None]
 

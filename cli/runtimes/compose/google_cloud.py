@@ -11,15 +11,13 @@ import subprocess
 from pathlib import Path
 
 from cli.programs import ROOT, last_lines, say
+from cli.runtimes.compose import key_files
 from cli.runtimes.compose.compose import COMPOSE, Compose
 from cli.settings.settings import Settings
 from orionbox.errors import BadInputError, CommandError
-from orionbox.files import write
 from orionbox.flow_settings import FlowSettings
 
 SECRETS = ROOT / "secrets"
-KEY_IN_USE = "google-key.json"
-"""The key as the bootstrap reads it, in secrets/."""
 FIELDS = ("project_id", "private_key", "client_email", "token_uri")
 """What a service account's key file has (https://cloud.google.com/iam/docs/keys-create-delete)."""
 EXAMPLES = {"GCP_PROJECT": FlowSettings.project, "GCP_BUCKET": FlowSettings.bucket}
@@ -106,10 +104,8 @@ def _name(settings: Settings) -> str:
 
 
 def copy_key(settings: Settings) -> None:
-    """Copies the key in use, the user's or the throw-away one, to where the bootstrap reads it."""
-    key = read_key(settings) if settings.is_real_cloud else json.loads((SECRETS / "gcp-key.json").read_text())
-    # Readable for the containers' users; secrets/ is closed to other users of this machine
-    write(SECRETS / KEY_IN_USE, json.dumps(key, indent=2) + "\n")
+    """Gives the bootstrap the key in use: the user's or the throw-away one."""
+    key_files.use(json.dumps(read_key(settings), indent=2) + "\n" if settings.is_real_cloud else "")
 
 
 def dry_run(compose: Compose) -> subprocess.CompletedProcess[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
+import stat
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
@@ -15,6 +15,7 @@ from typing import Any
 
 from cli.programs import ROOT, last_lines, output, run, say
 from cli.runtimes.compose.compose import ALL_PROFILES, Compose
+from cli.runtimes.compose.dockerfiles import Dockerfile
 from orionbox.errors import CommandError
 from orionbox.files import new_file
 
@@ -24,6 +25,8 @@ HOST_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 OWN_CERTIFICATES = ROOT / "infra" / "certs"
 CERTIFICATES = ROOT / "services" / "base" / "certificates"
 """Those in the images; `make up` writes them."""
+READ_AND_RUN = 0o555
+"""The bits of a file's mode that decide in an image who can use it. Those for writing differ from clone to clone."""
 FROM_BUNDLE = ROOT / ".from-bundle"
 """Is there where the images came out of a bundle, certificates included."""
 
@@ -43,27 +46,16 @@ class Image:
         build, context = service["build"], Path(service["build"]["context"])
         return cls(service["image"], context, context / build.get("dockerfile", "Dockerfile"), build.get("args") or {})
 
-    def instructions(self, name: str) -> list[list[str]]:
-        """The arguments of each such instruction in the Dockerfile, with its ARGs put in."""
-        text = self.dockerfile.read_text(encoding="utf-8")
-        for key, value in self.args.items():
-            text = text.replace(f"${{{key}}}", value)
-        return [line.split() for line in re.findall(rf"^{name} (.*)$", text, re.MULTILINE)]
-
     def parents(self) -> list[str]:
-        """The images that it is built from."""
-        return [words[0] for words in self.instructions("FROM") if ":" in words[0]]
+        """Returns the images that it is built from."""
+        return self._read().parents()
 
     def files(self) -> list[Path]:
-        """Every file that goes into it."""
-        sources = [
-            self.context / source
-            for words in self.instructions("COPY")
-            if not words[0].startswith("--from")
-            for source in words[:-1]
-        ]
-        found = {file for source in sources for file in (source.rglob("*") if source.is_dir() else [source])}
-        return sorted(file for file in found | {self.dockerfile} if file.is_file() and "__pycache__" not in file.parts)
+        """Returns every file that goes into it."""
+        return self._read().files()
+
+    def _read(self) -> Dockerfile:
+        return Dockerfile(self.dockerfile, self.context, self.args)
 
 
 def collect_certificates() -> None:
@@ -155,32 +147,36 @@ def _hashes(images: dict[str, Image]) -> dict[str, str]:
     """What the sources of each image, and those of its parents, come to."""
     hashes: dict[str, str] = {}
     for name in _with_parents(images, images):
-        hashes[name] = _hash(images[name], hashes)
+        hashes[name] = input_hash(images[name], hashes)
     return hashes
 
 
-def _hash(image: Image, parents: dict[str, str]) -> str:
+def input_hash(image: Image, parents: dict[str, str]) -> str:
     digest = hashlib.sha256(json.dumps([image.args, [parents.get(name, name) for name in image.parents()]]).encode())
     for file in image.files():
-        executable = os.access(file, os.X_OK)
-        digest.update(f"\0{file.relative_to(ROOT)}\0{executable}\0".encode() + file.read_bytes())
+        mode = stat.S_IMODE(file.lstat().st_mode) & READ_AND_RUN
+        content = os.readlink(file).encode() if file.is_symlink() else file.read_bytes()
+        digest.update(f"\0{file.relative_to(ROOT)}\0{mode:o}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()
 
 
-def flows_command(compose: Compose, module: str, *arguments: str, options: Sequence[str] = ()) -> list[str]:
-    """The command that runs a module of the flows image."""
-    return in_flows_image(compose, "python", "-m", module, *arguments, options=options)
+def module_command(
+    compose: Compose, service: str, module: str, *arguments: str, options: Sequence[str] = ()
+) -> list[str]:
+    """Returns the command that runs a Python module in a service's image, as `program_command` does."""
+    return program_command(compose, service, "python", "-m", module, *arguments, options=options)
 
 
-def in_flows_image(compose: Compose, *command: str, options: Sequence[str] = ()) -> list[str]:
-    """The command that runs a program there, cut off from all networks, and leaves no log of its output.
+def program_command(compose: Compose, service: str, *command: str, options: Sequence[str] = ()) -> list[str]:
+    """Returns the command that runs a program in a service's image, without any network; Docker keeps no log of it.
 
     Args:
         compose: the platform's.
+        service: whose image.
         command: the program.
         options: of `docker run`.
     """
-    image = compose.services(*ALL_PROFILES)["flows"]["image"]
+    image = compose.services(*ALL_PROFILES)[service]["image"]
     return ["docker", "run", "--rm", "--log-driver=none", "--network=none", *options, image, *command]
 
 

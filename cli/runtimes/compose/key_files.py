@@ -1,4 +1,4 @@
-"""The throw-away keys: made once, by the flows image, which has the cryptography for it."""
+"""The files in secrets/: throw-away keys and certificates, made once in the bootstrap's image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from orionbox.files import write
 
 FOLDER = ROOT / "secrets"
 LAST = "authority.key"
-FILES = ("gcp-key.json", "authority.crt", "ca-bundle.crt", "internet.crt", "internet.key", LAST)
+EMULATOR_KEY = "emulator-key.json"
+"""The throw-away service account's key, for which the Cloud Storage emulator hands out tokens."""
+KEY_IN_USE = "service-account.json"
+"""The key that the bootstrap has mounted: a copy of the throw-away one or, with CLOUD=gcp, of the user's own."""
+CERTIFICATES = ("authority.crt", "ca-bundle.crt", "internet.crt", "internet.key", LAST)
+FILES = (EMULATOR_KEY, *CERTIFICATES)
 AUTHORITY = ("authority.crt", LAST)
 GATEWAY_NOTE = "gateway.json"
 """What the gateway's certificate is for, and by which authority; written last."""
@@ -22,23 +27,41 @@ UNSHARED = (LAST, GATEWAY_NOTE)
 HOSTS = ("github.com", "hooks.slack.com")
 """The hosts that the platform's stand-in for the internet can prove to be."""
 TOKEN_URI = "http://gcs:4443/token"
+KEYS = "services.bootstrap.keys"
+"""The module that makes them."""
 
 
 def ensure(compose: Compose) -> bool:
-    """Writes the keys, unless all of them are there; whether it did. A service-account key that is there stays."""
-    present = {name for name in FILES if (FOLDER / name).is_file()}
-    if len(present) == len(FILES):
-        return False
-    command = images.flows_command(
-        compose, "services.bootstrap.keys", "platform", TOKEN_URI, compose.settings["GCP_PROJECT"], *HOSTS
-    )
-    files = json.loads(output(*command))
-    (FOLDER / LAST).unlink(missing_ok=True)  # written last: while it is missing, the others may not fit together
-    for name in FILES:
-        if name != "gcp-key.json" or name not in present:
-            _write(name, files[name])
-    say("wrote secrets/: a throw-away service-account key and certificates for this platform")
-    return True
+    """Writes the throw-away key and the certificates where they are missing; returns whether any is new."""
+    _take_over_old_names()
+    missing = {name for name in FILES if not (FOLDER / name).is_file()}
+    if EMULATOR_KEY in missing:
+        _make(compose, (EMULATOR_KEY,), "service-account", TOKEN_URI, compose.settings["GCP_PROJECT"])
+    if missing - {EMULATOR_KEY}:
+        (FOLDER / LAST).unlink(missing_ok=True)  # written last: while it is missing, the others may not fit together
+        _make(compose, CERTIFICATES, "certificates", *HOSTS)
+    if missing:
+        say("wrote secrets/: a throw-away service-account key and certificates for this platform")
+    return bool(missing)
+
+
+def use(key: str = "") -> None:
+    """Gives the bootstrap this key, the text of its file; the throw-away one where none is given."""
+    _write(KEY_IN_USE, key or (FOLDER / EMULATOR_KEY).read_text(encoding="utf-8"))
+
+
+def _take_over_old_names() -> None:
+    """Renames the throw-away key of version 0.1, and removes that version's copy of the user's own."""
+    old = FOLDER / "gcp-key.json"
+    if old.is_file() and not (FOLDER / EMULATOR_KEY).exists():
+        old.rename(FOLDER / EMULATOR_KEY)
+    (FOLDER / "google-key.json").unlink(missing_ok=True)
+
+
+def _make(compose: Compose, names: Sequence[str], *arguments: str) -> None:
+    files = json.loads(output(*images.module_command(compose, "bootstrap", KEYS, *arguments)))
+    for name in names:
+        _write(name, files[name])
 
 
 def ensure_gateway(compose: Compose, addresses: Sequence[str]) -> bool:
@@ -48,7 +71,7 @@ def ensure_gateway(compose: Compose, addresses: Sequence[str]) -> bool:
     note, file = json.dumps({"addresses": list(addresses), "authority": signer}), FOLDER / GATEWAY_NOTE
     if file.is_file() and file.read_text(encoding="utf-8") == note:
         return False
-    command = images.flows_command(compose, "services.bootstrap.keys", "gateway", *addresses, options=["--interactive"])
+    command = images.module_command(compose, "bootstrap", KEYS, "gateway", *addresses, options=["--interactive"])
     files = json.loads(output(*command, text=json.dumps(authority)))
     file.unlink(missing_ok=True)
     for name, content in {**files, GATEWAY_NOTE: note}.items():

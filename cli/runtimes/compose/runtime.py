@@ -206,7 +206,7 @@ class ComposeRuntime:
     def flows_command(self, module: str, *arguments: str) -> list[str]:
         """Returns the command that runs a module in the flows image."""
         images.ensure(self.compose, "flows")
-        return images.flows_command(self.compose, module, *arguments)
+        return images.module_command(self.compose, "flows", module, *arguments)
 
 
 def _terminal() -> list[str]:

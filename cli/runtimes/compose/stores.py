@@ -77,7 +77,7 @@ class ComposeStores:
     def free_space(self) -> int:
         """Returns the bytes that are free where the engine keeps its volumes, which may be in a machine of its own."""
         df = ("df", "--block-size=1", "--output=avail", "/new")
-        command = images.in_flows_image(self._compose, *df, options=["--volume=/new"])
+        command = images.program_command(self._compose, "flows", *df, options=["--volume=/new"])
         return int(output(*command).split()[-1])
 
     def clear(self) -> None:

@@ -1,0 +1,78 @@
+"""When an image is out of date, and in which order images are built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cli.runtimes.compose import images
+from cli.runtimes.compose.images import Image
+
+
+@pytest.fixture
+def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Image:
+    monkeypatch.setattr(images, "ROOT", tmp_path)
+    (tmp_path / "Dockerfile").write_text("ARG TAG\nFROM parent:${TAG}\nCOPY app *.txt /app/\nADD \\\n  x.sh /app/\n")
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "main.py").write_text("1")
+    (tmp_path / "notes.txt").write_text("1")
+    (tmp_path / "x.sh").write_text("1")
+    (tmp_path / "x.sh").chmod(0o644)
+    return Image("child:1", tmp_path, tmp_path / "Dockerfile", {"TAG": "7"})
+
+
+def input_hash(image: Image, parent: str = "a") -> str:
+    return images.input_hash(image, {"parent:7": parent})
+
+
+def test_an_image_that_nothing_was_changed_of_is_up_to_date(image: Image) -> None:
+    assert image.parents() == ["parent:7"]
+    assert input_hash(image) == input_hash(image)
+
+
+def test_an_image_is_out_of_date_when_its_parent_is(image: Image) -> None:
+    assert input_hash(image, "a") != input_hash(image, "b")
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "a file in a folder": lambda root: (root / "app/main.py").write_text("2"),
+    "a new file in a folder": lambda root: (root / "app/new.py").write_text(""),
+    "a file of a pattern": lambda root: (root / "notes.txt").write_text("2"),
+    "a new file of a pattern": lambda root: (root / "more.txt").write_text("2"),
+    "a file on a continued line of ADD": lambda root: (root / "x.sh").write_text("2"),
+    "a file becomes executable": lambda root: (root / "x.sh").chmod(0o755),
+    "a file is closed to others": lambda root: (root / "x.sh").chmod(0o600),
+    "a file moves, and the bytes of both together stay": lambda root: (
+        (root / "app/main.py").write_text(""),
+        (root / "notes.txt").write_text("11"),
+    ),
+    "the Dockerfile": lambda root: (root / "Dockerfile").write_text("FROM parent:7\nCOPY app *.txt x.sh /app/\n"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_an_image_is_out_of_date_when_a_file_of_it_is_changed(image: Image, change: str) -> None:
+    before = input_hash(image)
+    CHANGES[change](image.context)
+    assert input_hash(image) != before
+
+
+@pytest.mark.parametrize("name", ["other.md", "app/__pycache__/main.pyc"])
+def test_other_files_make_no_image_out_of_date(image: Image, name: str) -> None:
+    before = input_hash(image)
+    (image.context / name).parent.mkdir(exist_ok=True)
+    (image.context / name).write_text("2")
+    assert input_hash(image) == before
+
+
+def test_the_bits_for_writing_which_each_clone_sets_as_its_user_wishes_do_not_count(image: Image) -> None:
+    before = input_hash(image)
+    (image.context / "x.sh").chmod(0o664)
+    assert input_hash(image) == before
+
+
+def test_a_machine_without_any_image_has_no_labels() -> None:
+    assert images.parse_labels("\n") == {}
+    assert images.parse_labels("a:1 b:1 \tabc\n\n") == {"a:1": "abc", "b:1": "abc"}
