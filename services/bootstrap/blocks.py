@@ -16,7 +16,7 @@ from prefect.infrastructure.container import DockerContainer
 from prefect.logging import get_logger
 from prefect_gcp import GcpCredentials
 from prefect_gcp.cloud_storage import GcsBucket
-from prefect_sqlalchemy import SqlAlchemyConnector
+from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
 
 from orionbox.flow_settings import FlowSettings
 from orionbox.stores import clients
@@ -24,6 +24,25 @@ from services.bootstrap.settings import BootstrapSettings
 
 BLOCK_COLLECTIONS = ("prefect_gcp", "prefect_sqlalchemy")
 log = get_logger("bootstrap")
+
+
+def gcp_credentials(settings: BootstrapSettings) -> GcpCredentials:
+    """Makes the block that holds the service account's key."""
+    return GcpCredentials(service_account_info=settings.service_account)
+
+
+def warehouse_connector(settings: BootstrapSettings) -> SqlAlchemyConnector:
+    """Makes the block that holds the warehouse's address."""
+    return SqlAlchemyConnector(
+        connection_info=ConnectionComponents(
+            driver=SyncDriver.POSTGRESQL_PSYCOPG2,
+            username="ny_taxi",
+            password=settings.warehouse_password,
+            host=settings.warehouse_host,
+            port=settings.warehouse_port,
+            database="ny_taxi",
+        )
+    )
 
 
 def register_block_types() -> None:

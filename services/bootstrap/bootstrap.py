@@ -13,6 +13,7 @@ from pathlib import Path
 
 from orionbox.flow_settings import FlowSettings
 from services.bootstrap import unchanged
+from services.bootstrap.settings import BootstrapSettings
 
 
 def main() -> None:
@@ -33,10 +34,9 @@ def run_steps() -> None:
     """Runs every step, in an order in which each finds what it needs."""
     # These import Prefect, which takes seconds
     from services.bootstrap import blocks, deployments, stores
-    from services.bootstrap.settings import BootstrapSettings, gcp_credentials, warehouse_connector
 
     told, settings = BootstrapSettings.from_environment(), FlowSettings.from_environment()
-    credentials, connector = gcp_credentials(told), warehouse_connector(told)
+    credentials, connector = blocks.gcp_credentials(told), blocks.warehouse_connector(told)
     stores.make_stores(credentials, connector, settings)
     blocks.register_block_types()
     blocks.save_blocks(told, credentials, connector, settings)

@@ -8,9 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from prefect_gcp import GcpCredentials
-from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
-
 from orionbox.flow_settings import VARIABLES
 
 FORWARDED = (
@@ -54,22 +51,3 @@ class BootstrapSettings:
             volumes=environment["RUN_VOLUMES"].splitlines(),
             environment={name: environment[name] for name in FORWARDED if name in environment},
         )
-
-
-def gcp_credentials(settings: BootstrapSettings) -> GcpCredentials:
-    """Makes the block that holds the service account's key."""
-    return GcpCredentials(service_account_info=settings.service_account)
-
-
-def warehouse_connector(settings: BootstrapSettings) -> SqlAlchemyConnector:
-    """Makes the block that holds the warehouse's address."""
-    return SqlAlchemyConnector(
-        connection_info=ConnectionComponents(
-            driver=SyncDriver.POSTGRESQL_PSYCOPG2,
-            username="ny_taxi",
-            password=settings.warehouse_password,
-            host=settings.warehouse_host,
-            port=settings.warehouse_port,
-            database="ny_taxi",
-        )
-    )

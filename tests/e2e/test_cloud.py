@@ -63,7 +63,7 @@ def write_secrets(folder: Path) -> None:
     """The platform's own keys, with an authority that may speak for Google too, and the user's key for this Google."""
     folder.mkdir()
     files = certificates([*HOSTS, *GOOGLE])
-    files["gcp-key.json"] = service_account_key("http://gcs:4443/token", "orionbox-local")
+    files["emulator-key.json"] = service_account_key("http://gcs:4443/token", "orionbox-local")
     assert sorted(files) == sorted(FILES)
     files[Path(KEY).name] = service_account_key("https://oauth2.googleapis.com/token", PROJECT)
     for name, content in files.items():

@@ -14,7 +14,7 @@ from tests.conftest import Checkout
 CONNECT = """
 import sys, psycopg2
 from sqlalchemy import make_url
-from orionbox.blocks import postgres_uri
+from orionbox.stores.clients import postgres_uri
 url = make_url(postgres_uri()).set(**dict(word.split("=") for word in sys.argv[1:]))
 try:
     psycopg2.connect(url.render_as_string(hide_password=False)).close()
@@ -24,8 +24,8 @@ except psycopg2.OperationalError as error:
 """
 SOUGHT = (
     ".env",
-    "gcp-key.json",
-    "google-key.json",
+    "emulator-key.json",
+    "service-account.json",
     "authority.key",
     "internet.key",
     "gateway.key",

@@ -12,7 +12,7 @@ import pytest
 from tests.backups import unpacked
 from tests.conftest import Checkout
 
-PRIVATE = ("*.key", "gcp-key.json")
+PRIVATE = ("*.key", "emulator-key.json")
 """The files of secrets/ that hold a key."""
 SEPARATOR = re.compile(r"[\s\"]|\\n")
 """Between the words of a key file; in JSON a new line is two letters."""

@@ -152,6 +152,12 @@ def _hashes(images: dict[str, Image]) -> dict[str, str]:
 
 
 def input_hash(image: Image, parents: dict[str, str]) -> str:
+    """Returns a hash of all that the image is built from.
+
+    Args:
+        image: the image.
+        parents: the hashes of its parents, as far as they are built here.
+    """
     digest = hashlib.sha256(json.dumps([image.args, [parents.get(name, name) for name in image.parents()]]).encode())
     for file in image.files():
         mode = stat.S_IMODE(file.lstat().st_mode) & READ_AND_RUN

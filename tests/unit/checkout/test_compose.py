@@ -6,17 +6,21 @@ import json
 import os
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from cli.runtimes.compose import gateway, runtime
-from cli.settings import env_file as dotenv
+from cli.runtimes.compose import optional_services
+from cli.settings import env_file as env_files
+from services.bootstrap.settings import FORWARDED
 from tests.conftest import ROOT
+from tests.tracked import tracked
 
-ONE_SHOT = {"bootstrap"}
-ONLY_BUILT = {"base", "base-trixie", "flows"}
+COMPOSE_FILES = [ROOT / "compose.yaml", *sorted((ROOT / "compose").glob("*.yaml"))]
+ONLY_BUILT = {"base", "base-trixie"}
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +28,13 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Everything that compose reads, with a .env made from .env.example."""
     if not shutil.which("docker"):
         pytest.skip("Docker Compose is not installed")
-    env_file = tmp_path_factory.mktemp("compose") / ".env"
-    dotenv.ensure(env_file, ROOT / ".env.example")
-    return read_by_compose(env_file)
+    return read_by_compose(new_env_file(tmp_path_factory.mktemp("compose")))
+
+
+def new_env_file(folder: Path) -> Path:
+    """The .env of a new checkout."""
+    env_files.save(env_files.filled_in(env_files.parse(env_files.EXAMPLE)), folder / ".env")
+    return folder / ".env"
 
 
 def read_by_compose(env_file: Path, **variables: str) -> dict[str, Any]:
@@ -41,7 +49,7 @@ def read_by_compose(env_file: Path, **variables: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def services(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The services that run."""
-    return {name: service for name, service in config["services"].items() if name not in {"base", "base-trixie"}}
+    return {name: service for name, service in config["services"].items() if name not in ONLY_BUILT}
 
 
 def test_every_image_has_an_exact_tag(services: dict[str, dict[str, Any]]) -> None:
@@ -54,20 +62,19 @@ def test_every_port_is_on_loopback(services: dict[str, dict[str, Any]]) -> None:
     ports = [(name, port["host_ip"]) for name, service in services.items() for port in service.get("ports", [])]
     assert {address for _, address in ports} == {"127.0.0.1"}
     local = {"start", "orion", "pgadmin", "postgres", "gcs", "bigquery", "dask-scheduler"}
-    assert {name for name, _ in ports} == {*local, *gateway.GATEWAY.services}
+    assert {name for name, _ in ports} == {*local, *optional_services.GATEWAY.services}
 
 
 def test_only_the_gateway_is_ever_on_another_address(config: dict[str, Any], tmp_path: Path) -> None:
-    dotenv.ensure(tmp_path / ".env", ROOT / ".env.example")
-    opened = read_by_compose(tmp_path / ".env", BIND_ADDRESS="192.0.2.7")["services"]
+    opened = read_by_compose(new_env_file(tmp_path), BIND_ADDRESS="192.0.2.7")["services"]
     addresses = {name: {port["host_ip"] for port in service.get("ports", [])} for name, service in opened.items()}
-    assert addresses.pop(gateway.SERVICE) == {"192.0.2.7"}
+    assert addresses.pop("gateway") == {"192.0.2.7"}
     assert set().union(*addresses.values()) == {"127.0.0.1"}
 
 
 def test_every_long_running_service_has_a_health_check(services: dict[str, dict[str, Any]]) -> None:
     without = {name for name, service in services.items() if "healthcheck" not in service}
-    assert without == ONE_SHOT | {"flows"}
+    assert without == {"bootstrap", "flows"}, "they end by themselves"
 
 
 def test_nothing_waits_for_another_service_s_health_before_it_starts(services: dict[str, dict[str, Any]]) -> None:
@@ -99,9 +106,9 @@ def test_a_worker_shares_no_folder_with_other_services(services: dict[str, dict[
 def test_what_belongs_to_the_cluster_or_is_the_gateway_starts_with_its_setting_only(
     services: dict[str, dict[str, Any]],
 ) -> None:
-    for extra in (extra for extra in runtime.EXTRAS if extra.profile):
-        inside = {name for name, service in services.items() if service.get("profiles") == [extra.profile]}
-        assert inside == set(extra.services)
+    for optional in (each for each in optional_services.ALL if each.profile):
+        inside = {name for name, service in services.items() if service.get("profiles") == [optional.profile]}
+        assert inside == set(optional.services)
 
 
 def test_what_fails_is_started_again_however_often(
@@ -111,10 +118,41 @@ def test_what_fails_is_started_again_however_often(
 
 
 def test_no_dockerfile_ends_as_root() -> None:
-    for dockerfile in ROOT.glob("*/*/Dockerfile"):
-        if dockerfile.parent.name != "base":
+    for dockerfile in tracked("Dockerfile"):
+        if dockerfile.parent.name not in ("base", ".devcontainer"):
             users = [line.split()[1] for line in dockerfile.read_text().splitlines() if line.startswith("USER")]
             assert users and users[-1] != "root", dockerfile
+
+
+def test_the_internet_has_the_names_of_real_hosts_only_when_it_stands_for_them(tmp_path: Path) -> None:
+    here, there = (
+        read_by_compose(new_env_file(tmp_path), INTERNET=value)["services"]["internet"] for value in ("offline", "real")
+    )
+    assert here["networks"]["default"]["aliases"] == ["github.com", "hooks.slack.com"]
+    assert not (there["networks"]["default"] or {}).get("aliases")
+    assert {**here, "networks": None} == {**there, "networks": None}
+
+
+def test_only_the_common_file_is_extended() -> None:
+    """So a service is understood in two openings: its own file, and that one."""
+    extended = {
+        extends.get("file", file.name)
+        for file in COMPOSE_FILES
+        for service in yaml.safe_load(file.read_text()).get("services", {}).values()
+        if (extends := service.get("extends"))
+    }
+    assert extended == {"common.yaml"}
+
+
+def test_the_package_and_the_images_have_one_version() -> None:
+    package = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert package == env_files.version()
+
+
+def test_a_run_s_container_gets_every_variable_of_the_flows_that_prefect_does_not_hand_on() -> None:
+    flow = {name for name in env_files.parse(ROOT / "compose/flow.env") if not name.startswith("PREFECT_")}
+    clouds = {name for cloud in ("emulators", "gcp") for name in env_files.parse(ROOT / f"compose/{cloud}.env")}
+    assert flow | clouds <= set(FORWARDED)
 
 
 def test_only_the_docker_proxy_mounts_the_socket(services: dict[str, dict[str, Any]]) -> None:
@@ -128,17 +166,18 @@ def test_only_the_docker_proxy_mounts_the_socket(services: dict[str, dict[str, A
 
 
 def test_every_line_of_the_example_settings_is_used() -> None:
-    used = "".join(path.read_text() for path in [ROOT / "compose.yaml", *sorted((ROOT / "compose").glob("*.yaml"))])
-    used += "".join(path.read_text() for path in (ROOT / "compose").glob("*.env"))
-    for reader in ("engines", "cloud"):
-        used += (ROOT / "ctl" / f"{reader}.py").read_text().replace('load()["', "${")
-    unused = [name for name in dotenv.parse(ROOT / ".env.example") if f"${{{name}" not in used]
-    assert unused == []
+    compose = "".join(path.read_text() for path in [*COMPOSE_FILES, *(ROOT / "compose").glob("*.env")])
+    cli = "".join(path.read_text() for path in (ROOT / "cli").rglob("*.py"))
+    example = env_files.parse(env_files.EXAMPLE)
+    assert [name for name in example if f"${{{name}" not in compose and f'settings["{name}"]' not in cli] == [
+        "TASK_RUNNER"
+    ]
+    assert 'self["TASK_RUNNER"]' in cli
 
 
 def test_locks_are_hashed_and_hold_no_address() -> None:
-    locks = [path for path in ROOT.glob("*/**/requirements.lock") if ".venv" not in path.parts]
-    assert len(locks) >= 7
+    locks = tracked("requirements.lock")
+    assert len(locks) >= 9
     for lock in locks:
         text = lock.read_text()
         assert "://" not in text, lock
@@ -146,8 +185,8 @@ def test_locks_are_hashed_and_hold_no_address() -> None:
         assert pins and all(line.endswith("\\") for line in pins), lock
 
 
-def test_no_file_is_left_without_a_reader(tmp_path: Path) -> None:
-    """Each Dockerfile belongs to a service."""
-    text = "".join(path.read_text() for path in (ROOT / "compose").glob("*.yaml"))
-    for dockerfile in ROOT.glob("*/*/Dockerfile"):
-        assert f"{dockerfile.parent.relative_to(ROOT)}" in text, dockerfile
+def test_each_dockerfile_belongs_to_a_service() -> None:
+    text = "".join(path.read_text() for path in [*COMPOSE_FILES, ROOT / "dev/bench/compose.yaml"])
+    for dockerfile in tracked("Dockerfile"):
+        folder = dockerfile.parent.relative_to(ROOT).as_posix()
+        assert folder in text or folder == ".devcontainer", dockerfile

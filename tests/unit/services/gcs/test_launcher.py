@@ -18,9 +18,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-pytest.importorskip("gcp_storage_emulator")
+from tests.conftest import ROOT
 
-LAUNCHER = Path(__file__).parents[2] / "services" / "gcs" / "launcher.py"
+pytest.importorskip("gcp_storage_emulator")
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Emulator:
 @contextmanager
 def running(data: Path, end: signal.Signals = signal.SIGTERM) -> Iterator[Emulator]:
     """Start a launcher on a free port; end it with the given signal."""
-    command = [sys.executable, str(LAUNCHER), "--port", "0", "--data-dir", str(data)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "services.gcs.launcher", "--port", "0", "--data-dir", str(data)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         url = next(found[0] for line in process.stderr if (found := re.search(r"http://\S+", line)))
         try:

@@ -65,7 +65,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made: list[tuple[str, ...]] = []
     monkeypatch.setattr(key_files, "FOLDER", tmp_path)
     monkeypatch.setattr(key_files, "output", output)
-    monkeypatch.setattr(images, "flows_command", lambda compose, *command, options=(): command)
+    monkeypatch.setattr(images, "module_command", lambda compose, service, *command, options=(): command)
     return tmp_path
 
 
@@ -80,10 +80,20 @@ def test_a_checkout_without_the_authority_s_key_gets_new_certificates_and_keeps_
     assert key_files.ensure(compose) and not key_files.ensure(compose)
     (folder / key_files.LAST).unlink()  # as in a checkout of an older version
     assert key_files.ensure(compose)
-    assert (folder / "gcp-key.json").read_text() == "gcp-key.json 1"
-    assert {(folder / name).read_text() for name in key_files.FILES[1:]} == {
-        f"{name} 2" for name in key_files.FILES[1:]
+    assert (folder / key_files.EMULATOR_KEY).read_text() == f"{key_files.EMULATOR_KEY} 1"
+    assert {(folder / name).read_text() for name in key_files.CERTIFICATES} == {
+        f"{name} 3" for name in key_files.CERTIFICATES
     }
+
+
+def test_the_key_of_an_older_version_gets_its_new_name_and_the_copy_of_the_user_s_own_is_removed(
+    folder: Path, compose: Compose
+) -> None:
+    (folder / "gcp-key.json").write_text("old")
+    (folder / "google-key.json").write_text("the user's")
+    key_files.ensure(compose)
+    assert (folder / key_files.EMULATOR_KEY).read_text() == "old"
+    assert not list(folder.glob("g*-key.json"))
 
 
 def test_the_gateway_s_certificate_is_made_anew_for_other_addresses_and_by_another_authority(

@@ -14,7 +14,7 @@ from google.api_core.exceptions import BadRequest, Forbidden, NotFound
 from google.auth.exceptions import RefreshError, TransportError
 
 from cli import messages
-from cli.runtimes.compose import google_cloud
+from cli.runtimes.compose import google_cloud, key_files
 from cli.runtimes.compose.compose import Compose
 from cli.runtimes.compose.optional_services import EMULATORS
 from cli.runtimes.compose.runtime import ComposeRuntime
@@ -41,6 +41,7 @@ def gcp(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Settings for Google in a checkout with a good key; what is asked of Google is never sent."""
     monkeypatch.setattr(google_cloud, "ROOT", tmp_path)
     monkeypatch.setattr(google_cloud, "SECRETS", tmp_path / "secrets")
+    monkeypatch.setattr(key_files, "FOLDER", tmp_path / "secrets")
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "ada.json").write_text(json.dumps(KEY))
     return settings.with_values(
@@ -56,17 +57,17 @@ def refusal(settings: Settings) -> str:
 
 def test_with_emulators_nothing_of_google_is_asked_for(gcp: Settings, tmp_path: Path) -> None:
     emulators = gcp.with_values(CLOUD="emulators", GCP_KEY_FILE="nowhere.json")
-    (tmp_path / "secrets" / "gcp-key.json").write_text('{"type": "throw-away"}')
+    (tmp_path / "secrets" / key_files.EMULATOR_KEY).write_text('{"type": "throw-away"}')
     google_cloud.require(emulators)
     google_cloud.copy_key(emulators)
     google_cloud.require_access(Compose(emulators))
-    assert json.loads((tmp_path / "secrets" / google_cloud.KEY_IN_USE).read_text()) == {"type": "throw-away"}
+    assert json.loads((tmp_path / "secrets" / key_files.KEY_IN_USE).read_text()) == {"type": "throw-away"}
 
 
 def test_a_good_key_is_copied_for_the_bootstrap_and_the_cloud_is_named(gcp: Settings, tmp_path: Path) -> None:
     google_cloud.require(gcp)
     google_cloud.copy_key(gcp)
-    copy = tmp_path / "secrets" / google_cloud.KEY_IN_USE
+    copy = tmp_path / "secrets" / key_files.KEY_IN_USE
     assert json.loads(copy.read_text()) == KEY and copy.stat().st_mode & 0o777 == 0o644
     announced = "cloud: gcp, which costs money (project ada-taxi-412, bucket ada-taxi-data)"
     assert messages.real_cloud(gcp.flow_settings) == announced
@@ -105,7 +106,7 @@ def test_a_setting_that_cannot_be_right_is_refused(gcp: Settings, name: str, val
 def test_a_file_that_is_no_key_is_refused(gcp: Settings, tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "secrets" / "ada.json").write_bytes(content)
     assert refusal(gcp).startswith(f".env: GCP_KEY_FILE=secrets/ada.json: {message}")
-    assert not (tmp_path / "secrets" / google_cloud.KEY_IN_USE).exists()
+    assert not (tmp_path / "secrets" / key_files.KEY_IN_USE).exists()
 
 
 def test_a_key_of_another_project_is_mentioned(gcp: Settings, capsys: pytest.CaptureFixture[str]) -> None:
@@ -158,8 +159,8 @@ def test_at_google_no_emulator_and_no_word_of_one_is_left(tmp_path: Path) -> Non
             assert {key: told[key] for key in variables} == variables, name
             assert here["services"][name]["environment"].keys() >= {"STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST"}
     mounts = {volume["target"]: volume["source"] for volume in there["services"]["bootstrap"]["volumes"]}
-    assert mounts["/run/secrets/gcp-key.json"].endswith(f"/secrets/{google_cloud.KEY_IN_USE}")
-    holders = [name for name, service in there["services"].items() if google_cloud.KEY_IN_USE in json.dumps(service)]
+    assert mounts["/run/secrets/service-account.json"].endswith(f"/secrets/{key_files.KEY_IN_USE}")
+    holders = [name for name, service in there["services"].items() if key_files.KEY_IN_USE in json.dumps(service)]
     assert holders == ["bootstrap"], "flows get the key by its block"
 
 
