@@ -15,13 +15,14 @@ lock() {
 }
 
 lock services/base 3.11
-# Universal, for the embedded runtime: it takes the Python that is there, and its virtual environment holds flows, gcs, start and its own
+# Universal, for the embedded runtime: it takes the Python that is there, and these share its virtual environment
 lock services/flows 3.11 --universal
 lock cli/runtimes/embedded 3.11 --universal --constraint ../../../services/flows/requirements.lock
 lock services/gcs 3.11 --universal --constraint ../flows/requirements.lock
+lock services/start 3.11 --universal --constraint ../flows/requirements.lock
 lock services/orion 3.11 --constraint ../flows/requirements.lock
 lock services/docker-proxy 3.11
 lock services/bigquery 3.13
 lock infra/pgadmin 3.11
 lock tests 3.11 --constraint ../services/flows/requirements.lock
-lock bench 3.11
+lock dev/bench 3.11

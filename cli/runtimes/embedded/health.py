@@ -14,7 +14,7 @@ from cli.runtimes.embedded import logs, processes, variables
 from cli.runtimes.embedded.bootstrap import Bootstrap
 from cli.settings.settings import Settings
 from orionbox.errors import CommandError
-from orionbox.services import SERVICES
+from orionbox.services import BY_NAME
 
 START_TIMEOUT = 300
 """Seconds in which every service must have become healthy."""
@@ -26,29 +26,30 @@ SILENCE = 5
 """Seconds after which a line says what is still waited for."""
 MOST_ENDS = 3
 """How often a service may end by itself during a start, until the start has failed."""
-POSTGRES = ("pg_isready", "--quiet", "--username=ny_taxi", "--host=127.0.0.1")
-PROGRAMS = {"agent": ("services.agent.health",), "sweeper": ("services.agent.sweeper", "health")}
-"""For services that tell their health by a program, its module and arguments. To run it takes part of a second."""
-PATHS = {"start": "/healthz", **{each.name: each.health for each in SERVICES if each.health}}
-"""For the others, the path that answers 200."""
 
 
 def is_healthy(settings: Settings, name: str) -> bool:
     """Tells whether the service does its work."""
+    service = BY_NAME[name]
     if name == "postgres":
-        return _succeeds(settings, *POSTGRES, f"--port={settings['POSTGRES_PORT']}")
-    if name in PROGRAMS:
-        return _succeeds(settings, "python", "-m", *PROGRAMS[name])
-    try:
-        with urlopen(f"http://127.0.0.1:{settings[f'{name.upper()}_PORT']}{PATHS[name]}", timeout=4):
-            return True
-    except (OSError, HTTPException):
-        return False
+        options = ("--quiet", "--username=ny_taxi", "--host=127.0.0.1", f"--port={settings[service.port]}")
+        return _succeeds(settings, *service.health_program, *options)
+    if service.health_program:
+        return _succeeds(settings, "python", "-m", *service.health_program)
+    return _answers(f"http://127.0.0.1:{settings[service.port]}{service.health}")
 
 
 def _succeeds(settings: Settings, *command: str) -> bool:
     environment = variables.environment_of_services(settings)
     return not subprocess.run(command, cwd=ROOT, env=environment, capture_output=True).returncode
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=4):
+            return True
+    except (OSError, HTTPException):
+        return False
 
 
 def state(settings: Settings, name: str) -> str:
@@ -85,8 +86,8 @@ class Start:
             time.sleep(PAUSE)
 
     def _ready(self) -> list[str]:
-        """Returns those that have become ready. Programs tell it, but only when they are all that is missing."""
-        quick = [name for name in self.waiting if name not in PROGRAMS]
+        """Returns those that have become ready. Programs are asked last: each needs part of a second of a processor."""
+        quick = [name for name in self.waiting if name == processes.BOOTSTRAP or BY_NAME[name].health]
         return [name for name in quick or self.waiting if self._is_ready(name)]
 
     def _is_ready(self, name: str) -> bool:
