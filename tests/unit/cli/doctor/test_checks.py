@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from cli import __main__ as command_line
 from cli.doctor import checks, docker
 from cli.doctor.machine import Answer, Machine
+from cli.runtimes import choose
 from cli.runtimes.compose import google_cloud
 from cli.runtimes.compose.compose import Compose
+from cli.settings.settings import Settings
 from tests.conftest import ROOT
 
 INFO = "20.10.24|Debian GNU/Linux 12|8000000000|[name=apparmor]\n"
@@ -409,3 +412,24 @@ def test_the_machine_itself_answers(tmp_path: Path) -> None:
     assert here.ask("sh", "-c", "echo no >&2; exit 3") == Answer(False, "no\n")
     assert here.ask("no-such-program") == Answer(False, "") == here.ask("sleep", "9", seconds=0.01)
     assert here.free_disk_mb() > 0 and here.now() > 1_700_000_000 and here.python_version.startswith("3.")
+
+
+def test_the_command_works_with_wrong_settings(
+    machine: FakeMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (machine.root / ".env").write_text("ORIONPORT=4300\n")
+    monkeypatch.setattr(checks, "Machine", lambda: machine)
+    assert command_line.main(["doctor", "--quick"]) == 1
+    expected = "fail  settings        unknown setting ORIONPORT in .env (did you mean ORION_PORT?)"
+    assert expected in capsys.readouterr().out.splitlines()
+
+
+def test_make_up_runs_the_quick_checks_before_anything_else(
+    machine: FakeMachine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings.read({}, machine.root)
+    monkeypatch.setattr(Settings, "read", classmethod(lambda cls, typed: settings))
+    monkeypatch.setattr(checks, "Machine", lambda: replace(machine, disk_mb=300))
+    monkeypatch.setattr(choose, "choose", lambda *arguments: pytest.fail("a runtime was chosen"))
+    assert command_line.main(["up"]) == 1
+    assert capsys.readouterr().out.startswith("fail  disk            300 MB free here")
