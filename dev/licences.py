@@ -23,6 +23,9 @@ PAGE = ROOT / "docs" / "licences.md"
 IMAGES = {
     "orion": "services/orion",
     "flows": "services/flows",
+    "agent": "services/agent",
+    "bootstrap": "services/bootstrap",
+    "start": "services/start",
     "docker-proxy": "services/docker-proxy",
     "gcs": "services/gcs",
     "bigquery": "services/bigquery",
