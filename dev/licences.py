@@ -23,8 +23,6 @@ PAGE = ROOT / "docs" / "licences.md"
 IMAGES = {
     "orion": "services/orion",
     "flows": "services/flows",
-    "agent": "services/agent",
-    "bootstrap": "services/bootstrap",
     "start": "services/start",
     "docker-proxy": "services/docker-proxy",
     "gcs": "services/gcs",
@@ -34,10 +32,12 @@ IMAGES = {
     "pgadmin": "infra/pgadmin",
     "postgres": "infra/postgres",
 }
-"""The images that run, and where each is made."""
+"""The images with packages of their own, and the folder of each."""
 NOT_IN_AN_IMAGE = {"uv": "services/base", "embedded": "cli/runtimes/embedded"}
 """Locks whose packages leave no metadata in an image: of uv only the program is there; the other is without Docker."""
-DOCKERFILES = ("services/base", *IMAGES.values())
+LIKE_FLOWS = ("services/agent", "services/bootstrap")
+"""Folders whose images add no package to the flows image."""
+DOCKERFILES = ("services/base", *IMAGES.values(), *LIKE_FLOWS)
 UV, PYTHON = ".venv/bootstrap/bin/uv", ".venv/bin/python"
 BUILD_ONLY = {"gcc", "libc6-dev", "python3-dev", "python3-pip"}
 """Debian packages that only a build uses: they are in no image that runs."""
@@ -82,7 +82,7 @@ def _inspected() -> Iterator[tuple[str, dict[str, Any]]]:
         with tempfile.TemporaryDirectory() as target:
             lock = f"{folder}/requirements.lock"
             output(UV, "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--target", target, "-r", lock)
-            yield place, json.loads(output("env", f"PYTHONPATH={target}", PYTHON, "-S", "-", text=program))
+            yield place, json.loads(output(PYTHON, "-", f"--folder={target}", text=program))
 
 
 def debian_packages() -> set[str]:

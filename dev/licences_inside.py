@@ -1,6 +1,6 @@
 """Prints what is installed where this runs, as one JSON object: Python packages, and those of Debian's it is asked for.
 
-Run by infra/licences.py inside an image, so it is the standard library and nothing else.
+dev/licences.py runs this inside an image, so it needs the standard library only.
 """
 
 import json
@@ -46,11 +46,18 @@ def main_licence(text: str) -> str:
     return ""
 
 
-def main(*debian: str) -> None:
-    """Prints it."""
+def main(*arguments: str) -> None:
+    """Prints it.
+
+    Args:
+        arguments: names of Debian packages; after `--folder=`, the folder of the Python packages, if they are not those
+            of this Python.
+    """
+    folders = [argument.partition("=")[2] for argument in arguments if argument.startswith("--folder=")]
+    packages = distributions(path=folders) if folders else distributions()
     found = {
-        "python": [python_package(found) for found in distributions()],
-        "debian": [package for package in map(debian_package, debian) if package],
+        "python": [python_package(package) for package in packages if package.metadata["Name"] != "orionbox"],
+        "debian": [package for package in map(debian_package, arguments) if package],
     }
     json.dump(found, sys.stdout)
 

@@ -24,5 +24,6 @@ lock services/orion 3.11 --constraint ../flows/requirements.lock
 lock services/docker-proxy 3.11
 lock services/bigquery 3.13
 lock infra/pgadmin 3.11
-lock tests 3.11 --constraint ../services/flows/requirements.lock
+lock tests 3.11 --constraint ../services/flows/requirements.lock --constraint ../services/start/requirements.lock \
+    --constraint ../cli/runtimes/embedded/requirements.lock
 lock dev/bench 3.11

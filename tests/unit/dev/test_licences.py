@@ -13,13 +13,14 @@ from packaging.utils import canonicalize_name
 
 from dev import licences, licences_inside
 from tests.conftest import ROOT
+from tests.tracked import tracked
 
 LOCKS = {folder: ROOT / folder / "requirements.lock" for folder in (*licences.DOCKERFILES, "cli/runtimes/embedded")}
 PIN = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>\S+)(?: ; (?P<marker>.*?))? \\$", re.MULTILINE)
 ROW = re.compile(
     r"^\| (?P<name>\S+) \| (?P<version>\S+) \| (?P<licence>[^|]*\S) \| (?P<places>[^|]+) \|$", re.MULTILINE
 )
-DEVELOPMENT = {"tests", "dev/bench"}
+DEVELOPMENT = {"tests", "dev/bench", ".devcontainer"}
 """What no image of the platform has."""
 LINUX = {"python_version": "3.11", "python_full_version": "3.11.2", "sys_platform": "linux", "platform_system": "Linux"}
 
@@ -48,9 +49,8 @@ def test_every_locked_package_is_listed_with_its_version(folder: str) -> None:
 
 
 def test_every_image_s_lock_is_looked_at() -> None:
-    found = {str(lock.parent.relative_to(ROOT)) for lock in ROOT.glob("*/**/requirements.lock")}
-    here = {folder for folder in found if not folder.startswith(".")}
-    assert here - DEVELOPMENT == {folder for folder, lock in LOCKS.items() if lock.exists()}
+    found = {lock.parent.relative_to(ROOT).as_posix() for lock in tracked("requirements.lock")}
+    assert found - DEVELOPMENT == {folder for folder, lock in LOCKS.items() if lock.exists()}
 
 
 def test_every_debian_package_that_an_image_adds_is_listed() -> None:
@@ -60,7 +60,7 @@ def test_every_debian_package_that_an_image_adds_is_listed() -> None:
 
 
 def test_every_dockerfile_is_looked_at() -> None:
-    found = {str(file.parent.relative_to(ROOT)) for file in ROOT.glob("*/*/Dockerfile")}
+    found = {file.parent.relative_to(ROOT).as_posix() for file in tracked("Dockerfile")}
     assert found - DEVELOPMENT == set(licences.DOCKERFILES)
 
 
