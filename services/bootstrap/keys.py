@@ -5,7 +5,9 @@ writes them:
 
     python -m services.bootstrap.keys service-account TOKEN_URI PROJECT
     python -m services.bootstrap.keys certificates HOST...
-    python -m services.bootstrap.keys gateway ADDRESS... <authority.key and authority.crt as one JSON object
+    python -m services.bootstrap.keys server NAME HOST... <authority.key and authority.crt as one JSON object
+
+A HOST is a DNS name or an IPv4 address.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-LIFETIME = timedelta(days=3650)
+AUTHORITY_LIFETIME = timedelta(days=3650)
+SERVER_LIFETIME = timedelta(days=800)
+"""Apple's platforms trust a server's certificate for 825 days at most, and an authority's without this limit
+(https://support.apple.com/103769). `cli.runtimes.compose.key_files` renews it in time."""
 SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -47,39 +52,40 @@ def service_account_key(token_uri: str, project: str) -> str:
 
 
 def certificates(hosts: Sequence[str]) -> dict[str, str]:
-    """A new authority, one server certificate signed by it for all hosts, and the bundle that trusts both worlds.
+    """Makes a new authority, a server certificate signed by it for all hosts, and the bundle that trusts both worlds.
 
     The authority speaks for these hosts and for bare IPv4 addresses only: a browser that has imported it trusts it for
     nothing else.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     names = [x509.DNSName(host) for host in hosts]
-    authority = _authority(key, [*names, x509.IPAddress(IPv4Network("0.0.0.0/0"))])
-    server_key, server = _server(hosts[0], names, key, authority)
-    return {
-        "authority.crt": _text(authority),
-        "authority.key": _pem(key),
-        "ca-bundle.crt": SYSTEM_BUNDLE.read_text() + _text(authority),
-        "internet.crt": server,
-        "internet.key": server_key,
-    }
+    certificate = _authority(key, [*names, x509.IPAddress(IPv4Network("0.0.0.0/0"))])
+    authority = {"authority.crt": _text(certificate), "authority.key": _pem(key)}
+    bundle = SYSTEM_BUNDLE.read_text() + authority["authority.crt"]
+    return {**authority, "ca-bundle.crt": bundle, **server_certificate("internet", authority, hosts)}
 
 
-def gateway_certificate(authority: Mapping[str, str], addresses: Sequence[str]) -> dict[str, str]:
-    """A server certificate for IPv4 addresses, signed by the authority that `certificates` has made."""
+def server_certificate(name: str, authority: Mapping[str, str], hosts: Sequence[str]) -> dict[str, str]:
+    """Makes NAME.crt and NAME.key for a server, signed by the authority that `certificates` has made."""
     key = serialization.load_pem_private_key(authority["authority.key"].encode(), None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise TypeError(f"authority.key is no key of an elliptic curve but {type(key).__name__}")
-    certificate = x509.load_pem_x509_certificate(authority["authority.crt"].encode())
-    names = [x509.IPAddress(IPv4Address(address)) for address in addresses]
-    server_key, server = _server("Orionbox gateway", names, key, certificate)
-    return {"gateway.crt": server, "gateway.key": server_key}
+    signer = x509.load_pem_x509_certificate(authority["authority.crt"].encode())
+    server_key, server = _server(f"Orionbox {name}", [_host(host) for host in hosts], key, signer)
+    return {f"{name}.key": server_key, f"{name}.crt": server}
+
+
+def _host(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(IPv4Address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _authority(key: ec.EllipticCurvePrivateKey, speaks_for: list[x509.GeneralName]) -> x509.Certificate:
     name = _name("Orionbox local authority")
     return (
-        _certificate(name, name, key)
+        _certificate(name, name, key, AUTHORITY_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.NameConstraints(permitted_subtrees=speaks_for, excluded_subtrees=None), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
@@ -94,7 +100,7 @@ def _server(
     """A new server key and its certificate, as text."""
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
-        _certificate(_name(common_name), authority.subject, key)
+        _certificate(_name(common_name), authority.subject, key, SERVER_LIFETIME)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
@@ -105,7 +111,9 @@ def _server(
     return _pem(key), _text(certificate)
 
 
-def _certificate(subject: x509.Name, issuer: x509.Name, key: PrivateKey) -> x509.CertificateBuilder:
+def _certificate(
+    subject: x509.Name, issuer: x509.Name, key: PrivateKey, lifetime: timedelta
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC) - timedelta(days=1)  # a classroom's clocks differ
     return (
         x509.CertificateBuilder()
@@ -114,7 +122,7 @@ def _certificate(subject: x509.Name, issuer: x509.Name, key: PrivateKey) -> x509
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now)
-        .not_valid_after(now + LIFETIME)
+        .not_valid_after(now + lifetime)
     )
 
 
@@ -153,7 +161,7 @@ def main(what: str, *arguments: str) -> None:
     elif what == "certificates":
         files = certificates(arguments)
     else:
-        files = gateway_certificate(json.load(sys.stdin), arguments)
+        files = server_certificate(arguments[0], json.load(sys.stdin), arguments[1:])
     json.dump(files, sys.stdout)
 
 

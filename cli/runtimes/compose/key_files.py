@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import re
+import ssl
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 from cli.programs import ROOT, output, say
 from cli.runtimes.compose import images
@@ -17,32 +21,43 @@ EMULATOR_KEY = "emulator-key.json"
 """The throw-away service account's key, for which the Cloud Storage emulator hands out tokens."""
 KEY_IN_USE = "service-account.json"
 """The key that the bootstrap has mounted: a copy of the throw-away one or, with CLOUD=gcp, of the user's own."""
-CERTIFICATES = ("authority.crt", "ca-bundle.crt", "internet.crt", "internet.key", LAST)
-FILES = (EMULATOR_KEY, *CERTIFICATES)
+FILES = (EMULATOR_KEY, "authority.crt", "ca-bundle.crt", "internet.crt", "internet.key", LAST)
 AUTHORITY = ("authority.crt", LAST)
 GATEWAY_NOTE = "gateway.json"
-"""What the gateway's certificate is for, and by which authority; written last."""
-UNSHARED = (LAST, GATEWAY_NOTE)
-"""What no container gets to see."""
+"""What the gateway's certificate is for, and by which authority."""
+UNSHARED = WRITTEN_LAST = (LAST, GATEWAY_NOTE)
+"""What no container gets to see. While one of these is missing, the others may not fit together."""
 HOSTS = ("github.com", "hooks.slack.com")
 """The hosts that the platform's stand-in for the internet can prove to be."""
 TOKEN_URI = "http://gcs:4443/token"
 KEYS = "services.bootstrap.keys"
 """The module that makes them."""
+RENEWED_BEFORE = timedelta(days=60)
+"""`make up` renews a certificate that ends sooner than this."""
+LONGEST_VALIDITY = timedelta(days=825)
+"""Apple's platforms refuse a server's certificate that is valid for longer (https://support.apple.com/103769)."""
+TIME = rb"(?:\x17\x0d|\x18\x0f20)(\d{12})Z"
+"""A moment in a certificate, as UTCTime or GeneralizedTime; its year without the century comes first."""
 
 
 def ensure(compose: Compose) -> bool:
-    """Writes the throw-away key and the certificates where they are missing; returns whether any is new."""
+    """Writes the throw-away key and the certificates that are missing or end soon; returns whether any is new."""
     _take_over_old_names()
     missing = {name for name in FILES if not (FOLDER / name).is_file()}
+    made = []
     if EMULATOR_KEY in missing:
-        _make(compose, (EMULATOR_KEY,), "service-account", TOKEN_URI, compose.settings["GCP_PROJECT"])
-    if missing - {EMULATOR_KEY}:
-        (FOLDER / LAST).unlink(missing_ok=True)  # written last: while it is missing, the others may not fit together
-        _make(compose, CERTIFICATES, "certificates", *HOSTS)
-    if missing:
-        say("wrote secrets/: a throw-away service-account key and certificates for this platform")
-    return bool(missing)
+        made.append("a throw-away service-account key")
+        _write_all(_run(compose, "service-account", TOKEN_URI, compose.settings["GCP_PROJECT"]))
+    if missing - {EMULATOR_KEY} or not _lasts(FOLDER / "authority.crt"):
+        made.append("certificates for this platform")
+        (FOLDER / LAST).unlink(missing_ok=True)
+        _write_all(_run(compose, "certificates", *HOSTS))
+    elif not _is_fit(FOLDER / "internet.crt"):
+        made.append("a new certificate for this platform, as the old one ends soon or lasts too long")
+        _write_all(_signed(compose, "internet", HOSTS))
+    if made:
+        say(f"wrote secrets/: {' and '.join(made)}")
+    return bool(made)
 
 
 def use(key: str = "") -> None:
@@ -58,28 +73,65 @@ def _take_over_old_names() -> None:
     (FOLDER / "google-key.json").unlink(missing_ok=True)
 
 
-def _make(compose: Compose, names: Sequence[str], *arguments: str) -> None:
-    files = json.loads(output(*images.module_command(compose, "bootstrap", KEYS, *arguments)))
-    for name in names:
-        _write(name, files[name])
-
-
 def ensure_gateway(compose: Compose, addresses: Sequence[str]) -> bool:
-    """Writes a certificate for these addresses, unless there is one; whether it did."""
-    authority = {name: (FOLDER / name).read_text(encoding="utf-8") for name in AUTHORITY}
-    signer = hashlib.sha256(authority["authority.crt"].encode()).hexdigest()
+    """Writes a certificate for these addresses unless there is one that lasts; returns whether it did."""
+    signer = hashlib.sha256((FOLDER / "authority.crt").read_bytes()).hexdigest()
     note, file = json.dumps({"addresses": list(addresses), "authority": signer}), FOLDER / GATEWAY_NOTE
-    if file.is_file() and file.read_text(encoding="utf-8") == note:
+    if file.is_file() and file.read_text(encoding="utf-8") == note and _is_fit(FOLDER / "gateway.crt"):
         return False
-    command = images.module_command(compose, "bootstrap", KEYS, "gateway", *addresses, options=["--interactive"])
-    files = json.loads(output(*command, text=json.dumps(authority)))
+    files = _signed(compose, "gateway", addresses)
     file.unlink(missing_ok=True)
-    for name, content in {**files, GATEWAY_NOTE: note}.items():
-        _write(name, content)
+    _write_all({**files, GATEWAY_NOTE: note})
     say(f"wrote secrets/gateway.crt: a certificate for {', '.join(addresses)}, signed by secrets/authority.crt")
     return True
+
+
+def _run(compose: Compose, *arguments: str, text: str | None = None) -> dict[str, str]:
+    """Makes files in the bootstrap's image; returns their contents by name."""
+    options = ["--interactive"] if text else []
+    command = images.module_command(compose, "bootstrap", KEYS, *arguments, options=options)
+    return dict(json.loads(output(*command, text=text)))
+
+
+def _signed(compose: Compose, name: str, hosts: Sequence[str]) -> dict[str, str]:
+    """Makes a server's key and certificate, signed by the platform's authority."""
+    authority = {file: (FOLDER / file).read_text(encoding="utf-8") for file in AUTHORITY}
+    return _run(compose, "server", name, *hosts, text=json.dumps(authority))
+
+
+def _write_all(files: Mapping[str, str]) -> None:
+    for name in sorted(files, key=WRITTEN_LAST.__contains__):
+        _write(name, files[name])
 
 
 def _write(name: str, content: str) -> None:
     # The folder is closed to other users; the containers, whose users are others, get single files mounted.
     write(FOLDER / name, content, 0o600 if name in UNSHARED else 0o644)
+
+
+# --- how long a certificate lasts ---
+
+
+def _is_fit(certificate: Path) -> bool:
+    """Tells whether a server's certificate does not end soon, and no platform refuses it for lasting too long."""
+    validity = _validity(certificate)
+    return bool(validity) and _lasts(certificate) and validity[1] - validity[0] <= LONGEST_VALIDITY
+
+
+def _lasts(certificate: Path) -> bool:
+    validity = _validity(certificate)
+    return bool(validity) and validity[1] - datetime.now(timezone.utc) > RENEWED_BEFORE
+
+
+def _validity(certificate: Path) -> Sequence[datetime]:
+    """Returns the first and the last moment at which a certificate is valid; empty if it is not a certificate.
+
+    The standard library has no public reader of certificates. In their binary form, these moments are the only two
+    texts of this form (https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5).
+    """
+    try:
+        found = re.search(TIME + TIME, ssl.PEM_cert_to_DER_cert(certificate.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return ()
+    moments = found.groups() if found else ()
+    return [datetime.strptime(f"20{moment.decode()}+0000", "%Y%m%d%H%M%S%z") for moment in moments]

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import json
 import ssl
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from google.oauth2 import service_account
 
 from services.bootstrap import keys
@@ -52,7 +51,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def test_the_gateway_s_certificate_is_for_its_addresses_by_the_same_authority(
     files: dict[str, str], tmp_path: Path
 ) -> None:
-    server = _serving(tmp_path, keys.gateway_certificate(files, ["192.0.2.7", "127.0.0.1"]), "gateway")
+    server = _serving(tmp_path, keys.server_certificate("gateway", files, ["192.0.2.7", "127.0.0.1"]), "gateway")
     (tmp_path / "authority.crt").write_text(files["authority.crt"])
     assert _shakes_hands(server, tmp_path / "authority.crt", "192.0.2.7")
     assert _shakes_hands(server, tmp_path / "authority.crt", "127.0.0.1")
@@ -61,14 +60,18 @@ def test_the_gateway_s_certificate_is_for_its_addresses_by_the_same_authority(
 
 
 def test_the_authority_is_believed_for_its_hosts_and_addresses_only(files: dict[str, str], tmp_path: Path) -> None:
-    key = serialization.load_pem_private_key(files["authority.key"].encode(), None)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    authority = x509.load_pem_x509_certificate(files["authority.crt"].encode())
-    forged = keys._server("bank.example", [x509.DNSName("bank.example")], key, authority)
-    server = _serving(tmp_path, dict(zip(("forged.key", "forged.crt"), forged, strict=True)), "forged")
+    server = _serving(tmp_path, keys.server_certificate("forged", files, ["bank.example"]), "forged")
     (tmp_path / "authority.crt").write_text(files["authority.crt"])
     with pytest.raises(ssl.SSLCertVerificationError, match="permitted subtree violation"):
         _shakes_hands(server, tmp_path / "authority.crt", "bank.example")
+
+
+def test_no_platform_refuses_a_server_s_certificate_for_lasting_too_long(files: dict[str, str]) -> None:
+    """Apple's accept 825 days (https://support.apple.com/103769)."""
+    gateway = keys.server_certificate("gateway", files, ["192.0.2.7"])
+    for certificate in (files["internet.crt"], gateway["gateway.crt"]):
+        found = x509.load_pem_x509_certificate(certificate.encode())
+        assert timedelta(days=700) < found.not_valid_after_utc - found.not_valid_before_utc < timedelta(days=825)
 
 
 def _serving(folder: Path, files: dict[str, str], name: str) -> ssl.SSLContext:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import socket
-from pathlib import Path
 
 import pytest
 
-from cli.runtimes.compose import gateway, images, key_files
+from cli.runtimes.compose import gateway
 from cli.runtimes.compose.compose import Compose
 from cli.settings.settings import Settings
 from orionbox.errors import BadInputError
@@ -51,57 +49,3 @@ def test_users_read_the_addresses_the_user_and_where_the_password_is(settings: S
     assert "https://192.168.1.5:8443" in text and "https://192.168.1.5:8444" in text
     assert "user orionbox with the GATEWAY_PASSWORD in .env" in text
     assert "not-to-be-shown-here" not in text
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A secrets/ in which keys are made without Docker."""
-
-    def output(*command: str, text: str = "") -> str:
-        made.append(command)
-        names = ("gateway.crt", "gateway.key") if "gateway" in command else key_files.FILES
-        return json.dumps({name: f"{name} {len(made)}" for name in names})
-
-    made: list[tuple[str, ...]] = []
-    monkeypatch.setattr(key_files, "FOLDER", tmp_path)
-    monkeypatch.setattr(key_files, "output", output)
-    monkeypatch.setattr(images, "module_command", lambda compose, service, *command, options=(): command)
-    return tmp_path
-
-
-@pytest.fixture
-def compose(settings: Settings) -> Compose:
-    return Compose(settings)
-
-
-def test_a_checkout_without_the_authority_s_key_gets_new_certificates_and_keeps_the_rest(
-    folder: Path, compose: Compose
-) -> None:
-    assert key_files.ensure(compose) and not key_files.ensure(compose)
-    (folder / key_files.LAST).unlink()  # as in a checkout of an older version
-    assert key_files.ensure(compose)
-    assert (folder / key_files.EMULATOR_KEY).read_text() == f"{key_files.EMULATOR_KEY} 1"
-    assert {(folder / name).read_text() for name in key_files.CERTIFICATES} == {
-        f"{name} 3" for name in key_files.CERTIFICATES
-    }
-
-
-def test_the_key_of_an_older_version_gets_its_new_name_and_the_copy_of_the_user_s_own_is_removed(
-    folder: Path, compose: Compose
-) -> None:
-    (folder / "gcp-key.json").write_text("old")
-    (folder / "google-key.json").write_text("the user's")
-    key_files.ensure(compose)
-    assert (folder / key_files.EMULATOR_KEY).read_text() == "old"
-    assert not list(folder.glob("g*-key.json"))
-
-
-def test_the_gateway_s_certificate_is_made_anew_for_other_addresses_and_by_another_authority(
-    folder: Path, compose: Compose
-) -> None:
-    key_files.ensure(compose)
-    assert key_files.ensure_gateway(compose, ["192.0.2.7"]) and not key_files.ensure_gateway(compose, ["192.0.2.7"])
-    assert key_files.ensure_gateway(compose, ["192.0.2.8"]) and not key_files.ensure_gateway(compose, ["192.0.2.8"])
-    (folder / key_files.LAST).unlink()
-    key_files.ensure(compose)
-    assert key_files.ensure_gateway(compose, ["192.0.2.8"])
