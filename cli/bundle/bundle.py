@@ -93,7 +93,7 @@ def _write(writer: ArchiveWriter, file: str, facts: dict[str, Any]) -> None:
         if checkout_copy.has_history():
             writer.add(HISTORY, lambda member: _copy(_history(Path(folder)), member))
     writer.add(DATA, lambda member: _pack(member, taxi_files.taxi_files(), taxi_files.DATA))
-    writer.add(IMAGES, lambda member: _save(facts["images"], member))
+    writer.add(IMAGES, lambda member: save_images(facts["images"], member))
     writer.finish(facts)
 
 
@@ -116,7 +116,7 @@ def _copy(path: Path, member: MemberWriter) -> None:
         shutil.copyfileobj(file, member, CHUNK)
 
 
-def _save(names: list[str], member: MemberWriter) -> None:
+def save_images(names: list[str], member: MemberWriter) -> None:
     """Writes the images, each layer once, compressed with gzip."""
     packer = zlib.compressobj(FASTEST, wbits=zlib.MAX_WBITS | 16)  # 16: with gzip's header
     with tempfile.TemporaryFile() as errors:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import pytest
 
@@ -214,15 +214,7 @@ def test_months_are_filled_in_with_the_runtime_that_is_in_use(data: Path) -> Non
 
 
 def test_a_file_appears_in_the_data_folder_when_it_is_whole(data: Path, release: FakeApi) -> None:
-    seen: list[list[str]] = []
-    whole = taxi_files._require_whole
-
-    def look(file: IO[bytes], origin: str) -> None:
-        seen.append([path.name for path in data.rglob("*.csv*") if not path.name.startswith(".")])
-        whole(file, origin)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(taxi_files, "_require_whole", look)
-        release.answers = [sends(CSV)]
-        taxi_files.ensure([JANUARY], cast(Any, None))
-    assert seen == [[]] and (data / MONTH).exists()
+    release.answers = [closes]
+    look = f"import pathlib; pathlib.Path('seen').write_text(str(pathlib.Path({str(data / MONTH)!r}).exists()))"
+    taxi_files.ensure([JANUARY], runtime(f"{look}\n{GENERATE}"))
+    assert (data / MONTH).exists() and (data.parent / "seen").read_text() == "False"

@@ -41,4 +41,4 @@ def test_an_engine_that_cannot_save_an_image_is_quoted(tmp_path: Path, monkeypat
     docker.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(CommandError, match="docker save: exit 1\n    no such image: orionbox/flows:1"):
-        bundle._save(["orionbox/flows:1"], MemberWriter(cast(Any, SimpleNamespace(write=len))))
+        bundle.save_images(["orionbox/flows:1"], MemberWriter(cast(Any, SimpleNamespace(write=len))))
