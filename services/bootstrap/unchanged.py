@@ -18,7 +18,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import orionbox
 from orionbox import files
 from orionbox.flow_settings import COURSE_DATASET, FlowSettings
 from orionbox.orion.client import ONE_TRY, JsonApi, Orion
@@ -88,7 +87,7 @@ def inputs() -> str:
 
 def code_files() -> Iterator[Path]:
     """Yields the bootstrap's own modules and those of the package orionbox."""
-    for folder in (Path(__file__).parent, Path(orionbox.__file__).parent):
+    for folder in (Path(__file__).parent, Path(files.__file__).parent):
         yield from folder.rglob("*.py")
 
 
