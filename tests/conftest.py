@@ -35,6 +35,11 @@ GROUPS = ("e2e", "integration", "e2e/course", "e2e/test_backup.py", "e2e/test_cl
 os.environ.update({"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false", "NO_GCE_CHECK": "true"})
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Names a case of bytes by its argument: gzip notes the time, so bytes differ between the processes."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keeps the tests of one platform in one process; unit tests come first, and are spread file by file."""
 
