@@ -193,7 +193,10 @@ def parser(version: str) -> Parser:
     whole.add_argument("--runtime", help="compose (with Docker) or embedded (without)", default="")
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", help=argparse.SUPPRESS)
     for command in COMMANDS:
-        one = commands.add_parser(command.name, description=f"{command.help}.".capitalize(), allow_abbrev=False)
+        description = f"{command.help[:1].upper()}{command.help[1:]}."
+        one = commands.add_parser(
+            command.name, prog=f"./orionbox {command.name}", description=description, allow_abbrev=False
+        )
         for option in command.options:
             _add(one, option)
     return whole
