@@ -21,9 +21,9 @@ def put_in(page: str, text: str, begin: str, end: str, path: Path) -> str:
     Raises:
         CommandError: the page does not have the marks.
     """
-    before, found, rest = page.partition(begin)
+    before, opening, rest = page.partition(begin)
     _, closing, after = rest.partition(end)
-    if not (found and closing):
+    if not (opening and closing):
         raise CommandError(
             f"docs/{path.name} has no place for results", f"add these two lines to it: {begin} and {end}"
         )

@@ -63,8 +63,8 @@ def _describe(version: str, system: str, memory: str, security: str) -> tuple[En
     return engine, ok("engine", f"Docker Desktop, Docker {version}" if is_desktop else f"Docker {version}")
 
 
-def _no_answer(machine: Machine, said: str) -> Finding:
-    if "permission denied" in said:
+def _no_answer(machine: Machine, errors: str) -> Finding:
+    if "permission denied" in errors:
         fix = "sudo usermod -aG docker $USER, then log out and in"
         return fail("engine", "it is running, but you may not use it", fix)
     fix = "start Docker Desktop" if machine.is_mac else "Debian, Ubuntu: sudo make engine; elsewhere start Docker"

@@ -78,7 +78,7 @@ class Machine:
         return bool(shutil.which(program))
 
     def ask(self, *command: str, seconds: float = 20) -> Answer:
-        """Runs a program; one that is missing or too slow has failed, and said nothing.
+        """Runs a program; one that is missing or too slow has failed without a word.
 
         Args:
             command: the program and its arguments.

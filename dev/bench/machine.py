@@ -43,12 +43,12 @@ def _read(path: str) -> str:
 def versions(platform: BenchPlatform) -> dict[str, str]:
     """Returns the versions of the programs and libraries that the measurements depend on."""
     engine = platform.run("docker", "version", "--format", "{{.Server.Version}}").strip()
-    found = platform.run(*platform.inside("python", "-c", VERSIONS, *PACKAGES)).split()
+    packages = platform.run(*platform.inside("python", "-c", VERSIONS, *PACKAGES)).split()
     tools = platform.run(*platform.inside("/opt/peers/bin/python", "-c", VERSIONS, *OTHER_TOOLS)).split()
     pgloader = platform.run(*platform.inside("pgloader", "--version"))
     postgres = platform.run(*platform.compose("exec", "--no-TTY", "postgres", "postgres", "--version"))
     return {
-        **dict(zip(PACKAGES, found)),
+        **dict(zip(PACKAGES, packages)),
         **dict(zip(OTHER_TOOLS, tools)),
         "pgloader": _number(pgloader),
         "postgres": _number(postgres),

@@ -40,7 +40,7 @@ def main() -> int:
 
 def results(rows: list[Row], run: dict[str, Any]) -> str:
     """Returns the generated part of the page."""
-    found = "\n\n".join(
+    text = "\n\n".join(
         [
             conditions(run),
             markdown(HEADINGS, [list(cells(row)) for row in rows]),
@@ -51,7 +51,7 @@ def results(rows: list[Row], run: dict[str, Any]) -> str:
             ),
         ]
     )
-    return f"\n{found}\n"
+    return f"\n{text}\n"
 
 
 def conditions(run: dict[str, Any]) -> str:

@@ -31,10 +31,10 @@ class Containers:
         """
         project = f"label=com.docker.compose.project={self.platform.name}"
         name = f"label=com.docker.compose.service={service}"
-        found = output("docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", project, "--filter", name).split()
-        if not found:
+        ids = output("docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", project, "--filter", name).split()
+        if not ids:
             raise CommandError(f"{service}: there is no such container")
-        return found[0]
+        return ids[0]
 
     def filters(self) -> list[str]:
         """Returns options of `docker ps` that choose the containers of services and of flow runs."""
@@ -51,8 +51,10 @@ class Containers:
 
     def unhealthy(self) -> list[str]:
         """Returns the services that are not healthy, each with its state."""
-        found = containers.of_platform(self.platform.name)
-        return [f"{one.service}: {one.status}" for one in found if one.service != "bootstrap" and not one.is_healthy]
+        all_of_them = containers.of_platform(self.platform.name)
+        return [
+            f"{one.service}: {one.status}" for one in all_of_them if one.service != "bootstrap" and not one.is_healthy
+        ]
 
     def kill(self, *containers: str) -> None:
         """Kills their first processes by SIGKILL, as the kernel does when memory runs out.

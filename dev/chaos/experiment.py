@@ -217,7 +217,7 @@ class Experiment:
 
     def counts_agree(self, run: Json) -> bool:
         """Tells whether the run counted the same rows of each month in every store."""
-        return all(len(set(found.values())) == 1 for found in self._counted(run).values())
+        return all(len(set(rows.values())) == 1 for rows in self._counted(run).values())
 
     def _counted(self, run: Json) -> dict[str, dict[str, int]]:
         rows = [unflatten(row) for row in self.platform.orion.table_artifact(run["id"], ARTIFACT_KEY)]

@@ -38,12 +38,12 @@ class Leftovers:
             LeftoversError: there are some, for longer than the platform may take to remove them.
         """
         deadline = time.monotonic() + REMOVED_WITHIN
-        while found := self.found():
+        while lines := self.lines():
             if time.monotonic() > deadline:
-                raise LeftoversError(f"left behind after {REMOVED_WITHIN} s: {'; '.join(found)}")
+                raise LeftoversError(f"left behind after {REMOVED_WITHIN} s: {'; '.join(lines)}")
             time.sleep(1)
 
-    def found(self) -> list[str]:
+    def lines(self) -> list[str]:
         """Returns a line for each place that has some, or that does not answer."""
         places: dict[str, Callable[[], list[str]]] = {
             "run containers": lambda: [name[:12] for name in self._containers.runs()],
@@ -53,8 +53,8 @@ class Leftovers:
             "active flow runs": lambda: self._active("flow_runs"),
             "active task runs": lambda: self._active("task_runs"),
         }
-        found = {place: look() for place, look in places.items()}
-        return [f"{place}: {', '.join(names[:5])}" for place, names in found.items() if names]
+        names_by_place = {place: look() for place, look in places.items()}
+        return [f"{place}: {', '.join(names[:5])}" for place, names in names_by_place.items() if names]
 
     def _in_bigquery(self) -> list[str]:
         try:
@@ -69,5 +69,5 @@ class Leftovers:
         return ["unknown"] if rows is None else [row[0] for row in rows]
 
     def _active(self, runs: str) -> list[str]:
-        found = self._platform.orion.call(f"{runs}/filter", {runs: UNFINISHED})
-        return [f"{run['name']} {run['state_name']}" for run in found]
+        active = self._platform.orion.call(f"{runs}/filter", {runs: UNFINISHED})
+        return [f"{run['name']} {run['state_name']}" for run in active]

@@ -116,15 +116,15 @@ class BigQuery:
         answer = self.call("queries", {"query": sql, "useLegacySql": False})
         if not answer["jobComplete"]:
             raise TimeoutError("the query is not done")
-        found = answer.get("rows", [])
-        assert isinstance(found, list)
-        return [[cell["v"] for cell in row["f"]] for row in found]
+        rows = answer.get("rows", [])
+        assert isinstance(rows, list)
+        return [[cell["v"] for cell in row["f"]] for row in rows]
 
     def tables(self) -> list[str]:
         """Returns the names of the dataset's tables."""
-        found = self.call("datasets/trips_data_all/tables").get("tables", [])
-        assert isinstance(found, list)
-        return [table["tableReference"]["tableId"] for table in found]
+        tables = self.call("datasets/trips_data_all/tables").get("tables", [])
+        assert isinstance(tables, list)
+        return [table["tableReference"]["tableId"] for table in tables]
 
 
 class StoreWatch:

@@ -17,8 +17,8 @@ def count(trips: TripFile) -> dict[str, int]:
     with urlopen(trips.url()) as response, gzip.open(response) as stream:
         rows = csv.DictReader(io.TextIOWrapper(stream, "utf-8"))
         passengers = [row["passenger_count"] for row in rows]
-    kept = [number for number in passengers if not number or float(number)]
-    return {"rows": len(passengers), "course": len(kept)}
+    with_passengers = [number for number in passengers if not number or float(number)]
+    return {"rows": len(passengers), "course": len(with_passengers)}
 
 
 if __name__ == "__main__":

@@ -46,8 +46,8 @@ def _peak(platform: BenchPlatform, deployment: str, trips: TripFile, rows: int) 
     peak = Peak(platform.name)
     run = run_to_end(platform, deployment, parameters(trips), peak.update)
     for count in counted(platform, run):
-        for store, found in count.items():
-            check(f"{deployment}, {store}", found, rows)
+        for store, stored in count.items():
+            check(f"{deployment}, {store}", stored, rows)
     check(f"{deployment}, Postgres", platform.rows_in_postgres(trips), rows)
     return peak.megabytes
 
@@ -84,10 +84,10 @@ class Peak:
 
     def _find(self) -> int:
         """Returns the id of the first process of the run's container, as the host sees it; 0 while there is none."""
-        found = [container for container in self._containers() if container not in self._earlier]
-        if not found:
+        new = [container for container in self._containers() if container not in self._earlier]
+        if not new:
             return 0
-        inspect = ["docker", "inspect", "--format", "{{.State.Pid}}", found[0]]
+        inspect = ["docker", "inspect", "--format", "{{.State.Pid}}", new[0]]
         return int(subprocess.run(inspect, capture_output=True, text=True).stdout or 0)
 
 
@@ -96,7 +96,7 @@ def _descendants(process: int) -> list[int]:
     for thread in Path(f"/proc/{process}/task").glob("*"):
         with suppress(OSError):
             children += map(int, (thread / "children").read_text().split())
-    return [found for child in children for found in (child, *_descendants(child))]
+    return [each for child in children for each in (child, *_descendants(child))]
 
 
 def high_water_mark(process: int) -> int:

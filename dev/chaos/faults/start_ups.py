@@ -84,7 +84,7 @@ def upgrade(experiment: Experiment) -> str:
         run_id = experiment.start_run()
         words = experiment.finish(run_id)
         _check_tag(experiment, tag)
-        return f"all of {runs} runs and all months were kept; {words}"
+        return f"all of {runs} runs and all months are still there; {words}"
     finally:
         own.env.pop("ORIONBOX_TAG") if before is None else own.env.update(ORIONBOX_TAG=before)
         own.make("up")

@@ -28,8 +28,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if name.endswith(".gz") and sys.argv[1] == "busy" and requests[name] <= BUSY_ANSWERS:
             self.answer(503, b"", etag, 0)
             return
-        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        start = int(wanted[1]) if wanted and self.headers.get("If-Range") == etag else 0
+        resumed = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(resumed[1]) if resumed and self.headers.get("If-Range") == etag else 0
         rest = content[start:]
         is_cut = name.endswith(".gz") and sys.argv[1] == "truncated" and requests[name] == 1
         self.answer(206 if start else 200, rest[: len(rest) // 2] if is_cut else rest, etag, len(rest))

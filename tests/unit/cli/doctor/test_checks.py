@@ -95,8 +95,8 @@ def line(doctor: Doctor) -> Callable[..., str]:
     """Runs it; returns the one line about a subject."""
 
     def find(machine: Machine, subject: str, **options: str) -> str:
-        (found,) = [line for line in doctor(machine, **options) if line[6:].startswith(subject)]
-        return found
+        (printed,) = [line for line in doctor(machine, **options) if line[6:].startswith(subject)]
+        return printed
 
     return find
 
@@ -129,14 +129,14 @@ def test_wrong_settings_are_a_line_and_the_other_checks_go_on(machine: FakeMachi
 
 
 def test_windows_line_endings_in_the_checkout_are_passed_on_from_the_shell(machine: FakeMachine, line: Line) -> None:
-    told = "fail  checkout        Makefile has Windows line endings; fix: git config\n"
-    assert line(machine.but(sh=Answer(False, told)), "checkout") == told.strip()
+    printed = "fail  checkout        Makefile has Windows line endings; fix: git config\n"
+    assert line(machine.but(sh=Answer(False, printed)), "checkout") == printed.strip()
 
 
 def test_without_docker_the_platform_still_runs(machine: FakeMachine, doctor: Doctor, line: Line) -> None:
     bare = replace(machine, answers={"sh": ""})
-    found = line(bare, "engine")
-    assert found.startswith("warn  engine          there is no docker command") and "sudo make engine" in found
+    printed = line(bare, "engine")
+    assert printed.startswith("warn  engine          there is no docker command") and "sudo make engine" in printed
     assert doctor(bare)[-1] == "exit 0"
     assert line(bare, "engine", runtime="compose").startswith("fail ")
 
@@ -160,8 +160,8 @@ def test_an_engine_that_cannot_be_used_says_why(
     machine: FakeMachine, doctor: Doctor, line: Line, info: str | Answer, text: str, fix: str
 ) -> None:
     broken = machine.but(docker_info=info)
-    found = line(broken, "engine")
-    assert found.startswith("fail ") and text in found and fix in found.split("; fix: ")[1]
+    printed = line(broken, "engine")
+    assert printed.startswith("fail ") and text in printed and fix in printed.split("; fix: ")[1]
     assert doctor(broken)[-1] == "exit 1"
 
 
@@ -171,8 +171,8 @@ def test_an_engine_whose_info_hides_why_it_failed_is_asked_for_its_version(machi
 
 
 def test_an_engine_on_another_machine_is_refused(machine: FakeMachine, line: Line) -> None:
-    found = line(replace(machine, variables={"DOCKER_HOST": "tcp://10.0.0.1:2375"}), "engine")
-    assert "is another machine" in found and "unset DOCKER_HOST" in found
+    printed = line(replace(machine, variables={"DOCKER_HOST": "tcp://10.0.0.1:2375"}), "engine")
+    assert "is another machine" in printed and "unset DOCKER_HOST" in printed
 
 
 @pytest.mark.parametrize(
@@ -217,10 +217,10 @@ def test_before_the_build_the_base_images_are_looked_for(
     machine: FakeMachine, doctor: Doctor, image: str | Answer, manifest: str | Answer, text: str
 ) -> None:
     new = not_built(machine, **{"docker_image_inspect": image, "docker_manifest_inspect": manifest})
-    found = [each for each in doctor(new) if " registry " in each]
-    assert len(found) == 2 and text in found[0]
+    printed = [each for each in doctor(new) if " registry " in each]
+    assert len(printed) == 2 and text in printed[0]
     if "fix" in text:
-        assert "docker save debian:bookworm-slim | gzip" in found[0] and found[0].startswith("fail ")
+        assert "docker save debian:bookworm-slim | gzip" in printed[0] and printed[0].startswith("fail ")
         with_apt = [each for each in doctor(new.but(**{"apt-get": ""})) if " registry " in each]
         assert [each[:4] for each in with_apt] == ["warn", "warn"]
 
@@ -238,8 +238,8 @@ def test_before_the_build_the_package_index_is_asked(
     machine: FakeMachine, line: Line, pip: str | Answer, index: str | Answer, state: str, text: str
 ) -> None:
     new = not_built(machine, **{"python3_-m_pip_--version": pip, "python3_-m_pip_index": index})
-    found = line(new, "package index")
-    assert found.startswith(state) and text in found
+    printed = line(new, "package index")
+    assert printed.startswith(state) and text in printed
 
 
 def test_a_port_s_user_is_named_and_a_free_port(machine: FakeMachine, line: Line) -> None:
@@ -297,8 +297,8 @@ def test_dask_needs_more_memory_and_a_running_platform_less(machine: FakeMachine
 def test_in_docker_desktop_the_memory_of_its_own_machine_counts(machine: FakeMachine, line: Line) -> None:
     desktop = machine.but(docker_info="27.1|Docker Desktop|1500000000|[]\n")
     assert line(desktop, "engine") == "ok    engine          Docker Desktop, Docker 27.1"
-    found = line(desktop, "memory")
-    assert "Docker's virtual machine has 1500 MB" in found and "Settings, Resources, Memory" in found
+    printed = line(desktop, "memory")
+    assert "Docker's virtual machine has 1500 MB" in printed and "Settings, Resources, Memory" in printed
 
 
 @pytest.mark.parametrize(("megabytes", "state"), [(50_000, "ok "), (1_500, "warn"), (300, "fail")])
@@ -311,8 +311,8 @@ def test_images_that_are_not_built_yet_need_disk_too(machine: FakeMachine, line:
 
 
 def test_a_clock_that_is_slow_by_years_is_seen(machine: FakeMachine, line: Line) -> None:
-    found = line(machine.but(git_log="4102444800\n"), "clock")
-    assert found.startswith("fail ") and "timedatectl" in found
+    printed = line(machine.but(git_log="4102444800\n"), "clock")
+    assert printed.startswith("fail ") and "timedatectl" in printed
     assert line(machine.but(git_log=Answer(False, "not a git repository")), "clock").startswith("ok ")
 
 
@@ -325,8 +325,8 @@ def test_certificates_are_checked(machine: FakeMachine, doctor: Doctor, line: Li
     assert "has expired" in line(machine.but(openssl=Answer(False, "")), "ca")
     machine.site_certificates.mkdir()
     (machine.site_certificates / "proxy.crt").write_text("-----BEGIN CERTIFICATE-----\n")
-    found = line(machine.but(openssl=""), "ca")
-    assert found.startswith("ok    ca              1 certificates"), "make up copies them to infra/certs"
+    printed = line(machine.but(openssl=""), "ca")
+    assert printed.startswith("ok    ca              1 certificates"), "make up copies them to infra/certs"
 
 
 ADA = {
@@ -367,8 +367,8 @@ def test_the_key_is_checked_as_the_commands_check_it(
     machine: FakeMachine, doctor: Doctor, line: Line, key: dict[str, str] | None, state: str, text: str
 ) -> None:
     cloud = in_the_cloud(machine, key)
-    found = line(cloud, "gcp key")
-    assert found.startswith(state) and text in found
+    printed = line(cloud, "gcp key")
+    assert printed.startswith(state) and text in printed
     *lines, code = doctor(cloud)
     assert any("gcp account" in each for each in lines) is (state != "fail")
     assert code == f"exit {int(state == 'fail')}"
