@@ -14,7 +14,7 @@ DEFAULT_BINARY_PATHS = {"pg": "/usr/lib/postgresql/15/bin"}
 # The image leaves the other translations out.
 LANGUAGES = {"en": "English"}
 
-# The warehouse is the one server to register; see warehouse.py.
+# The warehouse is the one server to register: registered_server.py does it.
 AUTO_DISCOVER_SERVERS = False
 
 # Nothing here calls the outside world.

@@ -23,7 +23,7 @@ REAL_ROWS = [95_120, 76_518, 64_572]
 ENGINE = ("ENGINE=dask", "WORKERS=2")
 HELLO = """
 from greeting import GREETING, where
-from orionbox.cluster import ClusterTaskRunner
+from orionbox.prefect2.dask import ClusterTaskRunner
 from prefect import flow, task
 
 @task

@@ -1,6 +1,6 @@
 """A flow's tasks on a Dask cluster, whose workers share nothing with the flow run but the platform's services.
 
-    from orionbox.cluster import ClusterTaskRunner
+    from orionbox.prefect2.dask import ClusterTaskRunner
 
     @flow(task_runner=ClusterTaskRunner())
 

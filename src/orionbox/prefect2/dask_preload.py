@@ -1,4 +1,4 @@
-"""What Dask's scheduler and workers import before they say that they are ready (compose/dask.yaml).
+"""What Dask's scheduler and workers import before they say that they are ready (compose/flows.yaml).
 
 The tasks' libraries take seconds to import; so a first run is as fast as the next.
 """

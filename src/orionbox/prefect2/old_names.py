@@ -1,6 +1,6 @@
 """What the course of 2023 says to Prefect 2.7, understood by Prefect 2.20.
 
-The flows image names this module in PREFECT_EXTRA_ENTRYPOINTS, so Prefect imports it as the last step of its own
+compose/flow.env names this module in PREFECT_EXTRA_ENTRYPOINTS, so Prefect imports it as the last step of its own
 import. Nothing else refers to it: to be rid of it, delete this file, its test, and that one line.
 """
 

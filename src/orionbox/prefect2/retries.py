@@ -3,7 +3,7 @@
 By itself it gives up at the first connection that is refused, and at an error 500, as Orion answers whose database is
 gone for a moment. How long it waits is Prefect's own setting: with PREFECT_CLIENT_MAX_RETRIES=5, a minute or so.
 
-The flows image names this module in PREFECT_EXTRA_ENTRYPOINTS: Prefect imports it as the last step of its own import.
+PREFECT_EXTRA_ENTRYPOINTS in compose/flow.env names this module: Prefect imports it as the last step of its own import.
 """
 
 from __future__ import annotations

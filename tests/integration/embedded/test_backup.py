@@ -22,7 +22,7 @@ from tests.stores import query_bigquery, query_postgres
 SECRET = "correct-horse-battery-staple"
 SAVE_BLOCK = f"from prefect.blocks.system import Secret; Secret(value='{SECRET}').save('api-token', overwrite=True)"
 PRINT_BLOCK = "from prefect.blocks.system import Secret; print('value:', Secret.load('api-token').get())"
-OBJECTS = "from orionbox.blocks import bucket; print('objects:', [blob.name for blob in bucket().list_blobs()])"
+OBJECTS = "from orionbox.stores.clients import bucket; print('objects:', [blob.name for blob in bucket().list_blobs()])"
 
 
 @pytest.fixture(scope="module")

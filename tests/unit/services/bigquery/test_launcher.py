@@ -3,6 +3,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -12,14 +13,19 @@ REPLACE = "BEGIN TRANSACTION; DELETE FROM t WHERE source_file = 'x'; INSERT INTO
 
 
 @pytest.fixture
-def in_turn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Callable[..., Any]]:
-    """Return the launcher's ``in_turn``; the emulator itself lives in another environment, on another Python."""
+def launcher(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The launcher's module; the emulator itself is in another virtual environment, on another Python."""
     for name in ("local_bigquery", "local_bigquery.jobs"):
         module = ModuleType(name)
         module.__dict__.update(cli=None, query=None)
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.delitem(sys.modules, "services.bigquery.launcher", raising=False)
-    found: Callable[..., Callable[..., Any]] = importlib.import_module("services.bigquery.launcher").in_turn
+    return importlib.import_module("services.bigquery.launcher")
+
+
+@pytest.fixture
+def in_turn(launcher: ModuleType) -> Callable[..., Callable[..., Any]]:
+    found: Callable[..., Callable[..., Any]] = launcher.in_turn
     return found
 
 
@@ -53,3 +59,14 @@ def test_transactions_run_one_after_another(in_turn: Callable[..., Callable[...,
 @pytest.mark.parametrize("sql", ["SELECT count(*) FROM t", "BEGIN SELECT 1; END;"])
 def test_queries_without_a_transaction_do_not_wait(in_turn: Callable[..., Callable[..., Any]], sql: str) -> None:
     assert run_together(in_turn, sql) > 1
+
+
+def test_the_launcher_works_in_its_data_folder(
+    launcher: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB spills into the working directory what exceeds its memory."""
+    (tmp_path / "data").mkdir()
+    monkeypatch.chdir(tmp_path)
+    found = launcher.enter_data_folder(["--port", "9050", "--data-dir", "data", "--host", "0.0.0.0"])
+    assert Path.cwd() == tmp_path / "data"
+    assert found == ["--port", "9050", "--host", "0.0.0.0", "--data-dir", str(tmp_path / "data")]
