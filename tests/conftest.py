@@ -71,7 +71,7 @@ class Checkout:
 
     def run(self, *command: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs a command at its top; output and errors come as one text."""
-        env = {**plain_environment(), **self.env, **variables}
+        env = {**plain_environment(), "PWD": str(self.root), **self.env, **variables}  # Compose reads PWD
         return subprocess.run(
             command, cwd=self.root, env=env, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -87,6 +87,12 @@ class Checkout:
         done = self.run("make", *arguments)
         assert done.returncode != 0, done.stdout
         return done.stdout
+
+    def services(self, **variables: str) -> dict[str, Any]:
+        """Every service by name, the optional ones too, as Compose reads its files."""
+        done = self.run("docker", "compose", "--profile", "*", "config", "--format", "json", **variables)
+        services: dict[str, Any] = json.loads(done.stdout)["services"]
+        return services
 
     @property
     def settings(self) -> dict[str, str]:

@@ -1,13 +1,37 @@
-"""The browser in which pages are tested."""
+"""The browser in which pages are tested, and the runs of the main job that several files look at."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser import chromium
+from tests.conftest import Checkout
+
+
+@dataclass
+class MainJob:
+    """One `make run-etl`."""
+
+    output: str
+    report: dict[str, Any]
+    run: dict[str, Any]
+    """As Orion describes it."""
+
+
+@pytest.fixture(scope="session")
+def main_jobs(platform: Checkout) -> list[MainJob]:
+    """The README's main job, twice, on the platform that most tests share."""
+
+    def once() -> MainJob:
+        output = platform.make("run-etl", "COLOR=green", "YEAR=2021", "MONTHS=1,2")
+        return MainJob(output, platform.report, platform.orion.run(platform.report["flow_run_id"]))
+
+    return [once(), once()]
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -169,8 +168,7 @@ def test_with_secrets_the_file_opens_them(story: Story) -> None:
 
 
 def postgres_image(platform: Checkout) -> str:
-    config = json.loads(platform.run("docker", "compose", "config", "--format", "json").stdout)
-    return str(config["services"]["postgres"]["image"])
+    return str(platform.services()["postgres"]["image"])
 
 
 def test_a_file_without_secrets_is_refused_where_its_key_is_not(story: Story) -> None:

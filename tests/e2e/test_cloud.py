@@ -42,14 +42,13 @@ def cloud(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPathFa
         pytest.skip(f"{SYSTEM_BUNDLE} is not there, to which the authority of this Google is added")
     root = copy_of_the_tree(tmp_path_factory.mktemp("cloud") / "orionbox")
     tag = os.environ.get("ORIONBOX_TAG") or env_file.parse(ROOT / "compose/versions.env")["ORIONBOX_TAG"]
-    cloud = Checkout(root, {**identity("cloud"), "RUNTIME": "compose", "ORIONBOX_TAG": tag, "PWD": str(root)})
+    cloud = Checkout(root, {**identity("cloud"), "RUNTIME": "compose", "ORIONBOX_TAG": tag})
     cloud.env |= {"CLOUD": "gcp", "GCP_PROJECT": PROJECT, "GCP_BUCKET": BUCKET, "GCP_KEY_FILE": KEY}
     cloud.env["COMPOSE_FILE"] = WITH_GOOGLE
     write_secrets(root / "secrets")
     try:
         cloud.make("data", *([f"FROM={REAL_DATA}"] if has_real_data else WINTER))
-        built = cloud.run("make", "build")
-        assert built.returncode == 0, built.stdout
+        cloud.make("build")
         started = cloud.run("docker", "compose", "up", "--detach", "--wait", "google", "google-gcs", "google-bigquery")
         assert started.returncode == 0, started.stdout
         yield cloud
@@ -101,7 +100,7 @@ def test_no_emulator_runs_and_no_flow_is_told_of_one(used: Checkout) -> None:
     assert f"GCP_BUCKET={BUCKET}" in environment and "EMULATOR_HOST" not in environment
     for block in used.orion.call("block_documents/filter", {}):
         assert "EMULATOR_HOST" not in json.dumps(block["data"])
-    assert used.make("up").count("the emulators are gone") == 0
+    assert used.make("up").count("removed the emulators") == 0
 
 
 def test_the_start_page_and_the_run_s_page_say_whose_cloud_it_is(used: Checkout) -> None:
@@ -123,7 +122,7 @@ def test_the_course_s_code_works_as_it_is(used: Checkout) -> None:
 def test_the_key_is_in_no_configuration_no_log_and_no_backup(used: Checkout) -> None:
     lines = json.loads((used.root / KEY).read_text())["private_key"].splitlines()
     texts = [used.run("docker", "compose", "--profile", "*", *words).stdout for words in (["config"], ["logs"])]
-    assert "nothing of BigQuery and Cloud Storage: they are Google's" in used.make("backup")
+    assert "BigQuery and Cloud Storage are not in it: Google keeps them" in used.make("backup")
     (backup,) = (used.root / "backups").glob("*.tar")
     texts.append(backup.read_bytes().decode("latin-1"))
     assert [f"{line[:4]}…" for line in lines[1:-1] for text in texts if line in text] == []

@@ -20,7 +20,7 @@ WINTER = ("COLOR=green", "YEAR=2021", "MONTHS=1,2")
 WINTER_RUN = {"color": "green", "year": 2021, "months": [1, 2]}
 FILES = [TripFile("green", 2020, 10), TripFile("green", 2021, 1), TripFile("green", 2021, 2)]
 REAL_ROWS = [95_120, 76_518, 64_572]
-ENGINE = ("ENGINE=dask", "WORKERS=2")
+ON_DASK = ("TASK_RUNNER=dask", "WORKERS=2")
 HELLO = """
 from greeting import GREETING, where
 from orionbox.prefect2.dask import ClusterTaskRunner
@@ -74,7 +74,7 @@ def rows_by_file(platform: Checkout) -> list[tuple[str, int]]:
 @pytest.fixture(scope="module")
 def cluster(platform: Checkout) -> Iterator[Checkout]:
     """The platform with a scheduler and two workers; afterwards without."""
-    output = platform.make("up", *ENGINE)
+    output = platform.make("up", *ON_DASK)
     assert f"localhost:{platform.settings['DASK_PORT']}" in output
     assert len(containers(platform, "dask-worker")) == 2
     yield platform
@@ -86,7 +86,7 @@ def cluster(platform: Checkout) -> Iterator[Checkout]:
 def expected(cluster: Checkout, has_real_data: bool) -> list[tuple[str, int]]:
     """The rows of each file, from the files themselves; all of them are loaded."""
     for months in (OCTOBER, WINTER):
-        cluster.make("run-etl", *ENGINE, *months)
+        cluster.make("run-etl", *ON_DASK, *months)
     rows = [cluster.rows_in(trips.csv_path) for trips in FILES]
     assert not has_real_data or rows == REAL_ROWS
     return [(trips.csv_name, count) for trips, count in zip(FILES, rows, strict=True)]
@@ -97,7 +97,7 @@ def test_both_warehouses_have_each_row_once(cluster: Checkout, expected: list[tu
 
 
 def test_the_run_ends_with_a_table_and_a_report_as_on_threads(cluster: Checkout, expected: list[Any]) -> None:
-    output = cluster.make("run-etl", *ENGINE, *WINTER)
+    output = cluster.make("run-etl", *ON_DASK, *WINTER)
     assert "etl/dask" in output and "total" in output
     assert cluster.report["state"] == "Completed"
     rows = [month["rows"] for month in cluster.report["months"]]
@@ -107,7 +107,7 @@ def test_the_run_ends_with_a_table_and_a_report_as_on_threads(cluster: Checkout,
 
 def test_the_work_is_done_on_both_workers(cluster: Checkout, expected: list[Any]) -> None:
     start = now()
-    cluster.make("run-etl", *ENGINE, *WINTER)
+    cluster.make("run-etl", *ON_DASK, *WINTER)
     logs = [docker("logs", "--since", start, worker) for worker in containers(cluster, "dask-worker")]
     assert all("-> gs://" in log for log in logs), "each has fetched one of the two months"
 
@@ -139,7 +139,7 @@ def test_a_worker_that_is_killed_loses_nothing(cluster: Checkout, expected: list
 
 def test_run_etl_brings_back_a_worker_that_was_stopped(cluster: Checkout, expected: list[Any]) -> None:
     docker("kill", containers(cluster, "dask-worker")[0])
-    cluster.make("run-etl", *ENGINE, *WINTER)
+    cluster.make("run-etl", *ON_DASK, *WINTER)
     assert len(containers(cluster, "dask-worker")) == 2
 
 
@@ -170,7 +170,7 @@ def test_without_its_scheduler_a_run_fails_with_a_word_and_the_next_one_works(
     run = cluster.end_of(run_id)
     assert run["state_type"] in ("FAILED", "CRASHED")
     assert run["state"]["message"].count("is gone, and the run's tasks with it; start the run again") == 1
-    cluster.make("run-etl", *ENGINE, *WINTER)
+    cluster.make("run-etl", *ON_DASK, *WINTER)
     assert rows_by_file(cluster) == expected
 
 
@@ -189,4 +189,4 @@ def test_without_a_cluster_the_run_says_how_to_get_one(platform: Checkout) -> No
     platform.make("up")
     run = platform.finished_run("etl/dask", WINTER_RUN)
     assert run["state_type"] in ("FAILED", "CRASHED")
-    assert "start the platform's with: make up ENGINE=dask" in run["state"]["message"]
+    assert "start the platform's with: make up TASK_RUNNER=dask" in run["state"]["message"]

@@ -144,13 +144,13 @@ class Door:
 
     def __init__(self, platform: Checkout) -> None:
         self._platform = platform
-        (found,) = json.loads(platform.run("docker", "compose", "images", "--format", "json", "agent").stdout)
+        image = platform.services()["flows"]["image"]
         self.names = {
             "postgres": platform.run("docker", "compose", "ps", "--quiet", "postgres").stdout.strip(),
             "project": platform.settings["COMPOSE_PROJECT_NAME"],
             "root": str(platform.root),
-            "tag": found["Tag"],
-            "image": f"{found['Repository']}:{found['Tag']}",
+            "tag": image.rpartition(":")[2],
+            "image": image,
         }
 
     def ask(self, *calls: Call) -> list[tuple[int, str]]:

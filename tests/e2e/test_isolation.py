@@ -109,12 +109,12 @@ for address in sys.argv[1].split(","):
 
 def test_the_page_of_another_site_may_not_read_what_orion_answers(platform: Checkout) -> None:
     def allowed(origin: str) -> str | None:
-        request = Request(f"{platform.orion.url}/api/health", headers={"Origin": origin})
+        request = Request(f"{platform.orion.site}/api/health", headers={"Origin": origin})
         with urlopen(request, timeout=10) as answer:
             found: str | None = answer.headers["Access-Control-Allow-Origin"]
             return found
 
-    assert allowed(platform.orion.url) == platform.orion.url
+    assert allowed(platform.orion.site) == platform.orion.site
     assert allowed("https://elsewhere.example") is None
 
 

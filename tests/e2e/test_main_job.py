@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
-from dataclasses import dataclass
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
 from orionbox.trips.arrow_schema import TRIPS
+from orionbox.trips.months import TripFile
 from tests.conftest import Checkout, wait_for
+from tests.e2e.conftest import MainJob
+from tests.reports import assert_documented
 from tests.stores import bigquery_client, bucket_files, query_bigquery, query_postgres
 
 MONTHS = (1, 2)
 REAL_ROWS = {1: 76_518, 2: 64_572}
-
-
-@dataclass
-class Run:
-    """One `make run-etl`: what it printed, and the report it left."""
-
-    output: str
-    report: dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def runs(platform: Checkout) -> list[Run]:
-    """The main job, twice."""
-
-    def run() -> Run:
-        output = platform.make("run-etl", "COLOR=green", "YEAR=2021", "MONTHS=1,2")
-        return Run(output, json.loads((platform.root / "reports" / "last-run.json").read_text()))
-
-    return [run(), run()]
 
 
 @pytest.fixture(scope="module")
@@ -46,38 +27,32 @@ def expected(platform: Checkout, has_real_data: bool) -> dict[int, int]:
     return rows
 
 
-def test_the_run_ends_with_a_table_that_adds_up(runs: list[Run], expected: dict[int, int]) -> None:
-    for run in runs:
+def test_the_run_ends_with_a_table_that_adds_up(main_jobs: list[MainJob], expected: dict[int, int]) -> None:
+    for job in main_jobs:
         total = f"{sum(expected.values()):,}"
-        assert re.search(rf"^total\s+{total}\s+{total}\s+{total}\s+{total}$", run.output, re.MULTILINE)
+        assert re.search(rf"^total\s+{total}\s+{total}\s+{total}\s+{total}$", job.output, re.MULTILINE)
         for month, rows in expected.items():
             cells = r"\s+".join([f"{rows:,}"] * 4)
-            assert re.search(rf"^green 2021-{month:02}\s+\w+\s+{cells}$", run.output, re.MULTILINE)
+            assert re.search(rf"^green 2021-{month:02}\s+\w+\s+{cells}$", job.output, re.MULTILINE)
 
 
-def test_the_report_has_its_documented_form(runs: list[Run], expected: dict[int, int], has_real_data: bool) -> None:
-    report = runs[-1].report
-    assert set(report) == {"runtime", "cloud", "flow_run_id", "state", "url", "seconds", "months"}
-    assert (report["runtime"], report["state"]) == ("compose", "Completed")
-    assert report["url"].endswith(report["flow_run_id"])
-    for month, entry in zip(MONTHS, report["months"], strict=True):
-        assert (entry["color"], entry["year"], entry["month"]) == ("green", 2021, month)
-        assert entry["source"] == ("import" if has_real_data else "synthetic")
-        assert entry["rows"] == dict.fromkeys(("source", "parquet", "bigquery", "postgres"), expected[month])
-        assert set(entry["seconds"]) == {"fetch", "clean", "write", "upload", "bigquery", "postgres"}
+def test_the_report_has_its_documented_form(
+    main_jobs: list[MainJob], expected: dict[int, int], has_real_data: bool
+) -> None:
+    rows = {TripFile("green", 2021, month): count for month, count in expected.items()}
+    assert_documented(main_jobs[-1].report, "compose", rows, has_real_data)
 
 
-def test_the_run_took_place_in_a_container_of_its_own(platform: Checkout, runs: list[Run]) -> None:
-    for run in runs:
-        flow_run = platform.orion.run(run.report["flow_run_id"])
-        assert flow_run["infrastructure_pid"].startswith("http://docker-proxy:2375:")
+def test_the_run_took_place_in_a_container_of_its_own(platform: Checkout, main_jobs: list[MainJob]) -> None:
+    for job in main_jobs:
+        assert job.run["infrastructure_pid"].startswith("http://docker-proxy:2375:")
 
 
-def test_postgres_has_each_row_once(platform: Checkout, runs: list[Run], expected: dict[int, int]) -> None:
+def test_postgres_has_each_row_once(platform: Checkout, main_jobs: list[MainJob], expected: dict[int, int]) -> None:
     assert query_postgres(platform.settings, rows_by_file("green_tripdata", expected)) == by_file(expected)
 
 
-def test_bigquery_has_each_row_once(platform: Checkout, runs: list[Run], expected: dict[int, int]) -> None:
+def test_bigquery_has_each_row_once(platform: Checkout, main_jobs: list[MainJob], expected: dict[int, int]) -> None:
     sql = rows_by_file("trips_data_all.green_tripdata", expected)
     assert query_bigquery(platform.settings, sql) == by_file(expected)
 
@@ -92,14 +67,14 @@ def by_file(expected: dict[int, int]) -> list[tuple[str, int]]:
     return [(f"green_tripdata_2021-{month:02}.csv.gz", rows) for month, rows in expected.items()]
 
 
-def test_rows_without_a_vendor_are_kept(platform: Checkout, runs: list[Run]) -> None:
+def test_rows_without_a_vendor_are_kept(platform: Checkout, main_jobs: list[MainJob]) -> None:
     in_postgres = query_postgres(platform.settings, 'SELECT count(*) FROM green_tripdata WHERE "VendorID" IS NULL')
     sql = "SELECT count(*) FROM trips_data_all.green_tripdata WHERE VendorID IS NULL"
     assert in_postgres[0][0] > 0
     assert query_bigquery(platform.settings, sql) == in_postgres
 
 
-def test_bigquery_keeps_the_types_of_the_data_dictionary(platform: Checkout, runs: list[Run]) -> None:
+def test_bigquery_keeps_the_types_of_the_data_dictionary(platform: Checkout, main_jobs: list[MainJob]) -> None:
     with bigquery_client(platform.settings) as client:
         types = {column.name: column.field_type for column in client.get_table("trips_data_all.green_tripdata").schema}
     assert (types["VendorID"], types["passenger_count"]) == ("INTEGER", "INTEGER")
@@ -107,7 +82,7 @@ def test_bigquery_keeps_the_types_of_the_data_dictionary(platform: Checkout, run
 
 
 def test_the_bucket_has_a_parquet_object_for_each_month(
-    platform: Checkout, runs: list[Run], expected: dict[int, int]
+    platform: Checkout, main_jobs: list[MainJob], expected: dict[int, int]
 ) -> None:
     files = bucket_files(platform.settings)
     for month, rows in expected.items():
@@ -117,7 +92,7 @@ def test_the_bucket_has_a_parquet_object_for_each_month(
             assert parquet.schema_arrow.equals(TRIPS["green"])
 
 
-def test_no_container_of_a_run_is_left(platform: Checkout, runs: list[Run]) -> None:
+def test_no_container_of_a_run_is_left(platform: Checkout, main_jobs: list[MainJob]) -> None:
     label = f"label=orionbox.project={platform.settings['COMPOSE_PROJECT_NAME']}"
     left = ["docker", "ps", "--all", "--quiet", "--filter", label]
     # The flow ends a moment before its process does

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, Request, Route, expect
 
 from tests.browser import open_table
 from tests.conftest import Checkout, wait_for
+from tests.e2e.conftest import MainJob
 
 PAGES = (
     "dashboard flow-runs flows deployments work-pools work-queues blocks blocks/catalog variables notifications "
@@ -14,9 +15,8 @@ PAGES = (
 ).split()
 
 
-def test_orion_shows_the_run_its_tasks_and_its_logs(platform: Checkout, page: Page) -> None:
-    platform.make("data", "COLOR=green", "YEAR=2021", "MONTHS=1")
-    run = platform.finished_run("etl/docker", {"color": "green", "year": 2021, "months": [1]})
+def test_orion_shows_the_run_its_tasks_and_its_logs(platform: Checkout, page: Page, main_jobs: list[MainJob]) -> None:
+    run = main_jobs[-1].run
     page.goto(platform.orion.run_url(run["id"]))
     expect(page.get_by_text(run["name"]).first).to_be_visible(timeout=30_000)
     expect(page.get_by_text("Completed").first).to_be_visible(timeout=30_000)
@@ -33,13 +33,12 @@ def test_orion_shows_the_run_its_tasks_and_its_logs(platform: Checkout, page: Pa
     ],
 )
 def test_orion_shows_what_bootstrap_made(platform: Checkout, page: Page, path: str, text: str) -> None:
-    page.goto(f"{platform.orion.url}/{path}")
+    page.goto(f"{platform.orion.site}/{path}")
     expect(page.get_by_text(text).first).to_be_visible(timeout=30_000)
     page.screenshot(path=platform.root / "reports" / f"{path.replace('/', '-')}.png")
 
 
 def test_pgadmin_opens_the_warehouse_without_a_password(platform: Checkout, page: Page) -> None:
-    platform.make("psql", stdin="SELECT 1;\n")
     page.goto(f"http://localhost:{platform.settings['PGADMIN_PORT']}")
     open_table(page, "green_tripdata")
     page.screenshot(path=platform.root / "reports" / "pgadmin.png")
@@ -66,7 +65,7 @@ def test_orion_asks_the_outside_for_logos_alone_and_has_others(
 ) -> None:
     errors: list[object] = []
     page.on("pageerror", lambda error: errors.append(error))
-    page.goto(f"{platform.orion.url}/{path}")
+    page.goto(f"{platform.orion.site}/{path}")
     expect(page.get_by_text("Flow Runs").first).to_be_visible()
     page.wait_for_load_state("networkidle")
     assert {request.resource_type for request in outside} <= {"image"}, [request.url for request in outside]
@@ -79,7 +78,6 @@ def test_orion_asks_the_outside_for_logos_alone_and_has_others(
 
 
 def test_pgadmin_asks_nobody_outside(platform: Checkout, page: Page, outside: list[Request]) -> None:
-    platform.make("psql", stdin="SELECT 1;\n")
     page.goto(f"http://localhost:{platform.settings['PGADMIN_PORT']}")
     open_table(page, "green_tripdata")
     page.wait_for_load_state("networkidle")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
-from urllib.request import Request, urlopen
 
 import pytest
 
+from cli.bundle.checkout_copy import copy_of_the_tree
 from cli.runtimes.compose.images import Image
-from dev.throwaway_platform import identity
+from orionbox.orion.client import Orion
 from tests.conftest import Checkout
 from tests.stores import bigquery_client, query_bigquery, query_postgres
 
@@ -65,75 +67,84 @@ def test_the_deployments_wait_in_queue_default(platform: Checkout) -> None:
     assert {found[name]["work_queue_name"] for name in DEPLOYMENTS} == {"default"}
 
 
-def test_a_second_up_changes_nothing(platform: Checkout) -> None:
-    before = (blocks(platform), {name: found["id"] for name, found in deployments(platform).items()})
-    containers = running(platform)
-    platform.make("up")
-    assert (blocks(platform), {name: found["id"] for name, found in deployments(platform).items()}) == before
-    assert running(platform) == containers
+@dataclass
+class SecondUp:
+    """A `make up` of a platform that is running."""
+
+    output: str
+    before: tuple[Any, ...]
+    """Blocks, deployments and containers."""
+    after: tuple[Any, ...]
+    bootstrap_log: str
+
+
+@pytest.fixture(scope="module")
+def second_up(platform: Checkout) -> SecondUp:
+    before = state(platform)
+    return SecondUp(platform.make("up"), before, state(platform), bootstrap_log(platform))
+
+
+def state(platform: Checkout) -> tuple[Any, ...]:
+    ids = {name: found["id"] for name, found in deployments(platform).items()}
+    return blocks(platform), ids, running(platform)
 
 
 def bootstrap_log(platform: Checkout) -> str:
     return platform.run("docker", "compose", "logs", "--tail=1", "bootstrap").stdout
 
 
-def test_a_second_up_sees_that_there_is_nothing_to_do(platform: Checkout) -> None:
-    platform.make("up")
-    assert "all is as the last bootstrap left it" in bootstrap_log(platform)
-
-
-def lose_block(platform: Checkout) -> None:
-    document = next(block for block in blocks(platform) if block["name"] == "zoom-gcs")
-    delete(f"{platform.orion.url}/api/block_documents/{document['id']}")
-
-
-def lose_deployment(platform: Checkout) -> None:
-    delete(f"{platform.orion.url}/api/deployments/{deployments(platform)['etl', 'process']['id']}")
-
-
-def lose_dataset(platform: Checkout) -> None:
-    with bigquery_client(platform.settings) as client:
-        client.delete_dataset("dezoomcamp", delete_contents=True)
-
-
-def lose_table(platform: Checkout) -> None:
-    platform.make("psql", stdin="DROP TABLE green_tripdata;\n")
-
-
-def delete(url: str) -> None:
-    urlopen(Request(url, method="DELETE"), timeout=10).close()
-
-
-@pytest.mark.parametrize("lose", [lose_block, lose_deployment, lose_dataset, lose_table])
-def test_what_has_gone_is_put_back_by_the_next_up(platform: Checkout, lose: Callable[[Checkout], None]) -> None:
-    lose(platform)
-    platform.make("up")
-    assert "all is as" not in bootstrap_log(platform)
-    assert {(block["block_type"]["slug"], block["name"]) for block in blocks(platform)} >= BLOCKS
-    assert set(deployments(platform)) >= DEPLOYMENTS
-    assert query_bigquery(platform.settings, "SELECT count(*) FROM dezoomcamp.INFORMATION_SCHEMA.TABLES")
-    assert query_postgres(platform.settings, "SELECT count(*) FROM green_tripdata")
-    platform.make("up")
-    assert "all is as the last bootstrap left it" in bootstrap_log(platform)
-
-
 def running(platform: Checkout) -> set[str]:
+    """The ids of its containers, but for the bootstrap's."""
     done = platform.run("docker", "compose", "ps", "--format", "json")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     return {row["ID"] for row in rows if row["Service"] != "bootstrap"}
 
 
-def test_up_prints_every_address_with_its_login(platform: Checkout) -> None:
-    output = platform.make("up")
+def test_a_second_up_changes_nothing(second_up: SecondUp) -> None:
+    assert second_up.before == second_up.after
+
+
+def test_a_second_up_sees_that_there_is_nothing_to_do(second_up: SecondUp) -> None:
+    assert "nothing is changed since the last bootstrap" in second_up.bootstrap_log
+
+
+def test_up_prints_every_address_with_its_login(platform: Checkout, second_up: SecondUp) -> None:
     for port in ("ORION_PORT", "PGADMIN_PORT", "POSTGRES_PORT", "GCS_PORT", "BIGQUERY_PORT"):
-        assert f"localhost:{platform.settings[port]}" in output
-    assert "user ny_taxi" in output
+        assert f"localhost:{platform.settings[port]}" in second_up.output
+    assert "user ny_taxi" in second_up.output
+
+
+def test_up_prints_the_start_page_s_address_first(platform: Checkout, second_up: SecondUp) -> None:
+    first = next(line for line in second_up.output.splitlines() if "http://localhost" in line)
+    assert first.split()[:3] == ["Start", "page", f"http://localhost:{platform.settings['START_PORT']}"]
+
+
+def lose_one_of_each_kind(platform: Checkout) -> None:
+    """Deletes a block, a deployment, a dataset and a table."""
+    document = next(block for block in blocks(platform) if block["name"] == "zoom-gcs")
+    platform.orion.call(f"block_documents/{document['id']}", method="DELETE")
+    platform.orion.call(f"deployments/{deployments(platform)['etl', 'process']['id']}", method="DELETE")
+    with bigquery_client(platform.settings) as client:
+        client.delete_dataset("dezoomcamp", delete_contents=True)
+    platform.make("psql", "SQL=DROP TABLE green_tripdata")
+
+
+def test_what_has_gone_is_put_back_by_the_next_up(platform: Checkout) -> None:
+    lose_one_of_each_kind(platform)
+    platform.make("up")
+    assert "nothing is changed" not in bootstrap_log(platform)
+    assert {(block["block_type"]["slug"], block["name"]) for block in blocks(platform)} >= BLOCKS
+    assert set(deployments(platform)) >= DEPLOYMENTS
+    assert query_bigquery(platform.settings, "SELECT count(*) FROM dezoomcamp.INFORMATION_SCHEMA.TABLES")
+    assert query_postgres(platform.settings, "SELECT count(*) FROM green_tripdata")
+    platform.make("up")
+    assert "nothing is changed since the last bootstrap" in bootstrap_log(platform)
 
 
 def test_status_lists_the_services(platform: Checkout) -> None:
     output = platform.make("status")
     assert all(service in output for service in ("orion", "agent", "bigquery", "gcs", "postgres", "pgadmin"))
-    assert "not all of it is healthy" not in output
+    assert "not everything is healthy" not in output
 
 
 def test_psql_reads_the_warehouse_from_a_pipe(platform: Checkout) -> None:
@@ -172,27 +183,31 @@ def test_data_survives_down_and_up(platform: Checkout) -> None:
     assert "42" in platform.make("psql", stdin="SELECT answer FROM kept;\n")
 
 
-def test_a_taken_port_is_exchanged_for_the_next_free_one(checkout: Checkout, platform: Checkout) -> None:
-    checkout.env = {**platform.env, "COMPOSE_PROJECT_NAME": f"{platform.env['COMPOSE_PROJECT_NAME']}-second"}
-    try:
-        output = checkout.make("up")
-        assert f"ORION_PORT={platform.env['ORION_PORT']} is in use on this machine" in output
-        assert "Orionbox is up" in output
-        assert running(platform)
-    finally:
-        checkout.run("make", "reset")
-
-
-def test_a_service_that_cannot_start_is_named_with_its_last_words(checkout: Checkout, platform: Checkout) -> None:
-    checkout.env = identity("broken")
-    compose = checkout.root / "compose" / "internet.yaml"
+@pytest.fixture(scope="module")
+def broken(platform: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Checkout, str]]:
+    """A second platform with the first one's ports, one of whose services cannot start; and what its `make up` says."""
+    second = Checkout(copy_of_the_tree(tmp_path_factory.mktemp("broken") / "orionbox"))
+    second.env = {**platform.env, "COMPOSE_PROJECT_NAME": f"{platform.env['COMPOSE_PROJECT_NAME']}-second"}
+    compose = second.root / "compose" / "internet.yaml"
     compose.write_text(compose.read_text().replace("/etc/nginx/tls/internet.crt:ro", "/etc/nginx/tls/elsewhere.crt:ro"))
     try:
-        output = checkout.refuses("up")
-        assert "internet (" in output
-        assert "cannot load certificate" in output
+        yield second, second.refuses("up")
     finally:
-        checkout.run("make", "reset")
+        second.run("make", "reset")
+
+
+def test_a_taken_port_is_exchanged_for_the_next_free_one(platform: Checkout, broken: tuple[Checkout, str]) -> None:
+    second, printed = broken
+    found = re.search(r"ORION_PORT=(\d+) is in use on this machine: this platform takes (\d+)", printed)
+    assert found and found[1] == platform.env["ORION_PORT"] != found[2]
+    assert Orion(f"http://127.0.0.1:{found[2]}").call("health") is True
+    assert platform.orion.call("health") is True
+    assert not running(platform) & running(second)
+
+
+def test_a_service_that_cannot_start_is_named_with_its_last_words(broken: tuple[Checkout, str]) -> None:
+    assert "internet (" in broken[1]
+    assert "cannot load certificate" in broken[1]
 
 
 def test_nothing_listens_beyond_loopback(platform: Checkout) -> None:
@@ -219,8 +234,7 @@ def test_only_the_docker_proxy_sees_the_docker_socket(platform: Checkout) -> Non
 
 
 def test_all_images_together_are_small_enough_for_a_stick(platform: Checkout) -> None:
-    config = json.loads(platform.run("docker", "compose", "--profile", "*", "config", "--format", "json").stdout)
-    built = [Image.from_service(service) for service in config["services"].values() if "build" in service]
+    built = [Image.from_service(service) for service in platform.services().values() if "build" in service]
     own = {image.name: size(image.name) - size(image.parents()[-1]) for image in built}
     assert sum(own.values()) <= 2.5e9, own
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -13,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.conftest import Checkout
+from tests.e2e.conftest import MainJob
 from tests.stores import query_postgres
 
 FILES = ("green_tripdata_2021-01.csv.gz", "green_tripdata_2021-02.csv.gz")
@@ -21,17 +20,16 @@ WIDTHS = {"desktop": 1280, "phone": 390}
 
 
 @pytest.fixture(scope="module")
-def run(platform: Checkout) -> dict[str, Any]:
-    """A run of the main job, by the README's command."""
-    platform.make("run-etl", "COLOR=green", "YEAR=2021", "MONTHS=1,2")
-    return platform.orion.run(platform.report["flow_run_id"])
+def job(main_jobs: list[MainJob]) -> MainJob:
+    """A run of the main job."""
+    return main_jobs[-1]
 
 
 @pytest.fixture(scope="module")
-def file(platform: Checkout, run: dict[str, Any]) -> Path:
+def file(platform: Checkout, job: MainJob) -> Path:
     """The page that it has left."""
-    (found,) = (platform.root / "reports").glob(f"{run['name']}-*.html")
-    assert run["id"].startswith(found.stem.rpartition("-")[2])
+    (found,) = (platform.root / "reports").glob(f"{job.run['name']}-*.html")
+    assert job.run["id"].startswith(found.stem.rpartition("-")[2])
     return found
 
 
@@ -73,9 +71,9 @@ def test_every_figure_has_the_numbers_that_sql_has(platform: Checkout, page: Pag
     assert (shown(page, "nulls")["VendorID"], shown(page, "nulls")["ehail_fee"]) == nulls[0]
 
 
-def test_its_counts_are_the_run_s(platform: Checkout, page: Page, file: Path) -> None:
+def test_its_counts_are_the_run_s(page: Page, job: MainJob, file: Path) -> None:
     page.goto(file.as_uri())
-    total = f"{sum(month['rows']['source'] for month in platform.report['months']):,}"
+    total = f"{sum(month['rows']['source'] for month in job.report['months']):,}"
     cells = [cell.text_content() for cell in page.locator("#counts tfoot td").all()]
     assert cells[2:] == [total] * 4
     assert page.locator("#rows").inner_text() == total
@@ -129,10 +127,8 @@ def test_on_paper_it_is_black_on_white(platform: Checkout, browser: Browser, fil
     page.close()
 
 
-def test_orion_s_artifacts_have_the_counts_and_a_link_to_it(
-    platform: Checkout, run: dict[str, Any], file: Path
-) -> None:
-    chosen = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}}
+def test_orion_s_artifacts_have_the_counts_and_a_link_to_it(platform: Checkout, job: MainJob, file: Path) -> None:
+    chosen = {"artifacts": {"flow_run_id": {"any_": [job.run["id"]]}}}
     found = {artifact["key"]: artifact for artifact in platform.orion.call("artifacts/filter", chosen)}
     assert (found["etl-report"]["type"], found["etl-summary"]["type"]) == ("table", "markdown")
     text = found["etl-summary"]["data"]
@@ -151,9 +147,3 @@ def test_a_run_that_was_started_in_orion_has_its_page_too(platform: Checkout, pa
     page.wait_for_selector("#counts", timeout=60_000)
     (rows,) = (month["rows.source"] for month in platform.orion.table_artifact(run["id"], "etl-report"))
     assert page.locator("#rows").inner_text() == f"{rows:,}"
-
-
-def test_the_last_run_s_json_is_as_it_was(platform: Checkout, run: dict[str, Any]) -> None:
-    report = json.loads((platform.root / "reports" / "last-run.json").read_text())
-    assert set(report) == {"runtime", "cloud", "flow_run_id", "state", "url", "seconds", "months"}
-    assert report["flow_run_id"] and report["cloud"] == "emulators"

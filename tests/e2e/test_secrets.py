@@ -77,7 +77,7 @@ def test_no_service_logs_one(used: Checkout) -> None:
 
 def test_no_failed_start_prints_or_logs_one(used: Checkout) -> None:
     """Then services' last words are shown: here Orion's, which has its password in an address that leads nowhere."""
-    file = used.root / "compose" / "prefect.yaml"
+    file = used.root / "compose" / "orion.yaml"
     kept = file.read_text()
     file.write_text(kept.replace("@postgres:5432/orion", "@postgres:5433/orion"))
     try:
@@ -106,8 +106,7 @@ def test_no_report_holds_one(used: Checkout) -> None:
 
 def test_no_image_holds_one(used: Checkout) -> None:
     """Neither in how it was made nor in any file."""
-    config = json.loads(used.run("docker", "compose", "--profile", "*", "config", "--format", "json").stdout)
-    images = {service["image"] for service in config["services"].values()}
+    images = {service["image"] for service in used.services().values()}
     assert len(images) >= 10
     values = generated(used)
     for image in images:
@@ -120,8 +119,7 @@ def test_no_image_holds_one(used: Checkout) -> None:
 
 def test_no_backup_without_secrets_holds_one(used: Checkout) -> None:
     (file,) = re.findall(r"backups/\S+\.tar", used.make("backup"))
-    config = json.loads(used.run("docker", "compose", "config", "--format", "json").stdout)
-    image = config["services"]["postgres"]["image"]
+    image = used.services()["postgres"]["image"]
     content = unpacked(used.root / file, "docker", "run", "--rm", "-i", image, "pg_restore")
     assert len(content) > 100_000
     assert found_in(content.decode("latin-1"), generated(used)) == []

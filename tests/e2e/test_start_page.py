@@ -19,9 +19,9 @@ def address(platform: Checkout) -> str:
     return f"http://localhost:{platform.settings['START_PORT']}/"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def run_name(platform: Checkout) -> str:
-    """The name of a run of the main job that has completed."""
+    """The name of a run of the main job that has just completed."""
     platform.make("run-etl", "COLOR=green", "YEAR=2021", "MONTHS=1")
     return str(platform.orion.run(platform.report["flow_run_id"])["name"])
 
@@ -31,14 +31,7 @@ def card(page: Page, title: str) -> str:
     return page.locator("li.card").filter(has=page.get_by_role("heading", name=title, exact=True)).inner_text()
 
 
-def test_up_prints_its_address_first(platform: Checkout) -> None:
-    lines = platform.make("up").splitlines()
-    first = next(line for line in lines if "http://localhost" in line)
-    assert first.split()[:3] == ["Start", "page", address(platform).rstrip("/")]
-
-
 def test_every_service_is_shown_as_running_with_its_link_and_its_login(platform: Checkout, page: Page) -> None:
-    platform.make("up")
     page.goto(address(platform))
     expect(page.get_by_role("status")).to_contain_text("Everything is running")
     for title, port in LINKED.items():
@@ -49,7 +42,6 @@ def test_every_service_is_shown_as_running_with_its_link_and_its_login(platform:
 
 @pytest.mark.parametrize("title", LINKED)
 def test_each_link_leads_to_a_page_of_the_service(platform: Checkout, page: Page, title: str) -> None:
-    platform.make("up")
     page.goto(address(platform))
     link = page.locator("li.card").filter(has=page.get_by_role("heading", name=title, exact=True)).get_by_role("link")
     answer = page.goto(str(link.get_attribute("href")))
@@ -57,7 +49,6 @@ def test_each_link_leads_to_a_page_of_the_service(platform: Checkout, page: Page
 
 
 def test_no_password_is_on_it(platform: Checkout, page: Page) -> None:
-    platform.make("up")
     page.goto(address(platform))
     text = page.content()
     assert platform.settings["WAREHOUSE_DB_PASSWORD"] not in text
@@ -121,7 +112,6 @@ def test_no_request_leaves_the_machine(platform: Checkout, page: Page, run_name:
 
 
 def test_a_stopped_service_is_shown_as_down_and_the_page_still_comes(platform: Checkout, page: Page) -> None:
-    platform.make("up")
     platform.run("docker", "compose", "stop", "gcs", "orion")
     try:
         page.goto(address(platform))

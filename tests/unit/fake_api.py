@@ -21,7 +21,7 @@ class FakeApi:
 
     Args:
         answers: the first answers, in order.
-        route: returns the JSON for a path and the JSON that was sent.
+        route: returns the JSON, or an Answer, for a path and the JSON that was sent.
     """
 
     answers: list[Answer] = field(default_factory=list)
@@ -53,7 +53,8 @@ class FakeApi:
                 sent = json.loads(self.rfile.read(length)) if length else None
                 api.requests.append((self.command, self.path, sent))
                 api.headers.append(dict(self.headers))
-                (api.answers.pop(0) if api.answers else says(api.route(self.path, sent)))(self)
+                answer = api.answers.pop(0) if api.answers else api.route(self.path, sent)
+                (answer if callable(answer) else says(answer))(self)
 
             do_GET = do_POST = do_PATCH = do_DELETE = answer
 

@@ -55,7 +55,7 @@ class ClusterTaskRunner(DaskTaskRunner):
             await super()._start(exit_stack)
         except OSError as error:
             raise NoClusterError(
-                f"no Dask scheduler answers at {self.address}; start the platform's with: make up ENGINE=dask"
+                f"no Dask scheduler answers at {self.address}; start the platform's with: make up TASK_RUNNER=dask"
             ) from error
 
     async def wait(self, key: UUID, timeout: float | None = None) -> State[Any] | None:

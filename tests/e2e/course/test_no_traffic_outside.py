@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
@@ -62,17 +60,10 @@ def test_a_question_for_an_outside_name_would_be_noticed_and_one_for_a_stopped_s
     leaks.seen.clear()
 
 
-def services_of(cut_off: CutOff, **variables: str) -> dict[str, Any]:
-    """The services as compose sees them."""
-    done = cut_off.run("docker", "compose", "--profile", "*", "config", "--format", "json", **variables)
-    services: dict[str, Any] = json.loads(done.stdout)["services"]
-    return services
-
-
 def test_the_outside_world_s_names_go_with_internet_real(cut_off: CutOff) -> None:
-    offline = services_of(cut_off)["internet"]["networks"]["default"]["aliases"]
+    offline = cut_off.services()["internet"]["networks"]["default"]["aliases"]
     assert set(offline) == {"github.com", "hooks.slack.com"}
-    assert not services_of(cut_off, INTERNET="real")["internet"]["networks"]["default"]
+    assert not cut_off.services(INTERNET="real")["internet"]["networks"]["default"]
 
 
 def test_wget_curl_git_pandas_and_requests_trust_github_com(cut_off: CutOff) -> None:

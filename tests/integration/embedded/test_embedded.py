@@ -20,7 +20,9 @@ import pytest
 from cli.bundle.checkout_copy import copy_of_the_tree
 from cli.runtimes.embedded import processes, service_lock, variables
 from dev.throwaway_platform import plain_environment
+from orionbox.trips.months import TripFile
 from tests.conftest import Checkout, wait_for
+from tests.reports import assert_documented
 from tests.stores import query_postgres
 
 GREEN = ("COLOR=green", "YEAR=2021", "MONTHS=1,2")
@@ -69,12 +71,13 @@ def test_the_first_line_says_which_runtime_it_is_and_why(platform: Checkout) -> 
 
 def test_the_main_job_moves_every_row(platform: Checkout, has_real_data: bool) -> None:
     printed = platform.make("run-etl", *GREEN)
-    rows = sum(platform.rows_in(f"green/green_tripdata_2021-{month:02}.csv.gz") for month in (1, 2))
+    months = (TripFile("green", 2021, month) for month in (1, 2))
+    expected = {trips: platform.rows_in(trips.csv_path) for trips in months}
+    rows = sum(expected.values())
     if has_real_data:
         assert rows == ROWS_OF_GREEN
     assert f"total {' '.join([f'{rows:,}'] * 4)}" in " ".join(printed.split())
-    assert platform.report["runtime"] == "embedded"
-    assert [month["source"] for month in platform.report["months"]] == ["import" if has_real_data else "synthetic"] * 2
+    assert_documented(platform.report, "embedded", expected, has_real_data)
 
 
 def test_shell_and_psql_reach_the_platform(platform: Checkout) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from orionbox.trips.months import COLORS
 from services.bootstrap import unchanged
+from tests.unit.fake_api import FakeApi, says
+
+PROJECT = "bigquery/v2/projects/orionbox-local/datasets"
 
 
 @pytest.fixture
@@ -47,5 +52,115 @@ def test_the_code_that_counts_is_the_bootstrap_s_and_the_package_s() -> None:
     assert {"blocks.py", "deployments.py", "old_names.py", "schema.py"} <= names
 
 
-def test_without_a_note_the_steps_run(flows: Path, tmp_path: Path) -> None:
-    assert not unchanged.is_as_noted(tmp_path / "ready.json", unchanged.inputs())
+# --- what it looks for in the services ---
+
+
+class Services:
+    """Orion's and the emulators' answers, and whether Postgres has its tables."""
+
+    def __init__(self) -> None:
+        self.blocks = [{"id": "block-1", "updated": "2026-01-01"}, {"id": "block-2", "updated": "2026-01-01"}]
+        self.types = [{"id": "type-1", "slug": "gcs-bucket"}]
+        self.deployments = [{"id": "deployment-1", "path": "/flows", "last_polled": "12:00"}]
+        self.stored = {"storage/v1/b/prefect-de-zoomcamp", f"{PROJECT}/dezoomcamp"}
+        self.stored |= {f"{PROJECT}/trips_data_all/tables/{color}_tripdata" for color in COLORS}
+        self.has_tables = True
+
+    def answer(self, path: str, body: Any) -> Any:
+        """Returns what the service behind that path says."""
+        lists = {"block_documents": self.blocks, "block_types": self.types, "deployments": self.deployments}
+        for name, found in lists.items():
+            if path == f"/api/{name}/filter":
+                return found
+        return {"id": path} if path[1:] in self.stored else says({}, status=404)
+
+
+@pytest.fixture
+def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    """The services of a platform after its first bootstrap."""
+    services = Services()
+    with FakeApi(route=services.answer).serving() as api:
+        for name in ("PREFECT_API_URL", "STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST"):
+            monkeypatch.setenv(name, api.url)
+        for name in ("CLOUD", "GCP_PROJECT", "GCP_BUCKET", "BIGQUERY_DATASET"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(unchanged, "warehouse_has_tables", lambda: services.has_tables)
+        yield services
+
+
+@pytest.fixture
+def note(services: Services, tmp_path: Path) -> Path:
+    """What the first bootstrap has noted, of the inputs "A"."""
+    unchanged.write_note(tmp_path / "ready.json", "A")
+    return tmp_path / "ready.json"
+
+
+def lose_block(services: Services) -> None:
+    del services.blocks[0]
+
+
+def lose_block_type(services: Services) -> None:
+    services.types.clear()
+
+
+def lose_deployment(services: Services) -> None:
+    services.deployments.clear()
+
+
+def change_deployment(services: Services) -> None:
+    services.deployments[0]["path"] = "/elsewhere"
+
+
+def lose_bucket(services: Services) -> None:
+    services.stored.remove("storage/v1/b/prefect-de-zoomcamp")
+
+
+def lose_dataset(services: Services) -> None:
+    services.stored.remove(f"{PROJECT}/dezoomcamp")
+
+
+def lose_table_in_bigquery(services: Services) -> None:
+    services.stored.remove(f"{PROJECT}/trips_data_all/tables/green_tripdata")
+
+
+def lose_table_in_postgres(services: Services) -> None:
+    services.has_tables = False
+
+
+LOSSES = (
+    lose_block,
+    lose_block_type,
+    lose_deployment,
+    change_deployment,
+    lose_bucket,
+    lose_dataset,
+    lose_table_in_bigquery,
+    lose_table_in_postgres,
+)
+
+
+def test_nothing_is_changed_after_the_bootstrap(note: Path) -> None:
+    assert unchanged.is_as_noted(note, "A")
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+def test_each_loss_is_found(services: Services, note: Path, lose: Callable[[Services], None]) -> None:
+    lose(services)
+    assert not unchanged.is_as_noted(note, "A")
+
+
+def test_what_students_add_and_what_orion_writes_while_it_works_changes_nothing(services: Services, note: Path) -> None:
+    services.blocks.append({"id": "own-block", "updated": "2026-02-02"})
+    services.deployments.append({"id": "own-deployment", "path": "/workspace"})
+    services.deployments[0]["last_polled"] = "13:00"
+    assert unchanged.is_as_noted(note, "A")
+
+
+def test_other_inputs_are_a_change(note: Path) -> None:
+    assert not unchanged.is_as_noted(note, "B")
+
+
+def test_a_note_that_is_missing_or_spoilt_is_a_change(note: Path) -> None:
+    assert not unchanged.is_as_noted(note.with_name("none.json"), "A")
+    note.write_text("{")
+    assert not unchanged.is_as_noted(note, "A")
