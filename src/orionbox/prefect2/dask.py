@@ -1,11 +1,11 @@
-"""A flow's tasks on a Dask cluster, whose workers share nothing with the flow run but the platform's services.
+"""Runs a flow's tasks on a Dask cluster, whose workers share only the platform's services with the flow run.
 
     from orionbox.prefect2.dask import ClusterTaskRunner
 
     @flow(task_runner=ClusterTaskRunner())
 
-Where the cluster is, `DASK_SCHEDULER_ADDRESS` says. A task that is lost with its worker is run again by another one;
-what finished tasks have returned is kept in the bucket if the deployment has `KEEP_RESULTS`.
+`DASK_SCHEDULER_ADDRESS` says where the cluster is. If a worker dies, another one repeats its task. With `KEEP_RESULTS`
+in the deployment, the bucket holds the results of finished tasks.
 """
 
 from __future__ import annotations
@@ -26,30 +26,30 @@ from prefect_dask.task_runners import DaskTaskRunner
 from orionbox.flow_settings import FlowSettings
 from orionbox.stores import clients
 
-PATIENCE = "15s"
+TIMEOUT = "15s"
 """How long the scheduler may take to answer."""
 KEEP_RESULTS = {
     "env.PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true",
     "env.PREFECT_DEFAULT_RESULT_STORAGE_BLOCK": f"gcs-bucket/{clients.RESULTS}",
 }
-"""For a deployment: what its tasks return lies where every worker finds it, whichever has gone since."""
+"""Settings of a deployment that stores its tasks' results where every worker finds them, whichever worker dies."""
 
 
 class NoClusterError(RuntimeError):
-    """No Dask scheduler answers, or none any more. The text says where it was, and what to do."""
+    """No Dask scheduler answers. The text says at which address, and what to do."""
 
 
 class ClusterTaskRunner(DaskTaskRunner):
-    """prefect-dask's task runner on the platform's cluster, or on another one that is named to it."""
+    """Runs tasks on the platform's cluster, or on another one whose address it gets."""
 
     async def _start(self, exit_stack: AsyncExitStack) -> None:
-        """Connects.
+        """Connects to the scheduler.
 
         Raises:
-            NoClusterError: there is nothing to connect to.
+            NoClusterError: none answers.
         """
         self.address = self.address or FlowSettings.from_environment().dask_scheduler
-        self.client_kwargs.setdefault("timeout", PATIENCE)
+        self.client_kwargs.setdefault("timeout", TIMEOUT)
         send_own_modules()
         try:
             await super()._start(exit_stack)
@@ -59,7 +59,7 @@ class ClusterTaskRunner(DaskTaskRunner):
             ) from error
 
     async def wait(self, key: UUID, timeout: float | None = None) -> State[Any] | None:
-        """The task's final state, or None where it is not ready in time; a lost scheduler is named in plain words."""
+        """Returns the task's final state, or None if it is not ready in time; says so if the scheduler is gone."""
         state: State[Any] | None = await super().wait(key, timeout)  # type: ignore[arg-type]
         if state and state.is_crashed():
             error = await state.result(raise_on_failure=False, fetch=True)
@@ -70,16 +70,16 @@ class ClusterTaskRunner(DaskTaskRunner):
 
 
 def send_own_modules() -> None:
-    """Makes the code of modules that are not installed travel with the tasks.
+    """Sends the code of modules that are not installed along with the tasks.
 
-    Workers need no copy of the flows then, and run each as it was when its run began.
+    So workers need no copy of the flows, and run each flow as it was when its run began.
     """
     for module in own_modules():
         cloudpickle.register_pickle_by_value(sys.modules[module])
 
 
 def own_modules() -> Iterator[str]:
-    """The names of the imported modules that lie outside the Python environment, as flows do."""
+    """Yields the names of imported modules that lie outside the Python environment, as flows do."""
     installed = {Path(path) for path in sysconfig.get_paths().values()} | {
         Path(sys.prefix),
         Path(sys.base_prefix, "lib"),

@@ -1,6 +1,6 @@
-"""What Dask's scheduler and workers import before they say that they are ready (compose/flows.yaml).
+"""What Dask's scheduler and workers import before they are ready (compose/flows.yaml).
 
-The tasks' libraries take seconds to import; so a first run is as fast as the next.
+The tasks' libraries take seconds to import. So the first run is as fast as the next.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import orionbox.stores.parquet  # noqa: F401
 
 
 def dask_teardown(node: object) -> None:
-    """Lets the process that ends now end with an error: a worker that has lost its scheduler is to be started again.
+    """Makes this process exit with an error, so that Docker restarts a worker that has lost its scheduler.
 
-    Dask's own exit code then is 0, with which Docker's `restart: on-failure` leaves it alone. What was stopped on
-    purpose stays so whatever its code. Called by Dask (https://docs.dask.org/en/stable/customize-initialization.html).
+    Dask would exit with 0, which Docker's `restart: on-failure` ignores. What a user stops stays stopped, whatever the
+    exit code. Dask calls this at its end (https://docs.dask.org/en/stable/customize-initialization.html).
     """
     atexit.register(os._exit, 1)

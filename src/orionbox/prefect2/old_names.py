@@ -1,11 +1,12 @@
-"""What the course of 2023 says to Prefect 2.7, understood by Prefect 2.20.
+"""Lets Prefect 2.20 understand what the 2023 course says to Prefect 2.7, and what Orionbox 0.1.0 has stored.
 
 compose/flow.env names this module in PREFECT_EXTRA_ENTRYPOINTS, so Prefect imports it as the last step of its own
-import. Nothing else refers to it: to be rid of it, delete this file, its test, and that one line.
+import. Nothing else refers to it: to remove it, delete this file, its test, and its name in that line.
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
@@ -29,15 +30,22 @@ from prefect.deployments import Deployment
 from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH
 from prefect.utilities.importtools import AliasedModuleDefinition
 
+import orionbox.trips
+
 MOVED = {
     "prefect.infrastructure.docker": "prefect.infrastructure.container",
     "prefect.orion.schemas.schedules": "prefect.client.schemas.schedules",
     "prefect.orion.schemas.states": "prefect.states",
     "prefect.orion": "prefect.server",
+    # Of Orionbox 0.1.0: a student's flow imports the first, and a stored result names its class by the second
+    "orionbox.cluster": "orionbox.prefect2.dask",
+    "orionbox.report": "orionbox.runs.report",
 }
-"""Modules' names of then and of now, the longer ones first."""
+"""The old and the new names of modules, longer ones first."""
+MONTHS = "orionbox.trips.months"
+"""What was module `orionbox.trips` in Orionbox 0.1.0, and is a package now."""
 DATA_FOLDERS = ("data/yellow", "data/green")
-"""The course's repository has them, so its flows write there without making them."""
+"""The course's repository has these folders, so its flows write there without making them."""
 THIS_MACHINE = {"127.0.0.1", "localhost", "0.0.0.0", "host.docker.internal"}
 
 
@@ -45,17 +53,17 @@ THIS_MACHINE = {"127.0.0.1", "localhost", "0.0.0.0", "host.docker.internal"}
 
 
 def make_data_folders() -> None:
-    """Makes the folders that the course's flows write to, where this process may."""
+    """Makes the folders that the course's flows write to, if this process may."""
     if os.access(".", os.W_OK):
         for folder in DATA_FOLDERS:
             Path(folder).mkdir(parents=True, exist_ok=True)
 
 
 def enter(folder: str | None) -> None:
-    """Makes `folder` the working directory if it is there and writable; else one that is writable.
+    """Makes `folder` the working directory if it exists and is writable; else another writable folder.
 
-    Prefect copies a deployment's folder to the working directory, unless it is that. A student's own folder is not
-    to be copied: what one run leaves in it, the next one expects to find.
+    Prefect copies a deployment's folder to the working directory, unless the two are the same. A student's own folder
+    must not be copied: what one run leaves in it, the next one expects to find.
     """
     if folder and os.access(folder, os.W_OK):
         os.chdir(folder)
@@ -63,16 +71,16 @@ def enter(folder: str | None) -> None:
         os.chdir(tempfile.mkdtemp())
 
 
-def keep_data() -> None:
-    """Gives runs in fresh folders one data folder: what a cached task returns may be a path in it."""
-    kept = PREFECT_LOCAL_STORAGE_PATH.value() / "data"
+def share_data_folder() -> None:
+    """Gives all runs in new folders the same data folder: a cached task may return a path in it."""
+    shared = PREFECT_LOCAL_STORAGE_PATH.value() / "data"
     if os.access(".", os.W_OK) and not Path("data").exists():
-        kept.mkdir(parents=True, exist_ok=True)
-        Path("data").symlink_to(kept)
+        shared.mkdir(parents=True, exist_ok=True)
+        Path("data").symlink_to(shared)
 
 
 def loading_in_place(load: Callable[..., Any]) -> Callable[..., Any]:
-    """Makes Prefect's engine load a flow run's code where it lies."""
+    """Makes Prefect's engine load a flow run's code from where it lies."""
 
     @wraps(load)
     async def load_in_place(flow_run: Any, client: Any, **options: Any) -> Any:
@@ -80,7 +88,7 @@ def loading_in_place(load: Callable[..., Any]) -> Callable[..., Any]:
         enter(None if deployment.storage_document_id else deployment.path)
         flow = await load(flow_run, client=client, **options)
         if str(Path.cwd()) != deployment.path:
-            keep_data()
+            share_data_folder()
         make_data_folders()
         return flow
 
@@ -88,7 +96,7 @@ def loading_in_place(load: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_data_folders(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Makes a flow that is called find the data folders."""
+    """Makes the data folders before a flow is called."""
 
     @wraps(call)
     def call_with_data_folders(*args: Any, **kwargs: Any) -> Any:
@@ -99,9 +107,9 @@ def with_data_folders(call: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def from_here(build: Callable[..., Any]) -> Callable[..., Any]:
-    """Makes a deployment without storage one of this very folder, for containers too: they see it at the same path.
+    """Makes a deployment without storage use this folder, also in containers, which see it at the same path.
 
-    Prefect's own choice for them is /opt/prefect/flows, where then one had to copy the flows to in an image.
+    Prefect itself would choose /opt/prefect/flows for containers, into which students had to copy their flows.
     """
 
     @wraps(build)
@@ -117,21 +125,21 @@ def from_here(build: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def platform_api(settings: Any, url: str | None) -> str | None:
-    """The platform's API in place of port 4200 of this machine, which inside a container is the container itself."""
+    """Replaces port 4200 of this machine, which in a container is the container itself, by the platform's API."""
     platform, parts = os.environ.get("ORION_API_URL"), urlsplit(url or "")
     return platform if platform and parts.hostname in THIS_MACHINE and parts.port == 4200 else url
 
 
-# --- modules that are changed once they are imported, so that `import prefect` does not have to import them ---
+# --- changes of modules after their import, so that `import prefect` does not import them ---
 
 
 def without_deprecation_messages(types: ModuleType) -> None:
-    """Lets the commands of agents and deployments run without a word about their end."""
+    """Removes the messages that the commands of agents and deployments are deprecated."""
     types.with_deprecated_message = lambda message: lambda command: command  # type: ignore[attr-defined]
 
 
 def add_orion_commands(server: ModuleType) -> None:
-    """Gives `prefect server` its old name; `start` says where Orion is already, unless it is given a port."""
+    """Gives `prefect server` its old name. `start` without a port says where Orion is already running."""
     import click
     from prefect.cli.root import app
     from prefect.settings import PREFECT_UI_URL
@@ -143,7 +151,7 @@ def add_orion_commands(server: ModuleType) -> None:
             if "ORION_API_URL" not in os.environ or source is not click.core.ParameterSource.DEFAULT:
                 return start(*args, **options)
             app.console.print(f"Orion is already running: {PREFECT_UI_URL.value()}, API {PREFECT_API_URL.value()}")
-            app.console.print("To start another one, in this shell only: prefect orion start --port 4201")
+            app.console.print("To start another one in this shell only: prefect orion start --port 4201")
 
         return start_unless_running
 
@@ -154,7 +162,7 @@ def add_orion_commands(server: ModuleType) -> None:
 
 
 def make_parent_folders(cloud_storage: ModuleType) -> None:
-    """Lets `GcsBucket.get_directory` fetch one object, data/yellow/x.parquet say, into a folder without data/yellow."""
+    """Lets `GcsBucket.get_directory` fetch an object like data/yellow/x.parquet into a folder without data/yellow."""
     task = cloud_storage.cloud_storage_download_blob_to_file
     download = task.fn
 
@@ -168,13 +176,17 @@ def make_parent_folders(cloud_storage: ModuleType) -> None:
 
 
 class AfterImport(MetaPathFinder):
-    """Changes modules right after they have been imported."""
+    """Changes modules right after their import.
+
+    Args:
+        changes: the change of each module, by its name.
+    """
 
     def __init__(self, changes: dict[str, Callable[[ModuleType], None]]) -> None:
         self.changes = changes
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Finds a module that is to be changed; all others are for the next finder."""
+        """Finds a module that has a change, and leaves all others to the next finder."""
         change = self.changes.pop(name, None)
         spec = find_spec(name) if change else None
         if not change or not spec or not spec.loader:
@@ -189,8 +201,21 @@ class AfterImport(MetaPathFinder):
         return spec
 
 
+# --- classes of Orionbox 0.1.0 ---
+
+
+def class_of_0_1(name: str) -> Any:
+    """Returns what module `orionbox.trips` had under this name, for results that a run of 0.1.0 has stored.
+
+    Raises:
+        AttributeError: there is no such name.
+    """
+    return getattr(importlib.import_module(MONTHS), name)
+
+
 def install() -> None:
-    """Gives the old names and manners back."""
+    """Brings the old names and ways back."""
+    orionbox.trips.__getattr__ = class_of_0_1  # type: ignore[attr-defined]  # asked for what a package does not have
     warnings.filterwarnings("ignore", category=PrefectDeprecationWarning)
     # `deployment build --cron` has a warning of its own
     logging.getLogger("prefect.deployments").addFilter(lambda record: "has been deprecated" not in record.getMessage())

@@ -1,9 +1,10 @@
-"""Lets a flow run wait for an Orion that is just being started again, as Prefect lets it wait for one that is slow.
+"""Lets a flow run wait while Orion restarts, as Prefect itself lets it wait for a slow Orion.
 
-By itself it gives up at the first connection that is refused, and at an error 500, as Orion answers whose database is
-gone for a moment. How long it waits is Prefect's own setting: with PREFECT_CLIENT_MAX_RETRIES=5, a minute or so.
+Prefect gives up at the first refused connection, and at an error 500, which Orion sends while its database is gone for
+a moment. How long a run waits is Prefect's own setting: with PREFECT_CLIENT_MAX_RETRIES=5, about a minute.
 
-PREFECT_EXTRA_ENTRYPOINTS in compose/flow.env names this module: Prefect imports it as the last step of its own import.
+compose/flow.env names this module in PREFECT_EXTRA_ENTRYPOINTS, so Prefect imports it as the last step of its own
+import.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from prefect.client.base import PrefectHttpxAsyncClient, PrefectHttpxSyncClient
 DATABASE_GONE = 500
 
 
-def patient(send: Callable[..., Any]) -> Callable[..., Any]:
-    """The client's `_send_with_retry`, or what has its parameters, with more to try again."""
+def with_more_retries(send: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes the client's `_send_with_retry` repeat a request after further errors."""
 
     @wraps(send)
-    def send_patiently(
+    def send_with_more_retries(
         *args: Any,
         retry_codes: Collection[int] = (),
         retry_exceptions: Collection[type[Exception]] = (),
@@ -32,11 +33,11 @@ def patient(send: Callable[..., Any]) -> Callable[..., Any]:
         codes, exceptions = {*retry_codes, DATABASE_GONE}, (*retry_exceptions, httpx.ConnectError)
         return send(*args, retry_codes=codes, retry_exceptions=exceptions, **options)
 
-    return send_patiently
+    return send_with_more_retries
 
 
 def install() -> None:
-    """Makes the clients patient, in a flow run; people at a prompt are to learn at once that there is no Orion."""
+    """Makes the clients of a flow run wait. Commands at a prompt still say at once that Orion does not answer."""
     if "PREFECT__FLOW_RUN_ID" in os.environ:
         for client in (PrefectHttpxAsyncClient, PrefectHttpxSyncClient):
-            client._send_with_retry = patient(client._send_with_retry)
+            client._send_with_retry = with_more_retries(client._send_with_retry)

@@ -49,5 +49,5 @@ def test_without_a_scheduler_the_error_says_where_it_was_looked_for(monkeypatch:
         async with AsyncExitStack() as stack:
             await runner._start(stack)
 
-    with pytest.raises(NoClusterError, match=r"answers at tcp://127\.0\.0\.1:9; .*: make up ENGINE=dask$"):
+    with pytest.raises(NoClusterError, match=r"answers at tcp://127\.0\.0\.1:9; .*: make up TASK_RUNNER=dask$"):
         asyncio.run(start())

@@ -1,12 +1,18 @@
-"""The course's old manners, as far as no server is needed for them."""
+"""The old names and ways of the course and of Orionbox 0.1.0, as far as they need no server."""
 
 from __future__ import annotations
 
 import os
+import pickle
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
 import pytest
+
+from orionbox.runs.report import MonthReport
+from orionbox.trips.months import StagedMonth, TripFile
 
 with warnings.catch_warnings():
     # Prefect's own imports warn
@@ -46,3 +52,31 @@ def test_where_that_folder_is_not_there_a_run_gets_a_writable_one(monkeypatch: p
         old_names.enter("/nowhere")
     here = Path.cwd()
     assert here != Path("/") and os.access(here, os.W_OK)
+
+
+STAGED = StagedMonth(TripFile("green", 2021, 1), "gs://bucket/name", "import", {"source": 3}, {"fetch": 0.5})
+REPORT = MonthReport("green", 2021, 1, "import", {"source": 3}, {"fetch": 0.5})
+LOAD = """
+import warnings; warnings.simplefilter("ignore")
+from orionbox.prefect2 import old_names; old_names.install()
+import pickle, sys
+print(pickle.load(sys.stdin.buffer))
+print(pickle.load(sys.stdin.buffer))
+from orionbox.cluster import ClusterTaskRunner
+print(ClusterTaskRunner.__module__)
+"""
+
+
+def test_results_that_0_1_has_stored_load_and_a_flow_for_it_finds_the_task_runner() -> None:
+    # In protocol 2 names have no length, so that others fit in
+    staged = pickle.dumps(STAGED, protocol=2).replace(b"orionbox.trips.months", b"orionbox.trips")
+    report = pickle.dumps(REPORT, protocol=2).replace(b"orionbox.runs.report", b"orionbox.report")
+    assert b"orionbox.trips\n" in staged and b"orionbox.report\n" in report
+    done = subprocess.run([sys.executable, "-c", LOAD], input=staged + report, capture_output=True)
+    expected = f"{STAGED}\n{REPORT}\norionbox.prefect2.dask\n"
+    assert done.stdout.decode() == expected, done.stderr.decode()
+
+
+def test_the_package_of_the_months_has_no_other_names() -> None:
+    with pytest.raises(AttributeError):
+        old_names.class_of_0_1("no_such_name")

@@ -49,7 +49,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_flow_run_waits_for_orion(monkeypatch: pytest.MonkeyPatch) -> None:
     send = PrefectHttpxAsyncClient._send_with_retry
-    monkeypatch.setattr(PrefectHttpxAsyncClient, "_send_with_retry", retries.patient(send))
+    monkeypatch.setattr(PrefectHttpxAsyncClient, "_send_with_retry", retries.with_more_retries(send))
     orion = Orion()
     assert (answer(orion), orion.asked) == (200, 3)
 
