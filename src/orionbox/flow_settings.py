@@ -1,4 +1,4 @@
-"""What flows are told by their surroundings. The only reader of the environment in this package."""
+"""What flows learn from environment variables. Nothing else in this package reads the environment by itself."""
 
 from __future__ import annotations
 
@@ -10,46 +10,45 @@ from orionbox.errors import BadInputError
 from orionbox.trips.months import RELEASE_URL
 
 BUCKET = "prefect-de-zoomcamp"
-"""The course's bucket, and the emulator's; Google gives a name to one owner only, so there it is another."""
+"""The course's bucket, and the emulator's. At Google a name has one owner only, so the bucket has another name."""
 COURSE_DATASET = "dezoomcamp"
 """The dataset that the course's own code writes to (`dezoomcamp.rides`)."""
 
 
 @dataclass(frozen=True)
 class FlowSettings:
-    """Where a flow finds what its blocks do not say."""
+    """What a flow needs and its blocks do not say."""
 
     project: str = "orionbox-local"
     """The Google Cloud project."""
     dataset: str = "trips_data_all"
     """The BigQuery dataset of the trips."""
     release_url: str = RELEASE_URL
-    """The folder of the taxi files on the web."""
+    """The web folder of the taxi files."""
     dask_scheduler: str = "tcp://dask-scheduler:8786"
-    """The cluster of flows that run on one."""
-
+    """The Dask cluster."""
     start_url: str = "http://localhost:4280"
-    """The start page, as a browser on the user's machine finds it."""
+    """The start page's address for a browser on the user's machine."""
     cloud: str = "emulators"
-    """What stands behind Cloud Storage and BigQuery: `emulators`, or `gcp`, which is Google."""
+    """Who runs Cloud Storage and BigQuery: `emulators`, or `gcp` for Google."""
     bucket: str = BUCKET
     """The bucket of the parquet files."""
 
     @property
     def is_real_cloud(self) -> bool:
-        """Whether what is stored is stored at Google."""
+        """Tells whether Cloud Storage and BigQuery are Google's."""
         return self.cloud == "gcp"
 
     @property
     def cloud_in_words(self) -> str:
-        """What a report says of the cloud."""
+        """Says in a sentence whether the cloud is real."""
         if self.is_real_cloud:
             return f"Cloud Storage and BigQuery are Google's: project {self.project}, bucket {self.bucket}."
         return "Cloud Storage and BigQuery are emulated."
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> FlowSettings:
-        """The settings of this process; what is not set keeps its default.
+        """Reads the settings; a variable that is not set keeps its default.
 
         Raises:
             BadInputError: a variable is set, but empty.

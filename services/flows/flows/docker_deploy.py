@@ -1,4 +1,4 @@
-"""Deploys the parameterised flow by Python, to run in a container: the block `docker-container/zoom` says in which."""
+"""Deploys the parameterized flow by Python. Its runs get containers as block `docker-container/zoom` describes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from parameterized_flow import etl_parent_flow
 
 
 def deploy() -> None:
-    """Makes or renews `etl-parent-flow/docker-flow`."""
+    """Creates or updates `etl-parent-flow/docker-flow`."""
     Deployment.build_from_flow(
         flow=etl_parent_flow,
         name="docker-flow",

@@ -1,4 +1,4 @@
-"""The main job: months of taxi trips from the web to the bucket, to BigQuery and to Postgres; every row is counted."""
+"""The main job: moves months of taxi trips from the web to the bucket, BigQuery and Postgres, and counts every row."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from etl_gcs_to_bq import gcs_to_bigquery
 from etl_web_to_gcs import web_to_gcs
 from orionbox.errors import RETRY_IO, IncompleteRunError, describe
 from orionbox.flow_settings import FlowSettings
-from orionbox.runs.progress import told
+from orionbox.runs.progress import with_progress
 from orionbox.runs.report import ARTIFACT_KEY, SUMMARY_KEY, MonthReport, Stopwatch, differences, page_name, summary
 from orionbox.runs.slots import slot
 from orionbox.stores import bigquery, parquet, postgres
@@ -21,11 +21,11 @@ from orionbox.trips.months import Color, StagedMonth, TripFile, trip_files
 
 @task(**RETRY_IO, task_run_name="gcs-to-postgres {month.trips.name}")
 def gcs_to_postgres(month: StagedMonth) -> float:
-    """Replaces the month in Postgres by the object's rows; returns the seconds that took."""
+    """Replaces the month in Postgres with the object's rows; returns the seconds that this took."""
     watch, trips, log = Stopwatch(), month.trips, get_run_logger()
     with slot(), watch.time("postgres"), open_object(trips.object_name) as file:
         batches = parquet.read_parquet(file)
-        batches = told(batches, log.info, month.uri, "Postgres", lambda rows: rows / month.rows["source"])
+        batches = with_progress(batches, log.info, month.uri, "Postgres", lambda rows: rows / month.rows["source"])
         rows = postgres.replace_month(postgres_uri(), trips, batches)
     log.info("%s: %s rows -> Postgres %s", month.uri, f"{rows:,}", trips.table)
     return watch.seconds["postgres"]
@@ -33,7 +33,7 @@ def gcs_to_postgres(month: StagedMonth) -> float:
 
 @task(**RETRY_IO, task_run_name="count {month.trips.name}")
 def count(month: StagedMonth, bigquery_seconds: float, postgres_seconds: float) -> MonthReport:
-    """Counts the month's rows in every store, each asked anew."""
+    """Counts the month's rows anew in every store."""
     settings, trips = FlowSettings.from_environment(), month.trips
     with open_object(trips.object_name) as file:
         in_parquet = parquet.count_rows(file)
@@ -48,7 +48,7 @@ def count(month: StagedMonth, bigquery_seconds: float, postgres_seconds: float) 
 
 
 def move(trips: TripFile) -> list[PrefectFuture]:
-    """Sends one month on its way; its last task is the count."""
+    """Submits the tasks of one month; the last one is the count."""
     staged = web_to_gcs.submit(trips)
     in_bigquery = gcs_to_bigquery.submit(staged)
     in_postgres = gcs_to_postgres.submit(staged)
@@ -56,10 +56,10 @@ def move(trips: TripFile) -> list[PrefectFuture]:
 
 
 def publish(months: list[list[PrefectFuture]]) -> None:
-    """Leaves the counts as artifacts of the run: a table, and a page of text with a link to its charts.
+    """Waits for all months, and stores their counts as artifacts of the run: a table, and a text with a link to charts.
 
     Raises:
-        IncompleteRunError: a month failed on its way, or its counts differ.
+        IncompleteRunError: a month failed, or its counts differ.
     """
     states = [[task_run.wait() for task_run in month] for month in months]
     reports = [month[-1].result() for month in states if month[-1].is_completed()]
@@ -68,14 +68,14 @@ def publish(months: list[list[PrefectFuture]]) -> None:
     page = f"{settings.start_url}/reports/{page_name(flow_run.name, flow_run.id)}"
     create_markdown_artifact(summary(reports, page, settings.cloud_in_words), key=SUMMARY_KEY)
     failed = [state for month in states for state in month if state.is_failed() or state.is_crashed()]
-    faults = [describe(state.result(raise_on_failure=False)) for state in failed] + differences(reports)
-    if faults:
-        raise IncompleteRunError("\n".join(dict.fromkeys(faults)))
+    errors = [describe(state.result(raise_on_failure=False)) for state in failed] + differences(reports)
+    if errors:
+        raise IncompleteRunError("\n".join(dict.fromkeys(errors)))
 
 
 @flow(name="etl")
 def etl(color: Color = "yellow", year: int = 2021, months: list[int] = [1]) -> None:  # noqa: B006
-    """Moves the months side by side, then says what arrived where."""
+    """Moves the months side by side, then reports what arrived where."""
     publish([move(trips) for trips in trip_files(color, year, months)])
 
 

@@ -1,4 +1,4 @@
-"""The main job on a Dask cluster: each month's tasks run where there is room for them."""
+"""The main job on a Dask cluster: the tasks of each month run on any worker that is free."""
 
 from __future__ import annotations
 

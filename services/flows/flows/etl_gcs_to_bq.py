@@ -1,4 +1,4 @@
-"""A month of taxi trips from Google Cloud Storage to BigQuery, by a load job: the rows do not pass through here."""
+"""A month of taxi trips from Google Cloud Storage to BigQuery, by a load job: the rows do not pass through the run."""
 
 from __future__ import annotations
 
@@ -16,12 +16,16 @@ from orionbox.trips.months import Color, StagedMonth, TripFile
 
 @task(**RETRY_IO, task_run_name="find-in-gcs {trips.name}")
 def find_in_gcs(trips: TripFile) -> StagedMonth:
-    """The month's object in the bucket."""
+    """Finds the month's object in the bucket.
+
+    Raises:
+        BadInputError: there is none.
+    """
     source = bucket()
     uri = f"gs://{source.name}/{trips.object_name}"
     if not source.blob(trips.object_name).exists():
-        remedy = f"run etl_web_to_gcs for {trips.color} {trips.year}-{trips.month:02} first"
-        raise BadInputError(f"{uri}: there is no such object; {remedy}")
+        fix = f"run etl_web_to_gcs for {trips.color} {trips.year}-{trips.month:02} first"
+        raise BadInputError(f"{uri}: there is no such object", fix)
     with open_object(trips.object_name) as file:
         rows = {"parquet": count_rows(file)}
     return StagedMonth(trips, uri, source="", rows=rows, seconds={})
@@ -29,7 +33,7 @@ def find_in_gcs(trips: TripFile) -> StagedMonth:
 
 @task(**RETRY_IO, task_run_name="gcs-to-bigquery {month.trips.name}")
 def gcs_to_bigquery(month: StagedMonth) -> float:
-    """Replaces the month in BigQuery by the object's rows; returns the seconds that took."""
+    """Replaces the month in BigQuery with the object's rows; returns the seconds that this took."""
     settings, watch, trips, rows = FlowSettings.from_environment(), Stopwatch(), month.trips, month.rows["parquet"]
     with watch.time("bigquery"):
         replace_month(bigquery_client(settings.project), settings.dataset, trips, month.uri, rows, flow_run.id)

@@ -1,4 +1,4 @@
-"""A month of taxi trips from the web to Google Cloud Storage: fetch the CSV, give it types, store it as parquet."""
+"""Moves a month of taxi trips from the web to Google Cloud Storage: types the CSV and stores it as parquet."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prefect import flow, get_run_logger, task
 
 from orionbox.errors import RETRY_IO
 from orionbox.flow_settings import FlowSettings
-from orionbox.runs.progress import told
+from orionbox.runs.progress import with_progress
 from orionbox.runs.read_ahead import read_ahead
 from orionbox.runs.report import Stopwatch
 from orionbox.runs.slots import slot
@@ -23,16 +23,16 @@ from orionbox.trips.months import Color, StagedMonth, TripFile
 
 @task(**RETRY_IO, task_run_name="web-to-gcs {trips.name}")
 def web_to_gcs(trips: TripFile) -> StagedMonth:
-    """Cleans one month while it comes in, and uploads it; nothing reaches the bucket unless all of it is right.
+    """Cleans one month while it comes in, and uploads it; the bucket gets nothing unless the whole file is good.
 
-    The rows are fetched and cleaned, written as parquet, and uploaded at the same time, by a thread each.
+    Three threads work at the same time: one fetches and cleans the rows, one writes parquet, one uploads.
     """
     settings, watch, log = FlowSettings.from_environment(), Stopwatch(), get_run_logger()
     with slot(), TemporaryDirectory() as folder, Download(trips.url(settings.release_url), Path(folder)) as file:
         csv = TripCsv(file, TRIPS[trips.color])
         batches = read_ahead(watch.wait("clean", csv.batches()))
         target_name = f"gs://{settings.bucket}/{trips.object_name}"
-        batches = told(batches, log.info, trips.csv_name, target_name, lambda rows: file.share)
+        batches = with_progress(batches, log.info, trips.csv_name, target_name, lambda rows: file.share)
         parquet = ParquetPieces(watch.wait("write", batches, -1), csv.schema)
         pieces = read_ahead(watch.wait("write", parquet))
         target = bucket()
@@ -49,7 +49,7 @@ def web_to_gcs(trips: TripFile) -> StagedMonth:
 
 @flow(name="etl-web-to-gcs")
 def etl_web_to_gcs(year: int = 2021, month: int = 1, color: Color = "yellow") -> str:
-    """The month's parquet object, as a `gs://` name."""
+    """Moves one month; returns the `gs://` name of its parquet object."""
     staged: StagedMonth = web_to_gcs(TripFile(color, year, month))
     return staged.uri
 

@@ -1,4 +1,4 @@
-"""A month of taxi trips from the web straight into Postgres, while it comes in."""
+"""Loads months of taxi trips from the web straight into Postgres, each while it comes in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prefect import flow, get_run_logger, task
 
 from orionbox.errors import RETRY_IO
 from orionbox.flow_settings import FlowSettings
-from orionbox.runs.progress import told
+from orionbox.runs.progress import with_progress
 from orionbox.stores.clients import postgres_uri
 from orionbox.stores.postgres import replace_month
 from orionbox.trips.arrow_schema import TRIPS
@@ -20,12 +20,12 @@ from orionbox.trips.months import Color, TripFile, trip_files
 
 @task(**RETRY_IO, task_run_name="ingest {trips.name}")
 def ingest(trips: TripFile) -> int:
-    """Replaces the month in Postgres by the rows of its CSV, all of them or none; returns their number."""
+    """Replaces the month in Postgres with the rows of its CSV, all of them or none; returns their number."""
     url = trips.url(FlowSettings.from_environment().release_url)
     log = get_run_logger()
     with TemporaryDirectory() as folder, Download(url, Path(folder)) as file:
         batches = TripCsv(file, TRIPS[trips.color]).batches()
-        batches = told(batches, log.info, trips.csv_name, "Postgres", lambda rows: file.share)
+        batches = with_progress(batches, log.info, trips.csv_name, "Postgres", lambda rows: file.share)
         rows = replace_month(postgres_uri(), trips, batches)
     log.info("%s: %s rows -> Postgres %s", trips.csv_name, f"{rows:,}", trips.table)
     return rows
@@ -33,7 +33,7 @@ def ingest(trips: TripFile) -> int:
 
 @flow(name="log-table-name", log_prints=True)
 def log_table_name(table_name: str) -> None:
-    """A sub-flow: it has a run, logs and a state of its own."""
+    """Prints the table's name in a sub-flow, which has a run, logs and a state of its own."""
     print(f"Loading into table {table_name}")  # noqa: T201
 
 

@@ -1,4 +1,4 @@
-"""Months of taxi trips from the web through Google Cloud Storage into BigQuery; which ones is given by parameters."""
+"""Moves months of taxi trips, chosen by parameters, from the web through Google Cloud Storage into BigQuery."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orionbox.trips.months import Color, trip_files
 
 @flow(name="etl-parent-flow")
 def etl_parent_flow(months: list[int] = [1, 2], year: int = 2021, color: Color = "yellow") -> None:  # noqa: B006
-    """Runs the two halves, month by month."""
+    """Runs both halves, month by month."""
     for trips in trip_files(color, year, months):
         etl_web_to_gcs(trips.year, trips.month, color)
         etl_gcs_to_bq(trips.year, trips.month, color)

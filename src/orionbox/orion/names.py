@@ -1,4 +1,4 @@
-"""The names of what bootstrap makes in Orion; whatever bears another one is the user's own."""
+"""The names of what the bootstrap makes in Orion. Everything with another name is the user's own."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ POSTGRES = "postgres-connector"
 CREDENTIALS = ("zoom-gcp-creds", "doc-gcp-creds")
 BUCKET = "zoom-gcs"
 RESULTS = "task-results"
-"""A folder of the bucket for what tasks return."""
+"""A folder of the bucket for the results of tasks."""
 CONTAINER = ("zoom", "dtc")
-"""Two names where the course's videos and its written notes differ; one definition."""
+"""Two names for the same: the course's videos and its written notes differ."""
 
 PROCESS = "agent"
-"""A process of the agent's own container."""
+"""Runs flows as processes in the agent's own container."""
 
 BLOCKS = (POSTGRES, *CREDENTIALS, BUCKET, RESULTS, *CONTAINER, PROCESS)
 FLOWS = ("etl", "ingest-data", "etl-parent-flow")

@@ -1,7 +1,7 @@
-"""What Orion calls the states of runs (prefect.server.schemas.states.StateType), in two groups."""
+"""The states of runs in Orion (prefect.server.schemas.states.StateType), in two groups."""
 
 from __future__ import annotations
 
 ACTIVE = ("RUNNING", "PENDING", "CANCELLING")
-"""Something works on the run, or is about to."""
+"""Something works on the run, or will soon."""
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")

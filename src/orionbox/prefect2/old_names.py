@@ -215,7 +215,7 @@ def class_of_0_1(name: str) -> Any:
 
 def install() -> None:
     """Brings the old names and ways back."""
-    orionbox.trips.__getattr__ = class_of_0_1  # type: ignore[attr-defined]  # asked for what a package does not have
+    vars(orionbox.trips)["__getattr__"] = class_of_0_1  # Python asks it for names that the package does not have
     warnings.filterwarnings("ignore", category=PrefectDeprecationWarning)
     # `deployment build --cron` has a warning of its own
     logging.getLogger("prefect.deployments").addFilter(lambda record: "has been deprecated" not in record.getMessage())

@@ -1,6 +1,6 @@
-"""How far a month is on its way: said in the run's log while it lasts, and made a bar of where that is read live.
+"""The progress of a month: a run writes it to its log, and the command line draws bars from it.
 
-Standard library only: the host uses it too.
+Standard library only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol, TypeVar
 
 PAUSE = 1.0
-"""Seconds until the first word about a month, and between two: most months have arrived by then."""
+"""Seconds before the first report of a month and between two; most months take less and need none."""
 MESSAGE = re.compile(r"(?P<source>\S+): (?P<rows>[\d,]+) rows -> (?P<target>\S+)(?: so far, (?P<percent>\d+) %)?")
 
 
@@ -20,50 +20,50 @@ class Rows(Protocol):
 
     @property
     def num_rows(self) -> int:
-        """Their number."""
+        """Returns how many."""
 
 
 Batch = TypeVar("Batch", bound=Rows)
 
 
 class Progress(NamedTuple):
-    """What one line of the log says of a month's way."""
+    """What one line of the log says about a month."""
 
     source: str
     target: str
     rows: str
     """With commas between thousands."""
     percent: int | None
-    """None once all has arrived."""
+    """None when all rows have arrived."""
 
 
-def told(
+def with_progress(
     batches: Iterable[Batch],
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
     source: str,
     target: str,
     share: Callable[[int], float],
 ) -> Iterator[Batch]:
-    """The same batches; says once a second how much of them has passed.
+    """Passes the batches on, and reports once a second how much has passed.
 
     Args:
         batches: the month's rows.
-        tell: takes a line of text, for example a log's `info`.
-        source: where they come from, one word.
+        report: takes a line of text, for example a log's `info`.
+        source: where the rows come from, one word.
         target: where they go, one word.
-        share: the part of the month, from 0 to 1, that so many rows are.
+        share: returns the part of the month, from 0 to 1, that this number of rows is.
     """
-    rows, told_at = 0, time.monotonic()
+    rows, last_report = 0, time.monotonic()
     for batch in batches:
         yield batch
         rows += batch.num_rows
-        if time.monotonic() - told_at >= PAUSE:
-            told_at = time.monotonic()
-            tell(f"{source}: {rows:,} rows -> {target} so far, {min(share(rows), 1) * 100:.0f} %")
+        if time.monotonic() - last_report >= PAUSE:
+            last_report = time.monotonic()
+            report(f"{source}: {rows:,} rows -> {target} so far, {min(share(rows), 1) * 100:.0f} %")
 
 
 def parse(message: str) -> Progress | None:
-    """What the line says of a month's way, if it does."""
+    """Returns what the line says about a month's progress, or None if it is about something else."""
     found = MESSAGE.match(message)
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""Stages that work at the same time."""
+"""Lets two stages work at the same time."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _END = object()
 
 
 def read_ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """The same items; while one is being used, the next is made by a thread of its own. Errors come in their place.
+    """Yields the same items; while one is in use, a thread makes the next. An error comes after the items before it.
 
-    The first is begun at once.
+    The thread starts at once with the first.
     """
     reader = ThreadPoolExecutor(1, "read-ahead")
     iterator = iter(items)

@@ -1,4 +1,4 @@
-"""What a run moved, counted in every store."""
+"""The report of a run: rows in every store, and seconds in every stage."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
-from orionbox.trips.months import TripFile
+from orionbox.trips.months import csv_name
 
 STORES = ("source", "parquet", "bigquery", "postgres")
 STAGES = ("fetch", "clean", "write", "upload", "bigquery", "postgres")
@@ -20,13 +20,13 @@ Item = TypeVar("Item")
 
 @dataclass
 class Stopwatch:
-    """Seconds by stage; stages that overlap count in full, each for itself."""
+    """Seconds by stage. Stages that overlap count in full."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def time(self, stage: str) -> Iterator[None]:
-        """Adds the time spent inside to the stage."""
+        """Adds the time inside the block to the stage."""
         start = time.perf_counter()
         try:
             yield
@@ -34,7 +34,7 @@ class Stopwatch:
             self.add(stage, time.perf_counter() - start)
 
     def wait(self, stage: str, items: Iterable[Item], sign: int = 1) -> Iterator[Item]:
-        """Passes the items on; the time until each is there is added to the stage, or with `sign=-1` taken off."""
+        """Passes the items on, and adds the time of waiting for each to the stage; subtracts it with `sign=-1`."""
         iterator = iter(items)
         while True:
             start = time.perf_counter()
@@ -53,7 +53,7 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class MonthReport:
-    """One month's way: rows in each of `STORES`, seconds in each of `STAGES`."""
+    """The report of one month: rows in each of `STORES`, seconds in each of `STAGES`."""
 
     color: str
     year: int
@@ -64,11 +64,11 @@ class MonthReport:
 
     @property
     def adds_up(self) -> bool:
-        """Whether every store has as many rows as the source file."""
+        """Tells whether every store has as many rows as the source file."""
         return len(set(self.rows.values())) == 1
 
     def flat(self) -> dict[str, str | int | float]:
-        """The report as one table row; a nested name becomes `rows.parquet`."""
+        """Returns the report as one table row; nested names become names like `rows.parquet`."""
         row: dict[str, str | int | float] = {}
         for name, value in asdict(self).items():
             if isinstance(value, dict):
@@ -79,11 +79,11 @@ class MonthReport:
 
 
 def summary(reports: Sequence[MonthReport], page: str, cloud: str) -> str:
-    """The counts and times as markdown, with a link to the run's page, and what the cloud is."""
+    """Returns counts and times as Markdown, with a link to the run's page, and a sentence about the cloud."""
     head = ["| month | data | source file | parquet | BigQuery | Postgres | seconds |", "|---|---|--:|--:|--:|--:|--:|"]
     rows = [_markdown_row(report) for report in reports]
     verdict = "Every row is accounted for." if all(report.adds_up for report in reports) else "The counts differ."
-    times = "Seconds are those of a month's stages, added up; some of them run side by side."
+    times = "Seconds are the sum over a month's stages, of which some run side by side."
     return "\n".join(
         [*head, *rows, "", f"{verdict} {times} {cloud}", "", f"[Charts of this run, and its numbers]({page})"]
     )
@@ -96,15 +96,15 @@ def _markdown_row(report: MonthReport) -> str:
 
 
 def page_name(name: str, run_id: str) -> str:
-    """The file name of a run's page: Orion's name for it in letters that any disk takes, and the start of its id."""
+    """Returns the file name of a run's page: its name in Orion in plain letters, and the start of its id."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "run"
     return f"{plain}-{run_id[:8]}.html"
 
 
 def differences(reports: Sequence[MonthReport]) -> list[str]:
-    """A line for each month whose counts differ."""
+    """Returns a line for each month whose counts differ."""
     return [
-        f"{TripFile(report.color, report.year, report.month).csv_name}: "
+        f"{csv_name(report.color, report.year, report.month)}: "
         + ", ".join(f"{store} {count:,}" for store, count in report.rows.items())
         for report in reports
         if not report.adds_up
@@ -112,7 +112,7 @@ def differences(reports: Sequence[MonthReport]) -> list[str]:
 
 
 def unflatten(row: dict[str, Any]) -> dict[str, Any]:
-    """`{"rows.parquet": 1}` becomes `{"rows": {"parquet": 1}}`."""
+    """Turns `{"rows.parquet": 1}` into `{"rows": {"parquet": 1}}`."""
     nested: dict[str, Any] = {}
     for name, value in row.items():
         head, dot, tail = name.partition(".")

@@ -1,4 +1,4 @@
-"""How much of this machine, or of this container, a run may use."""
+"""How many months a run may work on at the same time, by cores and memory."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import threading
 from pathlib import Path
 
 RUN_BYTES = 400 << 20
-"""Memory of a flow run before it moves anything, in bytes: mostly libraries. Measured: docs/benchmarks.md."""
+"""Memory in bytes that a flow run takes before it moves anything, mostly for libraries; see docs/benchmarks.md."""
 MONTH_BYTES = 250 << 20
-"""Memory that each month in flight adds to it, whatever its size, in bytes; likewise."""
+"""Memory in bytes that each month in work adds, whatever its size; see there, too."""
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-"""Where a container reads its memory limit, under version 2 and 1 of Linux' control groups."""
+"""Where a container finds its memory limit, with version 2 and 1 of Linux' control groups."""
 
 
 def slot() -> threading.BoundedSemaphore:
-    """For `with` around a task's heavy part: of those only as many run at a time as this process has room for."""
+    """Returns what a task holds by `with` during its heavy part, so that the months in work fit into memory."""
     return _SLOTS
 
 
 def slots(cores: int, memory: int) -> int:
-    """How many months to work on at a time: one for each core, fewer where memory (bytes) is short; at least one."""
+    """Returns how many months to work on at a time: one a core, fewer if memory (in bytes) is short, at least one."""
     return max(1, min(cores, (memory - RUN_BYTES) // MONTH_BYTES))
 
 
@@ -29,7 +29,7 @@ def _cores() -> int:
 
 
 def _memory() -> int:
-    """Bytes that this process may use: the machine's, or the container's where that is less."""
+    """Returns the bytes that this process may use: the machine's, or the container's if that is less."""
     limits = [int(text) for path in _LIMITS if (text := _read(Path(path))).isdigit()]
     return min([os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"), *limits])
 

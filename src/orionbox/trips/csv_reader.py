@@ -1,4 +1,4 @@
-"""A month's CSV file, read as typed record batches; what is wrong with it is said with file, line and column."""
+"""Reads a month's CSV file as typed record batches. Errors name file, line and column."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ from orionbox.trips.arrow_schema import INTEGER, NUMBER
 from orionbox.trips.csv_errors import AGAIN, LARGEST_INTEGER, explain
 
 BLOCK_BYTES = 4 << 20
-"""Size of CSV text that becomes one record batch, in bytes: some 40,000 trips."""
+"""Bytes of CSV text that become one record batch, about 40,000 trips."""
 LONGEST_HEADER = 65_536
-"""Bytes that a header line may have."""
+"""The most bytes of a header line."""
 LARGEST_FILE = 8 << 30
-"""Bytes of CSV text: ten times the largest month of the release. What unpacks to more was made to fill a disk."""
+"""The most bytes of CSV text: ten times the largest month of the release. A larger file was made to fill a disk."""
 
 
 class TripCsv:
     """A gzip-compressed CSV file of trips, with a header line.
 
     Args:
-        file: the file, open for reading; at `file.name` lie the bytes that were read, to be read again for an error.
-        schema: the columns that it must have, in whatever order; empty fields are null.
+        file: the file, open for reading; `file.name` has the bytes read so far, which an error's search reads again.
+        schema: the columns that the file must have, in any order; empty fields are null.
     """
 
     def __init__(self, file: io.BufferedReader, schema: pa.Schema) -> None:
         self.schema = schema
         self.rows = 0
-        """Rows in the file: its lines less the header, known when all batches are read."""
+        """Rows in the file: its lines without the header; known after the last batch."""
         self._file, self._path = file, Path(file.name)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows in the file's own order, typed, a block at a time; read once, while the file comes in.
+        """Yields the rows in the file's order, typed, a block at a time. Reads once, while the file comes in.
 
         Raises:
-            BadInputError: the file is not what it must be; the text names the file, line or column, and the remedy.
-                That may be after the last batch: keep nothing of the others then.
+            BadInputError: the file is bad; the text names file, line or column, and what to do. This may come after
+                the last batch, so keep nothing until then.
         """
         check_header(self._path.name, self._file.peek(), self.schema)
         parsed = 0
@@ -69,7 +69,7 @@ class TripCsv:
 def _typed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     arrays = []
     for column, field in zip(batch.columns, schema, strict=True):
-        # One value that is no finite number makes the sum none
+        # One value that is not finite makes the sum not finite
         if field.type in (INTEGER, NUMBER) and not math.isfinite(pc.sum(column).as_py() or 0):
             raise pa.ArrowInvalid(f"column {field.name!r} has values that are no numbers")
         if field.type == INTEGER and (pc.max(pc.abs(column)).as_py() or 0) > LARGEST_INTEGER:
@@ -79,7 +79,7 @@ def _typed(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 
 class _LineCounter(io.RawIOBase):
-    """Counts the lines that are read through it, so that the parser's own count has something to be held against."""
+    """Counts the lines that are read through it, to compare the parser's count with."""
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream, self._name = stream, name
@@ -87,7 +87,7 @@ class _LineCounter(io.RawIOBase):
 
     @property
     def count(self) -> int:
-        """Lines so far, whether or not the last one ends with a newline; blank ones at the end do not count."""
+        """Returns the lines so far, also a last one without a newline, but no blank lines at the end."""
         return self._newlines - self._at_end + 1
 
     def readable(self) -> bool:
@@ -117,10 +117,10 @@ def _options(schema: pa.Schema) -> dict[str, object]:
 
 
 def check_header(name: str, start: bytes, schema: pa.Schema) -> None:
-    """Holds the kind and the first line of a file that begins with `start` against the schema.
+    """Checks the first bytes of a file, `start`, against the schema.
 
     Raises:
-        BadInputError: it is empty, no gzip file, a web page, or has other columns.
+        BadInputError: the file is empty, not a gzip file, a web page, or has other columns.
     """
     if not start:
         raise BadInputError(f"{name}: the file is empty; {AGAIN}")

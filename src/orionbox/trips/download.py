@@ -1,4 +1,4 @@
-"""Files from the web."""
+"""Downloads a file and reads it at the same time."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ TIMEOUT = (10, 60)
 """Seconds to wait for a connection, and for the next bytes on it."""
 BUFFER_BYTES = 1 << 20
 RESUMES, RESUME_PAUSE = 5, 1.0
-"""How often a download that breaks off is asked for the rest until a byte of it comes, and seconds before each time."""
+"""How often in a row a broken download is resumed, and seconds before each time."""
 
 
 class BrokenDownloadError(RuntimeError):
-    """A download that broke off and could not be resumed: worth another try from the start."""
+    """A download broke off and could not be resumed. It is worth another try from the start."""
 
 
 class Download(io.BufferedReader):
-    """A file on the web, read as it comes in. What was read is kept in `folder`, as a file of its own name.
+    """A file on the web that is read while it comes in. A copy of what was read goes into `folder`, under its own name.
 
     Raises:
-        BadInputError: the server says that there is no such file; the text holds its answer.
-        requests.RequestException: the server could not be reached, or failed: worth another try.
-        BrokenDownloadError: when it is read: the connection broke too often, or the server cannot go on where it was.
+        BadInputError: the server has no such file; the text holds its answer.
+        requests.RequestException: the server did not answer, or failed: worth another try.
+        BrokenDownloadError: raised by reads: the connection broke too often, or the server cannot resume.
     """
 
     def __init__(self, url: str, folder: Path) -> None:
@@ -38,17 +38,17 @@ class Download(io.BufferedReader):
 
     @property
     def seconds(self) -> float:
-        """Time spent waiting for bytes so far."""
+        """Returns the time spent waiting for bytes so far."""
         return self._web_file.seconds
 
     @property
     def share(self) -> float:
-        """The part of the file that has come in so far, from 0 to 1; 0 where the server has not said how long it is."""
+        """Returns the part of the file that has come in, from 0 to 1; 0 if the server did not say how long it is."""
         return self._web_file.share
 
 
 class _WebFile(io.RawIOBase):
-    """What comes in; where the connection breaks, it is asked for the rest (RFC 9110, 14.2: Range)."""
+    """The bytes that come in. If the connection breaks, it asks for the rest (RFC 9110, 14.2: Range)."""
 
     def __init__(self, url: str, copy: Path) -> None:
         self.name = str(copy)
@@ -66,7 +66,7 @@ class _WebFile(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fills the buffer with the next bytes; fewer only at the end."""
+        """Fills the buffer with the next bytes; returns fewer only at the end."""
         view, start = memoryview(buffer), time.perf_counter()
         data = self._next(len(view))
         self.seconds += time.perf_counter() - start
@@ -118,9 +118,9 @@ def _get(url: str, headers: dict[str, str]) -> requests.Response:
 
 
 def source_of(csv_path: str, release_url: str) -> str:
-    """Where the served file came from: `import`, `download` or `synthetic`.
+    """Returns where the served file came from: `import`, `download` or `synthetic`.
 
-    The platform's stand-in for the internet lists that in `sources.json`; the real release has no such list.
+    The platform's stand-in for the internet lists that in `sources.json`. The real release has no such list.
     """
     response = requests.get(f"{release_url}/sources.json", timeout=TIMEOUT)
     if response.status_code == requests.codes.not_found:
@@ -131,4 +131,4 @@ def source_of(csv_path: str, release_url: str) -> str:
 
 def _first_lines(response: requests.Response) -> str:
     is_text = response.headers.get("Content-Type", "").startswith("text/plain")
-    return " ".join(response.text[:500].split()) if is_text else "Look whether the name is right."
+    return " ".join(response.text[:500].split()) if is_text else "Check the name."

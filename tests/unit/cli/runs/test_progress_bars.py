@@ -1,21 +1,18 @@
-"""Progress of months: what the log says of it, and the bars that are made of that."""
+"""Progress bars, drawn from what the log says."""
 
 from __future__ import annotations
 
 import io
 
-import pyarrow as pa
 import pytest
 
 from cli.runs.progress_bars import WIDTH, Bars, bar
-from orionbox.runs import progress
-from orionbox.runs.progress import Progress, parse, told
+from orionbox.runs.progress import Progress
 
 SOURCE, TARGET = (
     "yellow_tripdata_2021-01.csv.gz",
     "gs://prefect-de-zoomcamp/data/yellow/yellow_tripdata_2021-01.parquet",
 )
-BATCHES = [pa.record_batch({"a": [1, 2, 3]}), pa.record_batch({"a": [4]})]
 HALF = f"{SOURCE}: 500,000 rows -> {TARGET} so far, 50 %"
 ALL = f"{SOURCE}: 1,000,000 rows -> {TARGET} (import)"
 
@@ -25,31 +22,6 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
-
-
-def test_what_is_told_can_be_parsed_and_changes_no_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "PAUSE", 0)
-    lines: list[str] = []
-    assert list(told(BATCHES, lines.append, SOURCE, TARGET, lambda rows: rows / 4)) == BATCHES
-    assert [parse(line) for line in lines] == [Progress(SOURCE, TARGET, "3", 75), Progress(SOURCE, TARGET, "4", 100)]
-
-
-def test_a_short_month_is_not_talked_about() -> None:
-    lines: list[str] = []
-    assert list(told(BATCHES, lines.append, SOURCE, TARGET, lambda rows: rows / 4)) == BATCHES
-    assert lines == []
-
-
-def test_a_source_that_grew_is_at_most_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "PAUSE", 0)
-    lines: list[str] = []
-    list(told(BATCHES, lines.append, SOURCE, TARGET, lambda rows: 1.7))
-    assert all(line.endswith(" 100 %") for line in lines)
-
-
-@pytest.mark.parametrize("message", ["", "Created task run", "3 rows -> Postgres", "a b: 3 rows -> Postgres"])
-def test_other_lines_say_nothing_of_progress(message: str) -> None:
-    assert parse(message) is None
 
 
 def test_in_a_file_progress_is_a_line_like_any_other() -> None:

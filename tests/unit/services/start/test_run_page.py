@@ -176,7 +176,7 @@ def test_without_the_lookup_table_the_page_says_how_to_get_the_zones_names(witho
 
 def test_the_summary_is_a_table_with_a_link() -> None:
     text = summary([MONTH], "http://localhost:4280/reports/x.html", "Both are emulated.")
-    assert "some of them run side by side. Both are emulated." in text
+    assert "of which some run side by side. Both are emulated." in text
     assert "| green 2021-01 | import | 1,000 | 1,000 | 1,000 | 1,000 | 3.05 |" in text
     assert text.endswith("](http://localhost:4280/reports/x.html)")
 
