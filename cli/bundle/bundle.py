@@ -33,7 +33,7 @@ TEXT = """\
 This is Orionbox {version}: a data platform for the Data Engineering Zoomcamp's week 2, complete, for {machine} machines
 with a Docker engine and Python 3.9 or newer. You need no network. In the folder of this text, type:
 
-    tar -xzf orionbox.tar.gz
+    tar -xpzf orionbox.tar.gz
     cd orionbox
     make load FILE={file}
 

@@ -31,7 +31,7 @@ echo "ways out: $(ip route show default | wc -l), images: $(docker images --quie
 tar -xf "$2"
 cd orionbox-bundle
 cat READ-ME-FIRST.txt
-tar -xzf orionbox.tar.gz
+tar -xpzf orionbox.tar.gz
 git clone --quiet history.git history
 cd orionbox
 echo mine >infra/certs/mine.crt
