@@ -152,4 +152,4 @@ class EmbeddedRuntime:
     def flows_command(self, module: str, *arguments: str) -> list[str]:
         """Returns the command that runs a module where flows run."""
         self.build()
-        return [virtual_environments.program("python"), "-m", module, *arguments]
+        return [virtual_environments.program("python"), "-E", "-m", module, *arguments]
