@@ -24,6 +24,8 @@ PAUSE = 0.1
 """Seconds between two looks."""
 SILENCE = 5
 """Seconds after which a line says what is still waited for."""
+QUICK = ("postgres", processes.BOOTSTRAP)
+"""What is asked in a moment, besides the services that have a page for it."""
 MOST_ENDS = 3
 """How often a service may end by itself during a start, until the start has failed."""
 
@@ -86,8 +88,8 @@ class Start:
             time.sleep(PAUSE)
 
     def _ready(self) -> list[str]:
-        """Returns those that have become ready. Programs are asked last: each needs part of a second of a processor."""
-        quick = [name for name in self.waiting if name == processes.BOOTSTRAP or BY_NAME[name].health]
+        """Returns those that have become ready. Programs in Python are asked last: each needs part of a second."""
+        quick = [name for name in self.waiting if name in QUICK or BY_NAME[name].health]
         return [name for name in quick or self.waiting if self._is_ready(name)]
 
     def _is_ready(self, name: str) -> bool:

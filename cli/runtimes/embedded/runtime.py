@@ -111,9 +111,12 @@ class EmbeddedRuntime:
         return {*processes.services(), processes.BOOTSTRAP, processes.SUPERVISOR}
 
     def status(self) -> dict[str, str]:
-        """Returns the state of each service in a word."""
+        """Returns the state of each service in a word, and that of their supervisor where it has gone."""
         settings = self.settings
-        return {name: health.state(settings, name) for name in processes.services()}
+        states = {name: health.state(settings, name) for name in processes.services()}
+        if set(states.values()) != {"stopped"} and not processes.is_running(settings, processes.SUPERVISOR):
+            states[processes.SUPERVISOR] = "stopped"
+        return states
 
     def show_logs(self, services: Sequence[str], tail: int, follow: bool) -> int:
         """Prints the last lines of the logs; with `follow` also what comes, until it is interrupted."""

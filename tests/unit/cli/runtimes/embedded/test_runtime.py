@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cli.runtimes import choose, ports
-from cli.runtimes.embedded import processes, runtime, variables
+from cli.runtimes.embedded import health, processes, runtime, variables
 from cli.runtimes.embedded.runtime import EmbeddedRuntime
 from cli.settings.settings import Settings
 from orionbox.errors import CommandError
@@ -50,6 +50,13 @@ def test_nothing_is_up_where_nothing_was_started(embedded: Settings) -> None:
     assert not platform.is_up()
     assert set(platform.status().values()) == {"stopped"}
     assert set(platform.status()) == set(processes.services()) < platform.service_names()
+
+
+def test_services_whose_supervisor_has_gone_are_not_all_there_is_to_say(
+    embedded: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "state", lambda settings, name: "healthy")
+    assert EmbeddedRuntime(embedded).status()["supervisor"] == "stopped"
 
 
 def test_sql_goes_to_psql_as_input_and_stops_at_an_error(
