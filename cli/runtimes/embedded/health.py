@@ -31,7 +31,9 @@ MOST_ENDS = 3
 
 
 def is_healthy(settings: Settings, name: str) -> bool:
-    """Tells whether the service does its work."""
+    """Tells whether the service does its work: this platform's, and no other that answers on its port."""
+    if not processes.is_running(settings, name):
+        return False
     service = BY_NAME[name]
     if name == "postgres":
         options = ("--quiet", "--username=ny_taxi", "--host=127.0.0.1", f"--port={settings[service.port]}")
@@ -63,8 +65,8 @@ def state(settings: Settings, name: str) -> str:
     return "starting" if processes.seconds_since_start(settings, name) < PATIENCE else "unhealthy"
 
 
-class Start:
-    """A start that is waited for: which services are not healthy yet, and what happened to them meanwhile."""
+class Readiness:
+    """Waits for services that are starting: which are not healthy yet, and what happened to them meanwhile."""
 
     def __init__(self, settings: Settings, names: Sequence[str], bootstrap: Bootstrap | None = None) -> None:
         self.settings, self.bootstrap = settings, bootstrap

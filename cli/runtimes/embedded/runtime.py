@@ -66,7 +66,7 @@ class EmbeddedRuntime:
     def _wait(self, names: Sequence[str]) -> None:
         bootstrap = Bootstrap(self.settings)
         try:
-            health.Start(self.settings, names, bootstrap).wait()
+            health.Readiness(self.settings, names, bootstrap).wait()
         finally:
             bootstrap.end()
 
@@ -85,7 +85,7 @@ class EmbeddedRuntime:
         """Starts Postgres, and nothing that uses it."""
         self.build()
         with start.alone():
-            health.Start(start.start(self._asked, only_postgres=True), ["postgres"]).wait()
+            health.Readiness(start.start(self._asked, only_postgres=True), ["postgres"]).wait()
 
     def down(self) -> None:
         """Stops the platform; data stays."""

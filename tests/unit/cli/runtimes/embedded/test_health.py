@@ -54,8 +54,8 @@ def log(embedded: Settings) -> Iterator[object]:
         yield file
 
 
-def begun(settings: Settings, *names: str, bootstrap: object = None) -> health.Start:
-    return health.Start(settings, names, cast("Bootstrap | None", bootstrap))
+def begun(settings: Settings, *names: str, bootstrap: object = None) -> health.Readiness:
+    return health.Readiness(settings, names, cast("Bootstrap | None", bootstrap))
 
 
 def test_it_names_each_service_when_it_becomes_ready(
@@ -161,10 +161,17 @@ def port() -> Iterator[int]:
         server.shutdown()
 
 
-def test_a_page_that_answers_200_means_healthy_and_any_other_answer_does_not(embedded: Settings, port: int) -> None:
+def test_a_page_that_answers_200_means_healthy_and_any_other_answer_does_not(
+    embedded: Settings, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "is_running", lambda settings, name: True)
     settings = embedded.with_ports({"ORION_PORT": port, "BIGQUERY_PORT": port, "GCS_PORT": 1})
     healthy = [name for name in ("orion", "bigquery", "gcs") if health.is_healthy(settings, name)]
     assert healthy == ["orion"]
+
+
+def test_a_foreign_server_on_its_port_makes_no_service_healthy(embedded: Settings, port: int) -> None:
+    assert not health.is_healthy(embedded.with_ports({"ORION_PORT": port}), "orion")
 
 
 def test_every_service_has_a_health_check() -> None:
