@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,10 +29,24 @@ ROOT = Path(__file__).resolve().parent.parent
 REAL_DATA = ROOT.parent / "shared" / "data" / "nyc-tlc"
 """Real taxi files in the release's layout, where there are some beside the checkout."""
 
+END = "@@ended@@"
+"""What the shell prints after each command."""
 T = TypeVar("T")
 
-GROUPS = ("e2e", "integration", "e2e/course", "e2e/test_backup.py", "e2e/test_cloud.py")
-"""Folders and files whose tests share a platform, in the order in which they begin; the longer path has a test."""
+GROUPS = (
+    "e2e",
+    "unit",
+    "e2e/course",
+    "integration",
+    "e2e/test_backup.py",
+    "e2e/test_cloud.py",
+    "e2e/test_bundle.py",
+)
+"""Folders and files, in the order in which two workers begin them; the longest path that fits decides.
+
+The tests of a group share a platform, so one worker runs them all; those of `unit` are spread file by file. The first
+worker begins with the longest group, and so builds the images, while the other runs the unit tests.
+"""
 
 # As in the flows image: without them gcsfs asks Google first, and waits a minute for nobody to answer
 os.environ.update({"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false", "NO_GCE_CHECK": "true"})
@@ -41,15 +58,16 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keeps the tests of one platform in one process; unit tests come first, and are spread file by file."""
+    """Sorts the tests by group, and tells pytest-xdist which belong together."""
 
     def group(item: pytest.Item) -> str:
         place = item.path.relative_to(ROOT / "tests").as_posix()
-        return max((name for name in GROUPS if place.startswith(name)), key=len, default="")
+        return max((name for name in GROUPS if place.startswith(name)), key=len)
 
-    items.sort(key=lambda item: GROUPS.index(group(item)) + 1 if group(item) else 0)
+    items.sort(key=lambda item: GROUPS.index(group(item)))
     for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item) or str(item.path)))
+        name = group(item)
+        item.add_marker(pytest.mark.xdist_group(str(item.path) if name == "unit" else name))
 
 
 def wait_for(probe: Callable[[], T | None], what: str, seconds: float = 60) -> T:
@@ -60,6 +78,15 @@ def wait_for(probe: Callable[[], T | None], what: str, seconds: float = 60) -> T
             return answer
         time.sleep(0.2)
     raise AssertionError(f"{what}: not after {seconds} s")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one command in the shell printed, and its exit code."""
+
+    command: str
+    output: str
+    code: int
 
 
 @dataclass
@@ -88,11 +115,26 @@ class Checkout:
         assert done.returncode != 0, done.stdout
         return done.stdout
 
+    def shell(self, *commands: str, folder: str = "/workspace") -> list[Answer]:
+        """Types the commands into one `make shell`."""
+        lines = [f"({command}) 2>&1; echo {END} $?" for command in commands]
+        output = self.make("shell", stdin="\n".join([f"cd {folder}", *lines, ""]))
+        parts = re.split(rf"{END} (\d+)\n", output)
+        answers = [Answer(*answer) for answer in zip(commands, parts[0::2], map(int, parts[1::2]), strict=False)]
+        assert len(answers) == len(commands), output
+        return answers
+
     def services(self, **variables: str) -> dict[str, Any]:
         """Every service by name, the optional ones too, as Compose reads its files."""
         done = self.run("docker", "compose", "--profile", "*", "config", "--format", "json", **variables)
         services: dict[str, Any] = json.loads(done.stdout)["services"]
         return services
+
+    def build(self) -> None:
+        """Builds the images that are missing; two workers do it one after the other."""
+        with (Path(tempfile.gettempdir()) / "orionbox-tests.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.make("build")
 
     @property
     def settings(self) -> dict[str, str]:
@@ -167,6 +209,8 @@ def running_platform(root: Path, has_real_data: bool, runtime: str) -> Iterator[
     """A platform in a copy of the tree; when this ends, nothing of it is left."""
     platform = Checkout(copy_of_the_tree(root), {**identity("test"), "RUNTIME": runtime})
     try:
+        if runtime == "compose":
+            platform.build()
         source = [f"FROM={REAL_DATA}"] if has_real_data else ["COLOR=green", "YEAR=2021", "MONTHS=1,2"]
         platform.make("data", *source)
         platform.make("up")

@@ -117,15 +117,21 @@ def test_the_run_that_was_under_way_has_ended(story: Story) -> None:
     assert story.platform.orion.run(story.run)["state_type"] in ("CRASHED", "COMPLETED")
 
 
-def test_the_secret_block_still_opens(story: Story) -> None:
-    assert f"value: {SECRET}" in in_shell(story.platform, PRINT_BLOCK)
+@pytest.fixture(scope="module")
+def printed(story: Story) -> str:
+    """What a program in the shell prints that uses two blocks."""
+    return in_shell(story.platform, f"{PRINT_BLOCK}\n{PRINT_COUNT}")
 
 
-def test_the_passwords_are_new_and_the_blocks_know_them(story: Story) -> None:
+def test_the_secret_block_still_opens(printed: str) -> None:
+    assert f"value: {SECRET}" in printed
+
+
+def test_the_passwords_are_new_and_the_blocks_know_them(story: Story, printed: str) -> None:
     now = [value for name, value in story.platform.settings.items() if name.endswith("_PASSWORD")]
     assert not set(now) & set(story.passwords)
     rows = sum(described(story.platform)["postgres"].values())
-    assert f"rows: {rows}" in in_shell(story.platform, PRINT_COUNT)
+    assert f"rows: {rows}" in printed
 
 
 def test_the_restored_platform_does_the_interrupted_work(story: Story) -> None:
@@ -218,14 +224,15 @@ def next_tag(platform: Checkout) -> Iterator[str]:
     """A tag for images of another version; they are gone afterwards."""
     tag = f"{platform.env['COMPOSE_PROJECT_NAME']}-next"
     yield tag
-    platform.make("up")
+    platform.make("down")
     names = ("--filter", f"reference=orionbox/*:*{tag}*", "--format", "{{.Repository}}:{{.Tag}}")
     platform.run("docker", "rmi", *platform.run("docker", "images", *names).stdout.split())
 
 
 def test_data_stays_when_the_version_changes(story: Story, next_tag: str) -> None:
     before = described(story.platform)
-    story.platform.make("up", f"ORIONBOX_TAG={next_tag}")
+    story.platform.env["ORIONBOX_TAG"] = next_tag
+    story.platform.make("up")
     assert next_tag in story.platform.run("docker", "compose", "ps", "--format", "{{.Image}}").stdout
     assert described(story.platform) == before
     assert "value: " + SECRET in in_shell(story.platform, PRINT_BLOCK)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from cli.bundle.checkout_copy import copy_of_the_tree
+from dev.throwaway_platform import identity
 from tests.conftest import Checkout
 
 SECOND_ENGINE = """
@@ -46,13 +48,22 @@ wait $engine || true
 
 
 @pytest.fixture(scope="module")
-def bundle(platform: Checkout) -> Path:
-    platform.make("data", "COLOR=green", "YEAR=2021", "MONTHS=1")
+def source(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout with images, a month and a history, on which nothing runs."""
+    source = Checkout(copy_of_the_tree(tmp_path_factory.mktemp("bundle") / "orionbox"))
+    source.env = {**identity("bundle"), "RUNTIME": "compose"}
+    source.build()
+    source.make("data", "COLOR=green", "YEAR=2021", "MONTHS=1")
     name = ("-c", "user.name=Ada", "-c", "user.email=ada@example.org")
     for command in (("init", "--quiet"), ("add", "--all"), (*name, "commit", "--quiet", "--message=All of it")):
-        assert platform.run("git", *command).returncode == 0
-    printed = platform.make("bundle")
-    (file,) = (platform.root / "bundles").iterdir()
+        assert source.run("git", *command).returncode == 0
+    return source
+
+
+@pytest.fixture(scope="module")
+def bundle(source: Checkout) -> Path:
+    printed = source.make("bundle")
+    (file,) = (source.root / "bundles").iterdir()
     assert file.name in printed
     return file
 
@@ -65,7 +76,7 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-def test_a_machine_without_network_runs_from_a_bundle(bundle: Path, platform: Checkout, folder: Path) -> None:
+def test_a_machine_without_network_runs_from_a_bundle(bundle: Path, source: Checkout, folder: Path) -> None:
     if os.geteuid() or not shutil.which("unshare"):
         pytest.skip("a second engine in a network of its own needs root and util-linux' unshare")
     script = folder / "second-engine.sh"
@@ -75,18 +86,18 @@ def test_a_machine_without_network_runs_from_a_bundle(bundle: Path, platform: Ch
     assert done.returncode == 0, done.stdout
     assert "ways out: 0, images: 0" in done.stdout
     assert "building" not in done.stdout
-    rows = f"{platform.rows_in('green/green_tripdata_2021-01.csv.gz'):,}"
+    rows = f"{source.rows_in('green/green_tripdata_2021-01.csv.gz'):,}"
     assert re.search(rf"^total\s+{rows}\s+{rows}\s+{rows}\s+{rows}$", done.stdout, re.MULTILINE), done.stdout
     assert "Completed after" in done.stdout
 
 
-def test_a_bundle_that_was_damaged_on_the_way_changes_nothing(bundle: Path, platform: Checkout) -> None:
+def test_a_bundle_that_was_damaged_on_the_way_changes_nothing(bundle: Path, source: Checkout) -> None:
     with bundle.open("r+b") as file:
         file.seek(-100_000, os.SEEK_END)
         byte = file.read(1)
         file.seek(-1, os.SEEK_CUR)
         file.write(bytes([byte[0] ^ 1]))
-    refusal = platform.refuses("load", f"FILE={bundle}")
+    refusal = source.refuses("load", f"FILE={bundle}")
     assert "is damaged: the checksum of images.tgz is wrong; nothing was changed" in refusal
     os.truncate(bundle, bundle.stat().st_size // 2)
-    assert "; nothing was changed" in platform.refuses("load", f"FILE={bundle}")
+    assert "; nothing was changed" in source.refuses("load", f"FILE={bundle}")

@@ -48,7 +48,7 @@ def cloud(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPathFa
     write_secrets(root / "secrets")
     try:
         cloud.make("data", *([f"FROM={REAL_DATA}"] if has_real_data else WINTER))
-        cloud.make("build")
+        cloud.build()
         started = cloud.run("docker", "compose", "up", "--detach", "--wait", "google", "google-gcs", "google-bigquery")
         assert started.returncode == 0, started.stdout
         yield cloud

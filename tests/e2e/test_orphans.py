@@ -1,9 +1,10 @@
-"""The agent, a run's container, or both are killed while a run is under way: none of its runs is Running for ever."""
+"""The agent, a run's container, or both are killed while runs are under way: none of them is Running for ever."""
 
 from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,20 +12,58 @@ import pytest
 from tests.conftest import Checkout, wait_for
 from tests.slow import WITHIN, assert_swept, deploy, ends, started
 
+BY_HAND = "cd /workspace && python -c 'import slow; slow.slow(45)' 2>&1 | tail -1\n"
+"""Longer than the sweeper waits."""
+
+
+@dataclass
+class Killed:
+    """A platform whose agent was killed, and what it had started by then."""
+
+    platform: Checkout
+    working: dict[str, Any]
+    """A run in a container that still works."""
+    container: dict[str, Any]
+    """A run whose container was killed, too."""
+    process: dict[str, Any]
+    """A run in the agent's own container."""
+    cancelled: dict[str, Any]
+    """A run that was cancelled when no agent could end its container."""
+    never_started: str
+    """A run's container that was made and not started."""
+    by_hand: str
+    """What a flow printed that somebody ran in the shell meanwhile."""
+
 
 @pytest.fixture(scope="module")
 def slow(platform: Checkout) -> Iterator[Checkout]:
     """A flow that waits, deployed as container and as process; afterwards the agent runs again."""
+    platform.make("up")
     deploy(platform)
     yield platform
     platform.make("up")
 
 
-@pytest.fixture
-def agent(slow: Checkout) -> Iterator[str]:
-    """The living agent's container."""
-    slow.make("up")
-    yield container(slow, "agent")
+@pytest.fixture(scope="module")
+def killed(slow: Checkout) -> Killed:
+    """The agent is killed once for all tests, as the sweeper needs half a minute to judge what it has left."""
+    agent = container(slow, "agent")
+    process = started(slow, "slow/process")
+    working = started(slow, "slow/docker", seconds=60)
+    others = [started(slow, "slow/docker") for _ in range(2)]
+    kill(agent, container_of(others[0]))
+    cancelled = {"state": {"type": "CANCELLED"}, "force": True}
+    slow.orion.call(f"flow_runs/{others[1]['id']}/set_state", cancelled)
+    never_started = new_container(slow, agent)
+    # `make shell` would start the agent again
+    by_hand = slow.run("docker", "compose", "run", "--rm", "--no-TTY", "flows", stdin=BY_HAND).stdout
+    return Killed(slow, working, others[0], process, others[1], never_started, by_hand)
+
+
+def new_container(platform: Checkout, agent: str) -> str:
+    labels = ("--label", f"orionbox.project={platform.env['COMPOSE_PROJECT_NAME']}", "--label", "orionbox.run=true")
+    image = platform.run("docker", "inspect", "--format", "{{.Config.Image}}", agent).stdout.strip()
+    return platform.run("docker", "create", *labels, image, "true").stdout.strip()
 
 
 def container(platform: Checkout, service: str) -> str:
@@ -43,50 +82,36 @@ def exists(name: str) -> bool:
     return subprocess.run(["docker", "inspect", name], capture_output=True).returncode == 0
 
 
-def test_a_container_whose_agent_is_killed_does_its_work_to_the_end(slow: Checkout, agent: str) -> None:
-    run = started(slow, "slow/docker", seconds=40)
-    kill(agent)
-    ends(slow, run, "COMPLETED", 90)
-    wait_for(lambda: not exists(container_of(run)), "the end of its container")
+def test_a_container_whose_agent_is_killed_does_its_work_to_the_end(killed: Killed) -> None:
+    ends(killed.platform, killed.working, "COMPLETED", 90)
+    wait_for(lambda: not exists(container_of(killed.working)), "the end of its container")
 
 
-def test_a_run_whose_agent_and_container_are_killed_is_crashed(slow: Checkout, agent: str) -> None:
-    run = started(slow, "slow/docker")
-    kill(agent, container_of(run))
-    assert_swept(slow, run, "container")
-    assert not exists(container_of(run))
+def test_a_run_whose_agent_and_container_are_killed_is_crashed(killed: Killed) -> None:
+    assert_swept(killed.platform, killed.container, "container")
+    assert not exists(container_of(killed.container))
 
 
-def test_a_process_whose_agent_is_killed_is_crashed(slow: Checkout, agent: str) -> None:
+def test_a_process_whose_agent_is_killed_is_crashed(killed: Killed) -> None:
+    assert_swept(killed.platform, killed.process, "process")
+
+
+def test_a_container_that_never_started_is_removed(killed: Killed) -> None:
+    wait_for(lambda: not exists(killed.never_started), "its removal", WITHIN)
+
+
+def test_a_container_whose_run_has_ended_is_removed(killed: Killed) -> None:
+    wait_for(lambda: not exists(container_of(killed.cancelled)), "its removal", WITHIN)
+
+
+def test_a_flow_that_runs_by_hand_is_left_alone(killed: Killed) -> None:
+    assert "Finished in state Completed" in killed.by_hand
+
+
+def test_a_process_whose_agent_was_started_again_is_crashed_and_a_new_one_is_not(slow: Checkout) -> None:
+    slow.make("up")
     run = started(slow, "slow/process")
-    kill(agent)
-    assert_swept(slow, run, "process")
-
-
-def test_a_process_whose_agent_was_started_again_is_crashed_and_a_new_one_is_not(slow: Checkout, agent: str) -> None:
-    run = started(slow, "slow/process")
-    subprocess.run(["docker", "restart", "--time=0", agent], check=True, capture_output=True)
+    subprocess.run(["docker", "restart", "--time=0", container(slow, "agent")], check=True, capture_output=True)
     new = started(slow, "slow/process", seconds=60)
     assert_swept(slow, run, "process")
     ends(slow, new, "COMPLETED", 120)
-
-
-def test_a_container_that_never_started_is_removed(slow: Checkout, agent: str) -> None:
-    project = slow.env["COMPOSE_PROJECT_NAME"]
-    labels = ("--label", f"orionbox.project={project}", "--label", "orionbox.run=true")
-    image = slow.run("docker", "inspect", "--format", "{{.Config.Image}}", agent).stdout.strip()
-    name = slow.run("docker", "create", *labels, image, "true").stdout.strip()
-    wait_for(lambda: not exists(name), "its removal", WITHIN)
-
-
-def test_a_container_whose_run_has_ended_is_removed(slow: Checkout, agent: str) -> None:
-    run = started(slow, "slow/docker")
-    kill(agent)  # it would end the container itself
-    slow.orion.call(f"flow_runs/{run['id']}/set_state", {"state": {"type": "CANCELLED"}, "force": True})
-    wait_for(lambda: not exists(container_of(run)), "its removal", WITHIN)
-
-
-def test_a_flow_that_runs_by_hand_is_left_alone(slow: Checkout, agent: str) -> None:
-    kill(agent)
-    program = "cd /workspace && python -c 'import slow; slow.slow(45)' 2>&1 | tail -1\n"
-    assert "Finished in state Completed" in slow.make("shell", stdin=program)

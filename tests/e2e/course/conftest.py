@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +20,6 @@ from tests.e2e.course.leaks import Leaks
 
 HERE = Path(__file__).parent
 REPOSITORIES = HERE / "repositories"
-END = "@@ended@@"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one command in the shell printed, and its exit code."""
-
-    command: str
-    output: str
-    code: int
 
 
 class CutOff(Checkout):
@@ -48,15 +36,6 @@ class CutOff(Checkout):
     def orion(self) -> Orion:
         """Its Orion."""
         return Orion(f"http://{self.address('orion')}:4200")
-
-    def shell(self, *commands: str, folder: str = "/workspace") -> list[Answer]:
-        """Types the commands into one `make shell`."""
-        lines = [f"({command}) 2>&1; echo {END} $?" for command in commands]
-        output = self.make("shell", stdin="\n".join([f"cd {folder}", *lines, ""]))
-        parts = re.split(rf"{END} (\d+)\n", output)
-        answers = [Answer(*answer) for answer in zip(commands, parts[0::2], map(int, parts[1::2]), strict=False)]
-        assert len(answers) == len(commands), output
-        return answers
 
     def completed(self, flow_run_id: str, seconds: float = 300) -> dict[str, Any]:
         """The run, once it has ended; it must have completed."""
@@ -82,6 +61,7 @@ def cut_off(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPath
     compose_files = os.pathsep.join(["compose.yaml", str(HERE.relative_to(HERE.parents[2]) / "cut_off.yaml")])
     platform = CutOff(root, {"COMPOSE_PROJECT_NAME": f"cut-off-{uuid.uuid4().hex[:8]}", "COMPOSE_FILE": compose_files})
     try:
+        platform.build()
         if has_real_data:
             platform.make("data", f"FROM={REAL_DATA}")
         for color in ("yellow", "green"):

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from tests.e2e.course.conftest import Answer, CutOff
+from tests.conftest import Answer
+from tests.e2e.course.conftest import CutOff
 
 COUNT = """
 import sys

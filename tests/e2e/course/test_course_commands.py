@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.course.conftest import Answer, CutOff
+from tests.conftest import Answer
+from tests.e2e.course.conftest import CutOff
 
 # What is typed, and a part of what must be answered
 WORDS = {
