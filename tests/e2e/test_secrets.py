@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from cli.runtimes.compose.images import Image
 from tests.backups import unpacked
 from tests.conftest import Checkout
+from tests.e2e.conftest import MainJob
 
 PRIVATE = ("*.key", "emulator-key.json")
 """The files of secrets/ that hold a key."""
 SEPARATOR = re.compile(r"[\s\"]|\\n")
 """Between the words of a key file; in JSON a new line is two letters."""
-FIND = "grep -rlFsf /dev/stdin $(ls -d /* | grep -vE '^/(proc|sys|dev)$'); echo searched"
+FIND = "LC_ALL=C grep -rlFsf /dev/stdin $(ls -d /* | grep -vE '^/(proc|sys|dev)$'); echo searched"
 
 
 def generated(platform: Checkout) -> set[str]:
@@ -36,10 +38,15 @@ def found_in(text: str, values: Iterable[str]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def used(platform: Checkout) -> Checkout:
-    """A platform that has worked, and has backed itself up: the blocks' key is there too."""
-    platform.make("run-etl", "COLOR=green", "YEAR=2021", "MONTHS=1")
-    platform.make("backup")
+def backup(platform: Checkout, main_jobs: list[MainJob]) -> Path:
+    """A backup of a platform that has worked."""
+    (file,) = re.findall(r"backups/\S+\.tar", platform.make("backup"))
+    return platform.root / str(file)
+
+
+@pytest.fixture(scope="module")
+def used(platform: Checkout, backup: Path) -> Checkout:
+    """The platform, after the backup: the blocks' key is there too."""
     return platform
 
 
@@ -105,22 +112,23 @@ def test_no_report_holds_one(used: Checkout) -> None:
 
 
 def test_no_image_holds_one(used: Checkout) -> None:
-    """Neither in how it was made nor in any file."""
-    images = {service["image"] for service in used.services().values()}
+    """Neither in how it was made nor in any file. A parent's files are searched in the images that are built from it."""
+    built = [Image.from_service(service) for service in used.services().values() if "build" in service]
+    images, parents = {image.name for image in built}, {parent for image in built for parent in image.parents()}
     assert len(images) >= 10
     values = generated(used)
     for image in images:
         history = used.run("docker", "history", "--no-trunc", "--format", "{{.CreatedBy}}", image).stdout
         inspected = used.run("docker", "image", "inspect", image).stdout
         assert history and found_in(history + inspected, values) == [], image
+    for image in images - parents:
         search = ("docker", "run", "--rm", "--interactive", "--network=none", "--user=0", "--entrypoint=sh", image)
         assert used.run(*search, "-c", FIND, stdin="\n".join(values)).stdout == "searched\n", image
 
 
-def test_no_backup_without_secrets_holds_one(used: Checkout) -> None:
-    (file,) = re.findall(r"backups/\S+\.tar", used.make("backup"))
+def test_no_backup_without_secrets_holds_one(used: Checkout, backup: Path) -> None:
     image = used.services()["postgres"]["image"]
-    content = unpacked(used.root / file, "docker", "run", "--rm", "-i", image, "pg_restore")
+    content = unpacked(backup, "docker", "run", "--rm", "-i", image, "pg_restore")
     assert len(content) > 100_000
     assert found_in(content.decode("latin-1"), generated(used)) == []
 
