@@ -30,6 +30,8 @@ from orionbox.errors import CommandError
 
 START_TIMEOUT = 300
 """Seconds in which every service must have become healthy."""
+CLEAR_LINE = "\x1b[2K"
+"""ECMA-48: EL."""
 READ_INBOX = (
     "import pathlib; file = pathlib.Path('/var/lib/inbox/messages.jsonl'); "
     "print(file.read_text() if file.exists() else '')"
@@ -178,10 +180,14 @@ class ComposeRuntime:
         return set(self.compose.services("--profile", "dask", "--profile", "gateway"))
 
     def show_logs(self, services: Sequence[str], tail: int, follow: bool) -> int:
-        """Becomes `docker compose logs`; in colour on a terminal only."""
-        plain = [] if sys.stdout.isatty() else ["--no-color"]
+        """Prints the end of the logs; on a terminal it becomes `docker compose logs`."""
         following = ["--follow"] if follow else []
-        return self.compose.become(*ALL_PROFILES, "logs", "--tail", str(tail), *plain, *following, *services)
+        command = [*ALL_PROFILES, "logs", "--tail", str(tail), *following, *services]
+        if sys.stdout.isatty():
+            return self.compose.become(*command)
+        # Compose 2.26 begins each line by clearing it, whatever `--ansi` and `--no-color` say
+        print(self.compose.output("--ansi", "never", *command).replace(CLEAR_LINE, ""), end="", flush=True)
+        return 0
 
     def shell(self) -> int:
         """Opens a shell where flows run."""

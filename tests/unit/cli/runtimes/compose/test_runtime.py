@@ -92,3 +92,13 @@ def test_a_container_of_a_run_that_cannot_be_removed_is_an_error(monkeypatch: py
     monkeypatch.setattr(containers, "REMOVAL_TIMEOUT", 0)
     with pytest.raises(CommandError, match="permission denied"):
         containers.remove_runs("orionbox")
+
+
+def test_logs_in_a_pipe_have_no_escape_sequences(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runtime = ComposeRuntime(settings)
+    printed = "\x1b[2Kgcs-1  | listening\n\x1b[2Kgcs-1  | ready\n"
+    monkeypatch.setattr(type(runtime.compose), "output", lambda self, *arguments: printed)
+    assert runtime.show_logs(["gcs"], 2, follow=False) == 0
+    assert capsys.readouterr().out == "gcs-1  | listening\ngcs-1  | ready\n"
