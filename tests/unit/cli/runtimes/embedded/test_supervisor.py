@@ -5,9 +5,11 @@ from __future__ import annotations
 import configparser
 import os
 import select
+import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,12 +18,15 @@ from types import SimpleNamespace
 
 import pytest
 from supervisor import events
+from supervisor.options import ServerOptions
 from supervisor.process import Subprocess
 from supervisor.states import ProcessStates
 
-from cli.runtimes.embedded import processes, supervisor
+from cli.runtimes.embedded import processes, service_lock, supervisor, variables
+from cli.settings.settings import Settings
 from tests.conftest import ROOT, wait_for
 
+COMMAND = service_lock.command("orion", "command")
 CONFIGURATION = """
 [supervisord]
 nodaemon=true
@@ -60,6 +65,28 @@ def test_no_service_is_ever_given_up() -> None:
     parser.read(processes.CONFIGURATION)
     assert int(parser.defaults()["startretries"]) > supervisor.LONGEST_DELAY
     assert parser.defaults()["autorestart"] == "true"
+
+
+@pytest.mark.parametrize("name", ["it's", 'a "quote"', "100%", "%(here)s", "$HOME", "a; b # c"])
+def test_the_configuration_is_read_in_a_folder_of_any_name(
+    name: str, embedded: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / name
+    for part in ("log", "run"):
+        (folder / part).mkdir(parents=True)
+    told = {key: value.replace(str(ROOT), str(folder)) for key, value in variables.for_services(embedded).items()}
+    for key, value in {**told, "ROOT": str(folder), "TMPDIR": str(folder), "ALL_SERVICES": "true"}.items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.chdir(folder)
+    options = ServerOptions()
+    options.realize(["--configuration", str(processes.CONFIGURATION)])
+    (group,) = options.process_group_configs
+    assert {program.directory for program in group.process_configs} == {str(folder)}
+    assert {program.stdout_logfile for program in group.process_configs} == {
+        f"log/{service}.log" for service in processes.services()
+    }
+    assert all(len(shlex.split(program.command)) == len(COMMAND) for program in group.process_configs)
 
 
 def test_what_a_service_leaves_behind_ends_with_it() -> None:
