@@ -29,7 +29,10 @@ def measure(platform: BenchPlatform, measurements: Measurements) -> Iterator[Row
     up, server_start = measurements.median("make up, warm"), measurements.median("prefect server start until healthy")
     yield close_to("warm make up", up, server_start, 1.8)
     time.sleep(IDLE_SECONDS)
-    measurements.add("idle memory", idle_megabytes(platform), "MB")
+    memory = idle_memory(platform)
+    for service, megabytes in memory.items():
+        measurements.add(f"idle memory, {service}", megabytes, "MB")
+    measurements.add("idle memory", sum(memory.values()), "MB")
     yield at_most("idle memory", measurements.median("idle memory"), IDLE_MB, "MB")
     yield _run_overhead(platform, measurements)
 
@@ -48,11 +51,18 @@ def _server_start(platform: BenchPlatform) -> float:
     return float(json.loads(platform.run("docker", "run", "--rm", *options, *program))["seconds"])
 
 
-def idle_megabytes(platform: BenchPlatform) -> float:
-    """Returns the memory of all containers together, by `docker stats`, which leaves out the page cache."""
+def idle_memory(platform: BenchPlatform) -> dict[str, float]:
+    """Returns the MB of each service, by `docker stats`, which leaves out the page cache."""
     containers = platform.run(*platform.compose("ps", "--quiet")).split()
-    usage = platform.run("docker", "stats", "--no-stream", "--format", "{{.MemUsage}}", *containers)
-    return sum(map(parse_bytes, usage.splitlines())) / 1e6
+    lines = platform.run("docker", "stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}", *containers)
+    return parse_memory(lines, platform.name)
+
+
+def parse_memory(lines: str, platform: str) -> dict[str, float]:
+    """Returns the MB of each service in lines like `NAME-orion-1 123.4MiB / 1GiB`, most first."""
+    usage = dict(line.split(" ", 1) for line in lines.splitlines())
+    memory = {name[len(f"{platform}-") : -len("-1")]: parse_bytes(used) / 1e6 for name, used in usage.items()}
+    return dict(sorted(memory.items(), key=lambda item: -item[1]))
 
 
 def parse_bytes(usage: str) -> float:

@@ -92,6 +92,11 @@ def test_docker_s_sizes_are_read(usage: str, size: float) -> None:
     assert startup.parse_bytes(usage) == size
 
 
+def test_idle_memory_is_by_service_with_the_largest_first() -> None:
+    lines = "bench-1-gcs-1 10MiB / 1GiB\nbench-1-docker-proxy-1 20MiB / 128MiB\n"
+    assert startup.parse_memory(lines, "bench-1") == {"docker-proxy": 20 * 2**20 / 1e6, "gcs": 10 * 2**20 / 1e6}
+
+
 def test_a_process_has_a_high_water_mark_until_it_ends() -> None:
     assert memory.high_water_mark(os.getpid()) > 1_000
     assert memory.high_water_mark(2**22 + 1) == 0
