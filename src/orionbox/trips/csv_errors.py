@@ -1,17 +1,15 @@
-"""What is wrong with a CSV file that pyarrow refused: which line, which column, and what to do.
+"""Says what is wrong with a CSV file: which line, which column, and what to do.
 
-pyarrow is fast, but names neither. So the file is read once more, slowly, with the same idea of what a value is.
+pyarrow counts rows and columns. So the file is read again up to its bad row, to find the line, the name and the text.
 """
 
 from __future__ import annotations
 
 import csv
 import gzip
-import math
 import re
 import zlib
-from collections.abc import Callable, Iterator
-from datetime import datetime
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
@@ -21,77 +19,69 @@ from orionbox.errors import BadInputError
 from orionbox.trips.arrow_schema import INTEGER, NUMBER, TEXT, TIME
 
 LONGEST_LINE = 1 << 20
-"""Characters that any other line may have; one that is longer than a block (BLOCK_BYTES) is refused by pyarrow."""
-LARGEST_INTEGER = 2**53 - 1
-"""Up to here the way through a float, see trip_csv, loses nothing."""
+"""The most characters of a line; pyarrow refuses a line that is longer than a block (BLOCK_BYTES)."""
 AGAIN = "get it again with `make data`"
+EXPECTED = {INTEGER: "a whole number", NUMBER: "a number", TIME: "a time like 2021-01-31 23:59:59", TEXT: "text"}
 
 
-def _is_number(text: str) -> bool:
-    # As pyarrow reads them; Python's float() takes more: blanks, underscores, other scripts' digits
-    return bool(re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", text, re.ASCII | re.I)) and math.isfinite(
-        float(text)
-    )
+class BadValueError(ValueError):
+    """A value that does not fit its column.
 
+    Args:
+        row: the row's number, where the header is 1 and blank lines do not count.
+        column: the column's number in the file, from 0, or its name.
+    """
 
-def _is_integer(text: str) -> bool:
-    return _is_number(text) and float(text).is_integer() and abs(float(text)) <= LARGEST_INTEGER
-
-
-def _is_time(text: str) -> bool:
-    return bool(re.match(r"\d{4}-\d\d-\d\d([ T]\d\d:\d\d|$)", text)) and not datetime.fromisoformat(text).tzinfo
-
-
-_CHECKS: dict[pa.DataType, tuple[str, Callable[[str], bool]]] = {
-    INTEGER: ("a whole number", _is_integer),
-    NUMBER: ("a number", _is_number),
-    TIME: ("a time like 2021-01-31 23:59:59", _is_time),
-    TEXT: ("text", lambda text: True),
-}
+    def __init__(self, row: int, column: int | str) -> None:
+        super().__init__(f"row {row}, column {column}: a bad value")
+        self.row, self.column = row, column
 
 
 def explain(path: Path, schema: pa.Schema, error: Exception) -> BadInputError:
-    """Reads a file that pyarrow refused once more, slowly, to say which line and column it was."""
-    line, text = 1, str(error)
+    """Reads a bad file again, and returns an error that names line and column."""
+    line, text, bad = 1, str(error), _bad_value(error)
     try:
         with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as stream:
             rows = csv.reader(_lines(stream))
             columns = next(rows)
-            for row in rows:
+            for number, row in enumerate(rows, start=2):
                 line = rows.line_num
-                if fault := _fault(columns, row, schema):
-                    return BadInputError(f"{path.name}, line {line}: {fault}; correct the line or {AGAIN}")
+                problem = _problem(columns, row)
+                if not problem and bad and number == bad.row:
+                    name = columns[bad.column] if isinstance(bad.column, int) else bad.column
+                    problem = (
+                        f"column {name!r}: {row[columns.index(name)]!r} is not {EXPECTED[schema.field(name).type]}"
+                    )
+                if problem:
+                    return BadInputError(f"{path.name}, line {line}: {problem}", f"correct the line or {AGAIN}")
     except (EOFError, OSError, zlib.error) as damage:
         text = f"the gzip data is cut off or damaged after line {line} ({damage})"
     except (UnicodeDecodeError, csv.Error) as damage:
         text = f"no CSV text after line {line} ({damage})"
-    return BadInputError(f"{path.name}: {text}; {AGAIN}")
+    return BadInputError(f"{path.name}: {text}", AGAIN)
+
+
+def _bad_value(error: Exception) -> BadValueError | None:
+    """Returns the place that the error names, which pyarrow's own errors do in their text."""
+    match = re.match(r"In CSV column #(\d+): Row #(\d+): ", str(error))
+    if match:
+        return BadValueError(row=int(match[2]), column=int(match[1]))
+    return error if isinstance(error, BadValueError) else None
 
 
 def _lines(stream: TextIO) -> Iterator[str]:
-    """The stream's lines; none is taken into memory that is longer than a line can be."""
+    """Yields the stream's lines, and takes none into memory that is too long."""
     while line := stream.readline(LONGEST_LINE):
         if len(line) == LONGEST_LINE:
             raise csv.Error(f"a line of more than {LONGEST_LINE:,} characters")
         yield line
 
 
-def _fault(columns: list[str], row: list[str], schema: pa.Schema) -> str | None:
+def _problem(columns: list[str], row: list[str]) -> str:
+    """Returns what is wrong with the row's form; nothing if it is good."""
     if not row:
         return "the line is blank"
     if len(row) != len(columns):
         return f"{len(row)} fields where the header has {len(columns)}"
-    for column, value in zip(columns, row, strict=True):
-        if "\n" in value:
-            return f"column {column!r}: a line break in the field"
-        what, fits = _CHECKS[schema.field(column).type]
-        if value and not _passes(fits, value):
-            return f"column {column!r}: {value!r} is not {what}"
-    return None
-
-
-def _passes(fits: Callable[[str], bool], value: str) -> bool:
-    try:
-        return fits(value)
-    except ValueError:
-        return False
+    broken = [column for column, value in zip(columns, row) if "\n" in value]
+    return f"column {broken[0]!r}: a line break in the field" if broken else ""

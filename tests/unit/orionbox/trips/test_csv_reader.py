@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from orionbox.errors import BadInputError
+from orionbox.trips import csv_reader
 from orionbox.trips.arrow_schema import TRIPS
 from orionbox.trips.csv_reader import TripCsv
 
@@ -71,9 +72,12 @@ def test_columns_may_stand_in_another_order(write: Write) -> None:
     assert table["PULocationID"].to_pylist() == [43]
 
 
-@pytest.mark.parametrize("lines", [[HEADER, ROW], [HEADER, *[ROW] * 200_000]])
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_lines_are_counted_beside_the_parser(write: Write, lines: list[str], end: str) -> None:
+@pytest.mark.parametrize("lines", [[HEADER, ROW], [HEADER, *[ROW] * 2_000]], ids=["one row", "several blocks"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
+def test_lines_are_counted_beside_the_parser(
+    write: Write, monkeypatch: pytest.MonkeyPatch, lines: list[str], end: str
+) -> None:
+    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", 1 << 14)
     table, rows = read(write(*lines, end=end))
     assert rows == table.num_rows == len(lines) - 1
 
@@ -116,9 +120,27 @@ def test_a_bad_value_is_named_with_line_and_column(write: Write, column: str, va
     assert "make data" in message
 
 
-def test_a_bad_last_line_of_a_long_file_is_found(write: Write) -> None:
-    message = refuse(write(HEADER, *[ROW] * 100_000, ROW.replace("2021-01-01", "2021-13-01", 1)))
-    assert message.startswith(f"{NAME}, line 100002: column 'lpep_pickup_datetime': '2021-13-01 00:15:56'")
+@pytest.mark.parametrize(
+    ("good", "bad", "column"),
+    [("2021-01-01", "2021-13-01", "lpep_pickup_datetime"), ("6.8", "inf", "total_amount"), ("2,", "2.5,", "VendorID")],
+)
+def test_a_bad_line_is_found_in_a_later_block(
+    write: Write, monkeypatch: pytest.MonkeyPatch, good: str, bad: str, column: str
+) -> None:
+    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", 1 << 14)
+    message = refuse(write(HEADER, *[ROW] * 1_000, ROW.replace(good, bad, 1), *[ROW] * 1_000))
+    assert message.startswith(f"{NAME}, line 1002: column {column!r}: '{bad.rstrip(',')}")
+
+
+def test_the_line_counts_also_where_columns_stand_in_another_order(write: Write) -> None:
+    fields = ROW.replace("6.8", "6.8$").split(",")
+    message = refuse(write(",".join(reversed(SCHEMA.names)), ",".join(reversed(fields))))
+    assert message.startswith(f"{NAME}, line 2: column 'total_amount': '6.8$' is not a number")
+
+
+def test_blanks_around_numbers_are_no_mistake(write: Write) -> None:
+    message = refuse(write(HEADER, ROW.replace("6.8", " 6.8 "), ROW.replace("6.8", "x")))
+    assert message.startswith(f"{NAME}, line 3: ")
 
 
 @pytest.mark.parametrize(("row", "count"), [(ROW + ",1", 21), (ROW.rsplit(",", 1)[0], 19)])
@@ -164,7 +186,7 @@ def test_a_truncated_file_is_refused_with_the_last_good_line(write: Write) -> No
     import random
 
     dice = random.Random(1)
-    rows = [ROW.replace("5.5", f"{dice.random():.6f}") for _ in range(50_000)]
+    rows = [ROW.replace("5.5", f"{dice.random():.6f}") for _ in range(5_000)]
     whole = gzip.compress("\n".join([HEADER, *rows]).encode())
     message = refuse(write(data=whole[: len(whole) // 2]))
     assert message.startswith(f"{NAME}: the gzip data is cut off or damaged after line ")
