@@ -112,7 +112,7 @@ def test_no_report_holds_one(used: Checkout) -> None:
 
 
 def test_no_image_holds_one(used: Checkout) -> None:
-    """Neither in how it was made nor in any file. A parent's files are searched in the images that are built from it."""
+    """Neither in how it was made nor in any file. A parent's files are searched in the images built from it."""
     built = [Image.from_service(service) for service in used.services().values() if "build" in service]
     images, parents = {image.name for image in built}, {parent for image in built for parent in image.parents()}
     assert len(images) >= 10
