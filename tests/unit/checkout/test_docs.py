@@ -15,6 +15,7 @@ from cli import make_variables
 from cli.options import BY_NAME, COMMANDS, GROUPS, Option
 from cli.settings import env_file
 from orionbox.errors import BadInputError
+from orionbox.services import SERVICES
 from tests.conftest import ROOT
 
 TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
@@ -138,6 +139,12 @@ def text(option: Option) -> str:
     if option.is_positional:
         return f"{option.metavar}..." if option.is_list else option.metavar
     return f"{option.name} {option.metavar}" if option.takes_value else option.name
+
+
+def test_the_readme_lists_every_service() -> None:
+    first_cells = re.findall(r"^\| (`[^|]+) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    listed = {name for cell in first_cells for name in re.findall(r"`([^`]+)`", cell)}
+    assert {service.name for service in SERVICES} - listed == set()
 
 
 def test_the_version_is_the_same_everywhere() -> None:
