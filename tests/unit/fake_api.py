@@ -15,6 +15,12 @@ from typing import Any
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
+class Server(ThreadingHTTPServer):
+    """A server that lets many clients connect at once: the first who is refused would try again after a second."""
+
+    request_queue_size = 64
+
+
 @dataclass
 class FakeApi:
     """Answers each request with the next of `answers`, and once there is none with what `route` returns.
@@ -35,8 +41,7 @@ class FakeApi:
     @contextmanager
     def serving(self, port: int = 0) -> Iterator[FakeApi]:
         """Answers until the block ends."""
-        with ThreadingHTTPServer(("127.0.0.1", port), self._handler()) as server:
-            server.daemon_threads = True
+        with Server(("127.0.0.1", port), self._handler()) as server:
             self.url = f"http://127.0.0.1:{server.server_port}"
             threading.Thread(target=lambda: server.serve_forever(0.01), daemon=True).start()
             try:

@@ -60,6 +60,15 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNTIME", "compose")
 
 
+@pytest.fixture(scope="module")
+def drawn_page() -> Iterator[str]:
+    """A page with its charts, drawn once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ORION_PORT", "4200")
+        patch.setenv("RUNTIME", "compose")
+        yield page.render(made_up())
+
+
 @pytest.fixture
 def without_drawings(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out the charts, which take most of the time."""
@@ -121,8 +130,8 @@ def test_a_day_without_trips_leaves_a_gap() -> None:
     assert "1 Jan" in drawing and ">15<" in drawing and ">8<" in drawing
 
 
-def test_the_page_stands_alone(environment: None) -> None:
-    text = page.render(made_up())
+def test_the_page_stands_alone(drawn_page: str) -> None:
+    text = drawn_page
     addresses = set(re.findall(r"https?://[^\"' <)]+", text)) - {
         "http://www.w3.org/1999/xlink",
         "http://www.w3.org/2000/svg",
@@ -132,8 +141,8 @@ def test_the_page_stands_alone(environment: None) -> None:
     assert text.count("<svg") == len(figures(made_up()))
 
 
-def test_the_page_has_the_run_s_numbers(environment: None) -> None:
-    text = page.render(made_up())
+def test_the_page_has_the_run_s_numbers(drawn_page: str) -> None:
+    text = drawn_page
     for said in (
         "<td>1,000</td>",
         "$12,346",
