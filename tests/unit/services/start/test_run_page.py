@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from orionbox.runs.report import MonthReport, page_name, summary
+from orionbox.runs.report import MonthReport
 from orionbox.trips.schema import COLUMNS
 from services.start.run_page import __main__ as page
 from services.start.run_page import charts, facts, queries
@@ -74,18 +74,6 @@ def without_drawings(environment: None, monkeypatch: pytest.MonkeyPatch) -> None
     """Leaves out the charts, which take most of the time."""
     for name in ("rows", "columns", "days"):
         monkeypatch.setattr(charts, name, lambda *arguments: "<svg/>")
-
-
-def test_a_page_s_name_tells_the_run_and_no_two_share_one() -> None:
-    assert page_name(RUN["name"], RUN["id"]) == "arboreal-giraffe-2324d452.html"  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("name", "file"),
-    [("My Run/..", "my-run-2324d452.html"), ("数据", "run-2324d452.html"), ("../x", "x-2324d452.html")],
-)
-def test_whatever_a_run_is_called_its_page_is_a_plain_file(name: str, file: str) -> None:
-    assert page_name(name, "2324d452-0000") == file
 
 
 def test_every_fare_is_in_one_bar() -> None:
@@ -167,7 +155,6 @@ def test_counts_that_differ_are_not_said_to_add_up(without_drawings: None) -> No
     lost = MonthReport("green", 2021, 1, "import", ROWS | {"postgres": 999}, SECONDS)
     text = page.render(made_up(months=[lost.flat()]))
     assert "The counts differ" in text and "Every row is accounted for" not in text
-    assert "The counts differ." in summary([lost], "", "")
 
 
 def test_trips_without_fares_have_a_page_without_money(without_drawings: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,13 +168,6 @@ def test_trips_without_fares_have_a_page_without_money(without_drawings: None, m
 def test_without_the_lookup_table_the_page_says_how_to_get_the_zones_names(without_drawings: None) -> None:
     text = page.render(made_up(zones=[("zone 74", 900)], zones_are_named=False))
     assert "zone 74" in text and "taxi_zone_lookup.csv" in text
-
-
-def test_the_summary_is_a_table_with_a_link() -> None:
-    text = summary([MONTH], "http://localhost:4280/reports/x.html", "Both are emulated.")
-    assert "of which some run side by side. Both are emulated." in text
-    assert "| green 2021-01 | import | 1,000 | 1,000 | 1,000 | 1,000 | 3.05 |" in text
-    assert text.endswith("](http://localhost:4280/reports/x.html)")
 
 
 # --- what the trips' own values do to the page ---

@@ -1,0 +1,55 @@
+"""The report of a run."""
+
+from __future__ import annotations
+
+import pytest
+
+from orionbox.runs.report import MonthReport, Stopwatch, differences, page_name, summary, unflatten
+
+ROWS = {"source": 1_000, "parquet": 1_000, "bigquery": 1_000, "postgres": 1_000}
+SECONDS = {"fetch": 0.5, "clean": 0.25, "write": 0.1, "upload": 0.2, "bigquery": 2.0, "postgres": 0.0}
+MONTH = MonthReport("green", 2021, 1, "import", ROWS, SECONDS)
+LOST = MonthReport("green", 2021, 2, "import", ROWS | {"postgres": 999}, SECONDS)
+
+
+def test_the_rows_of_a_report_come_back_as_they_went() -> None:
+    row = MONTH.flat()
+    assert row["rows.parquet"] == 1_000 and row["seconds.clean"] == 0.25
+    nested = unflatten(row)
+    assert (nested["rows"], nested["seconds"], nested["color"]) == (ROWS, SECONDS, "green")
+
+
+def test_a_page_s_name_tells_the_run_and_no_two_share_one() -> None:
+    assert page_name("arboreal-giraffe", "2324d452-0000") == "arboreal-giraffe-2324d452.html"
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("My Run/..", "my-run-2324d452.html"), ("数据", "run-2324d452.html"), ("../x", "x-2324d452.html")],
+)
+def test_whatever_a_run_is_called_its_page_is_a_plain_file(name: str, file: str) -> None:
+    assert page_name(name, "2324d452-0000") == file
+
+
+def test_the_summary_is_a_table_with_a_link() -> None:
+    text = summary([MONTH], "http://localhost:4280/reports/x.html", "Both are emulated.")
+    assert "of which some run side by side. Both are emulated." in text
+    assert "| green 2021-01 | import | 1,000 | 1,000 | 1,000 | 1,000 | 3.05 |" in text
+    assert text.endswith("](http://localhost:4280/reports/x.html)")
+
+
+def test_a_month_whose_counts_differ_is_named_with_its_counts() -> None:
+    assert MONTH.adds_up and not LOST.adds_up
+    (line,) = differences([MONTH, LOST])
+    assert line == "green_tripdata_2021-02.csv.gz: source 1,000, parquet 1,000, bigquery 1,000, postgres 999"
+    assert "The counts differ." in summary([LOST], "", "")
+
+
+def test_a_stage_s_time_is_what_passes_inside_it_and_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter([0.0, 2.0, 2.0, 5.0, 5.0, 5.0])
+    monkeypatch.setattr("time.perf_counter", lambda: next(moments))
+    watch = Stopwatch()
+    with watch.time("upload"):
+        pass
+    assert list(watch.wait("upload", ["piece"], -1)) == ["piece"]
+    assert watch.seconds == {"upload": -1.0}
