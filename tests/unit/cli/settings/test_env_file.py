@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from cli.settings import env_file
 from orionbox.errors import BadInputError
+from tests.unit.fuzz import fuzz
 
 VALUES = {"ORION_PORT": "4200", "PGADMIN_PORT": "8080", "ORION_DB_PASSWORD": ""}
 
@@ -54,3 +58,26 @@ def test_a_line_that_is_no_setting_is_named(tmp_path: Path) -> None:
 def test_a_name_of_0_1_0_is_read_under_its_new_name(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("ENGINE=dask\n")
     assert env_file.parse(tmp_path / ".env") == {"TASK_RUNNER": "dask"}
+
+
+@fuzz
+@given(st.one_of(st.text(max_size=80), st.from_regex(r"([A-Z_]{1,8}=?[^\n]{0,8}\n){0,4}", fullmatch=True)))
+@example("\ufeffORION_PORT=4200")
+def test_any_env_file_is_settings_or_refused(content: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / ".env"
+        path.write_bytes(content.encode("utf-8", "surrogatepass"))
+        try:
+            found = env_file.parse(path)
+        except BadInputError as error:
+            assert str(error).startswith(".env")
+        else:
+            assert all(name.isidentifier() for name in found)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_an_env_file_in_another_encoding_is_refused(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes("NAME=é\n".encode(encoding))
+    with pytest.raises(BadInputError, match=r"\.env.*UTF-8"):
+        env_file.parse(path)

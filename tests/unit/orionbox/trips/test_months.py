@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from orionbox.errors import BadInputError
 from orionbox.trips.months import TripFile, parse_csv_path, parse_trip_files, trip_files
+from tests.unit.fuzz import fuzz
 
 
 def test_a_month_is_called_the_same_everywhere() -> None:
@@ -71,3 +74,23 @@ def test_the_release_ends_with_july_2021(year: int, month: int, known: bool) -> 
 )
 def test_other_names_are_no_trip_files(path: str) -> None:
     assert parse_csv_path(path) is None
+
+
+@fuzz
+@given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
+@example("yellow", "2021", "1,2")
+@example("yellow", "2021", "٣")
+def test_any_arguments_are_months_or_refused(color: str, year: str, months: str) -> None:
+    try:
+        assert all(1 <= trips.month <= 12 for trips in parse_trip_files(color, year, months))
+    except BadInputError as error:
+        assert any(name in str(error) for name in ("COLOR", "YEAR", "MONTHS"))
+
+
+@fuzz
+@given(st.text(max_size=60))
+@example("green/green_tripdata_2021-13.csv.gz")
+@example("../green/green_tripdata_2021-01.csv.gz")
+def test_any_file_name_is_a_month_s_or_nobody_s(name: str) -> None:
+    trips = parse_csv_path(name)
+    assert trips is None or trips.csv_path == name

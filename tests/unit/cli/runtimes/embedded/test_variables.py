@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +45,13 @@ def test_the_bootstrap_and_the_services_are_told_what_compose_tells_them(embedde
     # Its processes are those of this machine, and are seen there
     assert of_compose("flows.yaml", "agent") - {"AGENT_HOST"} <= services
     assert of_compose("flows.yaml", "sweeper") - {"AGENT_HOST"} <= services
+
+
+def test_the_start_page_is_told_of_the_services_that_there_are_and_where_the_documents_are(embedded: Settings) -> None:
+    told = variables.for_services(embedded)
+    assert (told["ORION_ADDRESS"], told["INTERNET_ADDRESS"]) == ("127.0.0.1:4200", "127.0.0.1:8090")
+    assert "PGADMIN_ADDRESS" not in told and "DOCKER_PROXY_ADDRESS" not in told
+    assert Path(told["DOCS"], "week2.md").is_file()
 
 
 def test_the_emulators_are_used_whatever_the_settings_say_for_the_real_cloud(embedded: Settings) -> None:

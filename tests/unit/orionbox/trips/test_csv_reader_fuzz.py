@@ -1,4 +1,4 @@
-"""Made-up input of every kind: it is read, or refused with one line for the user; nothing else ever happens."""
+"""Generated files: each is read, or refused with one line for the user; nothing else ever happens."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ import tempfile
 from pathlib import Path
 
 import pyarrow as pa
-import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cli.settings import env_file
 from orionbox.errors import BadInputError
-from orionbox.flow_settings import VARIABLES, FlowSettings
 from orionbox.trips.arrow_schema import TRIPS
 from orionbox.trips.csv_reader import TripCsv
-from orionbox.trips.months import parse_csv_path, parse_trip_files
+from tests.unit.fuzz import fuzz
 
 SCHEMA = TRIPS["green"]
 NAME = "green_tripdata_2021-01.csv.gz"
@@ -31,11 +28,6 @@ VALUES = st.one_of(
     st.datetimes().map(str),
     st.dates().map(str),
     st.from_regex(r"[-+0-9.,:eE_ TZ/]{0,20}", fullmatch=True),
-)
-
-# The same on every machine, and no file left behind
-fuzz = settings(
-    max_examples=150, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 
@@ -98,58 +90,6 @@ def test_any_bytes_are_refused(content: bytes) -> None:
         assert isinstance(found, str) and is_one_line(found), found
 
 
-@fuzz
-@given(st.text(max_size=20), st.text(max_size=20), st.text(max_size=20))
-@example("yellow", "2021", "1,2")
-@example("yellow", "2021", "٣")
-def test_any_arguments_are_months_or_refused(color: str, year: str, months: str) -> None:
-    try:
-        assert all(1 <= trips.month <= 12 for trips in parse_trip_files(color, year, months))
-    except BadInputError as error:
-        assert any(name in str(error) for name in ("COLOR", "YEAR", "MONTHS"))
-
-
-@fuzz
-@given(st.text(max_size=60))
-@example("green/green_tripdata_2021-13.csv.gz")
-@example("../green/green_tripdata_2021-01.csv.gz")
-def test_any_file_name_is_a_month_s_or_nobody_s(name: str) -> None:
-    trips = parse_csv_path(name)
-    assert trips is None or trips.csv_path == name
-
-
-@fuzz
-@given(st.one_of(st.text(max_size=80), st.from_regex(r"([A-Z_]{1,8}=?[^\n]{0,8}\n){0,4}", fullmatch=True)))
-@example("\ufeffORION_PORT=4200")
-def test_any_env_file_is_settings_or_refused(content: str) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / ".env"
-        path.write_bytes(content.encode("utf-8", "surrogatepass"))
-        try:
-            found = env_file.parse(path)
-        except BadInputError as error:
-            assert str(error).startswith(".env")
-        else:
-            assert all(name.isidentifier() for name in found)
-
-
-@fuzz
-@given(st.dictionaries(st.sampled_from(sorted(VARIABLES.values())), st.text(max_size=10)))
-def test_any_flow_settings_are_taken_or_refused_by_name(environment: dict[str, str]) -> None:
-    try:
-        assert FlowSettings.from_environment(environment)
-    except BadInputError as error:
-        assert any(name in str(error) for name in environment)
-
-
 def test_what_the_fuzzing_starts_from_is_good() -> None:
     found = read(gzip.compress(GOOD))
     assert isinstance(found, pa.Table) and found.num_rows == 3
-
-
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
-def test_an_env_file_in_another_encoding_is_refused(tmp_path: Path, encoding: str) -> None:
-    path = tmp_path / ".env"
-    path.write_bytes("NAME=é\n".encode(encoding))
-    with pytest.raises(BadInputError, match=r"\.env.*UTF-8"):
-        env_file.parse(path)
