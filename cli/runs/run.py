@@ -29,9 +29,10 @@ REPORTS = ROOT / "reports"
 class EndedRun(NamedTuple):
     """A run that has ended."""
 
-    orion: Json
-    """The flow run as Orion describes it."""
+    flow_run: Json
+    """As Orion describes it."""
     url: str
+    """Its page in Orion."""
     seconds: float
     months: list[Json]
     """What the main job has counted, month by month."""
@@ -44,7 +45,7 @@ def run_etl(files: list[TripFile], runtime: Runtime) -> int:
     _write_report(run, runtime)
     if run.months:
         say(f"\n{count_table(run.months)}\n")
-        _save_page(start_url(runtime.settings), page_name(run.orion["name"], run.orion["id"]))
+        _save_page(start_url(runtime.settings), page_name(run.flow_run["name"], run.flow_run["id"]))
     return _verdict(run)
 
 
@@ -72,8 +73,8 @@ def _write_report(run: EndedRun, runtime: Runtime) -> None:
     report = {
         "runtime": runtime.name,
         "cloud": runtime.settings.flow_settings.cloud,
-        "flow_run_id": run.orion["id"],
-        "state": run.orion["state_name"],
+        "flow_run_id": run.flow_run["id"],
+        "state": run.flow_run["state_name"],
         "url": run.url,
         "seconds": round(run.seconds, 2),
         "months": run.months,
@@ -99,8 +100,8 @@ def _verdict(run: EndedRun) -> int:
     Raises:
         CommandError: it has not completed; the text is the run's own message.
     """
-    say(f"{run.orion['state_name']} after {run.seconds:.1f} s: {run.url}")
-    if run.orion["state_type"] == "COMPLETED":
+    say(f"{run.flow_run['state_name']} after {run.seconds:.1f} s: {run.url}")
+    if run.flow_run["state_type"] == "COMPLETED":
         return 0
-    message = run.orion["state"].get("message") or "Orion has no message; see the log above"
+    message = run.flow_run["state"].get("message") or "Orion has no message; see the log above"
     raise CommandError(re.sub(r"^Flow run encountered an exception\. \w+: ", "", message))

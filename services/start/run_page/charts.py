@@ -1,4 +1,4 @@
-"""Charts as SVG whose colours are the page's: they follow it into the dark, and onto paper."""
+"""Charts as SVG in the colors of the page, so that they change with it for dark screens and paper."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 INK, BAR, GRID = "#010101", "#020202", "#030303"
-"""Stand for the page's colours, which are put in their place."""
-COLOURS = {INK: "var(--quiet)", BAR: "var(--accent)", GRID: "var(--line)"}
+"""Stand-ins, which the page's own colors replace."""
+COLORS = {INK: "var(--quiet)", BAR: "var(--accent)", GRID: "var(--line)"}
 WIDTH = 4.4
-"""Inches. So the text is as large as the page's, and still to be read on a phone, which shows it at three quarters."""
+"""In inches. With this width the text is as large as the page's, and legible on a phone, which shrinks it."""
 MARKED_DAYS, TWO_MONTHS = (1, 8, 15, 22), 62
-"""Days of a month that are named, where there are at most two; of more, only the first."""
+"""The days that get a label, and the most days for which all of them do; after that only the first of a month."""
 HEIGHT, ROW_HEIGHT = 2.1, 0.25
 
 matplotlib.rcParams.update(
@@ -38,7 +38,7 @@ matplotlib.rcParams.update(
 
 
 def columns(bars: Sequence[tuple[str, int]], label: str) -> str:
-    """Upright bars, in the order given."""
+    """Draws upright bars."""
     figure, axis = _figure(HEIGHT)
     axis.bar([name for name, _ in bars], [count for _, count in bars], color=BAR, width=0.8)
     _scale(axis)
@@ -49,7 +49,7 @@ def columns(bars: Sequence[tuple[str, int]], label: str) -> str:
 
 
 def days(counts: Sequence[tuple[date, int]]) -> str:
-    """A bar for each day, at its place in time."""
+    """Draws a bar for each day, at its place in time."""
     figure, axis = _figure(HEIGHT)
     if counts:
         first, last = counts[0][0], counts[-1][0]
@@ -67,7 +67,7 @@ def _short(day: date) -> str:
 
 
 def rows(bars: Sequence[tuple[str, float]], form: str = "{:,.0f}") -> str:
-    """Lying bars, the first at the top, each with its number."""
+    """Draws horizontal bars, the first at the top, each with its number."""
     figure, axis = _figure(0.15 + ROW_HEIGHT * len(bars))
     drawn = axis.barh([name for name, _ in bars], [count for _, count in bars], color=BAR, height=0.7)
     axis.bar_label(drawn, [form.format(count) for _, count in bars], padding=4)
@@ -95,15 +95,15 @@ def _scale(axis: Axes) -> None:
 
 
 def _svg(figure: Figure) -> str:
-    """The drawing, as it stands within an HTML page."""
+    """Returns the drawing for use within an HTML page."""
     sink = io.StringIO()
     figure.savefig(sink, format="svg", metadata={"Date": None})
     text = sink.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'<g id="[^"]*"', "<g", text)  # the same in each drawing
+    text = re.sub(r'<g id="[^"]*"', "<g", text)  # each drawing has the same ids
     text = re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', 'aria-hidden="true" focusable="false"', text, count=1)
     text = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", text)
-    for stand_in, colour in COLOURS.items():
-        text = text.replace(stand_in, colour)
+    for stand_in, color in COLORS.items():
+        text = text.replace(stand_in, color)
     return text

@@ -100,7 +100,7 @@ def test_a_query_asks_for_the_run_s_months_alone() -> None:
         assert "source_file IN ('green_tripdata_2021-01.csv.gz', 'green_tripdata_2021-02.csv.gz')" in sql
 
 
-def test_a_chart_has_the_page_s_colours_and_its_text_is_text() -> None:
+def test_a_chart_has_the_page_s_colors_and_its_text_is_text() -> None:
     drawing = charts.rows([("East Harlem", 1234)])
     assert "East Harlem" in drawing and "1,234" in drawing
     assert "var(--accent)" in drawing and "var(--quiet)" in drawing
