@@ -6,12 +6,12 @@ What each one means: https://www.pgadmin.org/docs/pgadmin4/latest/config_py.html
 # One user, no login page: the port is published on the loopback interface only.
 SERVER_MODE = False
 MASTER_PASSWORD_REQUIRED = False
-# Without a login, only the Host header tells this page from one that points its own name at 127.0.0.1.
+# Without a login, only the Host header tells this page from a foreign one whose name points at 127.0.0.1.
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "pgadmin"]
 
 DATA_DIR = "/var/lib/pgadmin"
 DEFAULT_BINARY_PATHS = {"pg": "/usr/lib/postgresql/15/bin"}
-# The image leaves the other translations out.
+# The image has no other translations.
 LANGUAGES = {"en": "English"}
 
 # The warehouse is the one server to register: registered_server.py does it.

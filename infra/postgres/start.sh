@@ -1,16 +1,16 @@
 #!/bin/sh
 # Starts Postgres. The first start makes the cluster with its roles and databases (init/), whole or not at all.
-# Arguments are postgres' own, on top of postgresql.conf beside this file.
+# Arguments go to postgres, after those of postgresql.conf beside this file.
 set -eu
 here=$(dirname "$0")
 
-# Needs no socket: in the embedded runtime there is no folder for one whose path is surely short enough
+# Single-user mode needs no socket, whose path might be too long in the embedded runtime
 single() { postgres --single -j -c exit_on_error=true -D "$1" postgres >/dev/null; }
 
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     rm -rf "$PGDATA.new"
     initdb --pgdata="$PGDATA.new" --encoding=UTF8 --locale=C.UTF-8 --data-checksums --auth=peer >/dev/null
-    # Below this number everything counts as PostgreSQL's own, and pgAdmin hides it; single-user mode would start there
+    # pgAdmin hides objects with lower numbers as PostgreSQL's own, and single-user mode would start below this one
     pg_resetwal --next-oid=16384 "$PGDATA.new" >/dev/null
     cat "$here"/init/*.sql | single "$PGDATA.new"
     mv "$PGDATA.new" "$PGDATA"

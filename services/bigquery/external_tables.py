@@ -1,4 +1,4 @@
-"""CREATE EXTERNAL TABLE for local-bigquery: a view on the bucket's files, which each query reads anew.
+"""CREATE EXTERNAL TABLE for local-bigquery: makes a view on the bucket's files, which each query reads anew.
 
 The statement is BigQuery's (https://cloud.google.com/bigquery/docs/reference/standard-sql/data-definition-language,
 "CREATE EXTERNAL TABLE"), for PARQUET and CSV; columns come from the files.
@@ -60,7 +60,7 @@ def parse(sql: str) -> ExternalTable | None:
 
 
 def create(cursor: Any, table: ExternalTable, project: str, dataset: str | None) -> str:
-    """Makes the view, and says what was done in BigQuery's words: CREATE, REPLACE or SKIP."""
+    """Make the view; return what was done in BigQuery's words: CREATE, REPLACE or SKIP."""
     target = exp.Create(this=exp.table_(*reversed(table.path)))
     reference = names.reference(target.this, project, dataset)
     found = tables.exists(*reference)
@@ -68,14 +68,14 @@ def create(cursor: Any, table: ExternalTable, project: str, dataset: str | None)
         return "SKIP"
     if found and table.replace:
         tables.delete(*reference)
-    # DuckDB resolves the asterisk at each query: a file that comes later is seen
+    # DuckDB resolves the asterisk at each query, so later files are seen, too
     files = ", ".join(literal(_local(uri)) for uri in table.uris)
     cursor.execute(f"CREATE VIEW {quote(*reference)} AS SELECT * FROM {READERS[table.format]}([{files}])")
     return "REPLACE" if found and table.replace else "CREATE"
 
 
 def with_external_tables(execute: Callable[..., Any]) -> Callable[..., Any]:
-    """Lets a query job create an external table; all other statements are the emulator's own."""
+    """Let a query job create an external table; the emulator runs all other statements."""
 
     def execute_or_create(
         cursor: Any, project_id: str, job_id: str | None, config: Any, dry_run: bool = False, **options: Any

@@ -1,7 +1,7 @@
 """Runs local-bigquery with its transactions in turn, external tables, one set of projects, kept job results, a backup.
 
-As it comes, two transactions that replace rows of one table at the same time either fail ("Failed to commit DuckLake
-transaction"), or, where both find nothing to delete yet, both commit: a month is then there twice. Real BigQuery
+By itself it lets two transactions replace rows of one table at the same time. Then one fails ("Failed to commit
+DuckLake transaction"), or if neither finds rows to delete, both commit, and the month is there twice. Real BigQuery
 cancels the second; here it waits for the first. Readers never wait.
 """
 
@@ -21,12 +21,12 @@ from typing import Any
 from local_bigquery import cli
 from local_bigquery.jobs import query
 
-# Found in a comment or a string too: such a query waits without need, and that is all
+# A query with these words in a comment or a string waits without need, and that is all
 TRANSACTION = re.compile(r"\bBEGIN(\s+TRANSACTION)?\s*;", re.IGNORECASE)
 
 
 def in_turn(execute: Callable[..., Any]) -> Callable[..., Any]:
-    """Let a query job that holds a transaction begin when the one before it has ended."""
+    """Make a query job with a transaction wait until the one before it has ended."""
     turn = threading.Lock()
 
     def execute_in_turn(cursor: Any, project_id: str, job_id: str | None, config: Any, **options: Any) -> Any:
@@ -37,7 +37,7 @@ def in_turn(execute: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def install() -> None:
-    """Put this folder's changes in the place of the emulator's own functions, and add its routes."""
+    """Replace functions of the emulator by those of this folder, and add its routes."""
     from local_bigquery import app
     from local_bigquery.catalog import names
 

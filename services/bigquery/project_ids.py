@@ -1,7 +1,7 @@
-"""Lets a query find a table under any project id.
+"""Finds a table under any project id.
 
-On real BigQuery a student's project holds everything; here, the course's text, the student's code and the platform
-each name another one, and it is still one BigQuery. What the named project has comes first.
+The course's text, the student's code and the platform each name another project, and all mean this one BigQuery. A
+table of the named project comes first.
 """
 
 # mypy: disable-error-code="import-untyped,import-not-found"
@@ -18,7 +18,7 @@ Reference = tuple[str, str, str]
 
 
 def holder(reference: Reference, is_there: Callable[[str], object]) -> Reference:
-    """The same table or dataset of the project that has it: the named one, else the first other one, else the named."""
+    """Return the table or dataset in the project that has it: the named one, else the first other, else the named."""
     project, dataset, table = reference
     others = (other for other in database.projects() if other != project)
     found = next((candidate for candidate in (project, *others) if is_there(candidate)), project)
@@ -26,9 +26,9 @@ def holder(reference: Reference, is_there: Callable[[str], object]) -> Reference
 
 
 def in_any_project(resolve: Callable[..., Reference]) -> Callable[..., Reference]:
-    """Makes the emulator's resolution of names look into the other projects too.
+    """Make the emulator look for names in the other projects, too.
 
-    A table that is to be made goes where its dataset is; any other one is looked for by its own name.
+    A new table goes where its dataset is; any other table is found by its own name.
     """
 
     def resolve_in_any_project(table: Any, project_id: str, dataset_id: str | None) -> Reference:

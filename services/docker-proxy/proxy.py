@@ -1,4 +1,4 @@
-"""A door to the Docker engine for the agent: asks the policy, makes the call in the client's place, streams back."""
+"""Docker for the agent: asks the policy, calls the engine in the client's place, streams the answer back."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ REASON_LIMIT = 500  # characters; it may quote what was asked
 SOCKET = "/var/run/docker.sock"
 POLICY = web.AppKey("policy", Policy)
 ENGINE = web.AppKey("engine", ClientSession)
-# Of the engine's answer; the rest belongs to the connection, which is another one
+# Headers of the engine's answer to pass on; the others belong to its connection
 HEADERS = ("Content-Type", "Content-Length", "Api-Version", "Docker-Experimental", "Ostype")
 
 log = logging.getLogger("docker-proxy")
@@ -38,7 +38,7 @@ async def handle(request: web.Request) -> web.StreamResponse:
 
 
 async def forward(request: web.Request) -> web.StreamResponse:
-    """Decide, check that what the call names is ours, make the call."""
+    """Decide, check that what the call names is the platform's, make the call."""
     policy, engine = request.app[POLICY], request.app[ENGINE]
     call = decide(request.method, request.raw_path, await body(request), policy)
     ids = {}
@@ -69,7 +69,7 @@ async def relay(request: web.Request, answer: ClientResponse) -> web.StreamRespo
             await response.write(piece)
         await response.write_eof()
     except (ClientError, OSError) as error:
-        # The status is out already: a cut connection is the one way left to say that this is not the whole answer
+        # The status is sent already: only a cut connection can still say that this is not the whole answer
         log.error("answer to %s %r cut short: %s", request.method, request.raw_path, error)
         if request.transport:
             request.transport.abort()
@@ -77,7 +77,7 @@ async def relay(request: web.Request, answer: ClientResponse) -> web.StreamRespo
 
 
 def send(engine: ClientSession, call: Allowed) -> AbstractAsyncContextManager[ClientResponse]:
-    """Make a call with nothing of the client's but what the policy has built."""
+    """Make the call that the policy has built."""
     data = None if call.body is None else json.dumps(call.body)
     headers = {} if data is None else {"Content-Type": "application/json"}
     return engine.request(call.method, call.target, data=data, headers=headers)
@@ -90,7 +90,7 @@ def message(status: int, text: str) -> web.Response:
 
 
 async def connect_engine(app: web.Application) -> AsyncIterator[None]:
-    """Keep the session with the engine as long as the application runs."""
+    """Keep a session with the engine while the application is running."""
     # A run's logs and its wait last as long as the run: no limit on time or on their number
     timeout = ClientTimeout(total=None, sock_connect=5)
     connector = UnixConnector(SOCKET, limit=0, force_close=True)

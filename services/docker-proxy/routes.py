@@ -1,7 +1,7 @@
 """Which calls the agent may make to the Docker engine: pure functions and one table, no input or output.
 
-ROUTES says which calls pass; what is not in it is refused. Nothing is forwarded as it came: a call is made anew from
-what the table knows of it. What a new container may ask for is in rules.py.
+ROUTES lists the calls that pass; all others are refused. No call is forwarded as it came: the proxy makes a new one
+from what the table knows of it. rules.py says what a new container may ask for.
 """
 
 import json
@@ -16,10 +16,10 @@ from rules import Json, Policy, Refused, as_is, as_list, as_object, harden, imag
 
 @dataclass(frozen=True)
 class Allowed:
-    """A call to make on the engine in the client's place.
+    """A call that the proxy makes to the engine in the client's place.
 
-    `refs` are the `container` and the `network` that it names: before the call is made, the engine must have been
-    asked that they are ours (`check_ours`), and `pinned` puts their full ids in their places.
+    `refs` are the `container` and the `network` that it names. Before the call, the proxy asks the engine whether they
+    are the platform's (`check_ours`), and `pinned` replaces them by their full ids.
     """
 
     method: str
@@ -50,7 +50,7 @@ def create(call: Allowed, asked: Json, policy: Policy) -> Allowed:
 
 
 def connect(call: Allowed, asked: Json, policy: Policy) -> Allowed:
-    """Connect a flow run's container, without wishes: an alias could take a service's name."""
+    """Connect a flow run's container, without settings: an alias could take a service's name."""
     sent = permitted(asked, {"Container": as_is}, policy)
     name = sent.get("Container")
     if not isinstance(name, str) or not re.fullmatch(NAME, name):
@@ -71,8 +71,8 @@ def own_networks(call: Allowed, asked: Json, policy: Policy) -> Allowed:
 
 def own_runs(call: Allowed, asked: Json, policy: Policy) -> Allowed:
     """List flow runs' containers: the client's filters may narrow the list, never widen it."""
-    wanted = parse(call.query.get("filters", "").encode())
-    narrowing = permitted(wanted, dict.fromkeys(("id", "name", "status", "label"), _texts), policy)
+    filters = parse(call.query.get("filters", "").encode())
+    narrowing = permitted(filters, dict.fromkeys(("id", "name", "status", "label"), _texts), policy)
     ours = [f"{name}={value}" for name, value in policy.labels.items()]
     return _filtered(call, narrowing | {"label": narrowing.get("label", []) + ours})
 
@@ -81,7 +81,7 @@ def _filtered(call: Allowed, filters: Json) -> Allowed:
     return replace(call, query=call.query | {"filters": json.dumps(filters)})
 
 
-# Everything that Prefect's agent and a clean-up of its runs need: method, path, step, query names.
+# All that Prefect's agent and the sweeper need: method, path, step, query names.
 ROUTES: tuple[tuple[str, str, Step, tuple[str, ...]], ...] = (
     ("GET", "/_ping", plain, ()),
     ("HEAD", "/_ping", plain, ()),
@@ -101,7 +101,7 @@ ROUTES: tuple[tuple[str, str, Step, tuple[str, ...]], ...] = (
     ("POST", "/networks/{network}/connect", connect, ()),
 )
 
-# Names as the engine gives them out: no slash and no dot in front, so no path in disguise.
+# Names as the engine gives them out: without a slash, and without a dot in front, so that none is a path.
 NAME = "[a-zA-Z0-9][a-zA-Z0-9_.-]*"
 VERSION = r"(?P<version>/v1\.[0-9]{1,3})?"
 
@@ -122,7 +122,7 @@ def decide(method: str, target: str, raw: bytes, policy: Policy) -> Allowed:
 
 
 def check_ours(kind: str, found: Json, policy: Policy) -> str:
-    """Give the full id of what the engine's inspect has found. Raises Refused where it is not the platform's."""
+    """Return the full id of what the engine's inspect has found. Raises Refused where it is not the platform's."""
     if kind == "network" and found["Name"] != policy.network:
         raise Refused(f"network {found['Name']!r} is not {policy.network!r}")
     if kind == "container" and not policy.labels.items() <= (found["Config"]["Labels"] or {}).items():
@@ -131,7 +131,7 @@ def check_ours(kind: str, found: Json, policy: Policy) -> str:
 
 
 def pinned(call: Allowed, ids: Mapping[str, str]) -> Allowed:
-    """Name containers and networks by full id: a name or the start of an id might mean another one by now."""
+    """Name containers and networks by full id: a name, or the start of an id, might mean another one by now."""
     path, body = call.path, call.body
     for kind, full_id in ids.items():
         path = path.replace(f"{{{kind}}}", full_id)

@@ -1,10 +1,10 @@
 """What a new container may ask for: pure functions and three tables, no input or output.
 
-CONTAINER, HOST_CONFIG and MOUNT say what it may ask for, and `harden` what every flow run gets whether it asks or not.
-What is in no table is refused. Which calls pass at all is in routes.py.
+CONTAINER, HOST_CONFIG and MOUNT list what it may ask for; all else is refused. `harden` says what every flow run gets,
+whether it asks for it or not. routes.py lists the calls that pass at all.
 
-The engine's decoder takes keys in any letter case (`hostconfig` is `HostConfig`), so nothing is forwarded as it
-came: the request sent on is built anew from what the tables know, key by key.
+The engine's decoder takes keys in any letter case (`hostconfig` is `HostConfig`), so nothing is forwarded as it came:
+the proxy builds a new request, key by key, from what the tables know.
 """
 
 import posixpath
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 class Refused(Exception):
-    """The request is not let through; the text is the reason, in words a student understands."""
+    """The proxy does not pass the request; the text is the reason, for a student to read."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _folders(text: str) -> tuple[str, ...]:
     return folders
 
 
-# A rule takes what was asked and gives what to send on, or raises Refused.
+# A rule takes what was asked for and returns what to send on, or raises Refused.
 Rule = Callable[[Any, Policy], Any]
 
 
@@ -121,15 +121,15 @@ def network_mode(value: Any, policy: Policy) -> Any:
 
 
 def networking(value: Any, policy: Policy) -> Json:
-    """Pass the platform's network without wishes: an alias could take a service's name on it.
+    """Pass the platform's network without settings: an alias could take a service's name on it.
 
-    docker-py 7 puts the name beside `EndpointsConfig` instead of in it; the engine passes over it there.
+    docker-py 7 puts the name beside `EndpointsConfig` instead of in it, where the engine ignores it.
     """
-    wanted = as_object(value)
-    endpoints = as_object(wanted.pop("EndpointsConfig", None)) | wanted
-    for name, wishes in endpoints.items():
+    asked = as_object(value)
+    endpoints = as_object(asked.pop("EndpointsConfig", None)) | asked
+    for name, settings in endpoints.items():
         only(policy.network)(name, policy)
-        if wishes:
+        if settings:
             raise Refused(f"settings of network {name!r} are not allowed")
     return {"EndpointsConfig": {name: {} for name in endpoints}}
 
@@ -153,8 +153,8 @@ def mount_points(value: Any, policy: Policy) -> Json:
 def source(value: Any, policy: Policy) -> str:
     """Pass an allowed folder or an allowed volume of this project.
 
-    A folder must be named exactly. One *below* would not do: runs write to the workspace, and the engine follows
-    a link that a run has left there to anywhere on the host.
+    Only the allowed folder itself passes, none *below* it: runs write to the workspace, and the engine would follow a
+    link that a run has left there to anywhere on the host.
     """
     name = posixpath.normpath(value) if isinstance(value, str) and value else ""
     if name in policy.binds and ".." not in value.split("/"):
@@ -177,18 +177,18 @@ def _bind(bind: Any, policy: Policy) -> str:
 
 
 def mounts(value: Any, policy: Policy) -> list[Json]:
-    """Pass the long form of the same; driver and propagation options are not in the table."""
+    """Pass the long form of the same. Options for drivers and propagation are not in the table."""
     return [permitted(as_object(mount), MOUNT, policy) for mount in as_list(value)]
 
 
 def memory(value: Any, policy: Policy) -> int:
-    """Pass fewer bytes than a run may have, else as many as it may have."""
+    """Pass the bytes asked for, or the most that a run may have."""
     if not isinstance(value, int) or value < 0:
         raise Refused(f"{value!r} is not a number of bytes")
     return min(value, policy.memory)
 
 
-# What a container may ask for, and what of the host it may touch. The value is the rule for it.
+# What a container may ask for, and what of the host it may use, each with its rule.
 CONTAINER: dict[str, Rule] = {
     "Image": image,
     "Cmd": as_is,
@@ -209,7 +209,7 @@ CONTAINER: dict[str, Rule] = {
     "NetworkingConfig": networking,
 }
 
-# Rows with `only` are there for the values that clients send by default.
+# Rows with `only` let the values pass that clients send by default.
 HOST_CONFIG: dict[str, Rule] = {
     "Binds": binds,
     "Mounts": mounts,
@@ -242,8 +242,8 @@ MOUNT: dict[str, Rule] = {
 def permitted(fields: Json, table: Mapping[str, Rule], policy: Policy) -> Json:
     """Build what is sent on from the rows of a table. Raises Refused for what has no row.
 
-    Empty values are left out, so the engine's own default stands. That is not the same as passing them: an empty
-    `MaskedPaths` would lay the kernel's files open.
+    Empty values are left out, so that the engine's own default applies. To pass them would be something else: an empty
+    `MaskedPaths` would open the kernel's files.
     """
     sent: Json = {}
     for key, value in fields.items():
@@ -279,14 +279,14 @@ def harden(asked: Json, policy: Policy) -> Json:
 
 
 def as_object(value: Any) -> Json:
-    """Give a copy of the object; null is an empty one. Raises Refused for anything else."""
+    """Return a copy of the object; null is an empty one. Raises Refused for anything else."""
     if not isinstance(value, dict | None):
         raise Refused(f"{value!r} is not an object")
     return dict(value or {})
 
 
 def as_list(value: Any) -> list[Any]:
-    """Give the list. Raises Refused for anything else."""
+    """Return the list. Raises Refused for anything else."""
     if not isinstance(value, list):
         raise Refused(f"{value!r} is not a list")
     return value

@@ -1,8 +1,8 @@
 """Runs gcp-storage-emulator as a server that several clients can share and that survives being killed.
 
-As it comes, the emulator answers one connection at a time (an idle one blocks all others), truncates a file before it
-writes it, erases everything on ``GET /wipe``, ignores suffix ranges and has no ``/token``. Its own functions do the
-work here too; this module gives them threads, a lock, atomic files, and a look at what a crash left behind.
+By itself the emulator answers one connection at a time (an idle one blocks all others), truncates a file before it
+writes it, erases everything on ``GET /wipe``, ignores suffix ranges and has no ``/token``. This module calls the
+emulator's own functions, and adds threads, a lock, files that are written whole, and a check after a crash.
 """
 
 # mypy: disable-error-code="import-untyped,import-not-found,misc"
@@ -42,21 +42,21 @@ IDLE_SECONDS = 60
 METADATA = ".meta"
 TEMPORARY = ".tmp-"
 SUMMARY = ".backup.json"
-"""The backup's last member, by which a whole one is known: objects by bucket."""
+"""The backup's last member, which shows that it is complete: objects by bucket."""
 NOT_IN_A_BACKUP = ("_resumable", "_softdelete")
-"""What is half uploaded or deleted."""
+"""Uploads that are not complete, and deleted objects."""
 
 _log = logging.getLogger("gcs")
-# The emulator keeps its state in plain dictionaries and one .meta file: one request at a time touches them.
+# The emulator keeps its state in dictionaries and one .meta file, so one request at a time may use them.
 _state = threading.RLock()
 _new_resource = objects._make_object_resource
 
 
 class AtomicStore(_FileStore):
-    """The emulator's folder of objects, where a file is either the old one or the new one, never part of one."""
+    """The emulator's folder of objects, in which each file is replaced whole or not at all."""
 
     def write_bytes(self, rel: str, content: bytes) -> None:
-        """Replace the file in one step, once its content is on the disk."""
+        """Write the content to the disk, then replace the file in one step."""
         path = self._disk_path(rel)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=self._root, prefix=TEMPORARY, delete=False) as file:
@@ -71,19 +71,19 @@ class AtomicStore(_FileStore):
 
 
 class Server(ThreadingHTTPServer):
-    """One thread a connection; they do not hold up the end of the process."""
+    """One thread per connection; none delays the end of the process."""
 
     daemon_threads = True
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log what went wrong, unless it is a client that went away."""
+        """Log the error, unless the client has closed the connection."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
 
 class RequestHandler(emulator.RequestHandler):
-    """The emulator's, but a silent connection is closed after a while, and there is a backup."""
+    """The emulator's handler, which also closes silent connections and answers with backups."""
 
     timeout = IDLE_SECONDS
 
@@ -92,7 +92,7 @@ class RequestHandler(emulator.RequestHandler):
         if self.path != "/backup":
             super().do_GET()
             return
-        # Its reader reads another part of the backup first, and that may take long
+        # Whoever makes the backup may first read another store, and that takes long
         self.connection.settimeout(None)
         with snapshot(self.storage) as (folder, summary):
             self.send_response(HTTPStatus.OK)
@@ -109,7 +109,7 @@ class RequestHandler(emulator.RequestHandler):
 def snapshot(storage: Any) -> Iterator[tuple[Path, bytes]]:
     """Make a folder with all objects of this moment, and its summary.
 
-    Its files are links, which cost nothing: no file of ours is ever changed in place.
+    Its files are hard links, which take no space: files are replaced, never changed.
     """
     root: Path = storage._store._root
     with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=root.parent) as folder:
@@ -121,7 +121,7 @@ def snapshot(storage: Any) -> Iterator[tuple[Path, bytes]]:
 
 
 def counts(storage: Any) -> dict[str, Any]:
-    """Return the number of objects by bucket, and their size altogether."""
+    """Return the number of objects by bucket, and the size of all of them."""
     sizes = {
         bucket: [int(known["size"]) for known in storage.objects.get(bucket, {}).values()] for bucket in storage.buckets
     }
@@ -132,11 +132,11 @@ def _left_out(root: str, folder: str, names: list[str]) -> list[str]:
     return [name for name in names if folder == root and (name in NOT_IN_A_BACKUP or name.startswith(TEMPORARY))]
 
 
-# --- after a crash: what lies on the disk is the truth, .meta is corrected ---
+# --- after a crash: the disk is right, and .meta is corrected ---
 
 
 def open_storage(data_dir: Path) -> Any:
-    """Open (or make) the storage in ``data_dir``, an absolute path, and put right what a crash left behind."""
+    """Open (or make) the storage in ``data_dir``, an absolute path, and repair what a crash left behind."""
     root = data_dir / STORAGE_DIR
     for stray in root.glob(f"{TEMPORARY}*"):
         stray.unlink()
@@ -155,7 +155,7 @@ def open_storage(data_dir: Path) -> Any:
 
 
 def reconcile(storage: Any, root: Path) -> None:
-    """Describe the objects on disk afresh where ``.meta`` lacks them or was written before them."""
+    """Describe the objects anew that ``.meta`` lacks or that are newer than it."""
     metadata = root / METADATA
     written_at = metadata.stat().st_mtime_ns if metadata.exists() else 0
     for folder in root.iterdir():
@@ -168,8 +168,8 @@ def reconcile(storage: Any, root: Path) -> None:
 
 
 def _objects_on_disk(folder: Path, recorded: dict[str, Any], written_at: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield name and resource of each file in a bucket's folder; ``written_at`` is the age of ``.meta`` in ns."""
-    # "folder/" and "a//b" are names too: an object keeps the name it was recorded under, not its path
+    """Yield name and resource of each file in a bucket's folder; ``written_at`` is the time of ``.meta`` in ns."""
+    # "folder/" and "a//b" are names, too: an object keeps the name in .meta, which may differ from its path
     names = {folder.joinpath(*filter(None, name.split("/"))): name for name in recorded}
     for path in sorted(file for file in folder.rglob("*") if file.is_file()):
         name = names.get(path, path.relative_to(folder).as_posix())
@@ -181,7 +181,7 @@ def _objects_on_disk(folder: Path, recorded: dict[str, Any], written_at: int) ->
 
 
 def _described(bucket: str, name: str, content: bytes, known: dict[str, Any]) -> dict[str, Any]:
-    """Return the resource that fits ``content``, with the type and labels that the object was ``known`` by."""
+    """Return the resource of ``content``, with the type and labels from the object's ``known`` resource."""
     kept = {key: known[key] for key in ("metadata", "acl") if known.get(key)}
     content_type = known.get("contentType") or "application/octet-stream"
     resource = resource_without_address("", bucket, name, content_type, str(len(content)), kept)
@@ -192,11 +192,11 @@ def _described(bucket: str, name: str, content: bytes, known: dict[str, Any]) ->
     return described
 
 
-# --- the routes: the emulator's, each under the lock, and what it lacks ---
+# --- the routes: the emulator's own, each under the lock, and those it lacks ---
 
 
 def guarded(handler: Handler) -> Handler:
-    """Let ``handler`` have the state to itself, once the body is here: a slow client holds up nobody."""
+    """Let ``handler`` use the state alone, after the body has arrived: a slow client delays nobody."""
 
     def handle(request: Any, response: Any, storage: Any, *_: Any) -> None:
         request.data  # noqa: B018  read from the socket now, and remembered
@@ -244,23 +244,23 @@ def download(request: Any, response: Any, storage: Any, *, original: Handler = o
 
 
 def resource_without_address(*args: Any, **options: Any) -> dict[str, Any]:
-    """Make an object's resource without ``mediaLink``: clients then build it from the address they know.
+    """Make an object's resource without ``mediaLink``, so that clients build it from the address they use.
 
-    It would bear the uploader's: an object sent to localhost from the host could not be read in a container.
+    The emulator puts the uploader's address into it: a container could not read what was sent to localhost.
     """
     resource: dict[str, Any] = _new_resource(*args, **options)
-    # Left out, not null: pyarrow's client ends the whole process on a null
+    # Not null: pyarrow's client ends the whole process at a null
     del resource["mediaLink"]
     return resource
 
 
 def with_cancel(methods: dict[str, Handler]) -> dict[str, Handler]:
-    """Let an upload be given up where it is made."""
+    """Add DELETE, which gives an upload up, to the route of uploads."""
     return {**methods, emulator.DELETE: cancel} if objects.upload_partial in methods.values() else methods
 
 
 def install() -> None:
-    """Put the routes and functions of this module in the place of the emulator's own."""
+    """Replace the emulator's routes and functions by those of this module."""
     objects._make_object_resource = resource_without_address
     own: dict[Handler, Handler] = {objects.download: download}
     objects.download = download
@@ -274,12 +274,12 @@ def install() -> None:
         (pattern, {method: guarded(own.get(handler, handler)) for method, handler in with_cancel(methods).items()})
         for pattern, methods in routes
     )
-    # The router falls back on this one, past the table
+    # The router calls this one when no route fits
     objects.insert = guarded(objects.insert)
 
 
 def _stop(*_: Any) -> None:
-    """End the process between two requests: what is being written is written to its end."""
+    """End the process between two requests, so that no file is half written."""
     with _state:
         sys.exit(0)
 
@@ -294,7 +294,7 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Serve until SIGTERM or Ctrl-C."""
-    # The emulator warns at every health probe; its errors are worth reading, and our own lines
+    # The emulator warns at every health check, so only its errors are shown, and our own lines
     logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     _log.setLevel(logging.INFO)
     arguments = _arguments()

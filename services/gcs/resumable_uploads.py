@@ -1,6 +1,6 @@
-"""Resumable uploads: chunks are appended to a file, which in the end becomes the object.
+"""Resumable uploads: each chunk is appended to a file, which becomes the object.
 
-The emulator's own way reads and writes with each chunk all that came before it, and all of it once more for the object.
+The emulator itself reads and writes all earlier chunks with each new one, and all of them once more for the object.
 """
 
 # mypy: disable-error-code="import-untyped,import-not-found,misc"
@@ -19,26 +19,26 @@ from gcp_storage_emulator.storage import RESUMABLE_DIR, Storage
 LIFETIME = timedelta(days=7)
 """How long an upload may rest (https://cloud.google.com/storage/docs/resumable-uploads#session-uris)."""
 MODE = 0o644
-"""Of objects: readable by the BigQuery emulator, whoever it runs as."""
+"""Of objects: whichever user the BigQuery emulator has can read them."""
 
 
 class ResumableStorage(Storage):
-    """The emulator's storage, on a disk, whose resumable uploads cost what their bytes cost.
+    """The emulator's storage on a disk, with resumable uploads that write each byte once.
 
     A chunk is on the disk before it is acknowledged. The object appears in one step, when all chunks are there.
     """
 
     def get_resumable_byte_count(self, file_id: str) -> int:
-        """Return the bytes that are here of an upload."""
+        """Return how many bytes of an upload have arrived."""
         path = self._part(file_id)
         return path.stat().st_size if path.exists() else 0
 
     def add_to_resumable_upload(
         self, file_id: str, content: bytes, total_size: int | None = None, expected_start: int | None = None
     ) -> bytes | None:
-        """Append a chunk; return the whole content when ``total_size`` bytes are here, before that None.
+        """Append a chunk; return the whole content when ``total_size`` bytes have arrived, before that None.
 
-        A chunk may be sent again, as when the server was killed while it wrote: it then takes its own place.
+        A chunk that is sent again, because the server was killed while it wrote, replaces itself.
         """
         path = self._part(file_id)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ class ResumableStorage(Storage):
     def create_file(
         self, bucket_name: str, file_name: str, content: bytes, file_obj: dict[str, Any], file_id: str | None = None
     ) -> None:
-        """Make the object; of an upload in chunks its file itself becomes the object."""
+        """Make the object; the file of an upload in chunks itself becomes the object."""
         if file_id is None or not self._part(file_id).exists():
             super().create_file(bucket_name, file_name, content, file_obj, file_id)
             return
@@ -76,7 +76,7 @@ class ResumableStorage(Storage):
         self._write_config_to_file()
 
     def cancel_upload(self, file_id: str) -> None:
-        """Forget an upload and what is here of it.
+        """Forget an upload and delete what has arrived of it.
 
         Raises:
             NotFound: there is no such upload.
@@ -86,7 +86,7 @@ class ResumableStorage(Storage):
         self._write_config_to_file()
 
     def forget_old_uploads(self, now: datetime) -> None:
-        """Cancel what nobody may go on with any more, and remove files that belong to no upload."""
+        """Cancel uploads that are too old to continue, and delete files that belong to no upload."""
         for file_id in list(self.resumable):
             begun = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?$", file_id)
             if begun and datetime.fromisoformat(begun[0]) < now - LIFETIME:
@@ -101,7 +101,7 @@ class ResumableStorage(Storage):
 
 
 def cancel(request: Any, response: Any, storage: ResumableStorage) -> None:
-    """Answer a DELETE of an upload, as a client sends it that gives up (499 is Google's own answer to it)."""
+    """Answer the DELETE by which a client gives an upload up (Google's own answer to it is 499)."""
     try:
         storage.cancel_upload(request.query["upload_id"][0])
         response.status = HTTPStatus.NO_CONTENT

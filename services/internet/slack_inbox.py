@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A CGI program (RFC 3875) that stands for Slack's incoming webhooks: adds the message to the inbox, says "ok".
+"""A CGI program (RFC 3875) in the place of Slack's incoming webhooks: adds the message to the inbox, answers "ok".
 
 A message is one line of JSON: time, host, text.
 """
@@ -15,11 +15,11 @@ from urllib.parse import parse_qs
 
 INBOX = Path("/var/lib/inbox/messages.jsonl")
 LONGEST = 100_000
-"""Bytes; Slack takes less."""
+"""Bytes of a message; Slack accepts fewer."""
 
 
 def texts(message: Any) -> Iterator[str]:
-    """Every text in a message, wherever Slack's formats have it (https://api.slack.com/reference/messaging/payload)."""
+    """Yields every text in a message, wherever Slack's formats have it (https://api.slack.com/reference/messaging/payload)."""
     if isinstance(message, list):
         for part in message:
             yield from texts(part)
@@ -32,7 +32,7 @@ def texts(message: Any) -> Iterator[str]:
 
 
 def parse(body: str) -> Any:
-    """The message in the body: JSON, or a form with JSON in its field `payload`."""
+    """Returns the message in the body: JSON, or a form with JSON in its field `payload`."""
     return json.loads(parse_qs(body)["payload"][0] if body.startswith("payload=") else body)
 
 

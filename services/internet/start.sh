@@ -1,5 +1,5 @@
 #!/bin/bash
-# nginx, and fcgiwrap for what takes a program to answer: git and the inbox. When either ends, so does the container.
+# Runs nginx, and fcgiwrap for the requests that a program answers: git and the inbox. When either ends, the container ends.
 trap 'kill $(jobs -p)' TERM INT
 fcgiwrap -f -c 4 -s unix:/tmp/fcgiwrap.sock &
 nginx &

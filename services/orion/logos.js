@@ -1,5 +1,5 @@
-// The logos of block types lie on a server of Prefect's. Where it cannot be reached, the first letters of what stands
-// beside a logo take its place.
+// The logos of block types come from a server of Prefect's. Without a network, the first letters of the text beside a
+// logo take its place.
 addEventListener("error", ({ target: image }) => {
   if (!(image instanceof HTMLImageElement) || image.src.startsWith("data:")) return;
   let beside = image.parentElement;

@@ -1,6 +1,6 @@
-"""Orion's server: what `prefect server start` runs, without a second Python around it, and with its exit code.
+"""Runs Orion's server as `prefect server start` does, but without a second Python process, and with its exit code.
 
-Its imports take longer than Postgres takes to start, so they do not wait for it.
+It imports its libraries, which takes longer than Postgres takes to start, before it waits for the database.
 """
 
 import asyncio
@@ -12,16 +12,16 @@ import uvicorn
 from prefect.server.api.server import create_app
 
 DATABASE_TIMEOUT = 60
-"""Seconds in which the database must answer; then this ends with an error, and is started again."""
+"""Seconds in which the database must answer; after them the process ends with an error, and Docker starts it again."""
 NOT_YET = (OSError, asyncpg.CannotConnectNowError)
-"""What a database says that is still starting."""
+"""Errors of a database that is still starting."""
 
 
 async def database_answers(url: str) -> None:
     """Waits until the database takes connections.
 
     Raises:
-        SystemExit: it does not; the text says why. Any other error is the database's own answer.
+        SystemExit: it does not; the text says why. Any other error is the database's answer.
     """
     deadline = time.monotonic() + DATABASE_TIMEOUT
     while True:
