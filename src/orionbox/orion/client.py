@@ -184,8 +184,17 @@ class Orion(JsonApi):
         super().__init__(f"{self.site}/api", retries, timeout)
 
     def start_run(self, deployment: str, parameters: Json) -> str:
-        """Starts a run of `flow/deployment` at once; returns its id. However often it is repeated, it is one run."""
-        found = self.call(f"deployments/name/{quote(deployment)}")
+        """Starts a run of `flow/deployment` at once; returns its id. Repeated requests start one run.
+
+        Raises:
+            RefusedError: there is no such deployment.
+        """
+        try:
+            found = self.call(f"deployments/name/{quote(deployment)}")
+        except RefusedError as error:
+            raise RefusedError(
+                f"Orion has no deployment {deployment}", "make it with: make up", error.status
+            ) from error
         request = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "idempotency_key": str(uuid4())}
         return str(self.call(f"deployments/{found['id']}/create_flow_run", request)["id"])
 

@@ -137,6 +137,13 @@ def test_a_run_is_started_once_however_often_it_is_asked_for(api: FakeApi) -> No
     assert Orion(api.url, QUICK).start_run("etl/docker", {}) != run_id
 
 
+def test_a_deployment_that_is_missing_can_be_made_by_up(api: FakeApi) -> None:
+    api.answers = [says({"detail": "Deployment not found"}, 404)]
+    with pytest.raises(RefusedError) as caught:
+        Orion(api.url, QUICK).start_run("etl/docker", {})
+    assert (caught.value.text, caught.value.fix) == ("Orion has no deployment etl/docker", "make it with: make up")
+
+
 def test_a_post_that_may_do_something_twice_is_not_repeated(api: FakeApi) -> None:
     api.answers = [closes]
     with pytest.raises(NoAnswerError):
