@@ -48,7 +48,7 @@ class Call:
     @cached_property
     def months(self) -> list[TripFile]:
         """The months asked for."""
-        return taxi_files.asked_for(self.options.color, self.options.year, self.options.months)
+        return taxi_files.parse_months(self.options.color, self.options.year, self.options.months)
 
     @property
     def file(self) -> Path | None:

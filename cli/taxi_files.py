@@ -1,4 +1,4 @@
-"""The taxi files in data/: imported, downloaded, or generated where neither is possible.
+"""The taxi files in data/: imported, downloaded, or generated if neither is possible.
 
 `data/sources.json` says which of the three each file is. The platform's stand-in for the internet serves it, too.
 """
@@ -21,26 +21,32 @@ from cli.programs import CHUNK, ROOT, say
 from cli.runtimes.runtime import Runtime
 from orionbox import files
 from orionbox.errors import BadInputError, CommandError
-from orionbox.trips.months import FIRST_MONTH, LAST_MONTH, RELEASE_URL, TripFile, parse_csv_path, parse_trip_files
+from orionbox.trips.months import (
+    FIRST_MONTH,
+    GENERATED_MARK,
+    LAST_MONTH,
+    RELEASE_URL,
+    TripFile,
+    parse_csv_path,
+    parse_trip_files,
+)
 
 DATA = ROOT / "data"
 SOURCES = "sources.json"
 ZONES = ("misc/taxi_zone_lookup.csv", "misc/taxi+_zone_lookup.csv")
 DOWNLOAD_TIMEOUT = 10
 """Seconds without an answer after which the release counts as out of reach."""
-GENERATED_MARK = b"orionbox synthetic"
-"""The comment in a generated file's gzip header (RFC 1952, FCOMMENT), set by `orionbox.trips.generated`."""
 
 
-class NotWholeError(BadInputError):
-    """A file that is not a taxi file from its first line to its end, or could not be downloaded as one."""
+class IncompleteError(BadInputError):
+    """A file that is not a complete taxi file, or could not be downloaded as one."""
 
 
-def asked_for(color: str, year: str, months: str) -> list[TripFile]:
+def parse_months(color: str, year: str, months: str) -> list[TripFile]:
     """Returns the months that a user has typed.
 
     Raises:
-        BadInputError: one of them is impossible, or a month exists nowhere.
+        BadInputError: a color, year or month is impossible, or the release lacks a month that data/ lacks, too.
     """
     asked = parse_trip_files(color, year, months)
     for trips in asked:
@@ -84,45 +90,45 @@ def import_folder(folder: Path) -> list[str]:
     """Copies every taxi file that lies below `folder` in the release's layout; returns their names.
 
     Raises:
-        BadInputError: one of them is not a taxi file, or is incomplete.
+        BadInputError: one of the files is not a complete taxi file.
     """
-    known = sources(folder)
+    known = read_sources(folder)
     names = {_release_path(path): path for path in _taxi_files_in(folder)}
     for name, path in names.items():
         with _new_taxi_file(name, str(path)) as file, path.open("rb") as content:
             shutil.copyfileobj(content, file, CHUNK)
-        _note(name, known.get(name) or source_of(path))
-        say(f"data/{name}: {sources()[name]}, {path.stat().st_size / 1e6:.1f} MB")
+        _record_source(name, known.get(name) or detect_source(path))
+        say(f"data/{name}: {read_sources()[name]}, {path.stat().st_size / 1e6:.1f} MB")
     return list(names)
 
 
-def taxi_files() -> list[Path]:
+def list_taxi_files() -> list[Path]:
     """Returns every file of the release that is in data/, and the list of where they came from."""
     return [*_taxi_files_in(DATA), *filter(Path.is_file, [DATA / SOURCES])]
 
 
 def ensure(asked: Sequence[TripFile], runtime: Runtime) -> None:
-    """Gets the months that are not in data/ yet: from the release, or generated where that is out of reach."""
+    """Downloads the months that are not in data/ yet, or generates them if the release is out of reach."""
     for trips in asked:
         name = trips.csv_path
         if (DATA / name).exists():
-            if name not in sources():  # the user has put it there
-                _note(name, source_of(DATA / name))
-            say(f"data/{name}: {sources()[name]}")
+            if name not in read_sources():  # the user has put it there
+                _record_source(name, detect_source(DATA / name))
+            say(f"data/{name}: {read_sources()[name]}")
         elif not _download(name):
             _generate(trips, runtime)
         elif not any((DATA / zones).exists() for zones in ZONES):
             _download(ZONES[0])
 
 
-def sources(folder: Path | None = None) -> dict[str, str]:
+def read_sources(folder: Path | None = None) -> dict[str, str]:
     """Returns where each file came from, in data/ or in another folder of that form."""
     file = (folder or DATA) / SOURCES
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
 
 
-def _note(name: str, source: str) -> None:
-    content = json.dumps({**sources(), name: source}, indent=2, sort_keys=True)
+def _record_source(name: str, source: str) -> None:
+    content = json.dumps({**read_sources(), name: source}, indent=2, sort_keys=True)
     files.write(DATA / SOURCES, content + "\n")
 
 
@@ -136,8 +142,8 @@ def _release_path(path: Path) -> str:
     return name if name in ZONES or parse_csv_path(name) else ""
 
 
-def source_of(path: Path) -> str:
-    """Tells a generated file (`synthetic`) from one that somebody has put there (`import`)."""
+def detect_source(path: Path) -> str:
+    """Returns `synthetic` for a generated file, and `import` for any other."""
     with path.open("rb") as file:
         return "synthetic" if GENERATED_MARK in file.read(128) else "import"
 
@@ -146,24 +152,24 @@ def source_of(path: Path) -> str:
 
 
 def _download(name: str) -> bool:
-    """Downloads a file of the release; returns False, and says why, where that is not possible."""
+    """Downloads a file of the release; prints the reason and returns False if that is not possible."""
     try:
         with _new_taxi_file(name, f"{RELEASE_URL}/{name}") as file:
-            for chunk in _downloaded(f"{RELEASE_URL}/{name}"):
+            for chunk in _download_chunks(f"{RELEASE_URL}/{name}"):
                 file.write(chunk)
-    except NotWholeError as error:
+    except IncompleteError as error:
         say(f"data/{name}: cannot be downloaded here ({error.text})")
         return False
-    _note(name, "download")
+    _record_source(name, "download")
     say(f"data/{name}: download")
     return True
 
 
-def _downloaded(url: str) -> Iterator[bytes]:
+def _download_chunks(url: str) -> Iterator[bytes]:
     """Downloads a file, a chunk at a time.
 
     Raises:
-        NotWholeError: the server is out of reach, or did not send all of the file.
+        IncompleteError: the server is out of reach, or did not send all of the file.
     """
     received = 0
     try:
@@ -173,9 +179,9 @@ def _downloaded(url: str) -> Iterator[bytes]:
                 received += len(chunk)
                 yield chunk
     except (OSError, HTTPException) as error:
-        raise NotWholeError(str(error).strip() or type(error).__name__) from error
+        raise IncompleteError(str(error).strip() or type(error).__name__) from error
     if announced not in (None, str(received)):
-        raise NotWholeError(f"the connection ended after {received:,} of {int(announced):,} bytes")
+        raise IncompleteError(f"the connection ended after {received:,} of {int(announced):,} bytes")
 
 
 def _generate(trips: TripFile, runtime: Runtime) -> None:
@@ -184,40 +190,40 @@ def _generate(trips: TripFile, runtime: Runtime) -> None:
     with _new_taxi_file(name, f"data/{name}") as file:
         if subprocess.run(command, cwd=ROOT, stdout=file).returncode:
             raise CommandError(f"data/{name}: could not be generated; the message is above")
-    _note(name, "synthetic")
+    _record_source(name, "synthetic")
     say(f"data/{name}: synthetic (generated, because the real file was not available)")
 
 
 @contextmanager
 def _new_taxi_file(name: str, origin: str) -> Iterator[IO[bytes]]:
-    """Opens a new file in data/, which appears there if it is a whole taxi file.
+    """Opens a new file in data/, which appears there if it is a complete taxi file.
 
     Args:
         name: below data/.
         origin: where its content comes from, for messages.
 
     Raises:
-        NotWholeError: it is not a taxi file, or not all of one.
-        CommandError: it cannot be written; the disk may be full.
+        IncompleteError: the content is not a complete taxi file.
+        CommandError: the file cannot be written; the disk may be full.
     """
     path = DATA / name
-    with files.explained(f"data/{name} was not written"):
+    with files.report_file_errors(f"data/{name} was not written"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with files.new_file(path, 0o644) as file:
             yield file
             file.flush()
             if path.suffix == ".gz":
-                _require_whole(file, origin)
+                _require_complete(file, origin)
 
 
-def _require_whole(file: IO[bytes], origin: str) -> None:
+def _require_complete(file: IO[bytes], origin: str) -> None:
     """Reads a gzip file to its end."""
     file.seek(0)
     try:
         with gzip.open(file) as content:
             if b"pickup_datetime" not in content.readline(65_536):
-                raise NotWholeError(f"{origin}, line 1: not the header of a taxi file; nothing of it was imported")
+                raise IncompleteError(f"{origin}, line 1: not the header of a taxi file; nothing of it was imported")
             while content.read(CHUNK):
                 pass
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise NotWholeError(f"{origin}: not a whole gzip file ({error}); nothing of it was imported") from error
+        raise IncompleteError(f"{origin}: not a complete gzip file ({error}); nothing of it was imported") from error

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.bundle.checkout_copy import copy_of_the_tree
+from cli.bundle.checkout_copy import copy_checkout
 from cli.programs import last_lines, say
 from cli.runtimes.compose import engine
 from cli.settings import env_file
@@ -81,7 +81,7 @@ def running(purpose: str) -> Iterator[ThrowawayPlatform]:
     root = Path(tempfile.mkdtemp(prefix=f"orionbox-{purpose}-"))
     # Compose reads PWD: the engine mounts folders of the copy
     env = {**plain_environment(), **identity(purpose), "RUNTIME": "compose", "PWD": str(root)}
-    platform = ThrowawayPlatform(copy_of_the_tree(root), env)
+    platform = ThrowawayPlatform(copy_checkout(root), env)
     # A SIGTERM ends the process by an exception, so that `finally` runs
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     say(f"platform {platform.name}: starting, in {root}")

@@ -48,7 +48,7 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 def resealed(file: Path, replaced: dict[str, bytes] | None = None, **facts: Any) -> Path:
     """Writes a copy beside a backup with other content or facts, and the checksums that belong to them."""
     target = file.with_name(f"resealed-{file.name}")
-    with archive.opened(file) as backup, new_file(target) as copy:
+    with archive.open_archive(file) as backup, new_file(target) as copy:
         old_facts = {name: value for name, value in backup.manifest.items() if name not in ("format", "members")}
         writer = archive.ArchiveWriter(copy)
         for name in backup.manifest["members"]:

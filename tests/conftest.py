@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from cli.bundle.checkout_copy import copy_of_the_tree
+from cli.bundle.checkout_copy import copy_checkout
 from cli.settings import env_file
 from dev.throwaway_platform import identity, plain_environment
 from orionbox.orion.client import Orion
@@ -173,7 +173,7 @@ class Checkout:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
     """A fresh copy of the tree; nothing runs."""
-    return Checkout(copy_of_the_tree(tmp_path / "orionbox"))
+    return Checkout(copy_checkout(tmp_path / "orionbox"))
 
 
 @pytest.fixture(scope="session")
@@ -207,7 +207,7 @@ def embedded_platform(has_real_data: bool, tmp_path_factory: pytest.TempPathFact
 @contextmanager
 def running_platform(root: Path, has_real_data: bool, runtime: str) -> Iterator[Checkout]:
     """A platform in a copy of the tree; when this ends, nothing of it is left."""
-    platform = Checkout(copy_of_the_tree(root), {**identity("test"), "RUNTIME": runtime})
+    platform = Checkout(copy_checkout(root), {**identity("test"), "RUNTIME": runtime})
     try:
         if runtime == "compose":
             platform.build()

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 @cache
 def tracked_files() -> tuple[Path, ...]:
     """Every file that git knows or would add."""
-    return tuple(path for name in checkout_copy.sources() if (path := ROOT / name).is_file())
+    return tuple(path for name in checkout_copy.list_sources() if (path := ROOT / name).is_file())
 
 
 def tracked(name: str) -> list[Path]:

@@ -1,7 +1,7 @@
 """The file of a backup or a bundle: a tar of a few members, and as the last one a manifest that describes them.
 
-The writer streams each member into the file, and the reader streams it out again: neither holds one in memory. A file
-without its last member was cut short. A file whose members differ from its manifest is not one of Orionbox.
+Neither the writer nor the reader holds a member in memory. A file without its last member was cut short. A file whose
+members differ from its manifest was damaged or changed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from cli.programs import CHUNK, ROOT
 from orionbox.errors import BadInputError, CommandError
 
 FORMAT = 1
-"""Counts up when an older Orionbox could not read the new format."""
+"""Increases when older versions of Orionbox cannot read the new format."""
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST = 64 << 20
-"""Bytes; a larger manifest is not one of ours."""
+"""Bytes; a larger manifest is damaged."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class ArchiveType:
         """The path of that folder."""
         return ROOT / self.home
 
-    def made(self) -> Path:
-        """Makes that folder if it is missing; returns its path."""
+    def create_folder(self) -> Path:
+        """Creates that folder if it is missing; returns its path."""
         self.path.mkdir(exist_ok=True)
         return self.path
 
@@ -55,16 +55,16 @@ class ArchiveType:
 BACKUP, BUNDLE = ArchiveType("backup", "backups"), ArchiveType("bundle", "bundles")
 
 
-def chunks(file: IO[bytes]) -> Iterator[bytes]:
+def read_chunks(file: IO[bytes]) -> Iterator[bytes]:
     """Reads the rest of the file, a chunk at a time."""
     return iter(lambda: file.read(CHUNK), b"")
 
 
 def require_space(folder: Path, needed: int) -> None:
-    """Refuses a folder on a disk without `needed` free bytes.
+    """Refuses a folder on a disk with fewer than `needed` bytes free.
 
     Raises:
-        CommandError: the file might not fit.
+        CommandError: the disk has less free space.
     """
     free = shutil.disk_usage(folder).free
     if free < needed:
@@ -97,7 +97,7 @@ class MemberWriter:
 
 
 class ArchiveWriter:
-    """Adds members to an open file; a member's size need not be known beforehand."""
+    """Adds members to an open file. It learns the size of a member while it writes the member."""
 
     def __init__(self, file: IO[bytes], type_: ArchiveType = BACKUP) -> None:
         self._file, self._type = file, type_
@@ -156,7 +156,7 @@ class Archive:
 
 
 @contextmanager
-def opened(path: Path, type_: ArchiveType = BACKUP) -> Iterator[Archive]:
+def open_archive(path: Path, type_: ArchiveType = BACKUP) -> Iterator[Archive]:
     """Opens an archive after a check of every byte.
 
     Raises:
@@ -167,11 +167,11 @@ def opened(path: Path, type_: ArchiveType = BACKUP) -> Iterator[Archive]:
     except OSError as error:
         raise BadInputError(f"{path}: {error.strerror}", f"name one of the files in {type_.home}/") from error
     with file:
-        yield _checked(path, file, type_)
+        yield _check_and_open(path, file, type_)
 
 
-def _checked(path: Path, file: IO[bytes], type_: ArchiveType) -> Archive:
-    """Opens the archive in `file` and compares it with its manifest; nothing else happens in this function's `try`."""
+def _check_and_open(path: Path, file: IO[bytes], type_: ArchiveType) -> Archive:
+    """Opens the archive in `file` and compares it with its manifest."""
     try:
         archive = Archive(path, tarfile.open(fileobj=file, mode="r:"), type=type_)
         _check(archive)
@@ -218,7 +218,7 @@ def _read_manifest(archive: Archive, size: int) -> dict[str, Any]:
 
 def _check_member(archive: Archive, name: str, expected: str) -> None:
     digest = hashlib.sha256()
-    for chunk in chunks(archive.stream(name)):
+    for chunk in read_chunks(archive.stream(name)):
         digest.update(chunk)
     if digest.hexdigest() != expected:
         raise _refusal(archive.path, f"is damaged: the checksum of {name} is wrong", "copy the file again")

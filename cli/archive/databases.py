@@ -26,7 +26,7 @@ MAKE_LOADS_WAIT = (
     "BEGIN; SET LOCAL lock_timeout = '60s'; DO $$ BEGIN PERFORM pg_advisory_xact_lock_shared(hashtext(relname)) "
     "FROM pg_class WHERE relkind = 'p'; END $$;"
 )
-"""Lets no load replace a month until this session ends: the lock is that of `orionbox.stores.postgres.ensure_table`."""
+"""Makes loads of months wait until this session ends, with the lock of `orionbox.stores.postgres.ensure_table`."""
 TABLE_FILES = (
     "(SELECT coalesce(string_agg(oid || '.' || relfilenode, ','), '') FROM pg_class "
     "WHERE relkind = 'r' AND relpersistence <> 't' AND relnamespace::regnamespace::text !~ '^(pg_|information_schema)')"
@@ -41,18 +41,18 @@ class Database:
     """A PostgreSQL database.
 
     Args:
-        command: what stands before the name of a PostgreSQL program to run it.
-        where: how the programs find the database, as a connection string.
+        command: the words before the name of a PostgreSQL program that run it, for example in a container.
+        connection: how the programs find the database, as a connection string.
         variables: their environment variables.
     """
 
     command: Sequence[str]
-    where: str
+    connection: str
     variables: Mapping[str, str]
 
     def program(self, name: str, *options: str) -> list[str]:
         """Returns the command line of psql, pg_dump or pg_restore."""
-        return [*self.command, name, f"--dbname={self.where}", *options]
+        return [*self.command, name, f"--dbname={self.connection}", *options]
 
     def psql(self) -> list[str]:
         """Returns the command line of a psql that reads commands, prints rows only, and stops at an error."""
@@ -67,7 +67,7 @@ class Database:
             raise CommandError(f"Postgres refuses:\n{last_lines(done.stderr)}")
         return done.stdout.splitlines()
 
-    def rows(self) -> dict[str, int]:
+    def count_rows(self) -> dict[str, int]:
         """Counts the rows of every table."""
         return _rows_by_table(self.ask(COUNT_ROWS))
 
@@ -100,25 +100,23 @@ def dump(name: str, database: Database, *options: str) -> Iterator[Snapshot]:
         options: of pg_dump.
 
     Raises:
-        CommandError: tables are made and dropped too fast, or somebody else locks them.
+        CommandError: another program creates and drops tables too fast, or locks them.
     """
     own = ("--format=custom", "--compress=1", f"--lock-wait-timeout={LOCK_MILLISECONDS}")
     for _ in range(TRIES):
-        with _running(database.psql(), database.variables) as holder:
+        with _run_program(database.psql(), database.variables) as holder:
             moment, tables = _export_snapshot(holder)
             try:
                 rows = _rows_by_table(database.ask(USE_SNAPSHOT.format(moment) + COUNT_ROWS))
             except CommandError:  # a table has been dropped meanwhile
                 continue
             command = database.program("pg_dump", f"--snapshot={moment}", *own, *options)
-            with _running(command, database.variables) as dumping:
+            with _run_program(command, database.variables) as dumping:
                 first_byte = _output(dumping).read(1)  # pg_dump writes it when it has all its locks
-                if first_byte and tables <= _as_set(database.ask(f"SELECT {TABLE_FILES}")[0]):
+                if first_byte and tables <= _split_tables(database.ask(f"SELECT {TABLE_FILES}")[0]):
                     yield Snapshot(name, partial(_write_dump, dumping, first_byte, holder), rows)
                     return
-    raise CommandError(
-        "Postgres: tables are being made and dropped, or are locked", "end the programs that do that, and try again"
-    )
+    raise CommandError("Postgres: a program creates and drops tables, or locks them", "end that program, and try again")
 
 
 def _export_snapshot(psql: subprocess.Popen[bytes]) -> tuple[str, set[str]]:
@@ -130,16 +128,16 @@ def _export_snapshot(psql: subprocess.Popen[bytes]) -> tuple[str, set[str]]:
     moment, _, tables = _output(psql).readline().decode().strip().partition(" ")
     if not moment:
         raise CommandError("Postgres makes no snapshot; its message is above")
-    return moment, _as_set(tables)
+    return moment, _split_tables(tables)
 
 
-def _as_set(tables: str) -> set[str]:
+def _split_tables(tables: str) -> set[str]:
     return set(filter(None, tables.split(",")))
 
 
 @contextmanager
-def _running(command: Sequence[str], variables: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Starts a program, which prints its errors itself, and ends it."""
+def _run_program(command: Sequence[str], variables: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Runs a program until the block ends; it prints its errors itself."""
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, env=dict(variables), stdin=pipe, stdout=pipe) as process:
         try:

@@ -52,25 +52,25 @@ class Snapshot:
 
 @contextmanager
 def download(name: str, url: str) -> Iterator[Snapshot]:
-    """Opens the snapshot of an emulator, which sends the first byte of `url`/backup when it has made it."""
-    with _answer(f"{url}/backup") as response:
+    """Opens the snapshot of an emulator, which sends the first byte of `url`/backup when its snapshot is complete."""
+    with _request(f"{url}/backup") as response:
         snapshot = Snapshot(name, lambda member: snapshot.rows.update(_compress(response, member)))
         yield snapshot
 
 
-def current(url: str) -> dict[str, Any]:
+def fetch_counts(url: str) -> dict[str, Any]:
     """Returns what an emulator holds now: `rows` by table or bucket, and `bytes`."""
-    with _answer(f"{url}/counts") as response, _explained(f"{url}/counts"):
+    with _request(f"{url}/counts") as response, _report_no_answer(f"{url}/counts"):
         return dict(json.load(response))
 
 
-def _answer(url: str) -> Any:
-    with _explained(url):
+def _request(url: str) -> Any:
+    with _report_no_answer(url):
         return WITHOUT_PROXY.open(url, timeout=TIMEOUT)
 
 
 @contextmanager
-def _explained(url: str) -> Iterator[None]:
+def _report_no_answer(url: str) -> Iterator[None]:
     try:
         yield
     except (OSError, HTTPException, ValueError) as error:

@@ -23,7 +23,7 @@ from cli.runtimes.runtime import Runtime
 from cli.settings import env_file
 from cli.settings.settings import Settings
 from orionbox.errors import BadInputError
-from orionbox.files import explained, new_file
+from orionbox.files import new_file, report_file_errors
 
 ORION, WAREHOUSE, BIGQUERY, BUCKET = "orion", "warehouse", "bigquery", "bucket"
 """The snapshots: their members' names, up to the first dot."""
@@ -40,7 +40,7 @@ def make(runtime: Runtime, with_secrets: bool, target: Path | None) -> int:
     """Writes a backup.
 
     Args:
-        runtime: the platform; it is started if it is not running.
+        runtime: the platform; this starts it if it is not running.
         with_secrets: whether the key of Orion's blocks goes into the file.
         target: the file; None for a new one in backups/.
 
@@ -48,32 +48,33 @@ def make(runtime: Runtime, with_secrets: bool, target: Path | None) -> int:
         BadInputError: `target` exists, or its folder does not.
         CommandError: a store does not answer, or the disk is full.
     """
-    folder = _folder_of(target) if target else BACKUP.made()
+    folder = _check_target(target) if target else BACKUP.create_folder()
     runtime.ensure_up()
     start, key = time.monotonic(), block_key.read(runtime.stores)
     facts = _facts(runtime, key)
     require_space(folder, facts["bytes"])
-    file = (ROOT / target) if target else _free_name(runtime.settings)
-    with explained("no backup was made, and nothing of it is left"), new_file(file) as content:
+    file = (ROOT / target) if target else _choose_name(runtime.settings)
+    with report_file_errors("no backup was made, and nothing of it is left"), new_file(file) as content:
         rows = _write(ArchiveWriter(content), runtime, facts, key if with_secrets else "")
     size, seconds = file.stat().st_size / 1e6, time.monotonic() - start
-    say(f"{shown(file)}: {size:,.1f} MB, made in {seconds:.1f} s while the platform was running\n{contents(rows)}")
-    say(_about_secrets(with_secrets, key))
+    say(f"{short_path(file)}: {size:,.1f} MB, made in {seconds:.1f} s while the platform was running")
+    say(describe_rows(rows))
+    say(_describe_secrets(with_secrets, key))
     return 0
 
 
-def emulators(settings: Settings) -> dict[str, tuple[str, str]]:
+def emulator_snapshots(settings: Settings) -> dict[str, tuple[str, str]]:
     """Returns those of EMULATORS that the platform has."""
     return {} if settings.is_real_cloud else EMULATORS
 
 
-def shown(file: Path) -> str:
-    """Returns the file's name for a message, short if the file is in the checkout."""
+def short_path(file: Path) -> str:
+    """Returns a path for a message, without the checkout's own path if the file is in it."""
     return str(file.relative_to(ROOT) if ROOT in file.parents else file)
 
 
-def _folder_of(target: Path) -> Path:
-    """Returns the folder for a new file, which must exist."""
+def _check_target(target: Path) -> Path:
+    """Returns the folder of `target`, in which a new file can be written."""
     file = ROOT / target
     if file.exists():
         raise BadInputError(f"{target} exists", "choose another name, or delete it first")
@@ -84,24 +85,25 @@ def _folder_of(target: Path) -> Path:
     return file.parent
 
 
-def _free_name(settings: Settings) -> Path:
-    """Returns a file in backups/ that neither exists nor is being written: two backups in one second get two names."""
+def _choose_name(settings: Settings) -> Path:
+    """Returns a path in backups/ that no other backup of this second uses."""
     name = f"{settings.platform}-{datetime.now():%Y-%m-%d-%H%M%S}"
     names = (f"{name}.tar" if number == 1 else f"{name}-{number}.tar" for number in count(1))
     return next(BACKUP.path / free for free in names if not any(BACKUP.path.glob(f"*{free}*")))
 
 
 def _facts(runtime: Runtime, key: str) -> dict[str, Any]:
-    """Returns what the manifest says; `bytes` is what all stores take on disk."""
+    """Returns the facts for the manifest; `bytes` is what all stores take on disk."""
     stores, settings = runtime.stores, runtime.settings
-    by_emulators = sum(snapshots.current(stores.address(port))["bytes"] for _, port in emulators(settings).values())
+    addresses = [stores.address(port) for _, port in emulator_snapshots(settings).values()]
+    by_emulators = sum(snapshots.fetch_counts(address)["bytes"] for address in addresses)
     return {
         "orionbox": env_file.version(),
         "platform": settings.platform,
         "runtime": runtime.name,
         "cloud": settings["CLOUD"],
         "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "key": block_key.name_of(key),
+        "key": block_key.key_name(key),
         "bytes": stores.size_of_orion() + stores.database(DATABASE).size() + by_emulators,
     }
 
@@ -123,11 +125,11 @@ def _snapshots(runtime: Runtime) -> Iterator[AbstractContextManager[snapshots.Sn
     stores = runtime.stores
     yield stores.orion()
     yield databases.dump(f"{WAREHOUSE}.dump", stores.database(DATABASE))
-    for name, (_, port) in emulators(runtime.settings).items():
+    for name, (_, port) in emulator_snapshots(runtime.settings).items():
         yield snapshots.download(f"{name}.tar.gz", stores.address(port))
 
 
-def contents(rows: Rows) -> str:
+def describe_rows(rows: Rows) -> str:
     """Describes what a backup holds, a line for each snapshot."""
     orion = rows[ORION]
     lines = [
@@ -144,8 +146,8 @@ def _total(rows: dict[str, int]) -> str:
     return f"{sum(rows.values()):,} rows in {len(rows)} tables"
 
 
-def _about_secrets(with_secrets: bool, key: str) -> str:
+def _describe_secrets(with_secrets: bool, key: str) -> str:
     if with_secrets:
         return "with secrets: anyone who has this file can read every block in it, and restore it anywhere"
-    saved = shown(block_key.save(key))
+    saved = short_path(block_key.save(key))
     return f"without secrets: only {saved} opens the blocks in it; keep that file, or make a backup with SECRETS=yes"

@@ -1,6 +1,6 @@
-"""The key with which Orion encrypts its blocks. Orion keeps it in the same database as the blocks.
+"""The key with which Orion encrypts its blocks.
 
-So a backup leaves it out, and a copy of it stays in the checkout, in secrets/.
+Orion keeps it in the same database as the blocks. So a backup leaves it out, and a copy of it stays in secrets/.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ def put(stores: Stores, key: str) -> None:
     )
 
 
-def name_of(key: str) -> str:
+def key_name(key: str) -> str:
     """Returns a name by which the key can be found, and not guessed."""
     return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
-def file_of(name: str) -> Path:
+def key_file(name: str) -> Path:
     """Returns the file in secrets/ for the key of that name."""
     return FOLDER / f"orion-{name}.key"
 
 
 def save(key: str) -> Path:
     """Writes the key into secrets/; returns the file."""
-    file = file_of(name_of(key))
+    file = key_file(key_name(key))
     write_private(file, key)
     return file
 
 
 def load(name: str) -> str:
     """Returns the key of that name; empty if secrets/ does not have it."""
-    file = file_of(name)
+    file = key_file(name)
     return file.read_text(encoding="utf-8").strip() if file.is_file() else ""

@@ -1,4 +1,7 @@
-"""The checks before a restore: of the backup, of its key, and of the platform. They change nothing."""
+"""The checks before a restore: of the backup's facts, its key, and the platform. They change nothing.
+
+`cli.archive.archive.open_archive` has checked every byte of the file before.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pathlib import Path
 from cli.archive import snapshots
 from cli.archive.archive import BACKUP, Archive
 from cli.backup import block_key
-from cli.backup.backup import BIGQUERY, BUCKET, DATABASE, EMULATORS, KEY, emulators, shown
+from cli.backup.backup import BIGQUERY, BUCKET, DATABASE, EMULATORS, KEY, emulator_snapshots, short_path
 from cli.programs import ROOT
 from cli.runtimes.runtime import Runtime, Stores
 from cli.settings import env_file
@@ -20,23 +23,23 @@ NOTHING_CHANGED = "nothing was changed"
 
 
 def require_file(file: Path | None) -> Path:
-    """Returns the file that the user named.
+    """Returns the path of the file that the user named.
 
     Raises:
-        BadInputError: none was named; the fix names the newest one.
+        BadInputError: the user named none; the fix names the newest one.
     """
     if file:
         return ROOT / file
-    newest = [shown(path) for path in sorted(BACKUP.path.glob("*.tar"))[-1:]] or ["backups/NAME.tar"]
+    newest = [short_path(path) for path in sorted(BACKUP.path.glob("*.tar"))[-1:]] or ["backups/NAME.tar"]
     raise BadInputError("no backup named", f"name one: make restore FILE={newest[0]}")
 
 
 def require_fit(backup: Archive, runtime: Runtime) -> None:
     """Refuses a backup of a newer version, another cloud or another runtime."""
     made_by, made_in = backup.manifest["orionbox"], backup.manifest["runtime"]
-    made_with = backup.manifest.get("cloud", "emulators")  # the first backups do not say
+    made_with = backup.manifest.get("cloud", "emulators")  # backups of early versions lack this fact
     version, cloud = env_file.version(), runtime.settings["CLOUD"]
-    name, typed = backup.path.name, shown(backup.path)
+    name, typed = backup.path.name, short_path(backup.path)
     if _numbers(made_by) > _numbers(version):
         raise BadInputError(
             f"{name} was made by Orionbox {made_by}, and this is {version}; {NOTHING_CHANGED}",
@@ -59,8 +62,8 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", version)))
 
 
-def key_of(backup: Archive, without_blocks: bool) -> str:
-    """Returns the key of the backup's blocks; empty if the user does without them.
+def find_key(backup: Archive, without_blocks: bool) -> str:
+    """Returns the key of the backup's blocks; empty if neither has it and the user does without them.
 
     Raises:
         BadInputError: the key is neither in the backup nor in secrets/.
@@ -71,20 +74,21 @@ def key_of(backup: Archive, without_blocks: bool) -> str:
     key = block_key.load(name)
     if key or without_blocks:
         return key
+    file = short_path(block_key.key_file(name))
     raise BadInputError(
-        f"{backup.path.name} was made without secrets, and {shown(block_key.file_of(name))}, which opens the blocks in "
-        f"it, is not here; {NOTHING_CHANGED}",
+        f"{backup.path.name} was made without secrets, and {file}, which opens the blocks in it, is not here; "
+        f"{NOTHING_CHANGED}",
         "copy that file from the checkout where the backup was made, or restore everything but the blocks that you "
-        f"made yourself: make restore SECRETS=no FILE={shown(backup.path)}",
+        f"made yourself: make restore SECRETS=no FILE={short_path(backup.path)}",
     )
 
 
 def require_empty(runtime: Runtime) -> None:
-    """Refuses a platform that holds more than its first start has made."""
+    """Refuses a platform that holds more than its first start creates."""
     if not runtime.stores.has_data():
         return
     runtime.ensure_up()
-    if found := [f"{count:,} {what}" for what, count in user_data(runtime) if count]:
+    if found := [f"{count:,} {what}" for what, count in count_user_data(runtime) if count]:
         raise BadInputError(
             f"platform {runtime.settings.platform} is not empty ({', '.join(found)}), and a restore would replace "
             f"that; {NOTHING_CHANGED}",
@@ -92,26 +96,26 @@ def require_empty(runtime: Runtime) -> None:
         )
 
 
-def user_data(runtime: Runtime) -> Iterator[tuple[str, int]]:
-    """Counts what the platform's user has made in it."""
+def count_user_data(runtime: Runtime) -> Iterator[tuple[str, int]]:
+    """Counts what the user has created in the platform."""
     stores = runtime.stores
     own_blocks, own_flows = (str(own) for own in (names.BLOCKS, names.FLOWS))
     yield "runs in Orion", _count(stores, "flow_run")
     yield "blocks of your own", _count(stores, f"block_document WHERE NOT is_anonymous AND name NOT IN {own_blocks}")
     yield "flows of your own", _count(stores, f"flow WHERE name NOT IN {own_flows}")
-    yield "rows in Postgres", sum(stores.database(DATABASE).rows().values())
-    if emulators(runtime.settings):
-        yield "rows in BigQuery", sum(current_rows(stores, BIGQUERY).values())
-        yield "objects in Cloud Storage", sum(current_rows(stores, BUCKET).values())
+    yield "rows in Postgres", sum(stores.database(DATABASE).count_rows().values())
+    if emulator_snapshots(runtime.settings):
+        yield "rows in BigQuery", sum(count_emulator_rows(stores, BIGQUERY).values())
+        yield "objects in Cloud Storage", sum(count_emulator_rows(stores, BUCKET).values())
 
 
 def _count(stores: Stores, what: str) -> int:
     return int(stores.ask_orion(f"SELECT count(*) FROM {what}")[0])
 
 
-def current_rows(stores: Stores, snapshot: str) -> dict[str, int]:
+def count_emulator_rows(stores: Stores, snapshot: str) -> dict[str, int]:
     """Returns the rows that an emulator holds now, by table or bucket."""
-    rows: dict[str, int] = snapshots.current(stores.address(EMULATORS[snapshot][1]))["rows"]
+    rows: dict[str, int] = snapshots.fetch_counts(stores.address(EMULATORS[snapshot][1]))["rows"]
     return rows
 
 
@@ -119,7 +123,7 @@ def require_space(backup: Archive, stores: Stores) -> None:
     """Refuses a backup that would not fit when it is unpacked.
 
     Raises:
-        CommandError: it would not fit.
+        CommandError: the disk has less free space.
     """
     needed, free = _unpacked_size(backup), stores.free_space()
     if free < needed:
@@ -131,6 +135,6 @@ def require_space(backup: Archive, stores: Stores) -> None:
 
 
 def _unpacked_size(backup: Archive) -> int:
-    """Returns the bytes on disk as the manifest has them; a backup without that fact takes at least its own size."""
+    """Returns the bytes on disk that the manifest states; without that fact, the size of the members."""
     packed: int = sum(member["bytes"] for member in backup.manifest["members"].values())
     return max(int(backup.manifest.get("bytes", 0)), packed)

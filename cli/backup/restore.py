@@ -10,18 +10,18 @@ from typing import IO
 from cli.archive import archive
 from cli.archive.archive import Archive
 from cli.backup import block_key, check_backup
-from cli.backup.backup import DATABASE, KEY, ORION, WAREHOUSE, Rows, contents, emulators
+from cli.backup.backup import DATABASE, KEY, ORION, WAREHOUSE, Rows, describe_rows, emulator_snapshots
 from cli.programs import say
 from cli.runtimes.runtime import Runtime, Stores, orion_url
 from orionbox.errors import CommandError
-from orionbox.files import explained
+from orionbox.files import report_file_errors
 from orionbox.orion import names
 from orionbox.orion.client import Orion
 from orionbox.orion.states import ACTIVE
 
 RUN_TABLES = ("flow_run", "task_run")
 IS_UNFINISHED = f"state_type IN {ACTIVE}"
-"""A condition in SQL: Python writes a tuple of strings as SQL writes a list."""
+"""A condition in SQL. Python prints a tuple of strings in the form of an SQL list."""
 CRASHED = {
     "type": "CRASHED",
     "message": "It was running when the backup was made that this platform was restored from. Start it again.",
@@ -32,27 +32,27 @@ def restore(runtime: Runtime, file: Path | None, without_blocks: bool) -> int:
     """Restores a backup, and compares the platform with it.
 
     Raises:
-        BadInputError: the backup or the platform is not fit for it; nothing has changed then.
-        CommandError: the restore failed; the platform is empty then.
+        BadInputError: the backup does not match the platform, or the platform is not empty; nothing has changed.
+        CommandError: a store refused its snapshot, or the disk is full; the platform is empty.
     """
-    with archive.opened(check_backup.require_file(file)) as backup:
+    with archive.open_archive(check_backup.require_file(file)) as backup:
         check_backup.require_fit(backup, runtime)
         runtime.build()
-        key = check_backup.key_of(backup, without_blocks)
+        key = check_backup.find_key(backup, without_blocks)
         check_backup.require_empty(runtime)
         check_backup.require_space(backup, runtime.stores)
         say(f"restoring {backup.path.name}, made {backup.manifest['made']}")
-        with explained("nothing was restored"), _all_or_nothing(runtime.stores):
+        with report_file_errors("nothing was restored"), _empty_after_failure(runtime.stores):
             unfinished = _fill(backup, runtime, key)
         runtime.up()
         _crash(Orion(orion_url(runtime.settings)), unfinished)
         _require_same_rows(backup.manifest["rows"], runtime)
-        say(f"\nrestored, and counted:\n{contents(backup.manifest['rows'])}")
+        say(f"\nrestored, and counted:\n{describe_rows(backup.manifest['rows'])}")
     return 0
 
 
 @contextmanager
-def _all_or_nothing(stores: Stores) -> Iterator[None]:
+def _empty_after_failure(stores: Stores) -> Iterator[None]:
     """Empties the stores, and does so again if the restore fails."""
     stores.clear()
     try:
@@ -64,7 +64,7 @@ def _all_or_nothing(stores: Stores) -> Iterator[None]:
 
 
 def _fill(backup: Archive, runtime: Runtime, key: str) -> dict[str, list[str]]:
-    """Fills the stores, which are not running; returns the runs that were not finished at the backup, by table."""
+    """Fills the stores, which are not running; returns the ids of unfinished runs by table."""
     stores = runtime.stores
     stores.start_databases()
     stores.put_orion(_content(backup, ORION))
@@ -75,19 +75,19 @@ def _fill(backup: Archive, runtime: Runtime, key: str) -> dict[str, list[str]]:
     unfinished = {table: stores.ask_orion(f"SELECT id FROM {table} WHERE {IS_UNFINISHED}") for table in RUN_TABLES}
     stores.database(DATABASE).restore(_content(backup, WAREHOUSE))
     stores.stop_databases()
-    for name, (service, _) in emulators(runtime.settings).items():
+    for name, (service, _) in emulator_snapshots(runtime.settings).items():
         stores.unpack(service, _content(backup, name))
     return unfinished
 
 
 def _content(backup: Archive, snapshot: str) -> IO[bytes]:
-    """Opens the snapshot's member, whatever its form."""
+    """Opens the member of a snapshot; the rest of its name depends on the runtime."""
     (name,) = (name for name in backup.manifest["members"] if name != KEY and name.startswith(f"{snapshot}."))
     return backup.stream(name)
 
 
 def _delete_blocks(stores: Stores) -> None:
-    """Deletes the blocks, which nobody can open, but not what refers to them. `up` makes the platform's own again."""
+    """Deletes the blocks, which nobody can open, but not what refers to them. `up` creates the platform's again."""
     own = str(names.BLOCKS)
     lost = stores.ask_orion(f"SELECT name FROM block_document WHERE NOT is_anonymous AND name NOT IN {own}")
     stores.ask_orion(
@@ -111,8 +111,8 @@ def _crash(orion: Orion, unfinished: dict[str, list[str]]) -> None:
 def _require_same_rows(backup: Rows, runtime: Runtime) -> None:
     """Compares every table and bucket of the backup with the platform."""
     stores = runtime.stores
-    here = {name: check_backup.current_rows(stores, name) for name in emulators(runtime.settings)}
-    here[WAREHOUSE] = stores.database(DATABASE).rows()
+    here = {name: check_backup.count_emulator_rows(stores, name) for name in emulator_snapshots(runtime.settings)}
+    here[WAREHOUSE] = stores.database(DATABASE).count_rows()
     different = [
         f"{name} {table}: {count:,} rows in the backup, {here[name].get(table, 0):,} here"
         for name in here

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from cli import taxi_files
-from cli.archive.archive import BUNDLE, ArchiveWriter, MemberWriter, chunks, require_space
+from cli.archive.archive import BUNDLE, ArchiveWriter, MemberWriter, read_chunks, require_space
 from cli.bundle import checkout_copy
 from cli.programs import CHUNK, ROOT, last_lines, output, say
 from cli.runtimes.compose import images
@@ -22,7 +22,7 @@ from cli.runtimes.compose.runtime import ComposeRuntime
 from cli.runtimes.runtime import Runtime
 from cli.settings import env_file
 from orionbox.errors import BadInputError, CommandError
-from orionbox.files import explained, new_file
+from orionbox.files import new_file, report_file_errors
 
 READ_ME, CHECKOUT, HISTORY, DATA = "READ-ME-FIRST.txt", "orionbox.tar.gz", "history.git", "data.tar.gz"
 IMAGES = "images.tgz"
@@ -51,13 +51,15 @@ def make(runtime: Runtime) -> int:
         BadInputError: the runtime has no images.
         CommandError: the disk has no room, or Docker fails.
     """
-    # Where the bundle goes there is no network, so no other cloud
+    # A machine without a network reaches no other cloud
     platform = require_compose(runtime).with_values(CLOUD="emulators")
     platform.build()
     start, facts = time.monotonic(), _facts(platform.compose)
-    require_space(BUNDLE.made(), facts["bytes"] + sum(path.stat().st_size for path in taxi_files.taxi_files()))
+    require_space(
+        BUNDLE.create_folder(), facts["bytes"] + sum(path.stat().st_size for path in taxi_files.list_taxi_files())
+    )
     file = BUNDLE.path / f"orionbox-{facts['orionbox']}-{facts['machine']}.tar"
-    with explained("no bundle was made"), new_file(file) as target:
+    with report_file_errors("no bundle was made"), new_file(file) as target:
         _write(ArchiveWriter(target, BUNDLE), file.name, facts)
     say(f"{file.relative_to(ROOT)}: {file.stat().st_size / 1e6:,.0f} MB, made in {time.monotonic() - start:.0f} s")
     say(f"what to do with it: {READ_ME} in it, or docs/offline.md")
@@ -88,11 +90,11 @@ def _write(writer: ArchiveWriter, file: str, facts: dict[str, Any]) -> None:
     text = TEXT.format(version=facts["orionbox"], machine=facts["machine"], file=f"../../{file}")
     writer.add_bytes(READ_ME, text.encode())
     with tempfile.TemporaryDirectory() as folder:
-        checkout = checkout_copy.copy_of_the_tree(Path(folder) / "orionbox")
+        checkout = checkout_copy.copy_checkout(Path(folder) / "orionbox")
         writer.add(CHECKOUT, lambda member: _pack(member, [checkout], checkout.parent))
         if checkout_copy.has_history():
-            writer.add(HISTORY, lambda member: _copy(_history(Path(folder)), member))
-    writer.add(DATA, lambda member: _pack(member, taxi_files.taxi_files(), taxi_files.DATA))
+            writer.add(HISTORY, lambda member: _copy(_write_history(Path(folder)), member))
+    writer.add(DATA, lambda member: _pack(member, taxi_files.list_taxi_files(), taxi_files.DATA))
     writer.add(IMAGES, lambda member: save_images(facts["images"], member))
     writer.finish(facts)
 
@@ -104,7 +106,7 @@ def _pack(member: MemberWriter, paths: Iterable[Path], top: Path) -> None:
             tar.add(path, path.relative_to(top).as_posix())
 
 
-def _history(folder: Path) -> Path:
+def _write_history(folder: Path) -> Path:
     """Writes the commits of this checkout to a file that `git clone` reads."""
     file = folder / HISTORY
     output("git", "bundle", "create", "--quiet", str(file), "HEAD")
@@ -122,7 +124,7 @@ def save_images(names: list[str], member: MemberWriter) -> None:
     with tempfile.TemporaryFile() as errors:
         with subprocess.Popen(["docker", "save", *names], stdout=subprocess.PIPE, stderr=errors) as saving:
             assert saving.stdout
-            for chunk in chunks(saving.stdout):
+            for chunk in read_chunks(saving.stdout):
                 member.write(packer.compress(chunk))
         if saving.returncode:
             errors.seek(0)

@@ -12,10 +12,10 @@ CERTIFICATES = ("infra/certs/*.crt", "services/base/certificates/*.crt")
 """The user's, and those in the images: git ignores them."""
 
 
-def copy_of_the_tree(target: Path) -> Path:
+def copy_checkout(target: Path) -> Path:
     """Copies the checkout's own files and this machine's certificates; returns the copy."""
     certificates = [str(path.relative_to(ROOT)) for pattern in CERTIFICATES for path in ROOT.glob(pattern)]
-    for name in filter(lambda name: (ROOT / name).is_file(), sources() + certificates):
+    for name in filter(lambda name: (ROOT / name).is_file(), list_sources() + certificates):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, target / name)
     return target
@@ -26,7 +26,7 @@ def has_history() -> bool:
     return bool(shutil.which("git")) and (ROOT / ".git").exists()
 
 
-def sources() -> list[str]:
+def list_sources() -> list[str]:
     """Returns the checkout's own files, without what the platform and its user make, as paths from its top."""
     if has_history():
         return output("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")[:-1]

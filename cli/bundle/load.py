@@ -17,7 +17,7 @@ from cli.runtimes.compose import images
 from cli.runtimes.runtime import Runtime
 from cli.settings import env_file
 from orionbox.errors import BadInputError, CommandError
-from orionbox.files import explained, temporary_folder
+from orionbox.files import report_file_errors, temporary_folder
 
 
 def load(runtime: Runtime, file: Path | None) -> int:
@@ -27,14 +27,14 @@ def load(runtime: Runtime, file: Path | None) -> int:
         BadInputError: the file is not a bundle for this checkout and machine; nothing has changed then.
         CommandError: the disk has no room, or Docker fails. A bundle can be loaded again.
     """
-    with archive.opened(_require_file(file), BUNDLE) as bundle:
+    with archive.open_archive(_require_file(file), BUNDLE) as bundle:
         platform = require_compose(runtime)
         _require_fit(bundle)
         platform.prepare()
         start = time.monotonic()
         say(f"loading {len(bundle.manifest['images'])} images, {bundle.manifest['bytes'] / 1e9:.1f} GB")
         feed(["docker", "load", "--quiet"], bundle.stream(IMAGES))
-        with explained(f"{bundle.path.name} was not imported completely"):
+        with report_file_errors(f"{bundle.path.name} was not imported completely"):
             _import_files(bundle)
         if outdated := images.outdated(platform.compose):
             raise CommandError(

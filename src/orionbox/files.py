@@ -1,8 +1,8 @@
-"""Files that appear whole or not at all, and temporary folders that nobody has to delete.
+"""Atomic file writes, and temporary folders that delete themselves.
 
 The content goes into a temporary file beside the target, `.NAME.XXXXXXXX.part`, which takes the target's name when it
 is complete and on the disk. Its writer holds a lock on it: a `.part` without a lock was left by a program that was
-killed, and the next one that writes into that folder deletes it.
+killed, and the next program that writes into that folder deletes it.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ LEFTOVERS = ".*.????????.part"
 
 @contextmanager
 def new_file(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
-    """Opens a new file, which takes the place of `path` when the block ends, and vanishes when the block fails.
+    """Opens a new file, which replaces `path` when the block ends, and is deleted if the block fails.
 
     Args:
         path: the file; its folder must exist.
-        mode: its permissions, whatever the umask is.
+        mode: its permissions; the umask is ignored.
 
     Raises:
         OSError: the file cannot be made or written; the disk may be full.
     """
-    with _locked(path.parent):
+    with _lock_folder(path.parent):
         _delete_leftovers(path.parent)
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         _lock(descriptor)
@@ -47,7 +47,10 @@ def new_file(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
-    with _locked(path.parent) as folder, suppress(OSError):  # some file systems cannot, and the file is there
+    with (
+        _lock_folder(path.parent) as folder,
+        suppress(OSError),
+    ):  # some file systems cannot sync a folder
         os.fsync(folder)
 
 
@@ -58,14 +61,14 @@ def write(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Writes a text file that nobody but its owner ever gets to read."""
+    """Writes a text file that only its owner can read."""
     write(path, text, 0o600)
 
 
 @contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
     """Makes a folder in `parent` that its owner alone can read; it is gone when the block ends."""
-    with _locked(parent):
+    with _lock_folder(parent):
         _delete_leftovers(parent)
         folder = Path(tempfile.mkdtemp(prefix=".folder.", suffix=".part", dir=parent))
         descriptor = os.open(folder, os.O_RDONLY)
@@ -78,18 +81,18 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def explained(what: str) -> Iterator[None]:
+def report_file_errors(what: str) -> Iterator[None]:
     """Turns an error of the file system into one that a user can read.
 
     Args:
-        what: what could not be done, or is missing now; the text begins with it.
+        what: what could not be done; the text begins with it.
 
     Raises:
         CommandError: the file system refused something; the disk may be full.
     """
     try:
         yield
-    except (OrionboxError, BrokenPipeError):  # a user can read it already, or nobody reads
+    except (OrionboxError, BrokenPipeError):  # readable already, or the reader has gone
         raise
     except OSError as error:
         reason = ": ".join(filter(None, [error.filename, error.strerror])) or str(error)
@@ -98,21 +101,21 @@ def explained(what: str) -> Iterator[None]:
 
 def _delete_leftovers(folder: Path) -> None:
     for leftover in folder.glob(LEFTOVERS):
-        with suppress(OSError), _opened(leftover) as descriptor:  # its lock says that it is in use
+        with suppress(OSError), _open(leftover) as descriptor:  # still locked: in use
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[int]:
-    """Locks a folder, so that nothing is taken for a leftover between its making and its lock."""
-    with _opened(folder) as descriptor:
+def _lock_folder(folder: Path) -> Iterator[int]:
+    """Locks a folder, so that nobody deletes a new file as a leftover before it is locked."""
+    with _open(folder) as descriptor:
         _lock(descriptor)
         yield descriptor
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[int]:
+def _open(path: Path) -> Iterator[int]:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         yield descriptor
@@ -121,6 +124,6 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 def _lock(descriptor: int) -> None:
-    """Waits for the lock. Where the file system has no locks, none is needed: without one, nothing is deleted."""
+    """Waits for the lock. On a file system without locks nothing is deleted, so none is needed."""
     with suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -214,7 +214,7 @@ def test_a_file_that_would_not_fit_is_refused_and_nothing_is_made(story: Story) 
 
 def test_a_file_notes_what_it_will_take_on_disk(story: Story) -> None:
     for file in (story.plain, story.secret):
-        with archive.opened(file) as backup:
+        with archive.open_archive(file) as backup:
             members = sum(member["bytes"] for member in backup.manifest["members"].values())
             assert backup.manifest["bytes"] > members, "it is packed"
 

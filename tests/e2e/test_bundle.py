@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.bundle.checkout_copy import copy_of_the_tree
+from cli.bundle.checkout_copy import copy_checkout
 from dev.throwaway_platform import identity
 from tests.conftest import Checkout
 
@@ -50,7 +50,7 @@ wait $engine || true
 @pytest.fixture(scope="module")
 def source(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     """A checkout with images, a month and a history, on which nothing runs."""
-    source = Checkout(copy_of_the_tree(tmp_path_factory.mktemp("bundle") / "orionbox"))
+    source = Checkout(copy_checkout(tmp_path_factory.mktemp("bundle") / "orionbox"))
     source.env = {**identity("bundle"), "RUNTIME": "compose"}
     source.build()
     source.make("data", "COLOR=green", "YEAR=2021", "MONTHS=1")

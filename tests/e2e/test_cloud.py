@@ -14,7 +14,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from cli.bundle.checkout_copy import copy_of_the_tree
+from cli.bundle.checkout_copy import copy_checkout
 from cli.runtimes.compose.key_files import FILES, HOSTS
 from cli.settings import env_file
 from dev.throwaway_platform import identity
@@ -40,7 +40,7 @@ def cloud(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPathFa
     """A checkout with CLOUD=gcp and a key; Google is up, the platform is not."""
     if not SYSTEM_BUNDLE.exists():
         pytest.skip(f"{SYSTEM_BUNDLE} is not there, to which the authority of this Google is added")
-    root = copy_of_the_tree(tmp_path_factory.mktemp("cloud") / "orionbox")
+    root = copy_checkout(tmp_path_factory.mktemp("cloud") / "orionbox")
     tag = os.environ.get("ORIONBOX_TAG") or env_file.parse(ROOT / "compose/versions.env")["ORIONBOX_TAG"]
     cloud = Checkout(root, {**identity("cloud"), "RUNTIME": "compose", "ORIONBOX_TAG": tag})
     cloud.env |= {"CLOUD": "gcp", "GCP_PROJECT": PROJECT, "GCP_BUCKET": BUCKET, "GCP_KEY_FILE": KEY}

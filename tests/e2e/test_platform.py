@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from cli.bundle.checkout_copy import copy_of_the_tree
+from cli.bundle.checkout_copy import copy_checkout
 from cli.runtimes.compose.images import Image
 from orionbox.orion.client import Orion
 from tests.conftest import Answer, Checkout
@@ -193,7 +193,7 @@ def test_data_survives_down_and_up(platform: Checkout) -> None:
 @pytest.fixture(scope="module")
 def broken(platform: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Checkout, str]]:
     """A second platform with the first one's ports, one of whose services cannot start; and what its `make up` says."""
-    second = Checkout(copy_of_the_tree(tmp_path_factory.mktemp("broken") / "orionbox"))
+    second = Checkout(copy_checkout(tmp_path_factory.mktemp("broken") / "orionbox"))
     second.env = {**platform.env, "COMPOSE_PROJECT_NAME": f"{platform.env['COMPOSE_PROJECT_NAME']}-second"}
     compose = second.root / "compose" / "internet.yaml"
     compose.write_text(compose.read_text().replace("/etc/nginx/tls/internet.crt:ro", "/etc/nginx/tls/elsewhere.crt:ro"))

@@ -47,14 +47,14 @@ def ensure(compose: Compose) -> bool:
     made = []
     if EMULATOR_KEY in missing:
         made.append("a throw-away service-account key")
-        _write_all(_run(compose, "service-account", TOKEN_URI, compose.settings["GCP_PROJECT"]))
+        _write_all(_run_keys(compose, "service-account", TOKEN_URI, compose.settings["GCP_PROJECT"]))
     if missing - {EMULATOR_KEY} or not _lasts(FOLDER / "authority.crt"):
         made.append("certificates for this platform")
         (FOLDER / LAST).unlink(missing_ok=True)
-        _write_all(_run(compose, "certificates", *HOSTS))
+        _write_all(_run_keys(compose, "certificates", *HOSTS))
     elif not _is_fit(FOLDER / "internet.crt"):
         made.append("a new certificate for this platform, as the old one ends soon or lasts too long")
-        _write_all(_signed(compose, "internet", HOSTS))
+        _write_all(_sign(compose, "internet", HOSTS))
     if made:
         say(f"wrote secrets/: {' and '.join(made)}")
     return bool(made)
@@ -79,24 +79,24 @@ def ensure_gateway(compose: Compose, addresses: Sequence[str]) -> bool:
     note, file = json.dumps({"addresses": list(addresses), "authority": signer}), FOLDER / GATEWAY_NOTE
     if file.is_file() and file.read_text(encoding="utf-8") == note and _is_fit(FOLDER / "gateway.crt"):
         return False
-    files = _signed(compose, "gateway", addresses)
+    files = _sign(compose, "gateway", addresses)
     file.unlink(missing_ok=True)
     _write_all({**files, GATEWAY_NOTE: note})
     say(f"wrote secrets/gateway.crt: a certificate for {', '.join(addresses)}, signed by secrets/authority.crt")
     return True
 
 
-def _run(compose: Compose, *arguments: str, text: str | None = None) -> dict[str, str]:
+def _run_keys(compose: Compose, *arguments: str, text: str | None = None) -> dict[str, str]:
     """Makes files in the bootstrap's image; returns their contents by name."""
     options = ["--interactive"] if text else []
     command = images.module_command(compose, "bootstrap", KEYS, *arguments, options=options)
     return dict(json.loads(output(*command, text=text)))
 
 
-def _signed(compose: Compose, name: str, hosts: Sequence[str]) -> dict[str, str]:
+def _sign(compose: Compose, name: str, hosts: Sequence[str]) -> dict[str, str]:
     """Makes a server's key and certificate, signed by the platform's authority."""
     authority = {file: (FOLDER / file).read_text(encoding="utf-8") for file in AUTHORITY}
-    return _run(compose, "server", name, *hosts, text=json.dumps(authority))
+    return _run_keys(compose, "server", name, *hosts, text=json.dumps(authority))
 
 
 def _write_all(files: Mapping[str, str]) -> None:

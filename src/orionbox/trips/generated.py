@@ -20,10 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from orionbox.trips.arrow_schema import INTEGER, TIME, TRIPS
-from orionbox.trips.months import TripFile
+from orionbox.trips.months import GENERATED_MARK, TripFile
 
-MARK = b"orionbox synthetic"
-"""The comment in the gzip header (RFC 1952, FCOMMENT), by which the file is known wherever it is copied."""
 ROWS = 100_000
 BATCH_ROWS = 50_000
 ZONES = 265
@@ -35,7 +33,7 @@ Columns = dict[str, np.ndarray]
 def write_month(trips: TripFile, rows: int, file: IO[bytes]) -> None:
     """Writes a gzip-compressed CSV file with `rows` trips."""
     packer, checksum, size = zlib.compressobj(1, wbits=-zlib.MAX_WBITS), 0, 0
-    file.write(b"\x1f\x8b\x08\x10" + struct.pack("<L", 0) + b"\x00\xff" + MARK + b"\0")
+    file.write(b"\x1f\x8b\x08\x10" + struct.pack("<L", 0) + b"\x00\xff" + GENERATED_MARK + b"\0")
     for text in _csv(trips, rows):
         checksum, size = zlib.crc32(text, checksum), size + len(text)
         file.write(packer.compress(text))

@@ -17,6 +17,8 @@ RELEASE_URL = f"https://github.com/{RELEASE_PATH}"
 """The course's release of the TLC's trip records."""
 FIRST_MONTH, LAST_MONTH = (2019, 1), (2021, 7)
 """The first and the last month of that release, in both colors: (year, month)."""
+GENERATED_MARK = b"orionbox synthetic"
+"""The comment in a generated file's gzip header (RFC 1952, FCOMMENT), which identifies it wherever it is copied."""
 
 
 @dataclass(frozen=True, order=True)

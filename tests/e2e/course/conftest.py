@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cli.bundle.checkout_copy import copy_of_the_tree
+from cli.bundle.checkout_copy import copy_checkout
 from orionbox.orion.client import Orion
 from orionbox.orion.states import ENDED
 from tests.conftest import REAL_DATA, Checkout, wait_for
@@ -56,7 +56,7 @@ class CutOff(Checkout):
 @pytest.fixture(scope="session")
 def cut_off(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CutOff]:
     """A running platform with its own name and data, students' repositories in its workspace."""
-    root = copy_of_the_tree(tmp_path_factory.mktemp("cut-off") / "orionbox")
+    root = copy_checkout(tmp_path_factory.mktemp("cut-off") / "orionbox")
     shutil.copytree(REPOSITORIES, root / "workspace", dirs_exist_ok=True)
     compose_files = os.pathsep.join(["compose.yaml", str(HERE.relative_to(HERE.parents[2]) / "cut_off.yaml")])
     platform = CutOff(root, {"COMPOSE_PROJECT_NAME": f"cut-off-{uuid.uuid4().hex[:8]}", "COMPOSE_FILE": compose_files})

@@ -38,7 +38,7 @@ def backup(platform: Checkout) -> Path:
 
 def key_of(platform: Checkout, backup: Path) -> Path:
     """The key of the blocks in it; a platform that was reset has left another one."""
-    with archive.opened(backup) as opened:
+    with archive.open_archive(backup) as opened:
         return platform.root / "secrets" / f"orion-{opened.manifest['key']}.key"
 
 
@@ -63,7 +63,7 @@ def test_a_month_that_is_being_replaced_is_whole_in_every_backup(
 def rows_in_backup(platform: Checkout, dataset: str) -> list[int]:
     """Rows of the tables in a dataset or schema, as a new backup notes them."""
     file = platform.root / str(re.findall(r"backups/\S+\.tar", platform.make("backup"))[0])
-    with archive.opened(file) as backup:
+    with archive.open_archive(file) as backup:
         noted = {**backup.manifest["rows"]["warehouse"], **backup.manifest["rows"]["bigquery"]}
     file.unlink()
     return [count for table, count in noted.items() if dataset in table and "loading" not in table]

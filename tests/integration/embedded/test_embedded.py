@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from cli.bundle.checkout_copy import copy_of_the_tree
+from cli.bundle.checkout_copy import copy_checkout
 from cli.runtimes.embedded import processes, service_lock, variables
 from dev.throwaway_platform import plain_environment
 from orionbox.trips.months import TripFile
@@ -227,7 +227,7 @@ def test_it_runs_as_a_normal_user_and_writes_nothing_elsewhere(
     platform: Checkout, user: str, open_folder: Path, has_real_data: bool
 ) -> None:
     variables = {**platform.env, **python_for_all(platform, open_folder), "HOME": str(open_folder / "home")}
-    theirs = Checkout(copy_of_the_tree(open_folder / "orion box"), variables)
+    theirs = Checkout(copy_checkout(open_folder / "orion box"), variables)
     shutil.copytree(platform.root / "data/green", theirs.root / "data/green")
     (open_folder / "home").mkdir()
     for folder in ("home", "orion box"):

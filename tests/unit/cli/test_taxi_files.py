@@ -16,7 +16,7 @@ import pytest
 
 from cli import taxi_files
 from orionbox.errors import BadInputError, CommandError
-from orionbox.trips.months import TripFile
+from orionbox.trips.months import GENERATED_MARK, TripFile
 from tests.unit.fake_api import Answer, FakeApi, babbles, closes, says, sends
 
 JANUARY, FEBRUARY = TripFile("green", 2021, 1), TripFile("green", 2021, 2)
@@ -66,14 +66,14 @@ def fill(folder: Path | str) -> int:
 
 
 def test_months_of_the_release_are_asked_for_by_their_numbers(data: Path) -> None:
-    assert taxi_files.asked_for("green", "2021", "2,1") == [JANUARY, FEBRUARY]
+    assert taxi_files.parse_months("green", "2021", "2,1") == [JANUARY, FEBRUARY]
 
 
 def test_a_month_that_the_release_lacks_must_be_in_the_data_folder(data: Path) -> None:
     with pytest.raises(BadInputError, match=r"green 2021-12: no such month; the release has 2019-01 to 2021-07; put"):
-        taxi_files.asked_for("green", "2021", "12")
+        taxi_files.parse_months("green", "2021", "12")
     a_folder(data, **{"green/green_tripdata_2021-12.csv.gz": CSV})
-    assert len(taxi_files.asked_for("green", "2021", "12")) == 1
+    assert len(taxi_files.parse_months("green", "2021", "12")) == 1
 
 
 # --- importing ---
@@ -107,7 +107,7 @@ def test_what_has_no_taxi_files_is_refused(data: Path, name: str, words: str) ->
         CSV[:50_000] + bytes(100) + CSV[50_100:],
     ],
 )
-def test_a_file_that_is_not_a_whole_taxi_file_is_not_imported(data: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_complete_taxi_file_is_not_imported(data: Path, content: bytes) -> None:
     folder = a_folder(data.parent / "from", **{MONTH: content})
     with pytest.raises(BadInputError, match=f"{folder / MONTH}.*nothing of it was imported"):
         fill(folder)
@@ -119,16 +119,16 @@ def test_an_imported_file_is_noted_as_such(data: Path, capsys: pytest.CaptureFix
     assert fill(folder) == 0
     assert (data / "misc" / "taxi_zone_lookup.csv").read_text() == '"LocationID"\n'
     assert (data / MONTH).read_bytes() == CSV
-    assert taxi_files.sources() == {"misc/taxi_zone_lookup.csv": "import", MONTH: "import"}
+    assert taxi_files.read_sources() == {"misc/taxi_zone_lookup.csv": "import", MONTH: "import"}
     assert f"data/{MONTH}: import, 0.1 MB" in capsys.readouterr().out
-    assert taxi_files.taxi_files() == [data / MONTH, data / "misc" / "taxi_zone_lookup.csv", data / "sources.json"]
+    assert taxi_files.list_taxi_files() == [data / MONTH, data / "misc" / "taxi_zone_lookup.csv", data / "sources.json"]
 
 
 def test_files_of_another_data_folder_keep_their_source(data: Path) -> None:
     folder = a_folder(data.parent / "from", **{MONTH: CSV})
     (folder / "sources.json").write_text(json.dumps({MONTH: "download"}))
     fill(folder)
-    assert taxi_files.sources() == {MONTH: "download"}
+    assert taxi_files.read_sources() == {MONTH: "download"}
 
 
 def test_a_disk_without_room_is_not_blamed_on_the_file(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,7 +150,7 @@ def test_the_first_month_that_is_downloaded_brings_the_names_of_the_zones(data: 
     taxi_files.ensure([JANUARY, FEBRUARY], cast(Any, None))
     names = [path.removeprefix("/") for _, path, _ in release.requests]
     assert names == [MONTH, "misc/taxi_zone_lookup.csv", FEBRUARY.csv_path]
-    assert taxi_files.sources() == dict.fromkeys(names, "download")
+    assert taxi_files.read_sources() == dict.fromkeys(names, "download")
     assert (data / MONTH).read_bytes() == CSV and (data / MONTH).stat().st_mode & 0o777 == 0o644
 
 
@@ -158,14 +158,14 @@ def test_the_first_month_that_is_downloaded_brings_the_names_of_the_zones(data: 
     ("answer", "reason"),
     [
         (sends(CSV[:1000], length=1_000_000), "the connection ended after 1,000 of 1,000,000 bytes"),
-        (sends(CSV[:1000]), "not a whole gzip file"),
-        (sends(b"<html>please log in</html>"), "not a whole gzip file"),
+        (sends(CSV[:1000]), "not a complete gzip file"),
+        (sends(b"<html>please log in</html>"), "not a complete gzip file"),
         (says({}, 404), "HTTP Error 404"),
         (closes, "Remote end closed connection without response"),
         (babbles, "220 mail.example.org ESMTP"),
     ],
 )
-def test_a_month_that_does_not_arrive_whole_is_generated_and_marked(
+def test_a_month_that_does_not_arrive_completely_is_generated_and_marked(
     data: Path, release: FakeApi, answer: Answer, reason: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     release.answers = [answer]
@@ -174,7 +174,7 @@ def test_a_month_that_does_not_arrive_whole_is_generated_and_marked(
     assert f"data/{MONTH}: cannot be downloaded here (" in said and reason in said
     assert f"data/{MONTH}: synthetic (generated, because the real file was not available)" in said
     assert gzip.decompress((data / MONTH).read_bytes()) == b"pickup_datetime\n1\n"
-    assert taxi_files.sources() == {MONTH: "synthetic"}
+    assert taxi_files.read_sources() == {MONTH: "synthetic"}
 
 
 def test_a_disk_that_is_full_while_a_month_arrives_generates_nothing(
@@ -195,14 +195,14 @@ def test_a_generator_that_fails_leaves_nothing(data: Path, release: FakeApi) -> 
     with pytest.raises(CommandError, match=f"data/{MONTH}: could not be generated"):
         taxi_files.ensure([JANUARY], runtime("print('half'); raise SystemExit(3)"))
     assert not list(data.rglob("*.gz*"))
-    assert taxi_files.sources() == {}
+    assert taxi_files.read_sources() == {}
 
 
-@pytest.mark.parametrize(("content", "source"), [(CSV, "import"), (taxi_files.GENERATED_MARK, "synthetic")])
+@pytest.mark.parametrize(("content", "source"), [(CSV, "import"), (GENERATED_MARK, "synthetic")])
 def test_a_file_that_the_user_has_put_there_is_noted_too(data: Path, content: bytes, source: str) -> None:
     a_folder(data, **{MONTH: content})
     taxi_files.ensure([JANUARY], cast(Any, None))
-    assert taxi_files.sources() == {MONTH: source}
+    assert taxi_files.read_sources() == {MONTH: source}
 
 
 def test_months_are_filled_in_with_the_runtime_that_is_in_use(data: Path) -> None:
@@ -213,7 +213,7 @@ def test_months_are_filled_in_with_the_runtime_that_is_in_use(data: Path) -> Non
     assert prepared == ["prepared"]
 
 
-def test_a_file_appears_in_the_data_folder_when_it_is_whole(data: Path, release: FakeApi) -> None:
+def test_a_file_appears_in_the_data_folder_when_it_is_complete(data: Path, release: FakeApi) -> None:
     release.answers = [closes]
     look = f"import pathlib; pathlib.Path('seen').write_text(str(pathlib.Path({str(data / MONTH)!r}).exists()))"
     taxi_files.ensure([JANUARY], runtime(f"{look}\n{GENERATE}"))

@@ -129,7 +129,7 @@ def test_topics_and_rows_have_defaults() -> None:
 
 def test_without_an_engine_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "fault", lambda: "no Docker engine answers")
-    monkeypatch.setattr(throwaway_platform, "copy_of_the_tree", lambda root: pytest.fail("a copy was made"))
+    monkeypatch.setattr(throwaway_platform, "copy_checkout", lambda root: pytest.fail("a copy was made"))
     with pytest.raises(CommandError, match="no Docker engine answers, and make bench needs one; on Debian"):
         bench.main([])
 

@@ -45,13 +45,13 @@ def file(tmp_path: Path) -> Path:
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(BadInputError) as error, archive.opened(path):
+    with pytest.raises(BadInputError) as error, archive.open_archive(path):
         pass
     return str(error.value)
 
 
 def test_what_was_written_comes_back(file: Path) -> None:
-    with archive.opened(file) as backup:
+    with archive.open_archive(file) as backup:
         assert backup.stream("orion.dump").read() == MEMBERS["orion.dump"]
         assert backup.manifest["rows"] == FACTS["rows"]
 
@@ -67,7 +67,7 @@ def test_only_its_owner_can_read_it(file: Path) -> None:
 
 
 def test_an_error_of_the_disk_while_it_is_used_is_not_blamed_on_the_file(file: Path) -> None:
-    with pytest.raises(OSError, match="No space left") as error, archive.opened(file):
+    with pytest.raises(OSError, match="No space left") as error, archive.open_archive(file):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert not isinstance(error.value, BadInputError)
 
@@ -84,7 +84,7 @@ def test_a_byte_that_has_changed_is_noticed_unless_it_only_fills_up_a_block(file
     for place in range(0, len(whole), 101):
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         try:
-            with archive.opened(file) as backup:
+            with archive.open_archive(file) as backup:
                 assert backup.stream("orion.dump").read() == MEMBERS["orion.dump"]
                 assert backup.manifest["rows"] == FACTS["rows"]
         except BadInputError as error:
@@ -118,7 +118,7 @@ def test_a_name_that_is_too_long_for_a_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_backup_is_not_a_bundle(file: Path) -> None:
     with pytest.raises(BadInputError, match=r"backup\.tar is not a bundle of Orionbox; nothing was changed"):
-        with archive.opened(file, archive.BUNDLE):
+        with archive.open_archive(file, archive.BUNDLE):
             pass
 
 

@@ -69,14 +69,14 @@ def test_an_emulator_that_sends_no_summary_fails_the_backup(emulator: FakeApi) -
 def test_an_answer_that_is_not_one_is_explained(emulator: FakeApi, answer: object) -> None:
     emulator.answers = [answer]  # type: ignore[list-item]
     with pytest.raises(CommandError, match=rf"{emulator.url}/counts does not answer \(.+make status"):
-        snapshots.current(emulator.url)
+        snapshots.fetch_counts(emulator.url)
 
 
 def test_no_proxy_stands_before_the_platform(emulator: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
     emulator.answers = [says({"rows": {"taxi": 1}, "bytes": 5})]
-    assert snapshots.current(emulator.url) == {"rows": {"taxi": 1}, "bytes": 5}
+    assert snapshots.fetch_counts(emulator.url) == {"rows": {"taxi": 1}, "bytes": 5}
 
 
 def test_a_copy_of_orion_s_database_holds_all_but_the_key(tmp_path: Path) -> None:

@@ -41,9 +41,9 @@ class FakeWarehouse(Database):
 
     @property
     def file(self) -> Path:
-        return Path(self.where)
+        return Path(self.connection)
 
-    def rows(self) -> dict[str, int]:
+    def count_rows(self) -> dict[str, int]:
         return dict(json.loads(self.file.read_text())) if self.file.exists() else {}
 
     def size(self) -> int:
@@ -56,7 +56,7 @@ class FakeWarehouse(Database):
 @contextmanager
 def fake_dump(name: str, database: FakeWarehouse) -> Iterator[Snapshot]:
     """Stands for `databases.dump`."""
-    yield Snapshot(name, lambda member: member.write(json.dumps(database.rows()).encode()), database.rows())
+    yield Snapshot(name, lambda member: member.write(json.dumps(database.count_rows()).encode()), database.count_rows())
 
 
 class FakeStores:

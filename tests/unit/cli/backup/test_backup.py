@@ -30,7 +30,7 @@ def test_the_file_holds_every_store_with_its_rows_and_size(with_emulators: FakeR
     api.answers = [counts(trips=3), counts(bucket=1), backs_up(trips=3), backs_up(bucket=1)]
     assert backup.make(as_runtime(with_emulators), with_secrets=False, target=None) == 0
     (file,) = made(with_emulators.stores.folder.parent)
-    with archive.opened(file) as opened:
+    with archive.open_archive(file) as opened:
         manifest = opened.manifest
     assert set(manifest["members"]) == {"orion.sqlite.gz", "warehouse.dump", "bigquery.tar.gz", "bucket.tar.gz"}
     assert manifest["rows"]["warehouse"] == {"green_tripdata": 3}
@@ -43,13 +43,13 @@ def test_without_secrets_the_key_stays_in_the_checkout(runtime: FakeRuntime, che
     backup.make(as_runtime(runtime), with_secrets=False, target=None)
     (file,) = made(checkout)
     assert KEY.encode() not in file.read_bytes()
-    assert block_key.load(block_key.name_of(KEY)) == KEY
+    assert block_key.load(block_key.key_name(KEY)) == KEY
 
 
 def test_with_secrets_the_key_is_in_the_file_only(runtime: FakeRuntime, checkout: Path) -> None:
     backup.make(as_runtime(runtime), with_secrets=True, target=None)
     (file,) = made(checkout)
-    with archive.opened(file) as opened:
+    with archive.open_archive(file) as opened:
         assert opened.stream(backup.KEY).read().decode() == KEY
     assert list((checkout / "secrets").iterdir()) == []
 
@@ -63,7 +63,7 @@ def test_it_says_what_it_holds_and_what_opens_it(
     said = capsys.readouterr().out
     assert f"{made(checkout)[0].relative_to(checkout)}: 0.0 MB, made in " in said
     assert "Orion          0 runs, 0 deployments" in said and "76,520 rows in 2 tables" in said
-    assert f"only secrets/orion-{block_key.name_of(KEY)}.key opens the blocks in it" in said
+    assert f"only secrets/orion-{block_key.key_name(KEY)}.key opens the blocks in it" in said
 
 
 @pytest.mark.parametrize("is_absolute", [True, False])
@@ -135,4 +135,4 @@ def test_a_store_that_does_not_answer_leaves_nothing(with_emulators: FakeRuntime
 
 def test_a_backup_on_google_s_stores_says_what_is_not_in_it() -> None:
     rows = {"orion": {"flow_run": 1, "deployment": 2}, "warehouse": {"green_tripdata": 3}}
-    assert backup.contents(rows).endswith("BigQuery and Cloud Storage are not in it: Google keeps them")
+    assert backup.describe_rows(rows).endswith("BigQuery and Cloud Storage are not in it: Google keeps them")

@@ -18,7 +18,7 @@ VERSION = env_file.version()
 
 
 def backup(**facts: Any) -> Archive:
-    facts = {"orionbox": VERSION, "runtime": "compose", "cloud": "gcp", "key": block_key.name_of(KEY), **facts}
+    facts = {"orionbox": VERSION, "runtime": "compose", "cloud": "gcp", "key": block_key.key_name(KEY), **facts}
     return Archive(Path("mine.tar"), cast(tarfile.TarFile, None), {"members": {}, **facts})
 
 
@@ -51,14 +51,14 @@ def test_a_backup_of_0_1_0_that_names_no_cloud_is_of_the_emulators(with_emulator
 
 def test_the_key_that_stayed_in_secrets_is_found(checkout: Path) -> None:
     block_key.save(KEY)
-    assert check_backup.key_of(backup(), without_blocks=False) == KEY
+    assert check_backup.find_key(backup(), without_blocks=False) == KEY
 
 
 def test_without_the_key_it_says_where_that_is(checkout: Path) -> None:
     words = r"secrets/orion-[0-9a-f]{12}\.key, which opens the blocks in it, is not here; nothing was changed"
     with pytest.raises(BadInputError, match=f"{words}.*make restore SECRETS=no FILE=mine.tar"):
-        check_backup.key_of(backup(), without_blocks=False)
-    assert check_backup.key_of(backup(), without_blocks=True) == ""
+        check_backup.find_key(backup(), without_blocks=False)
+    assert check_backup.find_key(backup(), without_blocks=True) == ""
 
 
 def test_without_a_name_the_newest_backup_is_named(checkout: Path) -> None:

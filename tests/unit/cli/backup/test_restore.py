@@ -43,7 +43,7 @@ def test_everything_is_back_and_counted(runtime: FakeRuntime, api: FakeApi, caps
     assert restore.restore(as_runtime(runtime), file, without_blocks=False) == 0
     assert runtime.stores.ask_orion("SELECT id FROM flow_run ORDER BY id") == ["run1", "run2"]
     assert block_key.read(runtime.stores) == KEY
-    assert runtime.stores.database("ny_taxi").rows() == {"green_tripdata": 3}
+    assert runtime.stores.database("ny_taxi").count_rows() == {"green_tripdata": 3}
     assert runtime.stores.calls == ["build", "clear", "start_databases", "stop_databases", "up"]
     assert "restored, and counted" in capsys.readouterr().out
 
@@ -65,7 +65,7 @@ def test_runs_that_nothing_works_on_any_more_are_crashed(runtime: FakeRuntime, a
 
 def test_without_the_key_only_the_blocks_are_lost(runtime: FakeRuntime, capsys: pytest.CaptureFixture[str]) -> None:
     file = back_up(runtime, with_secrets=False)
-    block_key.file_of(block_key.name_of(KEY)).unlink()
+    block_key.key_file(block_key.key_name(KEY)).unlink()
     with pytest.raises(BadInputError, match="opens the blocks in it, is not here"):
         restore.restore(as_runtime(runtime), file, without_blocks=False)
     assert "clear" not in runtime.stores.calls
@@ -117,7 +117,7 @@ def test_a_platform_that_holds_something_is_left_alone(runtime: FakeRuntime, set
     runtime.load(yellow_tripdata=1200)
     with pytest.raises(BadInputError, match=r"platform mine is not empty \(1,200 rows in Postgres\).*make reset"):
         restore.restore(as_runtime(runtime), file, without_blocks=False)
-    assert runtime.stores.database("ny_taxi").rows() == {"yellow_tripdata": 1200}
+    assert runtime.stores.database("ny_taxi").count_rows() == {"yellow_tripdata": 1200}
 
 
 def test_what_the_first_start_has_made_is_replaced(runtime: FakeRuntime) -> None:

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 
 
 def test_a_checkout_without_git_knows_its_own_files_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkout_copy.copy_of_the_tree(tmp_path)
+    checkout_copy.copy_checkout(tmp_path)
     theirs = {"data/green/x.csv.gz", ".env", ".venv/bin/python", "cli/__pycache__/x.pyc", ".ruff_cache/x"}
     for name in theirs:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -21,5 +21,5 @@ def test_a_checkout_without_git_knows_its_own_files_too(tmp_path: Path, monkeypa
     assert not checkout_copy.has_history()
     known = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
     present = [name for name in known.stdout.splitlines() if (ROOT / name).exists()]
-    assert set(present) <= set(checkout_copy.sources())
-    assert not theirs & set(checkout_copy.sources())
+    assert set(present) <= set(checkout_copy.list_sources())
+    assert not theirs & set(checkout_copy.list_sources())

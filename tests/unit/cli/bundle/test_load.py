@@ -81,7 +81,7 @@ def runtime(settings: Settings, checkout: Path, monkeypatch: pytest.MonkeyPatch)
 def test_images_taxi_files_and_certificates_are_imported(runtime: ComposeRuntime, checkout: Path) -> None:
     assert load.load(runtime, a_bundle(checkout / "all.tar")) == 0
     assert (checkout.parent / "loaded").read_text() == "images"
-    assert (checkout / "data" / MONTH).is_file() and taxi_files.sources() == {MONTH: "import"}
+    assert (checkout / "data" / MONTH).is_file() and taxi_files.read_sources() == {MONTH: "import"}
     assert (checkout / CERTIFICATE).read_text() == "theirs"
     assert [path.name for path in (checkout / "services/base/certificates").iterdir()] == ["proxy.crt"]
     assert not list(checkout.glob(".folder*"))

@@ -41,5 +41,4 @@ def test_the_same_month_gives_the_same_bytes_and_another_others() -> None:
 def test_a_made_up_file_says_so_itself(tmp_path: Path) -> None:
     path = tmp_path / "copy.csv.gz"
     path.write_bytes(write(TripFile("green", 2021, 1), 10))
-    assert generated.MARK == taxi_files.GENERATED_MARK
-    assert taxi_files.source_of(path) == "synthetic"
+    assert taxi_files.detect_source(path) == "synthetic"
