@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 import pytest
 
 from cli.bundle.checkout_copy import copy_checkout
+from cli.programs import say
 from cli.settings import env_file
 from dev.throwaway_platform import identity, plain_environment
 from orionbox.orion.client import Orion
@@ -31,6 +33,8 @@ REAL_DATA = ROOT.parent / "shared" / "data" / "nyc-tlc"
 
 END = "@@ended@@"
 """What the shell prints after each command."""
+NOTES = "ORIONBOX_TEST_PLATFORMS"
+"""The variable that names the folder in which running platforms are noted."""
 T = TypeVar("T")
 
 GROUPS = (
@@ -68,6 +72,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         name = group(item)
         item.add_marker(pytest.mark.xdist_group(str(item.path) if name == "unit" else name))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Makes a folder in which all workers note the platforms that they start."""
+    if not hasattr(config, "workerinput"):
+        os.environ[NOTES] = tempfile.mkdtemp(prefix="orionbox-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Removes the platforms of workers that could not do so: after Ctrl-C they have 15 seconds."""
+    if hasattr(config, "workerinput"):
+        return
+    for note in Path(os.environ[NOTES]).iterdir():
+        root, env = json.loads(note.read_text())
+        say(f"removing the platform in {root}")
+        Checkout(Path(root), env).run("make", "reset")
+    shutil.rmtree(os.environ[NOTES])
 
 
 def wait_for(probe: Callable[[], T | None], what: str, seconds: float = 60) -> T:
@@ -205,15 +226,25 @@ def embedded_platform(has_real_data: bool, tmp_path_factory: pytest.TempPathFact
 
 
 @contextmanager
+def reset_at_the_end(platform: Checkout) -> Iterator[Checkout]:
+    """Stops the platform and deletes its data when this ends, however it ends."""
+    note = Path(os.environ[NOTES]) / uuid.uuid4().hex
+    note.write_text(json.dumps([str(platform.root), platform.env]))
+    try:
+        yield platform
+    finally:
+        platform.run("make", "reset")
+        note.unlink()
+
+
+@contextmanager
 def running_platform(root: Path, has_real_data: bool, runtime: str) -> Iterator[Checkout]:
     """A platform in a copy of the tree; when this ends, nothing of it is left."""
     platform = Checkout(copy_checkout(root), {**identity("test"), "RUNTIME": runtime})
-    try:
+    with reset_at_the_end(platform):
         if runtime == "compose":
             platform.build()
         source = [f"FROM={REAL_DATA}"] if has_real_data else ["COLOR=green", "YEAR=2021", "MONTHS=1,2"]
         platform.make("data", *source)
         platform.make("up")
         yield platform
-    finally:
-        platform.run("make", "reset")

@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -19,7 +20,7 @@ from cli.runtimes.compose.key_files import FILES, HOSTS
 from cli.settings import env_file
 from dev.throwaway_platform import identity
 from services.bootstrap.keys import SYSTEM_BUNDLE, certificates, service_account_key
-from tests.conftest import REAL_DATA, ROOT, Checkout
+from tests.conftest import REAL_DATA, ROOT, Checkout, reset_at_the_end
 from tests.stores import query_bigquery, query_postgres
 
 PROJECT, BUCKET, KEY = "ada-taxi-412", "ada-taxi-data", "secrets/ada.json"
@@ -46,16 +47,23 @@ def cloud(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPathFa
     cloud.env |= {"CLOUD": "gcp", "GCP_PROJECT": PROJECT, "GCP_BUCKET": BUCKET, "GCP_KEY_FILE": KEY}
     cloud.env["COMPOSE_FILE"] = WITH_GOOGLE
     write_secrets(root / "secrets")
-    try:
+    with reset_at_the_end(cloud), google_removed(cloud):
         cloud.make("data", *([f"FROM={REAL_DATA}"] if has_real_data else WINTER))
         cloud.build()
         started = cloud.run("docker", "compose", "up", "--detach", "--wait", "google", "google-gcs", "google-bigquery")
         assert started.returncode == 0, started.stdout
         yield cloud
+
+
+@contextmanager
+def google_removed(cloud: Checkout) -> Iterator[None]:
+    """Removes the platform without Google, and in the end Google."""
+    try:
+        yield
     finally:
-        for files in ("compose.yaml", WITH_GOOGLE):
-            cloud.env["COMPOSE_FILE"] = files
-            cloud.run("make", "reset")
+        cloud.env["COMPOSE_FILE"] = "compose.yaml"
+        cloud.run("make", "reset")
+        cloud.env["COMPOSE_FILE"] = WITH_GOOGLE
 
 
 def write_secrets(folder: Path) -> None:

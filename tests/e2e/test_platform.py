@@ -14,7 +14,7 @@ import pytest
 from cli.bundle.checkout_copy import copy_checkout
 from cli.runtimes.compose.images import Image
 from orionbox.orion.client import Orion
-from tests.conftest import Answer, Checkout
+from tests.conftest import Answer, Checkout, reset_at_the_end
 from tests.stores import bigquery_client, query_bigquery, query_postgres
 
 BLOCKS = {
@@ -197,10 +197,8 @@ def broken(platform: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iter
     second.env = {**platform.env, "COMPOSE_PROJECT_NAME": f"{platform.env['COMPOSE_PROJECT_NAME']}-second"}
     compose = second.root / "compose" / "internet.yaml"
     compose.write_text(compose.read_text().replace("/etc/nginx/tls/internet.crt:ro", "/etc/nginx/tls/elsewhere.crt:ro"))
-    try:
+    with reset_at_the_end(second):
         yield second, second.refuses("up")
-    finally:
-        second.run("make", "reset")
 
 
 def test_a_taken_port_is_exchanged_for_the_next_free_one(platform: Checkout, broken: tuple[Checkout, str]) -> None:

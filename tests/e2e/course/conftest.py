@@ -15,7 +15,7 @@ import pytest
 from cli.bundle.checkout_copy import copy_checkout
 from orionbox.orion.client import Orion
 from orionbox.orion.states import ENDED
-from tests.conftest import REAL_DATA, Checkout, wait_for
+from tests.conftest import REAL_DATA, Checkout, reset_at_the_end, wait_for
 from tests.e2e.course.leaks import Leaks
 
 HERE = Path(__file__).parent
@@ -60,7 +60,7 @@ def cut_off(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPath
     shutil.copytree(REPOSITORIES, root / "workspace", dirs_exist_ok=True)
     compose_files = os.pathsep.join(["compose.yaml", str(HERE.relative_to(HERE.parents[2]) / "cut_off.yaml")])
     platform = CutOff(root, {"COMPOSE_PROJECT_NAME": f"cut-off-{uuid.uuid4().hex[:8]}", "COMPOSE_FILE": compose_files})
-    try:
+    with reset_at_the_end(platform):
         platform.build()
         if has_real_data:
             platform.make("data", f"FROM={REAL_DATA}")
@@ -69,8 +69,6 @@ def cut_off(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPath
         publish(root / "workspace" / "tips", root / "data" / "git" / "ada" / "tips")
         platform.make("up")
         yield platform
-    finally:
-        platform.run("make", "reset")
 
 
 @pytest.fixture(scope="session")
