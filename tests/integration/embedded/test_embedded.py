@@ -171,7 +171,7 @@ def test_an_incomplete_virtual_environment_is_made_again(platform: Checkout) -> 
     made = platform.root / ".embedded" / "uv"
     (made / ".complete").unlink()
     (made / "bin" / "uv").write_text("half a program")
-    assert "virtual environment .embedded/uv: made in" in platform.make("status", "up")
+    assert "virtual environment .embedded/uv: made in" in platform.make("up")
     assert (made / ".complete").is_file()
 
 
