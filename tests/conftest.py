@@ -219,8 +219,11 @@ def platform(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPat
 
 @pytest.fixture(scope="session")
 def embedded_platform(has_real_data: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """The same without Docker, in a folder whose name a shell, a template and a configuration file would read."""
-    root = tmp_path_factory.mktemp("platform") / "orion box's $HOME 100%"
+    """The same without Docker, in a folder whose name a template or a configuration file would read.
+
+    PostgreSQL takes no dollar sign in it, and the BigQuery emulator no quote.
+    """
+    root = tmp_path_factory.mktemp("platform") / "orion box 100%"
     with running_platform(root, has_real_data, "embedded") as platform:
         yield platform
 
