@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from orionbox.errors import BadInputError
 
-GROUPS = {"run": "Run", "look": "Look", "work": "Work", "keep": "Keep", "develop": "Develop"}
+GROUPS = {"run": "Run", "look": "Inspect", "work": "Use", "keep": "Keep", "develop": "Develop"}
 """Groups of commands, in the order in which they are shown."""
 
 
@@ -102,7 +102,7 @@ COMMANDS = (
         "check this machine; each line says what to fix",
         (Option("--quick", "only what a start needs"),),
     ),
-    Command("shell", "work", "open a shell where flows run"),
+    Command("shell", "work", "open a shell with the flows' packages and settings"),
     Command(
         "psql",
         "work",

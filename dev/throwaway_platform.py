@@ -76,8 +76,8 @@ def running(purpose: str) -> Iterator[ThrowawayPlatform]:
     Raises:
         CommandError: no Docker engine answers, or the platform does not start.
     """
-    if fault := engine.fault():
-        raise CommandError(f"{fault}, and make {purpose} needs one", "on Debian and Ubuntu: sudo make engine")
+    if reason := engine.unavailable_reason():
+        raise CommandError(f"{reason}, and make {purpose} needs one", "on Debian and Ubuntu: sudo make engine")
     root = Path(tempfile.mkdtemp(prefix=f"orionbox-{purpose}-"))
     # Compose reads PWD: the engine mounts folders of the copy
     env = {**plain_environment(), **identity(purpose), "RUNTIME": "compose", "PWD": str(root)}

@@ -1,4 +1,4 @@
-"""The jobs of the platform, `run-etl` and `ingest`: started in Orion, run by the agent, followed live."""
+"""`run-etl` and `ingest`: runs that Orion starts, the agent executes, and this follows live."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from orionbox.runs.report import ARTIFACT_KEY, page_name, unflatten
 from orionbox.trips.months import TripFile
 
 PAGE_TIMEOUT = 60
-"""Seconds for the run's page, which takes one or two."""
+"""Timeout in seconds for the run's page, which takes one or two."""
 REPORTS = ROOT / "reports"
 
 
@@ -50,23 +50,28 @@ def run_etl(files: list[TripFile], runtime: Runtime) -> int:
 
 
 def ingest(files: list[TripFile], runtime: Runtime) -> int:
-    """Runs the job that loads CSV files straight into Postgres; returns 0 if it has completed."""
+    """Runs the flow that loads CSV files straight into Postgres; returns 0 if it has completed."""
     return _verdict(_run(f"ingest-data/{runtime.infrastructure}", files, runtime))
 
 
 def _run(deployment: str, files: list[TripFile], runtime: Runtime) -> EndedRun:
-    """Starts the platform where it is not running, then the job, and follows it to its end."""
+    """Starts the platform if it is not running, then the run, and follows it to its end."""
     runtime.ensure_up()
     taxi_files.ensure(files, runtime)
     bars = Bars()
     orion, start = patient_orion(orion_url(runtime.settings), bars), time.monotonic()
     parameters = {"color": files[0].color, "year": files[0].year, "months": [trips.month for trips in files]}
     run_id = orion.start_run(deployment, parameters)
-    say(f"\n{deployment} {parameters}\n{orion.run_url(run_id)}\n")
+    say(f"\n{deployment}: {_describe(files)}\n{orion.run_url(run_id)}\n")
     run = follow(orion, run_id, bars)
     seconds = time.monotonic() - start
     months = [unflatten(row) for row in orion.table_artifact(run_id, ARTIFACT_KEY)]
     return EndedRun(run, orion.run_url(run_id), seconds, months)
+
+
+def _describe(files: list[TripFile]) -> str:
+    months = ", ".join(str(trips.month) for trips in files)
+    return f"{files[0].color} {files[0].year}, months {months}"
 
 
 def _write_report(run: EndedRun, runtime: Runtime) -> None:
@@ -89,7 +94,7 @@ def _save_page(start_page: str, name: str) -> None:
         with urlopen(f"{start_page}/reports/{name}", timeout=PAGE_TIMEOUT) as response:
             write(REPORTS / name, response.read().decode())
     except (OSError, HTTPException) as error:
-        say(f"report: could not be made ({error}); try again in a browser: {link}")
+        say(f"report: failed ({error}); open it in a browser: {link}")
     else:
         say(f"report: reports/{name}, {link}\n")
 
@@ -98,7 +103,7 @@ def _verdict(run: EndedRun) -> int:
     """Prints how the run has ended.
 
     Raises:
-        CommandError: it has not completed; the text is the run's own message.
+        CommandError: the run has not completed; the text is the run's own message.
     """
     say(f"{run.flow_run['state_name']} after {run.seconds:.1f} s: {run.url}")
     if run.flow_run["state_type"] == "COMPLETED":

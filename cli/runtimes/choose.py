@@ -1,4 +1,4 @@
-"""Chooses the runtime: compose where a container engine answers, embedded elsewhere."""
+"""Chooses the runtime: compose if Docker is running, otherwise embedded."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def choose(name: str, settings: Settings) -> tuple[Runtime, str]:
     """Returns the runtime in use, and why that one.
 
     Args:
-        name: as the user typed it; empty where the choice is ours.
-        settings: handed to the runtime.
+        name: as the user typed it; empty to choose automatically.
+        settings: those of the runtime.
 
     Raises:
         BadInputError: there is no runtime of that name.
@@ -31,6 +31,6 @@ def choose(name: str, settings: Settings) -> tuple[Runtime, str]:
         raise BadInputError(f"RUNTIME={name}: there is no such runtime", f"use one of {', '.join(RUNTIMES)}")
     if name:
         return RUNTIMES[name](settings), f"RUNTIME={name}"
-    fault = engine.fault()
-    chosen = EmbeddedRuntime if fault else ComposeRuntime
-    return RUNTIMES[chosen.name](settings), fault or "a Docker engine answers"
+    reason = engine.unavailable_reason()
+    chosen = EmbeddedRuntime if reason else ComposeRuntime
+    return RUNTIMES[chosen.name](settings), reason or "Docker is running"

@@ -14,7 +14,7 @@ OLDEST_COMPOSE = (2, 20)
 """The first version with `include`."""
 
 
-def fault() -> str:
+def unavailable_reason() -> str:
     """Returns why no Docker engine answers; empty if one does."""
     if not shutil.which("docker"):
         return "there is no docker command"
@@ -22,7 +22,7 @@ def fault() -> str:
         command = ["docker", "version", "--format", "{{.Server.Version}}"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
     except (OSError, subprocess.TimeoutExpired):
-        return "docker does not work"
+        return "`docker version` failed"
     return "no Docker engine answers" if done.returncode else ""
 
 
@@ -32,9 +32,10 @@ def require() -> None:
     Raises:
         CommandError: no engine answers, or its Compose is too old.
     """
-    if fault():
-        raise CommandError("no Docker engine answers", "start Docker Desktop; on Debian or Ubuntu: sudo make engine")
+    if reason := unavailable_reason():
+        raise CommandError(reason, "start Docker Desktop; on Debian or Ubuntu: sudo make engine")
     version = subprocess.run(["docker", "compose", "version", "--short"], capture_output=True, text=True).stdout
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST_COMPOSE:
         found = version.strip() or "is missing"
-        raise CommandError(f"Docker Compose {found}: 2.20 or newer is needed", "run: sudo make engine")
+        oldest = ".".join(map(str, OLDEST_COMPOSE))
+        raise CommandError(f"Docker Compose {found}: {oldest} or newer is needed", "run: sudo make engine")

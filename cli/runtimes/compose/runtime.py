@@ -112,7 +112,7 @@ class ComposeRuntime:
         if self.compose.run("--progress", progress, "up", "--detach", "--remove-orphans", *anew):
             raise CommandError("the platform did not start: Compose says why, above")
         readiness.wait_until_usable(platform, start, START_TIMEOUT, healthy)
-        say(f"\nOrionbox is up, after {time.monotonic() - start:.0f} s.\n{self.addresses()}")
+        say(f"\nOrionbox is running, after {time.monotonic() - start:.0f} s.\n{self.addresses()}")
 
     def settle_ports(self) -> None:
         """Finds free ports for what is asked for and not running yet."""

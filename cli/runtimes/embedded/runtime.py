@@ -61,7 +61,7 @@ class EmbeddedRuntime:
                 start.start(self._asked)
                 names = list(processes.services())
             self._wait(names)
-        say(f"\nOrionbox is up, after {time.monotonic() - began:.0f} s.\n{self.addresses()}")
+        say(f"\nOrionbox is running, after {time.monotonic() - began:.0f} s.\n{self.addresses()}")
 
     def _wait(self, names: Sequence[str]) -> None:
         bootstrap = Bootstrap(self.settings)

@@ -117,7 +117,7 @@ def test_orion_s_timestamps_are_read() -> None:
 def test_wrong_arguments_are_refused_before_anything_starts(
     argument: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "fault", lambda: pytest.fail("the engine was asked"))
+    monkeypatch.setattr(engine, "unavailable_reason", lambda: pytest.fail("the engine was asked"))
     with pytest.raises(BadInputError, match=text):
         bench.main([argument])
 
@@ -128,7 +128,7 @@ def test_topics_and_rows_have_defaults() -> None:
 
 
 def test_without_an_engine_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "fault", lambda: "no Docker engine answers")
+    monkeypatch.setattr(engine, "unavailable_reason", lambda: "no Docker engine answers")
     monkeypatch.setattr(throwaway_platform, "copy_checkout", lambda root: pytest.fail("a copy was made"))
     with pytest.raises(CommandError, match="no Docker engine answers, and make bench needs one; on Debian"):
         bench.main([])

@@ -173,6 +173,6 @@ def test_checksums_are_written_as_cloud_storage_writes_them() -> None:
 
 
 def test_an_unknown_fault_is_refused_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "fault", lambda: pytest.fail("the engine was asked"))
+    monkeypatch.setattr(engine, "unavailable_reason", lambda: pytest.fail("the engine was asked"))
     with pytest.raises(BadInputError, match="unknown fault earthquake; use some of kill-run"):
         chaos.main(["--only=earthquake"])

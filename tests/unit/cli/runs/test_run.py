@@ -111,4 +111,4 @@ def test_a_page_that_cannot_be_had_changes_nothing_of_the_result(
     with start.serving():
         platform = FakePlatform(api, START_PORT=start.url.rpartition(":")[2])
         assert run.run_etl(FILES, platform) == 0  # type: ignore[arg-type]
-    assert "report: could not be made" in capsys.readouterr().out
+    assert "report: failed" in capsys.readouterr().out
