@@ -1,6 +1,6 @@
 """The taxi files in data/: imported, downloaded, or generated if neither is possible.
 
-`data/sources.json` says which of the three each file is. The platform's stand-in for the internet serves it, too.
+`data/sources.json` says which of the three each file is. Service `internet` serves this list, too.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def parse_months(color: str, year: str, months: str) -> list[TripFile]:
     """Returns the months that a user has typed.
 
     Raises:
-        BadInputError: a color, year or month is impossible, or the release lacks a month that data/ lacks, too.
+        BadInputError: a color, year or month is invalid, or a month is neither in the release nor in data/.
     """
     asked = parse_trip_files(color, year, months)
     for trips in asked:
@@ -64,11 +64,11 @@ def fill(folder: str, months: Callable[[], Sequence[TripFile]], runtime: Callabl
 
     Args:
         folder: as typed; empty for months.
-        months: called for the months asked for.
-        runtime: called for the runtime that may have to generate them.
+        months: returns the requested months; an import does not call it.
+        runtime: returns the runtime, which may have to generate them.
     """
     if folder:
-        _import_named(folder)
+        _import_user_folder(folder)
     else:
         asked, platform = months(), runtime()
         platform.prepare()
@@ -76,7 +76,7 @@ def fill(folder: str, months: Callable[[], Sequence[TripFile]], runtime: Callabl
     return 0
 
 
-def _import_named(name: str) -> None:
+def _import_user_folder(name: str) -> None:
     folder = ROOT / Path(name).expanduser()
     if folder.is_file():
         raise BadInputError(f"{name} is a file", f"name its folder: make data FROM={Path(name).parent}")
@@ -87,7 +87,7 @@ def _import_named(name: str) -> None:
 
 
 def import_folder(folder: Path) -> list[str]:
-    """Copies every taxi file that lies below `folder` in the release's layout; returns their names.
+    """Copies every taxi file below `folder` that is named as in the release; returns their names.
 
     Raises:
         BadInputError: one of the files is not a complete taxi file.
@@ -217,7 +217,7 @@ def _new_taxi_file(name: str, origin: str) -> Iterator[IO[bytes]]:
 
 
 def _require_complete(file: IO[bytes], origin: str) -> None:
-    """Reads a gzip file to its end."""
+    """Checks a gzip file by decompressing it."""
     file.seek(0)
     try:
         with gzip.open(file) as content:

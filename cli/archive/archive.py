@@ -1,4 +1,4 @@
-"""The file of a backup or a bundle: a tar of a few members, and as the last one a manifest that describes them.
+"""The file of a backup or a bundle: a tar of a few members, with a manifest as the last one.
 
 Neither the writer nor the reader holds a member in memory. A file without its last member was cut short. A file whose
 members differ from its manifest was damaged or changed.
@@ -29,17 +29,17 @@ LARGEST_MANIFEST = 64 << 20
 
 @dataclass(frozen=True)
 class ArchiveType:
-    """What an archive is for."""
+    """The kind of an archive: backup or bundle."""
 
     name: str
-    """As in messages."""
-    home: str
+    """Shown in messages."""
+    directory: str
     """The folder of the checkout for such files."""
 
     @property
     def path(self) -> Path:
         """The path of that folder."""
-        return ROOT / self.home
+        return ROOT / self.directory
 
     def create_folder(self) -> Path:
         """Creates that folder if it is missing; returns its path."""
@@ -47,8 +47,8 @@ class ArchiveType:
         return self.path
 
     @property
-    def folder(self) -> str:
-        """The folder inside the tar that holds all members: unpacking by hand makes this one folder."""
+    def top_level(self) -> str:
+        """The folder inside the tar that holds all members: unpacking by hand creates this one folder."""
         return f"orionbox-{self.name}"
 
 
@@ -104,7 +104,7 @@ class ArchiveWriter:
         self.members: dict[str, dict[str, Any]] = {}
 
     def add(self, name: str, write: Callable[[MemberWriter], object]) -> None:
-        """Adds a member, whose content `write` writes."""
+        """Adds a member; calls `write` to write its content."""
         start, member = self._file.tell(), MemberWriter(self._file)
         self._file.write(self._header(name, 0))
         write(member)
@@ -127,7 +127,7 @@ class ArchiveWriter:
         self._file.write(bytes(2 * tarfile.BLOCKSIZE))
 
     def _header(self, name: str, size: int) -> bytes:
-        header = tarfile.TarInfo(f"{self._type.folder}/{name}")
+        header = tarfile.TarInfo(f"{self._type.top_level}/{name}")
         header.size, header.mode = size, 0o600
         return header.tobuf(tarfile.GNU_FORMAT)
 
@@ -141,7 +141,7 @@ def _digest(manifest: dict[str, Any]) -> str:
 
 @dataclass
 class Archive:
-    """An open archive, every byte of which has been checked."""
+    """An open archive whose every byte has been checked."""
 
     path: Path
     tar: tarfile.TarFile
@@ -150,8 +150,8 @@ class Archive:
 
     def stream(self, name: str) -> IO[bytes]:
         """Opens a member."""
-        content = self.tar.extractfile(f"{self.type.folder}/{name}")
-        assert content is not None, "the check has found a file"
+        content = self.tar.extractfile(f"{self.type.top_level}/{name}")
+        assert content is not None, "verified by _check"
         return content
 
 
@@ -165,12 +165,12 @@ def open_archive(path: Path, type_: ArchiveType = BACKUP) -> Iterator[Archive]:
     try:
         file = path.open("rb")
     except OSError as error:
-        raise BadInputError(f"{path}: {error.strerror}", f"name one of the files in {type_.home}/") from error
+        raise BadInputError(f"{path}: {error.strerror}", f"name one of the files in {type_.directory}/") from error
     with file:
-        yield _check_and_open(path, file, type_)
+        yield _open_and_verify(path, file, type_)
 
 
-def _check_and_open(path: Path, file: IO[bytes], type_: ArchiveType) -> Archive:
+def _open_and_verify(path: Path, file: IO[bytes], type_: ArchiveType) -> Archive:
     """Opens the archive in `file` and compares it with its manifest."""
     try:
         archive = Archive(path, tarfile.open(fileobj=file, mode="r:"), type=type_)
@@ -187,12 +187,12 @@ def _refusal(path: Path, reason: str, fix: str = "") -> BadInputError:
 def _check(archive: Archive) -> None:
     type_, members = archive.type, archive.tar.getmembers()
     names = [member.name for member in members]
-    if not names or not names[0].startswith(f"{type_.folder}/"):
+    if not names or not names[0].startswith(f"{type_.top_level}/"):
         raise _refusal(archive.path, f"is not a {type_.name} of Orionbox")
-    if names[-1] != f"{type_.folder}/{MANIFEST}":
+    if names[-1] != f"{type_.top_level}/{MANIFEST}":
         raise _refusal(archive.path, "is incomplete: its end is missing", "copy the file again")
     archive.manifest = _read_manifest(archive, members[-1].size)
-    expected = [f"{type_.folder}/{name}" for name in (*archive.manifest["members"], MANIFEST)]
+    expected = [f"{type_.top_level}/{name}" for name in (*archive.manifest["members"], MANIFEST)]
     if names != expected or not all(member.isreg() for member in members):
         raise _refusal(archive.path, "is damaged: its members are not those of its manifest")
     for name, facts in archive.manifest["members"].items():

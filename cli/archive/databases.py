@@ -64,7 +64,7 @@ class Database:
             self.psql(), input=sql, cwd=ROOT, env=dict(self.variables), capture_output=True, text=True
         )
         if done.returncode:
-            raise CommandError(f"Postgres refuses:\n{last_lines(done.stderr)}")
+            raise CommandError(f"Postgres refuses the query:\n{last_lines(done.stderr)}")
         return done.stdout.splitlines()
 
     def count_rows(self) -> dict[str, int]:
@@ -76,7 +76,7 @@ class Database:
         return int(self.ask("SELECT pg_database_size(current_database())")[0])
 
     def restore(self, content: IO[bytes]) -> None:
-        """Fills the empty database from a dump, whole or not at all."""
+        """Restores a dump into the empty database in one transaction."""
         options = ("--no-owner", "--no-comments", "--single-transaction", "--exit-on-error")
         feed(self.program("pg_restore", *options), content, self.variables)
 
@@ -89,10 +89,11 @@ def _rows_by_table(lines: Iterable[str]) -> dict[str, int]:
 
 @contextmanager
 def dump(name: str, database: Database, *options: str) -> Iterator[Snapshot]:
-    """Opens a snapshot of a database: a dump, and the rows at the very same moment.
+    """Opens a snapshot of a database: a dump, and the row counts at the same moment.
 
-    PostgreSQL shows a table that was made or emptied after a snapshot as empty, to pg_dump too, and pg_dump locks the
-    tables only some time after its snapshot. So this makes loads of months wait, and checks all other tables.
+    In a PostgreSQL snapshot, a table that was created or emptied later looks empty. pg_dump sees it that way, too, and
+    it locks the tables only some time after its snapshot. So this makes loads of months wait, and checks that no other
+    table has changed in that way.
 
     Args:
         name: of the member in the backup.
@@ -127,7 +128,7 @@ def _export_snapshot(psql: subprocess.Popen[bytes]) -> tuple[str, set[str]]:
         psql.stdin.flush()
     moment, _, tables = _output(psql).readline().decode().strip().partition(" ")
     if not moment:
-        raise CommandError("Postgres makes no snapshot; its message is above")
+        raise CommandError("Postgres could not export a snapshot; its message is above")
     return moment, _split_tables(tables)
 
 
@@ -157,5 +158,5 @@ def _write_dump(
     member.write(first_byte)
     shutil.copyfileobj(_output(dumping), cast("IO[bytes]", member), CHUNK)
     if dumping.wait():
-        raise CommandError("pg_dump failed before the end of a database; its message is above")
-    holder.communicate()  # its input ends, so it ends, and loads go on
+        raise CommandError("pg_dump failed halfway through a database; its message is above")
+    holder.communicate()  # ends psql, which releases the lock on loads

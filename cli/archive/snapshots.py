@@ -1,6 +1,6 @@
-"""Snapshots: one store's part of a backup, as the store was at one moment, made while the platform is running.
+"""Snapshots: the content of one store at one moment, read while the platform is running.
 
-Opening a snapshot fixes its moment. Its content is read afterwards, however long that takes.
+Opening a snapshot fixes its moment. Its content is read afterwards, which may take long.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Snapshot:
 def download(name: str, url: str) -> Iterator[Snapshot]:
     """Opens the snapshot of an emulator, which sends the first byte of `url`/backup when its snapshot is complete."""
     with _request(f"{url}/backup") as response:
-        snapshot = Snapshot(name, lambda member: snapshot.rows.update(_compress(response, member)))
+        snapshot = Snapshot(name, lambda member: snapshot.rows.update(_compress_tar(response, member)))
         yield snapshot
 
 
@@ -75,10 +75,10 @@ def _report_no_answer(url: str) -> Iterator[None]:
         yield
     except (OSError, HTTPException, ValueError) as error:
         reason = str(error).strip()
-        raise CommandError(f"{url} does not answer ({reason})", "look at: make status, then: make up") from error
+        raise CommandError(f"{url} gives no valid answer ({reason})", "look at: make status, then: make up") from error
 
 
-class _CopiedWhileRead:
+class _TeeReader:
     """A file whose content goes into `target` while it is read."""
 
     def __init__(self, source: IO[bytes], target: IO[bytes]) -> None:
@@ -90,11 +90,11 @@ class _CopiedWhileRead:
         return chunk
 
 
-def _compress(response: IO[bytes], member: MemberWriter) -> dict[str, int]:
+def _compress_tar(response: IO[bytes], member: MemberWriter) -> dict[str, int]:
     """Writes the tar, compressed; returns the rows in it."""
     with _gzip_writer(member) as target:
         try:
-            summary = _read_summary(cast("IO[bytes]", _CopiedWhileRead(response, cast("IO[bytes]", target))))
+            summary = _read_summary(cast("IO[bytes]", _TeeReader(response, cast("IO[bytes]", target))))
         except (tarfile.TarError, HTTPException, ConnectionError, TimeoutError) as error:
             reason = f"an emulator stopped halfway ({error}); no backup was made"
             raise CommandError(reason, "look at: make logs") from error
@@ -112,7 +112,7 @@ def _read_summary(tar: IO[bytes]) -> bytes:
         for member in members:
             if member.name == SUMMARY:
                 summary = cast("IO[bytes]", members.extractfile(member)).read()
-    while tar.read(CHUNK):  # what fills up the tar's last block
+    while tar.read(CHUNK):  # the padding of the last block
         pass
     if not summary:
         raise tarfile.ReadError("its end is missing")
@@ -135,7 +135,7 @@ def copy_sqlite(name: str, file: Path) -> Iterator[Snapshot]:
             rows = _copy_without_key(file, copy)
         except sqlite3.Error as error:
             raise CommandError(f"{file}: {error}; no backup was made", "look at: df -h .") from error
-        yield Snapshot(name, lambda member: _zip(copy, member), rows)
+        yield Snapshot(name, lambda member: _compress_file(copy, member), rows)
 
 
 def _copy_without_key(file: Path, copy: Path) -> dict[str, int]:
@@ -153,12 +153,12 @@ def _count_rows(database: sqlite3.Connection) -> dict[str, int]:
     return {table: database.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0] for (table,) in tables}
 
 
-def _zip(file: Path, member: MemberWriter) -> None:
+def _compress_file(file: Path, member: MemberWriter) -> None:
     with file.open("rb") as content, _gzip_writer(member) as target:
         shutil.copyfileobj(content, target, CHUNK)
 
 
-def unzip(content: IO[bytes], file: Path) -> None:
+def decompress_sqlite(content: IO[bytes], file: Path) -> None:
     """Writes the database file that `copy_sqlite` has compressed."""
     with gzip.open(content) as source, file.open("wb") as target:
         shutil.copyfileobj(source, target, CHUNK)

@@ -1,7 +1,7 @@
 """`backup`: writes everything that a platform holds into one file, while the platform is running.
 
 It opens four snapshots right after one another, and only then reads them: Orion first, then Postgres, BigQuery and the
-bucket. So the stores' snapshots hold what Orion calls completed, and the bucket's holds what is in the other two.
+bucket. So every run that Orion calls completed is in the stores' snapshots, and every loaded month is in the bucket's.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from orionbox.errors import BadInputError
 from orionbox.files import new_file, report_file_errors
 
 ORION, WAREHOUSE, BIGQUERY, BUCKET = "orion", "warehouse", "bigquery", "bucket"
-"""The snapshots: their members' names, up to the first dot."""
+"""The snapshots; their members are named NAME.EXTENSION."""
 EMULATORS = {BIGQUERY: ("bigquery", "BIGQUERY_PORT"), BUCKET: ("gcs", "GCS_PORT")}
-"""The snapshots that an emulator makes: its service and its port. Google keeps what is at Google."""
+"""The snapshots that an emulator makes: its service and its port. With CLOUD=gcp there are none."""
 KEY = "orion.key"
 """The member with the key of Orion's blocks; only a backup with secrets has it."""
 DATABASE = "ny_taxi"
@@ -54,7 +54,7 @@ def make(runtime: Runtime, with_secrets: bool, target: Path | None) -> int:
     facts = _facts(runtime, key)
     require_space(folder, facts["bytes"])
     file = (ROOT / target) if target else _choose_name(runtime.settings)
-    with report_file_errors("no backup was made, and nothing of it is left"), new_file(file) as content:
+    with report_file_errors("no backup was made, and no file is left"), new_file(file) as content:
         rows = _write(ArchiveWriter(content), runtime, facts, key if with_secrets else "")
     size, seconds = file.stat().st_size / 1e6, time.monotonic() - start
     say(f"{short_path(file)}: {size:,.1f} MB, made in {seconds:.1f} s while the platform was running")
@@ -103,7 +103,7 @@ def _facts(runtime: Runtime, key: str) -> dict[str, Any]:
         "runtime": runtime.name,
         "cloud": settings["CLOUD"],
         "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "key": block_key.key_name(key),
+        "key": block_key.fingerprint(key),
         "bytes": stores.size_of_orion() + stores.database(DATABASE).size() + by_emulators,
     }
 
@@ -137,7 +137,7 @@ def describe_rows(rows: Rows) -> str:
         f"  Postgres       {_total(rows[WAREHOUSE])}",
     ]
     if BIGQUERY not in rows:
-        return "\n".join([*lines, "  BigQuery and Cloud Storage are not in it: Google keeps them"])
+        return "\n".join([*lines, "  BigQuery and Cloud Storage are not included: they stay at Google"])
     lines.append(f"  BigQuery       {_total(rows[BIGQUERY])}")
     return "\n".join([*lines, f"  Cloud Storage  {sum(rows[BUCKET].values()):,} objects"])
 
@@ -150,4 +150,4 @@ def _describe_secrets(with_secrets: bool, key: str) -> str:
     if with_secrets:
         return "with secrets: anyone who has this file can read every block in it, and restore it anywhere"
     saved = short_path(block_key.save(key))
-    return f"without secrets: only {saved} opens the blocks in it; keep that file, or make a backup with SECRETS=yes"
+    return f"without secrets: only {saved} decrypts its blocks; keep that file, or make a backup with SECRETS=yes"

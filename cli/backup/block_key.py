@@ -17,7 +17,7 @@ from orionbox.files import write_private
 
 FOLDER = ROOT / "secrets"
 ENTRY = "ENCRYPTION_KEY"
-"""As in prefect.server.utilities.encryption."""
+"""The name that prefect.server.utilities.encryption uses."""
 
 
 def read(stores: Stores) -> str:
@@ -27,31 +27,31 @@ def read(stores: Stores) -> str:
 
 
 def put(stores: Stores, key: str) -> None:
-    """Gives the key to an Orion that has none and is not running."""
+    """Writes the key into Orion's database, which has none; Orion is not running."""
     stores.ask_orion(
         f"INSERT INTO {KEY_TABLE} (id, created, updated, key, value) VALUES "
         f"('{uuid.uuid4()}', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, '{ENTRY}', '{json.dumps({'fernet_key': key})}')"
     )
 
 
-def key_name(key: str) -> str:
-    """Returns a name by which the key can be found, and not guessed."""
+def fingerprint(key: str) -> str:
+    """Returns a short hash that identifies the key without revealing it."""
     return hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
-def key_file(name: str) -> Path:
-    """Returns the file in secrets/ for the key of that name."""
-    return FOLDER / f"orion-{name}.key"
+def key_file(fingerprint: str) -> Path:
+    """Returns the file in secrets/ for the key with that fingerprint."""
+    return FOLDER / f"orion-{fingerprint}.key"
 
 
 def save(key: str) -> Path:
     """Writes the key into secrets/; returns the file."""
-    file = key_file(key_name(key))
+    file = key_file(fingerprint(key))
     write_private(file, key)
     return file
 
 
-def load(name: str) -> str:
-    """Returns the key of that name; empty if secrets/ does not have it."""
-    file = key_file(name)
+def load(fingerprint: str) -> str:
+    """Returns the key with that fingerprint; empty if secrets/ does not have it."""
+    file = key_file(fingerprint)
     return file.read_text(encoding="utf-8").strip() if file.is_file() else ""

@@ -34,7 +34,7 @@ def require_file(file: Path | None) -> Path:
     raise BadInputError("no backup named", f"name one: make restore FILE={newest[0]}")
 
 
-def require_fit(backup: Archive, runtime: Runtime) -> None:
+def require_compatible(backup: Archive, runtime: Runtime) -> None:
     """Refuses a backup of a newer version, another cloud or another runtime."""
     made_by, made_in = backup.manifest["orionbox"], backup.manifest["runtime"]
     made_with = backup.manifest.get("cloud", "emulators")  # backups of early versions lack this fact
@@ -63,20 +63,20 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def find_key(backup: Archive, without_blocks: bool) -> str:
-    """Returns the key of the backup's blocks; empty if neither has it and the user does without them.
+    """Returns the key of the backup's blocks; empty if it is missing and `without_blocks` allows that.
 
     Raises:
         BadInputError: the key is neither in the backup nor in secrets/.
     """
     if KEY in backup.manifest["members"]:
         return backup.stream(KEY).read().decode()
-    name = backup.manifest["key"]
-    key = block_key.load(name)
+    fingerprint = backup.manifest["key"]
+    key = block_key.load(fingerprint)
     if key or without_blocks:
         return key
-    file = short_path(block_key.key_file(name))
+    file = short_path(block_key.key_file(fingerprint))
     raise BadInputError(
-        f"{backup.path.name} was made without secrets, and {file}, which opens the blocks in it, is not here; "
+        f"{backup.path.name} was made without secrets, and {file}, which decrypts its blocks, is missing; "
         f"{NOTHING_CHANGED}",
         "copy that file from the checkout where the backup was made, or restore everything but the blocks that you "
         f"made yourself: make restore SECRETS=no FILE={short_path(backup.path)}",
@@ -84,7 +84,7 @@ def find_key(backup: Archive, without_blocks: bool) -> str:
 
 
 def require_empty(runtime: Runtime) -> None:
-    """Refuses a platform that holds more than its first start creates."""
+    """Refuses a platform that holds data of its user."""
     if not runtime.stores.has_data():
         return
     runtime.ensure_up()
@@ -92,7 +92,7 @@ def require_empty(runtime: Runtime) -> None:
         raise BadInputError(
             f"platform {runtime.settings.platform} is not empty ({', '.join(found)}), and a restore would replace "
             f"that; {NOTHING_CHANGED}",
-            "delete it with: make reset; save it before with: make backup",
+            "save it with: make backup; then delete it with: make reset",
         )
 
 
@@ -109,8 +109,8 @@ def count_user_data(runtime: Runtime) -> Iterator[tuple[str, int]]:
         yield "objects in Cloud Storage", sum(count_emulator_rows(stores, BUCKET).values())
 
 
-def _count(stores: Stores, what: str) -> int:
-    return int(stores.ask_orion(f"SELECT count(*) FROM {what}")[0])
+def _count(stores: Stores, from_clause: str) -> int:
+    return int(stores.ask_orion(f"SELECT count(*) FROM {from_clause}")[0])
 
 
 def count_emulator_rows(stores: Stores, snapshot: str) -> dict[str, int]:

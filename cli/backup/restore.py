@@ -1,4 +1,4 @@
-"""`restore`: fills an empty platform from a backup, after all checks of the backup and the platform."""
+"""`restore`: fills an empty platform from a backup, after checking both."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ IS_UNFINISHED = f"state_type IN {ACTIVE}"
 """A condition in SQL. Python prints a tuple of strings in the form of an SQL list."""
 CRASHED = {
     "type": "CRASHED",
-    "message": "It was running when the backup was made that this platform was restored from. Start it again.",
+    "message": "It was in progress when the backup was made from which this platform was restored. Start it again.",
 }
 
 
@@ -36,7 +36,7 @@ def restore(runtime: Runtime, file: Path | None, without_blocks: bool) -> int:
         CommandError: a store refused its snapshot, or the disk is full; the platform is empty.
     """
     with archive.open_archive(check_backup.require_file(file)) as backup:
-        check_backup.require_fit(backup, runtime)
+        check_backup.require_compatible(backup, runtime)
         runtime.build()
         key = check_backup.find_key(backup, without_blocks)
         check_backup.require_empty(runtime)
@@ -59,7 +59,7 @@ def _empty_after_failure(stores: Stores) -> Iterator[None]:
         yield
     except BaseException:
         stores.clear()
-        say("the restore failed: the platform is as empty as it was before")
+        say("the restore failed: the platform is empty again")
         raise
 
 
@@ -81,13 +81,13 @@ def _fill(backup: Archive, runtime: Runtime, key: str) -> dict[str, list[str]]:
 
 
 def _content(backup: Archive, snapshot: str) -> IO[bytes]:
-    """Opens the member of a snapshot; the rest of its name depends on the runtime."""
+    """Opens the member of a snapshot; its extension depends on the runtime."""
     (name,) = (name for name in backup.manifest["members"] if name != KEY and name.startswith(f"{snapshot}."))
     return backup.stream(name)
 
 
 def _delete_blocks(stores: Stores) -> None:
-    """Deletes the blocks, which nobody can open, but not what refers to them. `up` creates the platform's again."""
+    """Deletes the blocks, which nobody can decrypt, and the references to them. `up` creates the platform's again."""
     own = str(names.BLOCKS)
     lost = stores.ask_orion(f"SELECT name FROM block_document WHERE NOT is_anonymous AND name NOT IN {own}")
     stores.ask_orion(
@@ -96,16 +96,16 @@ def _delete_blocks(stores: Stores) -> None:
         "DELETE FROM block_document"
     )
     if lost:
-        say(f"not restored, as their key is not here: block {', '.join(lost)}; make them again in Orion")
+        say(f"not restored, because their key is missing: block {', '.join(lost)}; create them again in Orion")
 
 
 def _crash(orion: Orion, unfinished: dict[str, list[str]]) -> None:
-    """Ends the runs that nothing works on any more."""
+    """Marks the unfinished runs as crashed."""
     for table, ids in unfinished.items():
         for id_ in ids:
             orion.call(f"{table}s/{id_}/set_state", {"state": CRASHED, "force": True})
     if runs := unfinished["flow_run"]:
-        say(f"{len(runs)} runs were under way when the backup was made: they are Crashed now")
+        say(f"marked {len(runs)} runs as Crashed that were in progress when the backup was made")
 
 
 def _require_same_rows(backup: Rows, runtime: Runtime) -> None:

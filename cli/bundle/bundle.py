@@ -51,7 +51,7 @@ def make(runtime: Runtime) -> int:
         BadInputError: the runtime has no images.
         CommandError: the disk has no room, or Docker fails.
     """
-    # A machine without a network reaches no other cloud
+    # Machines without a network use the emulators
     platform = require_compose(runtime).with_values(CLOUD="emulators")
     platform.build()
     start, facts = time.monotonic(), _facts(platform.compose)
@@ -62,7 +62,7 @@ def make(runtime: Runtime) -> int:
     with report_file_errors("no bundle was made"), new_file(file) as target:
         _write(ArchiveWriter(target, BUNDLE), file.name, facts)
     say(f"{file.relative_to(ROOT)}: {file.stat().st_size / 1e6:,.0f} MB, made in {time.monotonic() - start:.0f} s")
-    say(f"what to do with it: {READ_ME} in it, or docs/offline.md")
+    say(f"how to use it: {READ_ME} in it, or docs/offline.md")
     return 0
 
 
@@ -71,7 +71,7 @@ def require_compose(runtime: Runtime) -> ComposeRuntime:
     if isinstance(runtime, ComposeRuntime):
         return runtime
     raise BadInputError(
-        f"a bundle consists of Docker images, and this is RUNTIME={runtime.name}", "start a container engine"
+        f"a bundle needs Docker images, and RUNTIME={runtime.name} has none", "start a container engine"
     )
 
 
@@ -100,7 +100,7 @@ def _write(writer: ArchiveWriter, file: str, facts: dict[str, Any]) -> None:
 
 
 def _pack(member: MemberWriter, paths: Iterable[Path], top: Path) -> None:
-    """Writes a tar.gz of files and folders, whose names start at `top`."""
+    """Writes a tar.gz of files and folders, with names relative to `top`."""
     with tarfile.open(fileobj=cast("IO[bytes]", member), mode="w|gz") as tar:
         for path in paths:
             tar.add(path, path.relative_to(top).as_posix())

@@ -36,6 +36,6 @@ def list_sources() -> list[str]:
 
 
 def _is_ignored(path: Path, patterns: list[str]) -> bool:
-    """Reads .gitignore's patterns as git does, as far as ours go: names, and paths from the top."""
+    """Reads .gitignore's patterns as git does, for the forms that ours has: names, and paths from the top."""
     starts = [path.as_posix(), *(parent.as_posix() for parent in path.parents)]
     return any(fnmatch(name, pattern) for pattern in patterns for name in (*path.parts, *starts))

@@ -29,7 +29,7 @@ def load(runtime: Runtime, file: Path | None) -> int:
     """
     with archive.open_archive(_require_file(file), BUNDLE) as bundle:
         platform = require_compose(runtime)
-        _require_fit(bundle)
+        _require_compatible(bundle)
         platform.prepare()
         start = time.monotonic()
         say(f"loading {len(bundle.manifest['images'])} images, {bundle.manifest['bytes'] / 1e9:.1f} GB")
@@ -38,8 +38,8 @@ def load(runtime: Runtime, file: Path | None) -> int:
             _import_files(bundle)
         if outdated := images.outdated(platform.compose):
             raise CommandError(
-                f"{bundle.path.name} was made from other sources than this checkout: {', '.join(outdated)}",
-                f"use the checkout in it: unpack {BUNDLE.folder}/{CHECKOUT}, and load there",
+                f"{bundle.path.name} was made from a different checkout; out of date here: {', '.join(outdated)}",
+                f"use the checkout in it: unpack {BUNDLE.top_level}/{CHECKOUT}, and load there",
             )
         say(f"loaded in {time.monotonic() - start:.0f} s")
     platform.up()
@@ -48,27 +48,27 @@ def load(runtime: Runtime, file: Path | None) -> int:
 
 def _require_file(file: Path | None) -> Path:
     if not file:
-        raise BadInputError("no bundle named", f"name one: make load FILE={BUNDLE.home}/NAME.tar")
+        raise BadInputError("no bundle named", f"name one: make load FILE={BUNDLE.directory}/NAME.tar")
     if re.fullmatch(r"\.\d{3}", file.suffix):
         raise BadInputError(
             f"{file} is one part of a bundle of Orionbox 0.1.0",
-            f"unpack the parts with: cat {file.with_suffix('')}.* | tar -xf - ; then do as {BUNDLE.folder}/"
+            f"unpack the parts with: cat {file.with_suffix('')}.* | tar -xf - ; then do as {BUNDLE.top_level}/"
             "READ-ME-FIRST.txt says",
         )
     return ROOT / file
 
 
-def _require_fit(bundle: Archive) -> None:
+def _require_compatible(bundle: Archive) -> None:
     name, made_for, made_by = bundle.path.name, bundle.manifest["machine"], bundle.manifest["orionbox"]
     if made_for != engine_machine():
         raise BadInputError(
-            f"{name} is for {made_for} machines, and this engine's machine is {engine_machine()}; nothing was changed",
+            f"{name} is for {made_for} machines, and this one is {engine_machine()}; nothing was changed",
             f"make a bundle on a machine of this kind: {engine_machine()}",
         )
     if made_by != env_file.version():
         raise BadInputError(
             f"{name} was made by Orionbox {made_by}, and this is {env_file.version()}; nothing was changed",
-            f"use the checkout in it: unpack {BUNDLE.folder}/{CHECKOUT}, and load there",
+            f"use the checkout in it: unpack {BUNDLE.top_level}/{CHECKOUT}, and load there",
         )
 
 
@@ -82,7 +82,7 @@ def _import_files(bundle: Archive) -> None:
 
 
 def _unpack(bundle: Archive, name: str, folder: Path) -> None:
-    """Unpacks a member, whose paths the check of the bundle has found to stay in the folder."""
+    """Unpacks a member; its paths were verified when the bundle was opened."""
     with tarfile.open(fileobj=bundle.stream(name), mode="r|gz") as tar:
         safely: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
         tar.extractall(folder, **safely)

@@ -145,7 +145,7 @@ def test_a_run_that_was_under_way_is_crashed_and_says_why(story: Story) -> None:
     run = story.platform.orion.run(story.abandoned)
     assert run["state_type"] == "CRASHED"
     assert "when the backup was made" in run["state"]["message"]
-    assert "were under way when the backup was made" in story.said["restore"]
+    assert "that were in progress when the backup was made" in story.said["restore"]
 
 
 def test_a_backup_says_how_large_it_is_and_what_it_holds(story: Story) -> None:
@@ -178,9 +178,7 @@ def postgres_image(platform: Checkout) -> str:
 
 
 def test_a_file_without_secrets_is_refused_where_its_key_is_not(story: Story) -> None:
-    assert re.search(
-        r"secrets/orion-[0-9a-f]{12}\.key, which opens the blocks in it, is not here", story.said["refusal"]
-    )
+    assert re.search(r"secrets/orion-[0-9a-f]{12}\.key, which decrypts its blocks, is missing", story.said["refusal"])
 
 
 def test_a_platform_that_holds_something_is_refused(story: Story) -> None:

@@ -130,7 +130,7 @@ def test_the_course_s_code_works_as_it_is(used: Checkout) -> None:
 def test_the_key_is_in_no_configuration_no_log_and_no_backup(used: Checkout) -> None:
     lines = json.loads((used.root / KEY).read_text())["private_key"].splitlines()
     texts = [used.run("docker", "compose", "--profile", "*", *words).stdout for words in (["config"], ["logs"])]
-    assert "BigQuery and Cloud Storage are not in it: Google keeps them" in used.make("backup")
+    assert "BigQuery and Cloud Storage are not included: they stay at Google" in used.make("backup")
     (backup,) = (used.root / "backups").glob("*.tar")
     texts.append(backup.read_bytes().decode("latin-1"))
     assert [f"{line[:4]}…" for line in lines[1:-1] for text in texts if line in text] == []

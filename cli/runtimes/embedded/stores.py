@@ -100,7 +100,7 @@ class EmbeddedStores:
 
     def put_orion(self, content: IO[bytes]) -> None:
         """Makes Orion's database."""
-        snapshots.unzip(content, self._orion_file)
+        snapshots.decompress_sqlite(content, self._orion_file)
 
     def unpack(self, service: str, content: IO[bytes]) -> None:
         """Fills the data folder of `gcs` or `bigquery` from a compressed tar."""

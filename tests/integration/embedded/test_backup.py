@@ -89,7 +89,7 @@ def test_without_secrets_nothing_in_the_file_opens_a_block(platform: Checkout, b
 
 def test_a_restore_that_fails_on_the_way_leaves_the_platform_empty(platform: Checkout, backup: Path) -> None:
     broken = resealed(backup, {"warehouse.dump": b"no dump"})
-    assert "the platform is as empty as it was before" in platform.refuses("restore", f"FILE={broken}")
+    assert "the platform is empty again" in platform.refuses("restore", f"FILE={broken}")
     assert not list(platform.root.glob(".embedded/*/data/prefect/prefect.db"))
 
 
@@ -113,11 +113,11 @@ def test_without_the_key_all_but_the_user_s_blocks_comes_back(platform: Checkout
     key = key_of(platform, backup)
     key.rename(key.with_suffix(".elsewhere"))
     try:
-        assert "which opens the blocks in it, is not here" in platform.refuses("restore", f"FILE={backup}")
+        assert "which decrypts its blocks, is missing" in platform.refuses("restore", f"FILE={backup}")
         printed = platform.make("restore", f"FILE={backup}", "SECRETS=no")
     finally:
         key.with_suffix(".elsewhere").rename(key)
-    assert "not restored, as their key is not here: block api-token" in printed
+    assert "not restored, because their key is missing: block api-token" in printed
     assert rows(platform)[0][0][0] > 0
     assert "Completed after" in platform.make("run-etl", "COLOR=green", "YEAR=2021", "MONTHS=1")
 

@@ -68,7 +68,7 @@ def test_an_emulator_that_sends_no_summary_fails_the_backup(emulator: FakeApi) -
 @pytest.mark.parametrize("answer", [babbles, closes, says({}, 500), sends(b"<html>"), sends(b"{", length=100)])
 def test_an_answer_that_is_not_one_is_explained(emulator: FakeApi, answer: object) -> None:
     emulator.answers = [answer]  # type: ignore[list-item]
-    with pytest.raises(CommandError, match=rf"{emulator.url}/counts does not answer \(.+make status"):
+    with pytest.raises(CommandError, match=rf"{emulator.url}/counts gives no valid answer \(.+make status"):
         snapshots.fetch_counts(emulator.url)
 
 
@@ -93,7 +93,7 @@ def test_a_copy_of_orion_s_database_holds_all_but_the_key(tmp_path: Path) -> Non
     assert snapshot.rows == {snapshots.KEY_TABLE: 0, "flow_run": 1}
     assert b"run-1" in content and KEY.encode() not in content
     assert list(tmp_path.iterdir()) == [file]
-    snapshots.unzip(io.BytesIO(target.getvalue()), tmp_path / "again.db")
+    snapshots.decompress_sqlite(io.BytesIO(target.getvalue()), tmp_path / "again.db")
     assert (tmp_path / "again.db").read_bytes() == content
 
 

@@ -105,7 +105,7 @@ class FakeStores:
         self.calls.append("stop_databases")
 
     def put_orion(self, content: IO[bytes]) -> None:
-        snapshots.unzip(content, self.orion_file)
+        snapshots.decompress_sqlite(content, self.orion_file)
 
     def unpack(self, service: str, content: IO[bytes]) -> None:
         self.unpacked[service] = content.read()

@@ -43,7 +43,7 @@ def test_without_secrets_the_key_stays_in_the_checkout(runtime: FakeRuntime, che
     backup.make(as_runtime(runtime), with_secrets=False, target=None)
     (file,) = made(checkout)
     assert KEY.encode() not in file.read_bytes()
-    assert block_key.load(block_key.key_name(KEY)) == KEY
+    assert block_key.load(block_key.fingerprint(KEY)) == KEY
 
 
 def test_with_secrets_the_key_is_in_the_file_only(runtime: FakeRuntime, checkout: Path) -> None:
@@ -63,7 +63,7 @@ def test_it_says_what_it_holds_and_what_opens_it(
     said = capsys.readouterr().out
     assert f"{made(checkout)[0].relative_to(checkout)}: 0.0 MB, made in " in said
     assert "Orion          0 runs, 0 deployments" in said and "76,520 rows in 2 tables" in said
-    assert f"only secrets/orion-{block_key.key_name(KEY)}.key opens the blocks in it" in said
+    assert f"only secrets/orion-{block_key.fingerprint(KEY)}.key decrypts its blocks" in said
 
 
 @pytest.mark.parametrize("is_absolute", [True, False])
@@ -121,18 +121,18 @@ def test_a_disk_that_takes_no_more_leaves_nothing(
     runtime: FakeRuntime, checkout: Path, monkeypatch: pytest.MonkeyPatch, error: OSError, words: str
 ) -> None:
     monkeypatch.setattr(MemberWriter, "write", fails(error))
-    with pytest.raises(CommandError, match=f"no backup was made, and nothing of it is left: {words}"):
+    with pytest.raises(CommandError, match=f"no backup was made, and no file is left: {words}"):
         backup.make(as_runtime(runtime), True, None)
     assert made(checkout) == []
 
 
 def test_a_store_that_does_not_answer_leaves_nothing(with_emulators: FakeRuntime, api: FakeApi, checkout: Path) -> None:
     api.answers = [counts(trips=3), counts(bucket=1), backs_up(trips=3), closes]
-    with pytest.raises(OrionboxError, match="does not answer"):
+    with pytest.raises(OrionboxError, match="halfway|no valid answer"):
         backup.make(as_runtime(with_emulators), True, None)
     assert made(checkout) == []
 
 
 def test_a_backup_on_google_s_stores_says_what_is_not_in_it() -> None:
     rows = {"orion": {"flow_run": 1, "deployment": 2}, "warehouse": {"green_tripdata": 3}}
-    assert backup.describe_rows(rows).endswith("BigQuery and Cloud Storage are not in it: Google keeps them")
+    assert backup.describe_rows(rows).endswith("BigQuery and Cloud Storage are not included: they stay at Google")

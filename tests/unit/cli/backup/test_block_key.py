@@ -12,8 +12,8 @@ def test_a_saved_key_is_private_and_found_by_its_name(checkout: Path) -> None:
     file = block_key.save(KEY)
     assert file.stat().st_mode & 0o777 == 0o600
     assert KEY not in file.name
-    assert block_key.load(block_key.key_name(KEY)) == KEY
-    assert block_key.load(block_key.key_name("another")) == ""
+    assert block_key.load(block_key.fingerprint(KEY)) == KEY
+    assert block_key.load(block_key.fingerprint("another")) == ""
 
 
 def test_a_key_that_is_put_into_orion_is_read_again(runtime: FakeRuntime) -> None:

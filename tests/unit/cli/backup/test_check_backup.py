@@ -18,35 +18,35 @@ VERSION = env_file.version()
 
 
 def backup(**facts: Any) -> Archive:
-    facts = {"orionbox": VERSION, "runtime": "compose", "cloud": "gcp", "key": block_key.key_name(KEY), **facts}
+    facts = {"orionbox": VERSION, "runtime": "compose", "cloud": "gcp", "key": block_key.fingerprint(KEY), **facts}
     return Archive(Path("mine.tar"), cast(tarfile.TarFile, None), {"members": {}, **facts})
 
 
 @pytest.mark.parametrize("older", [VERSION, "0.0.9"])
 def test_a_backup_of_this_or_an_older_version_fits(older: str, runtime: FakeRuntime) -> None:
-    check_backup.require_fit(backup(orionbox=older), as_runtime(runtime))
+    check_backup.require_compatible(backup(orionbox=older), as_runtime(runtime))
 
 
 @pytest.mark.parametrize("newer", ["0.10.0", "1.0", f"{VERSION}.1"])
 def test_a_backup_of_a_newer_version_is_refused(newer: str, runtime: FakeRuntime) -> None:
     with pytest.raises(BadInputError, match=f"made by Orionbox {newer}.*nothing was changed"):
-        check_backup.require_fit(backup(orionbox=newer), as_runtime(runtime))
+        check_backup.require_compatible(backup(orionbox=newer), as_runtime(runtime))
 
 
 def test_a_backup_of_the_other_runtime_is_refused_with_the_command_that_works(runtime: FakeRuntime) -> None:
     with pytest.raises(BadInputError, match=r"make restore RUNTIME=embedded FILE=mine\.tar"):
-        check_backup.require_fit(backup(runtime="embedded"), as_runtime(runtime))
+        check_backup.require_compatible(backup(runtime="embedded"), as_runtime(runtime))
 
 
 def test_a_backup_of_the_other_cloud_is_refused_with_the_command_that_works(runtime: FakeRuntime) -> None:
     with pytest.raises(BadInputError, match=r"CLOUD=emulators, and this is CLOUD=gcp.*make restore CLOUD=emulators"):
-        check_backup.require_fit(backup(cloud="emulators"), as_runtime(runtime))
+        check_backup.require_compatible(backup(cloud="emulators"), as_runtime(runtime))
 
 
 def test_a_backup_of_0_1_0_that_names_no_cloud_is_of_the_emulators(with_emulators: FakeRuntime) -> None:
     old = backup()
     del old.manifest["cloud"]
-    check_backup.require_fit(old, as_runtime(with_emulators))
+    check_backup.require_compatible(old, as_runtime(with_emulators))
 
 
 def test_the_key_that_stayed_in_secrets_is_found(checkout: Path) -> None:
@@ -55,7 +55,7 @@ def test_the_key_that_stayed_in_secrets_is_found(checkout: Path) -> None:
 
 
 def test_without_the_key_it_says_where_that_is(checkout: Path) -> None:
-    words = r"secrets/orion-[0-9a-f]{12}\.key, which opens the blocks in it, is not here; nothing was changed"
+    words = r"secrets/orion-[0-9a-f]{12}\.key, which decrypts its blocks, is missing; nothing was changed"
     with pytest.raises(BadInputError, match=f"{words}.*make restore SECRETS=no FILE=mine.tar"):
         check_backup.find_key(backup(), without_blocks=False)
     assert check_backup.find_key(backup(), without_blocks=True) == ""

@@ -65,14 +65,14 @@ def test_runs_that_nothing_works_on_any_more_are_crashed(runtime: FakeRuntime, a
 
 def test_without_the_key_only_the_blocks_are_lost(runtime: FakeRuntime, capsys: pytest.CaptureFixture[str]) -> None:
     file = back_up(runtime, with_secrets=False)
-    block_key.key_file(block_key.key_name(KEY)).unlink()
-    with pytest.raises(BadInputError, match="opens the blocks in it, is not here"):
+    block_key.key_file(block_key.fingerprint(KEY)).unlink()
+    with pytest.raises(BadInputError, match="decrypts its blocks, is missing"):
         restore.restore(as_runtime(runtime), file, without_blocks=False)
     assert "clear" not in runtime.stores.calls
     restore.restore(as_runtime(runtime), file, without_blocks=True)
     assert runtime.stores.ask_orion("SELECT count(*) FROM block_document") == ["0"]
     assert runtime.stores.ask_orion("SELECT count(*) FROM deployment WHERE storage_document_id IS NULL") == ["1"]
-    assert "not restored, as their key is not here: block api-token" in capsys.readouterr().out
+    assert "not restored, because their key is missing: block api-token" in capsys.readouterr().out
 
 
 def test_a_disk_that_is_full_is_named_and_leaves_the_platform_empty(
@@ -101,7 +101,7 @@ def test_a_store_that_refuses_its_part_leaves_the_platform_empty(
     with pytest.raises(CommandError, match="pg_restore"):
         restore.restore(as_runtime(runtime), file, without_blocks=False)
     assert not runtime.stores.has_data()
-    assert "the platform is as empty as it was before" in capsys.readouterr().out
+    assert "the platform is empty again" in capsys.readouterr().out
 
 
 def test_rows_that_have_not_come_back_are_an_error(runtime: FakeRuntime) -> None:

@@ -102,7 +102,7 @@ def test_the_user_s_own_certificates_stay_and_are_used_again_after_the_bundle(
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        ({"machine": "arm64"}, "is for arm64 machines, and this engine's machine is amd64"),
+        ({"machine": "arm64"}, "is for arm64 machines, and this one is amd64"),
         ({"orionbox": "9.9.9"}, "9.9.9"),
     ],
 )
@@ -130,7 +130,9 @@ def test_other_sources_than_the_bundle_s_are_named(
     runtime: ComposeRuntime, checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(images, "outdated", lambda compose: ["orionbox/flows:1"])
-    with pytest.raises(CommandError, match="made from other sources than this checkout: orionbox/flows:1; use the"):
+    with pytest.raises(
+        CommandError, match="made from a different checkout; out of date here: orionbox/flows:1; use the"
+    ):
         load.load(runtime, a_bundle(checkout / "all.tar"))
 
 
