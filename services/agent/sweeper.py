@@ -20,7 +20,7 @@ from pathlib import Path
 from orionbox.flow_settings import FlowSettings
 from orionbox.orion.client import ONE_TRY, Json, JsonApi, Orion
 from orionbox.orion.states import ACTIVE, ENDED
-from orionbox.stores.staging_tables import run_of
+from orionbox.stores.staging_tables import run_id_from_name
 from services.agent.lock import running_agent
 from services.agent.orphans import Container, Infrastructure, Watchlist, idle_containers
 
@@ -62,7 +62,7 @@ class Sweeper:
         Raises:
             OSError: a service does not answer. Then nobody knows what is an orphan, and nothing is swept.
         """
-        active = self.orion.all("flow_runs", flow_runs={"state": {"type": {"any_": ACTIVE}}})
+        active = self.orion.list_objects("flow_runs", flow_runs={"state": {"type": {"any_": ACTIVE}}})
         containers = self._containers()
         docker = self.docker.url if self.docker else ""
         infrastructure = Infrastructure(docker, containers, self.agent_host, running_agent(self.agent_lock))
@@ -82,7 +82,7 @@ class Sweeper:
         if self.dataset is None:
             return
         listed = self.dataset.call("tables?maxResults=1000").get("tables") or []
-        loads = {name: run_of(name) for name in (table["tableReference"]["tableId"] for table in listed)}
+        loads = {name: run_id_from_name(name) for name in (table["tableReference"]["tableId"] for table in listed)}
         orphans = [name for name, run_id in loads.items() if run_id and self._has_ended(run_id)]
         for name in self.tables.update(orphans, time.monotonic()):
             self.dataset.call(f"tables/{name}", method="DELETE")
@@ -103,7 +103,7 @@ class Sweeper:
         """Returns the ids of flow runs that have ended, perhaps by the agent's word, while their tasks have not."""
         states = {"task_runs": ACTIVE, "flow_runs": ENDED}
         chosen = {objects: {"state": {"type": {"any_": names}}} for objects, names in states.items()}
-        return sorted({task["flow_run_id"] for task in self.orion.all("task_runs", **chosen)})
+        return sorted({task["flow_run_id"] for task in self.orion.list_objects("task_runs", **chosen)})
 
     def _crash(self, run: Json, missing: str) -> None:
         """Marks the run, and what is running within it, as crashed, unless the run has moved on since."""
@@ -117,10 +117,12 @@ class Sweeper:
     def _crash_children(self, run_id: str, message: str) -> None:
         """Marks the run's tasks and sub-flows as crashed, and what is running within those."""
         chosen = {"state": {"type": {"any_": ACTIVE}}}
-        for child in self.orion.all("flow_runs", flow_runs={**chosen, "parent_flow_run_id": {"any_": [run_id]}}):
+        for child in self.orion.list_objects(
+            "flow_runs", flow_runs={**chosen, "parent_flow_run_id": {"any_": [run_id]}}
+        ):
             self._crash_children(child["id"], message)
             self._set_crashed(f"flow_runs/{child['id']}", message)
-        for task in self.orion.all("task_runs", flow_runs={"id": {"any_": [run_id]}}, task_runs=chosen):
+        for task in self.orion.list_objects("task_runs", flow_runs={"id": {"any_": [run_id]}}, task_runs=chosen):
             self._set_crashed(f"task_runs/{task['id']}", message)
 
     def _set_crashed(self, path: str, message: str) -> None:

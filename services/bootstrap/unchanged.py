@@ -116,9 +116,12 @@ def _includes(present: State, noted: State) -> bool:
 def orion_state() -> State:
     """Returns, for each block, block type and deployment, its id and a value that changes when it does."""
     return {
-        **{document["id"]: document["updated"] for document in orion().all("block_documents", include_secrets=False)},
-        **{kind["id"]: kind["slug"] for kind in orion().all("block_types")},
-        **{deployment["id"]: _digest(deployment) for deployment in orion().all("deployments")},
+        **{
+            document["id"]: document["updated"]
+            for document in orion().list_objects("block_documents", include_secrets=False)
+        },
+        **{kind["id"]: kind["slug"] for kind in orion().list_objects("block_types")},
+        **{deployment["id"]: _digest(deployment) for deployment in orion().list_objects("deployments")},
     }
 
 

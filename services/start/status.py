@@ -59,7 +59,7 @@ class Platform:
         self._session = session
         self._environment = environment
         settings = FlowSettings.from_environment(environment)
-        self.cloud = settings.cloud_in_words
+        self.cloud = settings.cloud_description
         self._services = services(settings.is_real_cloud, settings.project, settings.bucket)
         self.orion_link = f"http://localhost:{environment.get('ORION_PORT', '')}"
 

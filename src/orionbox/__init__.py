@@ -1,1 +1,1 @@
-"""What Orionbox's flows, its bootstrap and its command line share."""
+"""The library that flows, services and the command line share."""

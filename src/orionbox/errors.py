@@ -1,7 +1,7 @@
-"""The errors that a user gets to read.
+"""Errors shown to the user.
 
 OrionboxError           what is wrong and where, and a fix: what to do next
-  BadInputError         input that no retry will make better; the command line exits with 2
+  BadInputError         invalid input; retrying does not help; the command line exits with 2
   CommandError          a program that failed or could not start; the command line exits with 1
   IncompleteRunError    a run in which not every row arrived in every store
 """
@@ -16,7 +16,7 @@ class OrionboxError(Exception):
 
     Args:
         text: what is wrong, and where.
-        fix: what to do next. The command line prints it on a line of its own.
+        fix: what to do next. The command line prints it on a separate line.
     """
 
     def __init__(self, text: str, fix: str = "") -> None:
@@ -29,7 +29,7 @@ class OrionboxError(Exception):
 
 
 class BadInputError(OrionboxError, ValueError):
-    """Input that no retry will make better."""
+    """Invalid input; retrying does not help."""
 
 
 class CommandError(OrionboxError, RuntimeError):
@@ -37,18 +37,18 @@ class CommandError(OrionboxError, RuntimeError):
 
 
 class IncompleteRunError(OrionboxError, RuntimeError):
-    """A run in which not every row arrived in every store. Its text has a line for each thing that went wrong."""
+    """A run in which not every row arrived in every store. Its text has one line per problem."""
 
 
 def describe(error: BaseException) -> str:
-    """Returns the error in one line; its class is named only where the text was not written for the user."""
+    """Returns the error in one line, prefixed with its class unless it is a BadInputError."""
     return str(error) if isinstance(error, BadInputError) else f"{type(error).__name__}: {error}"
 
 
 def is_worth_a_retry(task: Any, task_run: Any, state: Any) -> bool:
-    """Tells Prefect's `retry_condition_fn` whether the failure may pass by itself, as bad input does not."""
+    """Returns whether Prefect should retry the task (`retry_condition_fn`): after any failure except bad input."""
     return not isinstance(state.result(raise_on_failure=False), BadInputError)
 
 
 RETRY_IO: dict[str, Any] = {"retries": 3, "retry_delay_seconds": 2, "retry_condition_fn": is_worth_a_retry}
-"""For `@task(**RETRY_IO)`: what a task does when a network or a server fails for a moment."""
+"""For `@task(**RETRY_IO)`: retries a task when a network or a server fails for a moment."""

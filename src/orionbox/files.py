@@ -31,7 +31,7 @@ def new_file(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
         mode: its permissions; the umask is ignored.
 
     Raises:
-        OSError: the file cannot be made or written; the disk may be full.
+        OSError: the file cannot be created or written; the disk may be full.
     """
     with _lock_folder(path.parent):
         _delete_leftovers(path.parent)
@@ -55,7 +55,7 @@ def new_file(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
-    """Writes a text file whole or not at all."""
+    """Writes a text file atomically."""
     with new_file(path, mode) as file:
         file.write(text.encode("utf-8"))
 
@@ -67,7 +67,7 @@ def write_private(path: Path, text: str) -> None:
 
 @contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
-    """Makes a folder in `parent` that its owner alone can read; it is gone when the block ends."""
+    """Creates a folder in `parent` that only its owner can read; deletes it when the block ends."""
     with _lock_folder(parent):
         _delete_leftovers(parent)
         folder = Path(tempfile.mkdtemp(prefix=".folder.", suffix=".part", dir=parent))
@@ -108,7 +108,7 @@ def _delete_leftovers(folder: Path) -> None:
 
 @contextmanager
 def _lock_folder(folder: Path) -> Iterator[int]:
-    """Locks a folder, so that nobody deletes a new file as a leftover before it is locked."""
+    """Locks a folder, so that a new file is not deleted as a leftover before it is locked."""
     with _open(folder) as descriptor:
         _lock(descriptor)
         yield descriptor

@@ -1,4 +1,4 @@
-"""What flows learn from environment variables. Nothing else in this package reads the environment by itself."""
+"""Settings that flows read from environment variables."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from orionbox.errors import BadInputError
 from orionbox.trips.months import RELEASE_URL
 
 BUCKET = "prefect-de-zoomcamp"
-"""The course's bucket, and the emulator's. At Google a name has one owner only, so the bucket has another name."""
+"""The course's bucket, and the emulator's. Bucket names are global at Google, so a real bucket needs another name."""
 COURSE_DATASET = "dezoomcamp"
 """The dataset that the course's own code writes to (`dezoomcamp.rides`)."""
 
 
 @dataclass(frozen=True)
 class FlowSettings:
-    """What a flow needs and its blocks do not say."""
+    """Settings that a flow needs and that are not in its blocks."""
 
     project: str = "orionbox-local"
     """The Google Cloud project."""
@@ -30,18 +30,18 @@ class FlowSettings:
     start_url: str = "http://localhost:4280"
     """The start page's address for a browser on the user's machine."""
     cloud: str = "emulators"
-    """Who runs Cloud Storage and BigQuery: `emulators`, or `gcp` for Google."""
+    """`emulators`, or `gcp` for the real Google Cloud."""
     bucket: str = BUCKET
     """The bucket of the parquet files."""
 
     @property
     def is_real_cloud(self) -> bool:
-        """Tells whether Cloud Storage and BigQuery are Google's."""
+        """Returns whether Cloud Storage and BigQuery are Google's."""
         return self.cloud == "gcp"
 
     @property
-    def cloud_in_words(self) -> str:
-        """Says in a sentence whether the cloud is real."""
+    def cloud_description(self) -> str:
+        """Describes in a sentence which cloud is in use."""
         if self.is_real_cloud:
             return f"Cloud Storage and BigQuery are Google's: project {self.project}, bucket {self.bucket}."
         return "Cloud Storage and BigQuery are emulated."

@@ -1,7 +1,7 @@
 """The list of the platform's services. Standard library only: the command line uses it, too.
 
-Both runtimes, `make up`, the start page and the tests read this list. Only compose's files repeat it, since YAML needs
-its literals; a test compares them.
+Both runtimes, `make up`, the start page and the tests read this list. Only compose's files repeat it, because YAML
+cannot import it; a test checks that they match.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 LONGEST_POLL_GAP = timedelta(seconds=8)
-"""The agent polls every second; one whose last poll is older than this does not work."""
+"""The agent polls every second; an agent whose last poll is older counts as down."""
 
 
 @dataclass(frozen=True)
@@ -20,21 +20,21 @@ class Service:
     name: str
     """As in compose's files."""
     title: str = ""
-    what: str = ""
-    """What it is for, in a few words."""
+    purpose: str = ""
+    """In a few words."""
     prefix: str = ""
-    """How its variables begin, for example `ORION` for ORION_PORT; its name in capitals where nothing is given."""
+    """Prefix of its environment variables, for example `ORION` for ORION_PORT; by default its name in capitals."""
     health: str = ""
-    """The path that answers 200 as long as the service is healthy; empty where it has no such path."""
+    """The path that answers 200 as long as the service is healthy; empty if it has no such path."""
     health_program: tuple[str, ...] = ()
     """The program that checks its health instead; a Python module runs with `python -m`."""
     address: str = ""
-    """On this machine, with `{}` for the port; empty where only other services use it."""
+    """On this machine, with `{}` for the port; empty if only other services use it."""
     login: str = ""
     browse: str = ""
-    """What a browser shows best of it, below its address; `{project}` stands for the Google Cloud project."""
+    """The page to open in a browser, as a path; `{project}` stands for the Google Cloud project."""
     console: str = ""
-    """Google's page for it if it can be Google's; with `{project}` and `{bucket}`."""
+    """Its page in Google's console, with `{project}` and `{bucket}`; empty if Google does not run it."""
     profile: str = ""
     """The compose profile that it belongs to; empty for a service that every platform has."""
 
@@ -95,7 +95,7 @@ SERVICES = (
         "bigquery",
         "BigQuery",
         "the warehouse in the cloud, emulated",
-        # While another process locks its data, it answers 400 to every question about them
+        # It answers 400 while another process locks its data
         health="/bigquery/v2/projects/local/datasets",
         address="http://localhost:{}",
         login="no login, any project; dataset trips_data_all",
@@ -120,15 +120,15 @@ SERVICES = (
     Service("dask-worker", "Dask worker", "runs tasks of flow runs", health="/health", profile="dask"),
     Service("gateway", "Gateway", "lets other machines in, by a login", health="/healthz", profile="gateway"),
 )
-"""All that keep running, the most important to the user first."""
+"""All long-running services, in the order of the start page."""
 BY_NAME = {service.name: service for service in SERVICES}
 
 
-def at_google(service: Service, project: str, bucket: str) -> Service:
+def as_google_service(service: Service, project: str, bucket: str) -> Service:
     """Returns the service as Google runs it: its page is Google's console, and nobody checks its health."""
     return replace(
         service,
-        what="Google's own, and not free",
+        purpose="Google's own, and not free",
         health="",
         address=service.console.format(project=project, bucket=bucket),
         login=f"the real cloud: project {project}, bucket {bucket}",
@@ -138,4 +138,7 @@ def at_google(service: Service, project: str, bucket: str) -> Service:
 
 def services(is_real_cloud: bool, project: str, bucket: str) -> tuple[Service, ...]:
     """Returns all services, with Google's own in place of the emulators if the cloud is real."""
-    return tuple(at_google(each, project, bucket) if each.console and is_real_cloud else each for each in SERVICES)
+    return tuple(
+        as_google_service(service, project, bucket) if service.console and is_real_cloud else service
+        for service in SERVICES
+    )

@@ -8,7 +8,7 @@ import subprocess
 import pyarrow.parquet as pq
 import pytest
 
-from orionbox.trips.arrow_schema import TRIPS
+from orionbox.trips.arrow_schema import ARROW_SCHEMAS
 from orionbox.trips.months import TripFile
 from tests.conftest import Checkout, wait_for
 from tests.e2e.conftest import MainJob
@@ -89,7 +89,7 @@ def test_the_bucket_has_a_parquet_object_for_each_month(
         with files.open(f"prefect-de-zoomcamp/data/green/green_tripdata_2021-{month:02}.parquet") as file:
             parquet = pq.ParquetFile(file)
             assert parquet.metadata.num_rows == rows
-            assert parquet.schema_arrow.equals(TRIPS["green"])
+            assert parquet.schema_arrow.equals(ARROW_SCHEMAS["green"])
 
 
 def test_no_container_of_a_run_is_left(platform: Checkout, main_jobs: list[MainJob]) -> None:

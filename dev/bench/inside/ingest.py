@@ -18,7 +18,7 @@ from dev.bench.inside.tables import count_and_drop
 from ingest_data import ingest
 from orionbox.runs.report import Stopwatch
 from orionbox.stores.postgres import count_month
-from orionbox.trips.arrow_schema import TRIPS
+from orionbox.trips.arrow_schema import ARROW_SCHEMAS
 from orionbox.trips.csv_reader import TripCsv
 from orionbox.trips.download import Download
 from orionbox.trips.months import TripFile
@@ -59,7 +59,7 @@ def stages_before_postgres(trips: TripFile, watch: Stopwatch) -> int:
         with watch.time("fetch and unpack"), Download(trips.url(), Path(folder)) as file:
             exhaust(pa.CompressedInputStream(pa.PythonFile(file, "r"), "gzip"))
         with watch.time(WORK), Download(trips.url(), Path(folder)) as file:
-            return sum(batch.num_rows for batch in TripCsv(file, TRIPS[trips.color]).batches())
+            return sum(batch.num_rows for batch in TripCsv(file, ARROW_SCHEMAS[trips.color]).batches())
 
 
 def exhaust(file: BinaryIO) -> None:

@@ -1,4 +1,4 @@
-"""Deploys the parameterized flow by Python. Its runs get containers as block `docker-container/zoom` describes them."""
+"""Deploys the parameterized flow from Python. Block `docker-container/zoom` describes its containers."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from orionbox.errors import RETRY_IO, IncompleteRunError, describe
 from orionbox.flow_settings import FlowSettings
 from orionbox.runs.progress import with_progress
 from orionbox.runs.report import ARTIFACT_KEY, SUMMARY_KEY, MonthReport, Stopwatch, differences, page_name, summary
-from orionbox.runs.slots import slot
+from orionbox.runs.slots import month_semaphore
 from orionbox.stores import bigquery, parquet, postgres
 from orionbox.stores.clients import bigquery_client, open_object, postgres_uri
 from orionbox.trips.months import Color, StagedMonth, TripFile, trip_files
@@ -23,7 +23,7 @@ from orionbox.trips.months import Color, StagedMonth, TripFile, trip_files
 def gcs_to_postgres(month: StagedMonth) -> float:
     """Replaces the month in Postgres with the object's rows; returns the seconds that this took."""
     watch, trips, log = Stopwatch(), month.trips, get_run_logger()
-    with slot(), watch.time("postgres"), open_object(trips.object_name) as file:
+    with month_semaphore(), watch.time("postgres"), open_object(trips.object_name) as file:
         batches = parquet.read_parquet(file)
         batches = with_progress(batches, log.info, month.uri, "Postgres", lambda rows: rows / month.rows["source"])
         rows = postgres.replace_month(postgres_uri(), trips, batches)
@@ -33,7 +33,7 @@ def gcs_to_postgres(month: StagedMonth) -> float:
 
 @task(**RETRY_IO, task_run_name="count {month.trips.name}")
 def count(month: StagedMonth, bigquery_seconds: float, postgres_seconds: float) -> MonthReport:
-    """Counts the month's rows anew in every store."""
+    """Counts the month's rows in every store."""
     settings, trips = FlowSettings.from_environment(), month.trips
     with open_object(trips.object_name) as file:
         in_parquet = parquet.count_rows(file)
@@ -47,7 +47,7 @@ def count(month: StagedMonth, bigquery_seconds: float, postgres_seconds: float) 
     return MonthReport(trips.color, trips.year, trips.month, month.source, rows, seconds)
 
 
-def move(trips: TripFile) -> list[PrefectFuture]:
+def submit_month(trips: TripFile) -> list[PrefectFuture]:
     """Submits the tasks of one month; the last one is the count."""
     staged = web_to_gcs.submit(trips)
     in_bigquery = gcs_to_bigquery.submit(staged)
@@ -55,8 +55,10 @@ def move(trips: TripFile) -> list[PrefectFuture]:
     return [staged, in_bigquery, in_postgres, count.submit(staged, in_bigquery, in_postgres)]
 
 
-def publish(months: list[list[PrefectFuture]]) -> None:
-    """Waits for all months, and stores their counts as artifacts of the run: a table, and a text with a link to charts.
+def report_and_verify(months: list[list[PrefectFuture]]) -> None:
+    """Waits for all months, reports their counts and verifies them.
+
+    The counts become two artifacts of the run: a table, and a text with a link to the charts.
 
     Raises:
         IncompleteRunError: a month failed, or its counts differ.
@@ -66,7 +68,7 @@ def publish(months: list[list[PrefectFuture]]) -> None:
     create_table_artifact(table=[report.flat() for report in reports], key=ARTIFACT_KEY)
     settings = FlowSettings.from_environment()
     page = f"{settings.start_url}/reports/{page_name(flow_run.name, flow_run.id)}"
-    create_markdown_artifact(summary(reports, page, settings.cloud_in_words), key=SUMMARY_KEY)
+    create_markdown_artifact(summary(reports, page, settings.cloud_description), key=SUMMARY_KEY)
     failed = [state for month in states for state in month if state.is_failed() or state.is_crashed()]
     errors = [describe(state.result(raise_on_failure=False)) for state in failed] + differences(reports)
     if errors:
@@ -75,8 +77,8 @@ def publish(months: list[list[PrefectFuture]]) -> None:
 
 @flow(name="etl")
 def etl(color: Color = "yellow", year: int = 2021, months: list[int] = [1]) -> None:  # noqa: B006
-    """Moves the months side by side, then reports what arrived where."""
-    publish([move(trips) for trips in trip_files(color, year, months)])
+    """Moves the months side by side, then reports how many rows arrived in each store."""
+    report_and_verify([submit_month(trips) for trips in trip_files(color, year, months)])
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def find_in_gcs(trips: TripFile) -> StagedMonth:
     """Finds the month's object in the bucket.
 
     Raises:
-        BadInputError: there is none.
+        BadInputError: the bucket has no such object.
     """
     source = bucket()
     uri = f"gs://{source.name}/{trips.object_name}"

@@ -12,28 +12,29 @@ from orionbox.flow_settings import FlowSettings
 from orionbox.runs.progress import with_progress
 from orionbox.runs.read_ahead import read_ahead
 from orionbox.runs.report import Stopwatch
-from orionbox.runs.slots import slot
+from orionbox.runs.slots import month_semaphore
 from orionbox.stores.clients import bucket, new_object
-from orionbox.stores.parquet import ParquetPieces
-from orionbox.trips.arrow_schema import TRIPS
+from orionbox.stores.parquet import ParquetStream
+from orionbox.trips.arrow_schema import ARROW_SCHEMAS
 from orionbox.trips.csv_reader import TripCsv
-from orionbox.trips.download import Download, source_of
+from orionbox.trips.download import Download, look_up_source
 from orionbox.trips.months import Color, StagedMonth, TripFile
 
 
 @task(**RETRY_IO, task_run_name="web-to-gcs {trips.name}")
 def web_to_gcs(trips: TripFile) -> StagedMonth:
-    """Cleans one month while it comes in, and uploads it; the bucket gets nothing unless the whole file is good.
+    """Streams a month from the web into the bucket; nothing is stored unless the whole file is valid.
 
-    Three threads work at the same time: one fetches and cleans the rows, one writes parquet, one uploads.
+    Three threads run side by side: one fetches and cleans the rows, one writes parquet, one uploads.
     """
     settings, watch, log = FlowSettings.from_environment(), Stopwatch(), get_run_logger()
-    with slot(), TemporaryDirectory() as folder, Download(trips.url(settings.release_url), Path(folder)) as file:
-        csv = TripCsv(file, TRIPS[trips.color])
+    url = trips.url(settings.release_url)
+    with month_semaphore(), TemporaryDirectory() as folder, Download(url, Path(folder)) as file:
+        csv = TripCsv(file, ARROW_SCHEMAS[trips.color])
         batches = read_ahead(watch.wait("clean", csv.batches()))
         target_name = f"gs://{settings.bucket}/{trips.object_name}"
         batches = with_progress(batches, log.info, trips.csv_name, target_name, lambda rows: file.share)
-        parquet = ParquetPieces(watch.wait("write", batches, -1), csv.schema)
+        parquet = ParquetStream(watch.wait("write", batches, -1), csv.schema)
         pieces = read_ahead(watch.wait("write", parquet))
         target = bucket()
         with watch.time("upload"), new_object(target, trips.object_name) as parquet_object:
@@ -42,7 +43,7 @@ def web_to_gcs(trips: TripFile) -> StagedMonth:
         watch.add("fetch", file.seconds)
     uri = f"gs://{target.name}/{trips.object_name}"
     rows = {"source": csv.rows, "parquet": parquet.rows}
-    source = source_of(trips.csv_path, settings.release_url)
+    source = look_up_source(trips.csv_path, settings.release_url)
     log.info("%s: %s rows -> %s (%s)", trips.csv_name, f"{csv.rows:,}", uri, source)
     return StagedMonth(trips, uri, source, rows, watch.seconds)
 

@@ -1,4 +1,4 @@
-"""Loads months of taxi trips from the web straight into Postgres, each while it comes in."""
+"""Loads months of taxi trips from the web straight into Postgres, each while it downloads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from orionbox.flow_settings import FlowSettings
 from orionbox.runs.progress import with_progress
 from orionbox.stores.clients import postgres_uri
 from orionbox.stores.postgres import replace_month
-from orionbox.trips.arrow_schema import TRIPS
+from orionbox.trips.arrow_schema import ARROW_SCHEMAS
 from orionbox.trips.csv_reader import TripCsv
 from orionbox.trips.download import Download
 from orionbox.trips.months import Color, TripFile, trip_files
@@ -24,7 +24,7 @@ def ingest(trips: TripFile) -> int:
     url = trips.url(FlowSettings.from_environment().release_url)
     log = get_run_logger()
     with TemporaryDirectory() as folder, Download(url, Path(folder)) as file:
-        batches = TripCsv(file, TRIPS[trips.color]).batches()
+        batches = TripCsv(file, ARROW_SCHEMAS[trips.color]).batches()
         batches = with_progress(batches, log.info, trips.csv_name, "Postgres", lambda rows: file.share)
         rows = replace_month(postgres_uri(), trips, batches)
     log.info("%s: %s rows -> Postgres %s", trips.csv_name, f"{rows:,}", trips.table)
@@ -33,7 +33,7 @@ def ingest(trips: TripFile) -> int:
 
 @flow(name="log-table-name", log_prints=True)
 def log_table_name(table_name: str) -> None:
-    """Prints the table's name in a sub-flow, which has a run, logs and a state of its own."""
+    """Prints the table's name in a sub-flow, with its own run, logs and state."""
     print(f"Loading into table {table_name}")  # noqa: T201
 
 

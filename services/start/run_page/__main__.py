@@ -34,7 +34,7 @@ def render(facts: Facts) -> str:
         style=Markup(STYLE.read_text(encoding="utf-8")),
         orion=f"http://localhost:{os.environ['ORION_PORT']}",
         runtime=os.environ["RUNTIME"],
-        cloud=FlowSettings.from_environment().cloud_in_words,
+        cloud=FlowSettings.from_environment().cloud_description,
         now=datetime.now(UTC),
     )
 

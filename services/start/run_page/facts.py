@@ -68,7 +68,7 @@ class Facts:
         return sorted({month["source"] or "not known" for month in self.months})
 
     @property
-    def adds_up(self) -> bool:
+    def counts_match(self) -> bool:
         """Tells whether every store has all rows of each month."""
         return all(len({month[f"rows.{store}"] for store in STORES}) == 1 for month in self.months)
 

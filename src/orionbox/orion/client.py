@@ -1,4 +1,4 @@
-"""Orion's API (https://docs-2.prefect.io/latest/api-ref/rest-api/), for all that runs without Prefect.
+"""Orion's API (https://docs-2.prefect.io/latest/api-ref/rest-api/), for programs that do not import Prefect.
 
 Prefect's own client takes seconds to import. This one needs the standard library of Python 3.9 only.
 """
@@ -25,7 +25,7 @@ TIMEOUT = 10.0
 """Seconds for one answer."""
 PAGE_SIZE = 200
 """Objects in one answer, the most that Orion sends."""
-LOOK = "look at the services with: make status"
+STATUS_HINT = "look at the services with: make status"
 
 
 class ApiError(CommandError, OSError):
@@ -33,11 +33,11 @@ class ApiError(CommandError, OSError):
 
 
 class NoAnswerError(ApiError):
-    """No answer came, an error of the server (5xx), or something that is not JSON: it may pass by itself."""
+    """No answer came, an error of the server (5xx), or something that is not JSON: retrying may help."""
 
 
 class RefusedError(ApiError):
-    """The API refuses this request, so a repetition would be refused, too.
+    """The API refuses this request, and would refuse it again.
 
     Args:
         text: what was refused, and why.
@@ -52,10 +52,10 @@ class RefusedError(ApiError):
 
 @dataclass(frozen=True)
 class Retries:
-    """How long a call without an answer is repeated.
+    """How long to retry a call that gets no answer.
 
     Args:
-        seconds: how long; 0 for a single try.
+        seconds: the limit; 0 for a single try.
         first_pause: seconds before the second try. Each pause is twice as long as the one before.
         longest_pause: the most, in seconds.
         on_silence: called after each failed try, with the seconds that the silence has lasted.
@@ -77,7 +77,7 @@ class Retries:
 
 
 ONE_TRY, SOME_TIME = Retries(0), Retries()
-"""For callers that try again by themselves, and for all others."""
+"""ONE_TRY for callers with their own retries; SOME_TIME for all others."""
 
 
 class JsonApi:
@@ -106,11 +106,11 @@ class JsonApi:
         self._opener = build_opener() if uses_proxy else build_opener(ProxyHandler({}))
 
     def call(self, path: str, body: object = None, method: str = "") -> Any:
-        """GETs, or POSTs `body` as JSON, or does what `method` says; returns the JSON answer, None if it is empty.
+        """Sends a request: GET, POST if there is a `body`, or `method`; returns the JSON answer, None if it is empty.
 
         Raises:
-            NoAnswerError: there was none until the retries ended. A POST that is not known to be safe is not repeated.
-            RefusedError: the API refuses.
+            NoAnswerError: no answer came before the retries ran out. Only safe POSTs are retried.
+            RefusedError: the API refuses the request.
         """
         start, failed = time.monotonic(), False
         seconds = self.retries.seconds if _is_repeatable(path, body, method) else 0
@@ -151,7 +151,7 @@ class JsonApi:
         return RefusedError(f"{self.name} refuses {path}: {error.code} {answer}", status=error.code)
 
     def _no_answer(self, reason: object) -> NoAnswerError:
-        return NoAnswerError(f"{self.name} does not answer at {self.url} ({reason})", LOOK)
+        return NoAnswerError(f"{self.name} does not answer at {self.url} ({reason})", STATUS_HINT)
 
 
 def _parse(answer: bytes) -> Any:
@@ -162,7 +162,7 @@ def _parse(answer: bytes) -> Any:
 
 
 def _is_repeatable(path: str, body: object, method: str) -> bool:
-    """Tells whether the same request twice has the effect of one."""
+    """Returns whether the request is idempotent."""
     is_post = method == "POST" or (not method and body is not None)
     has_key = isinstance(body, dict) and "idempotency_key" in body
     return not is_post or has_key or path.endswith(("/filter", "/count", "/set_state"))
@@ -184,7 +184,7 @@ class Orion(JsonApi):
         super().__init__(f"{self.site}/api", retries, timeout)
 
     def start_run(self, deployment: str, parameters: Json) -> str:
-        """Starts a run of `flow/deployment` at once; returns its id. Repeated requests start one run.
+        """Starts a run of `flow/deployment` at once; returns its id. Retries do not create a second run.
 
         Raises:
             RefusedError: there is no such deployment.
@@ -193,13 +193,13 @@ class Orion(JsonApi):
             found = self.call(f"deployments/name/{quote(deployment)}")
         except RefusedError as error:
             raise RefusedError(
-                f"Orion has no deployment {deployment}", "make it with: make up", error.status
+                f"Orion has no deployment {deployment}", "create it with: make up", error.status
             ) from error
         request = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "idempotency_key": str(uuid4())}
         return str(self.call(f"deployments/{found['id']}/create_flow_run", request)["id"])
 
     def cancel_run(self, run_id: str) -> str:
-        """Asks for the end of a run, which its agent then stops; returns the state in which the run is now."""
+        """Cancels a run, which its agent then stops; returns the run's current state."""
         answer = self.call(f"flow_runs/{run_id}/set_state", {"state": {"type": "CANCELLING"}})
         return str(answer["state"]["type"]) if answer.get("state") else str(self.run(run_id)["state_type"])
 
@@ -212,10 +212,10 @@ class Orion(JsonApi):
         """Returns the address of the run's page for a browser on this machine."""
         return f"{self.site.replace('//127.0.0.1', '//localhost')}/flow-runs/flow-run/{run_id}"
 
-    def all(self, objects: str, **chosen: Any) -> list[Json]:
-        """Returns every object, for example of the `flow_runs`, that the filter chooses. Reads page by page."""
+    def list_objects(self, objects: str, **filters: Any) -> list[Json]:
+        """Returns every object, for example of the `flow_runs`, that matches the filters. Reads page by page."""
         found: list[Json] = []
-        while page := self.call(f"{objects}/filter", {**chosen, "limit": PAGE_SIZE, "offset": len(found)}):
+        while page := self.call(f"{objects}/filter", {**filters, "limit": PAGE_SIZE, "offset": len(found)}):
             found += page
             if len(page) < PAGE_SIZE:
                 break
@@ -229,7 +229,7 @@ class Orion(JsonApi):
     def logs(self, run_id: str, seen: set[str]) -> Iterator[tuple[str, int, str]]:
         """Yields log lines that are not in `seen` yet, oldest first, those of sub-flows, too: time, level, message."""
         chosen = {"flow_run_id": {"any_": self.with_subflows(run_id)}}
-        for line in self.all("logs", logs=chosen, sort="TIMESTAMP_ASC"):
+        for line in self.list_objects("logs", logs=chosen, sort="TIMESTAMP_ASC"):
             if line["id"] not in seen:
                 seen.add(line["id"])
                 yield line["timestamp"], line["level"], line["message"]

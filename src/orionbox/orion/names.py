@@ -1,4 +1,4 @@
-"""The names of what the bootstrap makes in Orion. Everything with another name is the user's own."""
+"""The names of what the bootstrap creates in Orion. Everything else belongs to the user."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ BUCKET = "zoom-gcs"
 RESULTS = "task-results"
 """A folder of the bucket for the results of tasks."""
 CONTAINER = ("zoom", "dtc")
-"""Two names for the same: the course's videos and its written notes differ."""
+"""Two names for one block: the course's videos and its written notes differ."""
 
 PROCESS = "agent"
 """Runs flows as processes in the agent's own container."""

@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 ACTIVE = ("RUNNING", "PENDING", "CANCELLING")
-"""Something works on the run, or will soon."""
+"""The run is executing or about to."""
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")

@@ -32,7 +32,7 @@ KEEP_RESULTS = {
     "env.PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true",
     "env.PREFECT_DEFAULT_RESULT_STORAGE_BLOCK": f"gcs-bucket/{clients.RESULTS}",
 }
-"""Settings of a deployment that stores its tasks' results where every worker finds them, whichever worker dies."""
+"""Deployment settings that keep task results in the bucket, so that they survive the worker."""
 
 
 class NoClusterError(RuntimeError):
@@ -46,11 +46,11 @@ class ClusterTaskRunner(DaskTaskRunner):
         """Connects to the scheduler.
 
         Raises:
-            NoClusterError: none answers.
+            NoClusterError: no scheduler answers.
         """
         self.address = self.address or FlowSettings.from_environment().dask_scheduler
         self.client_kwargs.setdefault("timeout", TIMEOUT)
-        send_own_modules()
+        pickle_uninstalled_modules()
         try:
             await super()._start(exit_stack)
         except OSError as error:
@@ -59,7 +59,10 @@ class ClusterTaskRunner(DaskTaskRunner):
             ) from error
 
     async def wait(self, key: UUID, timeout: float | None = None) -> State[Any] | None:
-        """Returns the task's final state, or None if it is not ready in time; says so if the scheduler is gone."""
+        """Returns the task's final state, or None if it is not ready in time.
+
+        If the scheduler is gone, the state is crashed, and explains that.
+        """
         state: State[Any] | None = await super().wait(key, timeout)  # type: ignore[arg-type]
         if state and state.is_crashed():
             error = await state.result(raise_on_failure=False, fetch=True)
@@ -69,17 +72,17 @@ class ClusterTaskRunner(DaskTaskRunner):
         return state
 
 
-def send_own_modules() -> None:
+def pickle_uninstalled_modules() -> None:
     """Sends the code of modules that are not installed along with the tasks.
 
     So workers need no copy of the flows, and run each flow as it was when its run began.
     """
-    for module in own_modules():
+    for module in uninstalled_modules():
         cloudpickle.register_pickle_by_value(sys.modules[module])
 
 
-def own_modules() -> Iterator[str]:
-    """Yields the names of imported modules that lie outside the Python environment, as flows do."""
+def uninstalled_modules() -> Iterator[str]:
+    """Yields the names of imported modules outside the Python environment, as flows are."""
     installed = {Path(path) for path in sysconfig.get_paths().values()} | {
         Path(sys.prefix),
         Path(sys.base_prefix, "lib"),

@@ -1,6 +1,6 @@
 """What Dask's scheduler and workers import before they are ready (compose/flows.yaml).
 
-The tasks' libraries take seconds to import. So the first run is as fast as the next.
+The tasks' libraries take seconds to import. Importing them here makes the first run as fast as the next.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Lets Prefect 2.20 understand what the 2023 course says to Prefect 2.7, and what Orionbox 0.1.0 has stored.
+"""Makes Prefect 2.20 run the 2023 course material, written for Prefect 2.7, and read what Orionbox 0.1.0 has stored.
 
 compose/flow.env names this module in PREFECT_EXTRA_ENTRYPOINTS, so Prefect imports it as the last step of its own
 import. Nothing else refers to it: to remove it, delete this file, its test, and its name in that line.
@@ -43,9 +43,9 @@ MOVED = {
 }
 """The old and the new names of modules, longer ones first."""
 MONTHS = "orionbox.trips.months"
-"""What was module `orionbox.trips` in Orionbox 0.1.0, and is a package now."""
+"""The successor of module `orionbox.trips` of Orionbox 0.1.0, which is a package now."""
 DATA_FOLDERS = ("data/yellow", "data/green")
-"""The course's repository has these folders, so its flows write there without making them."""
+"""The course's repository has these folders, so its flows write there without creating them."""
 THIS_MACHINE = {"127.0.0.1", "localhost", "0.0.0.0", "host.docker.internal"}
 
 
@@ -53,13 +53,13 @@ THIS_MACHINE = {"127.0.0.1", "localhost", "0.0.0.0", "host.docker.internal"}
 
 
 def make_data_folders() -> None:
-    """Makes the folders that the course's flows write to, if this process may."""
+    """Creates the folders that the course's flows write to, if this process may."""
     if os.access(".", os.W_OK):
         for folder in DATA_FOLDERS:
             Path(folder).mkdir(parents=True, exist_ok=True)
 
 
-def enter(folder: str | None) -> None:
+def use_writable_folder(folder: str | None) -> None:
     """Makes `folder` the working directory if it exists and is writable; else another writable folder.
 
     Prefect copies a deployment's folder to the working directory, unless the two are the same. A student's own folder
@@ -80,12 +80,12 @@ def share_data_folder() -> None:
 
 
 def loading_in_place(load: Callable[..., Any]) -> Callable[..., Any]:
-    """Makes Prefect's engine load a flow run's code from where it lies."""
+    """Makes Prefect's engine load a flow run's code without copying it."""
 
     @wraps(load)
     async def load_in_place(flow_run: Any, client: Any, **options: Any) -> Any:
         deployment = await client.read_deployment(flow_run.deployment_id)
-        enter(None if deployment.storage_document_id else deployment.path)
+        use_writable_folder(None if deployment.storage_document_id else deployment.path)
         flow = await load(flow_run, client=client, **options)
         if str(Path.cwd()) != deployment.path:
             share_data_folder()
@@ -96,7 +96,7 @@ def loading_in_place(load: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_data_folders(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Makes the data folders before a flow is called."""
+    """Creates the data folders before a flow is called."""
 
     @wraps(call)
     def call_with_data_folders(*args: Any, **kwargs: Any) -> Any:
@@ -106,10 +106,10 @@ def with_data_folders(call: Callable[..., Any]) -> Callable[..., Any]:
     return call_with_data_folders
 
 
-def from_here(build: Callable[..., Any]) -> Callable[..., Any]:
+def default_path_to_here(build: Callable[..., Any]) -> Callable[..., Any]:
     """Makes a deployment without storage use this folder, also in containers, which see it at the same path.
 
-    Prefect itself would choose /opt/prefect/flows for containers, into which students had to copy their flows.
+    Prefect itself would choose /opt/prefect/flows for containers, where students would have to copy their flows.
     """
 
     @wraps(build)
@@ -139,7 +139,7 @@ def without_deprecation_messages(types: ModuleType) -> None:
 
 
 def add_orion_commands(server: ModuleType) -> None:
-    """Gives `prefect server` its old name. `start` without a port says where Orion is already running."""
+    """Adds `prefect orion` as an alias of `prefect server`; `start` without a port says where Orion is running."""
     import click
     from prefect.cli.root import app
     from prefect.settings import PREFECT_UI_URL
@@ -205,28 +205,29 @@ class AfterImport(MetaPathFinder):
 
 
 def class_of_0_1(name: str) -> Any:
-    """Returns what module `orionbox.trips` had under this name, for results that a run of 0.1.0 has stored.
+    """Returns the object that module `orionbox.trips` had under this name, for results that a run of 0.1.0 stored.
 
     Raises:
-        AttributeError: there is no such name.
+        AttributeError: the module had no such name.
     """
     return getattr(importlib.import_module(MONTHS), name)
 
 
 def install() -> None:
-    """Brings the old names and ways back."""
+    """Installs all compatibility patches."""
     vars(orionbox.trips)["__getattr__"] = class_of_0_1  # Python asks it for names that the package does not have
     warnings.filterwarnings("ignore", category=PrefectDeprecationWarning)
-    # `deployment build --cron` has a warning of its own
+    # `deployment build --cron` logs its own warning
     logging.getLogger("prefect.deployments").addFilter(lambda record: "has been deprecated" not in record.getMessage())
     for old, new in MOVED.items():
         DEPRECATED_MODULE_ALIASES.append(AliasedModuleDefinition(old, new, None))
     PREFECT_API_URL.value_callback = platform_api
     load = loading_in_place(prefect.deployments.load_flow_from_flow_run)
-    # A run is started with `python -m prefect.engine`, which imports the name from the one while it is not the other
+    # `python -m prefect.engine` runs as `__main__` and imports the function from prefect.deployments;
+    # everything else uses the copy in the module prefect.engine
     prefect.deployments.load_flow_from_flow_run = prefect.engine.load_flow_from_flow_run = load
     Flow.__call__ = with_data_folders(Flow.__call__)
-    Deployment.build_from_flow = from_here(Deployment.build_from_flow)
+    Deployment.build_from_flow = default_path_to_here(Deployment.build_from_flow)
     changes = {
         "prefect.cli._types": without_deprecation_messages,
         "prefect.cli.server": add_orion_commands,

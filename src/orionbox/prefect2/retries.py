@@ -1,4 +1,4 @@
-"""Lets a flow run wait while Orion restarts, as Prefect itself lets it wait for a slow Orion.
+"""Makes flow runs retry while Orion restarts. Prefect itself only retries while Orion is slow.
 
 Prefect gives up at the first refused connection, and at an error 500, which Orion sends while its database is gone for
 a moment. How long a run waits is Prefect's own setting: with PREFECT_CLIENT_MAX_RETRIES=5, about a minute.
@@ -37,7 +37,7 @@ def with_more_retries(send: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def install() -> None:
-    """Makes the clients of a flow run wait. Commands at a prompt still say at once that Orion does not answer."""
+    """Makes the clients of a flow run retry. Commands typed in a shell still fail at once."""
     if "PREFECT__FLOW_RUN_ID" in os.environ:
         for client in (PrefectHttpxAsyncClient, PrefectHttpxSyncClient):
             client._send_with_retry = with_more_retries(client._send_with_retry)

@@ -11,23 +11,23 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol, TypeVar
 
 PAUSE = 1.0
-"""Seconds before the first report of a month and between two; most months take less and need none."""
+"""Seconds before the first progress report of a month and between two; most months take less and need none."""
 MESSAGE = re.compile(r"(?P<source>\S+): (?P<rows>[\d,]+) rows -> (?P<target>\S+)(?: so far, (?P<percent>\d+) %)?")
 
 
 class Rows(Protocol):
-    """Some rows, a record batch for instance."""
+    """A batch of rows, such as a pyarrow record batch."""
 
     @property
     def num_rows(self) -> int:
-        """Returns how many."""
+        """Returns the number of rows."""
 
 
 Batch = TypeVar("Batch", bound=Rows)
 
 
 class Progress(NamedTuple):
-    """What one line of the log says about a month."""
+    """The progress of a month in one line of the log."""
 
     source: str
     target: str
@@ -42,7 +42,7 @@ def with_progress(
     report: Callable[[str], None],
     source: str,
     target: str,
-    share: Callable[[int], float],
+    fraction_of: Callable[[int], float],
 ) -> Iterator[Batch]:
     """Passes the batches on, and reports once a second how much has passed.
 
@@ -51,7 +51,7 @@ def with_progress(
         report: takes a line of text, for example a log's `info`.
         source: where the rows come from, one word.
         target: where they go, one word.
-        share: returns the part of the month, from 0 to 1, that this number of rows is.
+        fraction_of: returns which part of the month, from 0 to 1, this number of rows is.
     """
     rows, last_report = 0, time.monotonic()
     for batch in batches:
@@ -59,11 +59,11 @@ def with_progress(
         rows += batch.num_rows
         if time.monotonic() - last_report >= PAUSE:
             last_report = time.monotonic()
-            report(f"{source}: {rows:,} rows -> {target} so far, {min(share(rows), 1) * 100:.0f} %")
+            report(f"{source}: {rows:,} rows -> {target} so far, {min(fraction_of(rows), 1) * 100:.0f} %")
 
 
 def parse(message: str) -> Progress | None:
-    """Returns what the line says about a month's progress, or None if it is about something else."""
+    """Returns the progress that the line reports, or None if it is about something else."""
     found = MESSAGE.match(message)
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""Lets two stages work at the same time."""
+"""Runs two pipeline stages concurrently."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _END = object()
 
 
 def read_ahead(items: Iterable[Item]) -> Iterator[Item]:
-    """Yields the same items; while one is in use, a thread makes the next. An error comes after the items before it.
+    """Yields the same items; while one is in use, a thread reads the next. An error comes after the items before it.
 
-    The thread starts at once with the first.
+    The thread starts on the first item at once.
     """
     reader = ThreadPoolExecutor(1, "read-ahead")
     iterator = iter(items)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from orionbox.trips.months import csv_name
 
 STORES = ("source", "parquet", "bigquery", "postgres")
+"""The places where rows are counted: the source file, and the three stores."""
 STAGES = ("fetch", "clean", "write", "upload", "bigquery", "postgres")
 ARTIFACT_KEY = "etl-report"
 SUMMARY_KEY = "etl-summary"
@@ -63,8 +64,8 @@ class MonthReport:
     seconds: dict[str, float]
 
     @property
-    def adds_up(self) -> bool:
-        """Tells whether every store has as many rows as the source file."""
+    def counts_match(self) -> bool:
+        """Returns whether every store has as many rows as the source file."""
         return len(set(self.rows.values())) == 1
 
     def flat(self) -> dict[str, str | int | float]:
@@ -82,8 +83,8 @@ def summary(reports: Sequence[MonthReport], page: str, cloud: str) -> str:
     """Returns counts and times as Markdown, with a link to the run's page, and a sentence about the cloud."""
     head = ["| month | data | source file | parquet | BigQuery | Postgres | seconds |", "|---|---|--:|--:|--:|--:|--:|"]
     rows = [_markdown_row(report) for report in reports]
-    verdict = "Every row is accounted for." if all(report.adds_up for report in reports) else "The counts differ."
-    times = "Seconds are the sum over a month's stages, of which some run side by side."
+    verdict = "Every row is accounted for." if all(report.counts_match for report in reports) else "The counts differ."
+    times = "Seconds are summed over a month's stages; some of these overlap."
     return "\n".join(
         [*head, *rows, "", f"{verdict} {times} {cloud}", "", f"[Charts of this run, and its numbers]({page})"]
     )
@@ -102,12 +103,12 @@ def page_name(name: str, run_id: str) -> str:
 
 
 def differences(reports: Sequence[MonthReport]) -> list[str]:
-    """Returns a line for each month whose counts differ."""
+    """Returns one line per month whose counts differ."""
     return [
         f"{csv_name(report.color, report.year, report.month)}: "
         + ", ".join(f"{store} {count:,}" for store, count in report.rows.items())
         for report in reports
-        if not report.adds_up
+        if not report.counts_match
     ]
 
 

@@ -1,4 +1,4 @@
-"""How many months a run may work on at the same time, by cores and memory."""
+"""Limits how many months a run processes at once, by cores and memory."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import threading
 from pathlib import Path
 
 RUN_BYTES = 400 << 20
-"""Memory in bytes that a flow run takes before it moves anything, mostly for libraries; see docs/benchmarks.md."""
+"""Memory in bytes that a flow run takes before it processes a month, mostly for libraries; see docs/benchmarks.md."""
 MONTH_BYTES = 250 << 20
-"""Memory in bytes that each month in work adds, whatever its size; see there, too."""
+"""Memory in bytes that each month in progress adds, whatever its size."""
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 """Where a container finds its memory limit, with version 2 and 1 of Linux' control groups."""
 
 
-def slot() -> threading.BoundedSemaphore:
-    """Returns what a task holds by `with` during its heavy part, so that the months in work fit into memory."""
+def month_semaphore() -> threading.BoundedSemaphore:
+    """Returns the semaphore that limits how many months are processed at once."""
     return _SLOTS
 
 
-def slots(cores: int, memory: int) -> int:
-    """Returns how many months to work on at a time: one a core, fewer if memory (in bytes) is short, at least one."""
+def max_parallel_months(cores: int, memory: int) -> int:
+    """Returns how many months to process at once: one per core, fewer if memory (in bytes) is short, at least one."""
     return max(1, min(cores, (memory - RUN_BYTES) // MONTH_BYTES))
 
 
@@ -41,4 +41,4 @@ def _read(path: Path) -> str:
         return ""
 
 
-_SLOTS = threading.BoundedSemaphore(slots(_cores(), _memory()))
+_SLOTS = threading.BoundedSemaphore(max_parallel_months(_cores(), _memory()))

@@ -1,4 +1,4 @@
-"""The warehouse in BigQuery: one table a color. Each row names its source file, and so its month."""
+"""The warehouse in BigQuery: one table per color. Each row names its source file, and so its month."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from orionbox.trips.months import TripFile, table_name
 from orionbox.trips.schema import COLUMNS, SOURCE_FILE, bigquery_columns
 
 ABANDONED = timedelta(days=1)
-"""A staging table that is older belongs to no load any more: Google ends a load job after 6 hours."""
+"""A staging table that is older is abandoned: Google ends a load job after 6 hours."""
 CONFLICT = "aborted due to concurrent update"
-"""Google's message when it ends one of two transactions that change the same table, as two months do that are loaded
-side by side (https://cloud.google.com/bigquery/docs/transactions, "Transaction concurrency"). The emulator lets one
-wait for the other."""
+"""Google's message when it ends one of two transactions that change the same table
+(https://cloud.google.com/bigquery/docs/transactions, "Transaction concurrency"). Two months that are loaded side by
+side do so. The emulator makes one wait for the other."""
 
 
 def is_conflict(error: Exception) -> bool:
-    """Tells whether the transaction was rolled back because of another one, and may be tried again."""
+    """Returns whether the transaction was rolled back because of another one, and may be tried again."""
     return isinstance(error, GoogleAPIError) and CONFLICT in str(error)
 
 
@@ -50,23 +50,23 @@ def replace_month(
         trips: the month; its source file's name is the key.
         uri: `gs://bucket/name` of the parquet object.
         rows: how many rows it has.
-        run_id: the id of the flow run; the sweeper finds by it what a killed load has left behind.
+        run_id: the id of the flow run, by which the sweeper finds the staging table of a killed load.
 
     Raises:
-        IncompleteRunError: BigQuery read another number of rows; the month is unchanged.
+        IncompleteRunError: BigQuery loaded a different number of rows; the month is unchanged.
     """
     staging = f"{client.project}.{dataset}.{staging_tables.new_name(trips.color, run_id)}"
     try:
         loaded = _load(client, staging, trips, uri)
         if loaded != rows:
             raise IncompleteRunError(f"{uri}: has {rows:,} rows, but BigQuery loaded {loaded:,}", "run it again")
-        TRY_AGAIN(client.query_and_wait)(_swap(f"{client.project}.{dataset}.{trips.table}", staging, trips))
+        TRY_AGAIN(client.query_and_wait)(_swap_sql(f"{client.project}.{dataset}.{trips.table}", staging, trips))
     finally:
         client.delete_table(staging, not_found_ok=True)
 
 
 def drop_abandoned(client: bigquery.Client, dataset: str) -> None:
-    """Deletes the staging tables that killed loads have left behind."""
+    """Deletes the staging tables of killed loads."""
     for table in client.list_tables(f"{client.project}.{dataset}"):
         if (
             table.table_id.startswith(staging_tables.PREFIX)
@@ -86,7 +86,7 @@ def _load(client: bigquery.Client, table: str, trips: TripFile, uri: str) -> int
     return int(job.output_rows)
 
 
-def _swap(table: str, staging: str, trips: TripFile) -> str:
+def _swap_sql(table: str, staging: str, trips: TripFile) -> str:
     columns = ", ".join(COLUMNS[trips.color])
     return f"""
         BEGIN TRANSACTION;

@@ -1,4 +1,4 @@
-"""The platform's Prefect blocks: their names, and the clients behind them."""
+"""The platform's Prefect blocks: their names, and the clients they create."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _block(block_type: Any, name: str) -> Any:
 
 @lru_cache
 def _block_of_run(block_type: Any, name: str, run: str) -> Any:
-    # Orion takes a tenth of a second to answer, and every task asks
+    # A load takes 0.1 s, and every task needs the block
     return block_type.load(name)
 
 
@@ -55,7 +55,7 @@ def open_object(name: str) -> BlobReader:
 
 
 def new_object(target: Bucket, name: str) -> BlobWriter:
-    """Opens an object for writing by `with`: it appears, or replaces the old one, if that ends without an error."""
+    """Opens an object for writing by `with`; it replaces the old one if the block ends without an error."""
     return target.blob(name).open("wb", chunk_size=PIECE_BYTES, timeout=120)
 
 

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 COMPRESSION = "zstd"
-"""Packs as tightly as gzip in a fraction of the time."""
+"""Compresses as well as gzip in a fraction of the time."""
 BATCH_ROWS = 65_536
 PIECE_BYTES = 4 << 20
-"""The size from which on a piece of a file is passed on."""
+"""Bytes after which a piece of the file is yielded."""
 
 
-class ParquetPieces:
-    """A parquet file of trips that is made piece by piece, so that it need not lie anywhere as a whole.
+class ParquetStream:
+    """A parquet file of trips, written piece by piece, so that the whole file is never in memory or on disk.
 
     Args:
         batches: the trips.
@@ -38,8 +38,8 @@ class ParquetPieces:
                 writer.write_batch(batch)
                 self.rows += batch.num_rows
                 if written.tell() >= PIECE_BYTES:
-                    yield _take(written)
-        yield _take(written)
+                    yield _take_buffer(written)
+        yield _take_buffer(written)
 
 
 def _options(schema: pa.Schema) -> dict[str, object]:
@@ -52,7 +52,7 @@ def _options(schema: pa.Schema) -> dict[str, object]:
     }
 
 
-def _take(written: io.BytesIO) -> bytes:
+def _take_buffer(written: io.BytesIO) -> bytes:
     piece = written.getvalue()
     written.seek(0)
     written.truncate()

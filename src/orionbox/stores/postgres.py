@@ -1,4 +1,4 @@
-"""The warehouse in Postgres: one table a color, one partition a source file."""
+"""The warehouse in Postgres: one table per color, one partition per source file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
 from orionbox.errors import BadInputError
-from orionbox.trips.arrow_schema import TRIPS
+from orionbox.trips.arrow_schema import ARROW_SCHEMAS
 from orionbox.trips.months import TripFile, table_name
 from orionbox.trips.schema import COLUMNS, SOURCE_FILE, postgres_columns
 
@@ -48,13 +48,13 @@ def create_tables(uri: str) -> None:
 def replace_month(uri: str, trips: TripFile, batches: Iterable[pa.RecordBatch]) -> int:
     """Replaces the month's rows with `batches`, in one transaction.
 
-    The rows go into a table of their own, which then becomes the month's partition. Readers see the old month until
+    The rows go into a separate table, which then becomes the month's partition. Readers see the old month until
     the swap, and wait only for the swap.
 
     Args:
         uri: `postgresql://user:password@host:port/database`.
         trips: the month; its source file's name is the key.
-        batches: the rows, with the columns of `TRIPS[trips.color]`.
+        batches: the rows, with the columns of `ARROW_SCHEMAS[trips.color]`.
 
     Returns:
         The number of rows loaded.
@@ -67,8 +67,8 @@ def replace_month(uri: str, trips: TripFile, batches: Iterable[pa.RecordBatch]) 
         cursor.execute(f"SELECT pg_advisory_xact_lock(hashtext('{trips.csv_name}'))")
         source_file = f"{SOURCE_FILE} text NOT NULL DEFAULT '{trips.csv_name}'"
         cursor.execute(f'CREATE TABLE "{new}" ({postgres_columns(COLUMNS[trips.color])}, {source_file})')
-        rows = _ingest(cursor, new, TRIPS[trips.color], batches)
-        # The month's table is touched from here on only: so two loads never wait for each other's locks in a circle
+        rows = _ingest(cursor, new, ARROW_SCHEMAS[trips.color], batches)
+        # Lock the shared table only now, so that two loads cannot deadlock
         cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
         ensure_table(cursor, trips.color)
         cursor.execute(f'LOCK TABLE "{trips.table}" IN ACCESS EXCLUSIVE MODE')
@@ -82,7 +82,7 @@ def replace_month(uri: str, trips: TripFile, batches: Iterable[pa.RecordBatch]) 
 
 
 def _ingest(cursor: dbapi.Cursor, table: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
-    """COPYs the batches as they come; raises an error of `batches` itself, not the driver's version of it."""
+    """COPYs the batches as they come; re-raises an error of `batches` unchanged."""
     errors: list[Exception] = []
 
     def remember_errors() -> Iterator[pa.RecordBatch]:

@@ -1,6 +1,7 @@
 """Says what is wrong with a CSV file: which line, which column, and what to do.
 
-pyarrow counts rows and columns. So the file is read again up to its bad row, to find the line, the name and the text.
+pyarrow reports only row and column numbers. So this reads the file again up to the bad row, to find the line, the
+column's name and the value.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from orionbox.errors import BadInputError
 from orionbox.trips.arrow_schema import INTEGER, NUMBER, TEXT, TIME
 
 LONGEST_LINE = 1 << 20
-"""The most characters of a line; pyarrow refuses a line that is longer than a block (BLOCK_BYTES)."""
+"""The most characters of a line; pyarrow refuses a line that is longer than a block (`csv_reader.BLOCK_BYTES`)."""
 AGAIN = "get it again with `make data`"
 EXPECTED = {INTEGER: "a whole number", NUMBER: "a number", TIME: "a time like 2021-01-31 23:59:59", TEXT: "text"}
 
@@ -28,7 +29,7 @@ class BadValueError(ValueError):
     """A value that does not fit its column.
 
     Args:
-        row: the row's number, where the header is 1 and blank lines do not count.
+        row: the row's number, counting the header as 1 and no blank lines.
         column: the column's number in the file, from 0, or its name.
     """
 
@@ -70,7 +71,7 @@ def _bad_value(error: Exception) -> BadValueError | None:
 
 
 def _lines(stream: TextIO) -> Iterator[str]:
-    """Yields the stream's lines, and takes none into memory that is too long."""
+    """Yields the stream's lines, without loading overlong lines into memory."""
     while line := stream.readline(LONGEST_LINE):
         if len(line) == LONGEST_LINE:
             raise csv.Error(f"a line of more than {LONGEST_LINE:,} characters")
@@ -78,7 +79,7 @@ def _lines(stream: TextIO) -> Iterator[str]:
 
 
 def _problem(columns: list[str], row: list[str]) -> str:
-    """Returns what is wrong with the row's form; nothing if it is good."""
+    """Returns what is wrong with the row's form; empty if it is valid."""
     if not row:
         return "the line is blank"
     if len(row) != len(columns):

@@ -22,7 +22,7 @@ from orionbox.trips.csv_errors import AGAIN, BadValueError, explain
 BLOCK_BYTES = 4 << 20
 """Bytes of CSV text that become one record batch, about 40,000 trips."""
 LARGEST_INTEGER = 2**53 - 1
-"""Up to here a float holds every whole number."""
+"""The largest integer up to which floats are exact."""
 LONGEST_HEADER = 65_536
 """The most bytes of a header line."""
 LARGEST_FILE = 8 << 30
@@ -33,7 +33,8 @@ class TripCsv:
     """A gzip-compressed CSV file of trips, with a header line.
 
     Args:
-        file: the file, open for reading; `file.name` has the bytes read so far, which an error's search reads again.
+        file: the file, open for reading; `file.name` is the path of the bytes read so far, which are read again to
+            locate an error.
         schema: the columns that the file must have, in any order; empty fields are null.
     """
 
@@ -44,7 +45,7 @@ class TripCsv:
         self._file, self._path = file, Path(file.name)
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yields the rows in the file's order, typed, a block at a time. Reads once, while the file comes in.
+        """Yields the rows in the file's order, typed, a block at a time. Reads the file once, while it downloads.
 
         Raises:
             BadInputError: the file is bad; the text names file, line or column, and what to do. This may come after
@@ -79,7 +80,7 @@ def _typed(batch: pa.RecordBatch, schema: pa.Schema, first_row: int) -> pa.Recor
 
 
 def _is_good(numbers: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Tells of each number whether its column may have it; pyarrow itself also reads `NaN`, `inf` and `1e999`."""
+    """Returns for each number whether it is valid in its column; pyarrow also accepts `NaN`, `inf` and `1e999`."""
     is_finite = pc.is_finite(numbers)
     if kind == NUMBER:
         return is_finite
@@ -88,7 +89,7 @@ def _is_good(numbers: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 class _LineCounter(io.RawIOBase):
-    """Counts the lines that are read through it, to compare the parser's count with."""
+    """Counts the lines that are read through it, to check the parser's count."""
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
         self._stream, self._name = stream, name
@@ -106,11 +107,13 @@ class _LineCounter(io.RawIOBase):
         data = self._stream.read(size)
         self._bytes += len(data)
         if self._bytes > LARGEST_FILE:
-            raise BadInputError(f"{self._name}: unpacks to more than {LARGEST_FILE:,} bytes, as no month does; {AGAIN}")
-        text = len(data.rstrip(b"\r\n"))
-        at_end = data.count(b"\n", text)
-        self._at_end = at_end if text else self._at_end + at_end
-        self._newlines += data.count(b"\n", 0, text) + at_end
+            raise BadInputError(
+                f"{self._name}: unpacks to more than {LARGEST_FILE:,} bytes, more than any month", AGAIN
+            )
+        length = len(data.rstrip(b"\r\n"))
+        at_end = data.count(b"\n", length)
+        self._at_end = at_end if length else self._at_end + at_end
+        self._newlines += data.count(b"\n", 0, length) + at_end
         return data
 
 
@@ -133,13 +136,13 @@ def check_header(name: str, start: bytes, schema: pa.Schema) -> None:
         BadInputError: the file is empty, not a gzip file, a web page, or has other columns.
     """
     if not start:
-        raise BadInputError(f"{name}: the file is empty; {AGAIN}")
+        raise BadInputError(f"{name}: the file is empty", AGAIN)
     if start[:2] != b"\x1f\x8b":
         kind = "a web page" if start.lstrip().lower().startswith((b"<!doctype", b"<html")) else "something else"
-        raise BadInputError(f"{name}: not a gzip file but {kind} that begins with {start[:20]!r}; {AGAIN}")
+        raise BadInputError(f"{name}: not a gzip file but {kind} that begins with {start[:20]!r}", AGAIN)
     header = _first_line(name, start)
     if header.lstrip().lower().startswith(("<html", "<!doctype")):
-        raise BadInputError(f"{name}, line 1: a web page in place of the CSV file; {AGAIN}")
+        raise BadInputError(f"{name}, line 1: a web page in place of the CSV file", AGAIN)
     _check_columns(name, next(csv.reader([header]), []), schema)
 
 
@@ -148,24 +151,24 @@ def _first_line(name: str, start: bytes) -> str:
     try:
         line, newline, _ = unpack.decompress(start, LONGEST_HEADER).partition(b"\n")
         if not newline and not unpack.eof:
-            reason = "does not end" if len(line) == LONGEST_HEADER else "is not whole: the gzip data is cut off"
-            raise BadInputError(f"{name}: line 1 {reason}; {AGAIN}")
+            reason = "does not end" if len(line) == LONGEST_HEADER else "is incomplete: the gzip data is cut off"
+            raise BadInputError(f"{name}: line 1 {reason}", AGAIN)
         return line.decode("utf-8-sig").rstrip("\r")
     except UnicodeDecodeError as error:
-        raise BadInputError(f"{name}, line 1: not UTF-8 text; save the file as UTF-8 CSV or {AGAIN}") from error
+        raise BadInputError(f"{name}, line 1: not UTF-8 text", f"save the file as UTF-8 CSV or {AGAIN}") from error
     except zlib.error as error:
-        raise BadInputError(f"{name}: the gzip data is damaged ({error}); {AGAIN}") from error
+        raise BadInputError(f"{name}: the gzip data is damaged ({error})", AGAIN) from error
 
 
 def _check_columns(name: str, columns: list[str], schema: pa.Schema) -> None:
     missing = [column for column in schema.names if column not in columns]
     unknown = [column for column in columns if column not in schema.names]
     twice = sorted({column for column in columns if columns.count(column) > 1})
-    faults = [
+    problems = [
         f"{what} {', '.join(map(repr, which))}"
         for what, which in (("lacks", missing), ("has unknown", unknown), ("repeats", twice))
         if which
     ]
-    if faults:
-        remedy = f"rename the columns to {', '.join(schema.names)} or {AGAIN}"
-        raise BadInputError(f"{name}, line 1: the header {' and '.join(faults)}; {remedy}")
+    if problems:
+        fix = f"rename the columns to {', '.join(schema.names)} or {AGAIN}"
+        raise BadInputError(f"{name}, line 1: the header {' and '.join(problems)}", fix)

@@ -20,16 +20,16 @@ RESUMES, RESUME_PAUSE = 5, 1.0
 
 
 class BrokenDownloadError(RuntimeError):
-    """A download broke off and could not be resumed. It is worth another try from the start."""
+    """A download broke off and could not be resumed. Retry it from the start."""
 
 
 class Download(io.BufferedReader):
-    """A file on the web that is read while it comes in. A copy of what was read goes into `folder`, under its own name.
+    """A file on the web that is read while it downloads. The bytes read are copied into `folder`, under its own name.
 
     Raises:
         BadInputError: the server has no such file; the text holds its answer.
-        requests.RequestException: the server did not answer, or failed: worth another try.
-        BrokenDownloadError: raised by reads: the connection broke too often, or the server cannot resume.
+        requests.RequestException: the server did not answer, or failed: retrying may help.
+        BrokenDownloadError: raised while reading, if the connection breaks too often or the server cannot resume.
     """
 
     def __init__(self, url: str, folder: Path) -> None:
@@ -43,12 +43,12 @@ class Download(io.BufferedReader):
 
     @property
     def share(self) -> float:
-        """Returns the part of the file that has come in, from 0 to 1; 0 if the server did not say how long it is."""
+        """Returns which part of the file has arrived, from 0 to 1; 0 if the server did not send its size."""
         return self._web_file.share
 
 
 class _WebFile(io.RawIOBase):
-    """The bytes that come in. If the connection breaks, it asks for the rest (RFC 9110, 14.2: Range)."""
+    """The bytes that arrive. If the connection breaks, it requests the rest (RFC 9110, 14.2: Range)."""
 
     def __init__(self, url: str, copy: Path) -> None:
         self.name = str(copy)
@@ -89,7 +89,7 @@ class _WebFile(io.RawIOBase):
                 if not tries_left:
                     raise self._broken(error) from error
                 self._resume(error)
-        raise AssertionError
+        raise AssertionError("the last try returns or raises")
 
     def _resume(self, error: Exception) -> None:
         version = self._response.headers.get("ETag")
@@ -117,7 +117,7 @@ def _get(url: str, headers: dict[str, str]) -> requests.Response:
     return response
 
 
-def source_of(csv_path: str, release_url: str) -> str:
+def look_up_source(csv_path: str, release_url: str) -> str:
     """Returns where the served file came from: `import`, `download` or `synthetic`.
 
     The platform's stand-in for the internet lists that in `sources.json`. The real release has no such list.

@@ -1,7 +1,7 @@
-"""Made-up trips in the form of a month's file, for machines that can get neither the real one nor a copy of it.
+"""Generated trips in the format of a month's file, for machines that cannot get the real one.
 
-The same colour, year, month and number of rows give the same bytes. The numbers are plausible, not more: use them to
-see the platform work, not to learn about New York. The gzip header says that the file was generated.
+The same color, year, month and number of rows give the same bytes. The numbers are plausible but not real. The gzip
+header says that the file was generated.
 
 `python -m orionbox.trips.generated COLOR YEAR MONTH [ROWS]` writes the file to standard output.
 """
@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from orionbox.trips.arrow_schema import INTEGER, TIME, TRIPS
+from orionbox.trips.arrow_schema import ARROW_SCHEMAS, INTEGER, TIME
 from orionbox.trips.months import GENERATED_MARK, TripFile
 
 ROWS = 100_000
@@ -43,7 +43,7 @@ def write_month(trips: TripFile, rows: int, file: IO[bytes]) -> None:
 def _csv(trips: TripFile, rows: int) -> Iterator[bytes]:
     random = np.random.default_rng([trips.year, trips.month, len(trips.color)])
     options = pyarrow.csv.WriteOptions(include_header=False, quoting_style="none")
-    schema = TRIPS[trips.color]
+    schema = ARROW_SCHEMAS[trips.color]
     yield (",".join(schema.names) + "\n").encode()
     for start in range(0, rows, BATCH_ROWS):
         table = _table(_columns(trips, min(BATCH_ROWS, rows - start), random), schema)
@@ -53,7 +53,7 @@ def _csv(trips: TripFile, rows: int) -> Iterator[bytes]:
 
 
 def _columns(trips: TripFile, rows: int, random: np.random.Generator) -> Columns:
-    """Plain columns by name, those of all colours together."""
+    """Returns the columns of all colors by name, without missing values."""
     month = np.datetime64(f"{trips.year}-{trips.month:02}", "M")
     seconds = int(((month + 1).astype("datetime64[s]") - month.astype("datetime64[s]")).astype(int))
     pickup = month.astype("datetime64[s]") + random.integers(0, seconds, rows).astype("timedelta64[s]")
@@ -63,7 +63,7 @@ def _columns(trips: TripFile, rows: int, random: np.random.Generator) -> Columns
     tip = np.round(fare * random.choice([0.0, 0.15, 0.2, 0.25], rows), 2)
     tolls = random.choice([0.0, 6.12], rows, p=[0.95, 0.05])
     congestion = random.choice([0.0, 2.5], rows)
-    pickup_name, dropoff_name = (field.name for field in TRIPS[trips.color] if field.type == TIME)
+    pickup_name, dropoff_name = (field.name for field in ARROW_SCHEMAS[trips.color] if field.type == TIME)
     return {
         "VendorID": random.integers(1, 3, rows),
         pickup_name: pickup,
@@ -85,13 +85,13 @@ def _columns(trips: TripFile, rows: int, random: np.random.Generator) -> Columns
         "congestion_surcharge": congestion,
         "ehail_fee": np.full(rows, np.nan),
         "trip_type": random.choice([1, 2], rows, p=[0.97, 0.03]),
-        "nobody_asked": random.random(rows) < 0.05,
+        "is_missing": random.random(rows) < 0.05,
     }
 
 
 def _table(columns: Columns, schema: pa.Schema) -> pa.Table:
-    """The schema's columns as text; codes that nobody entered are empty in the same rows, as in the real files."""
-    gaps = pa.array(columns["nobody_asked"])
+    """Returns the schema's columns as text; the codes have missing values in the same rows, as in the real files."""
+    gaps = pa.array(columns["is_missing"])
     codes = {"VendorID", "passenger_count", "RatecodeID", "store_and_fwd_flag", "payment_type", "trip_type"}
     arrays = []
     for field in schema:

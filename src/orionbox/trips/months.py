@@ -23,7 +23,7 @@ GENERATED_MARK = b"orionbox synthetic"
 
 @dataclass(frozen=True, order=True)
 class TripFile:
-    """One month of trips of one color, as a user asks for it. For dates in the trips themselves use `csv_name`.
+    """One month of trips of one color, as a user names it. For any other year or month, use `csv_name`.
 
     Raises:
         BadInputError: the color, the year or the month is impossible.
@@ -49,7 +49,7 @@ class TripFile:
 
     @property
     def csv_path(self) -> str:
-        """Returns where the file lies below the release's URL and below `data/`."""
+        """Returns the file's path below the release's URL and below `data/`."""
         return f"{self.color}/{self.csv_name}"
 
     @property
@@ -69,7 +69,7 @@ class TripFile:
 
     @property
     def in_release(self) -> bool:
-        """Tells whether the course's release has this month."""
+        """Returns whether the course's release has this month."""
         return FIRST_MONTH <= (self.year, self.month) <= LAST_MONTH
 
     def url(self, release_url: str = RELEASE_URL) -> str:
@@ -79,7 +79,7 @@ class TripFile:
 
 @dataclass(frozen=True)
 class StagedMonth:
-    """A month that lies in the bucket. One task hands it to the next, which may run on another machine."""
+    """A month whose parquet file is in the bucket. A task passes it to the next, which may run on another machine."""
 
     trips: TripFile
     uri: str
@@ -89,7 +89,7 @@ class StagedMonth:
     rows: dict[str, int]
     """Rows of the CSV ("source") and of the object ("parquet"), if they are known."""
     seconds: dict[str, float]
-    """Seconds by stage, as far as the month has come."""
+    """Seconds by finished stage."""
 
 
 def table_name(color: str) -> str:
@@ -111,7 +111,7 @@ def trip_files(color: str, year: int, months: Sequence[int]) -> list[TripFile]:
     """Returns the months in order, each once.
 
     Raises:
-        BadInputError: there are none, or one is impossible.
+        BadInputError: there are no months, or one is impossible.
     """
     if not months:
         raise BadInputError("MONTHS is empty", "name at least one month, for example MONTHS=1,2")
@@ -122,7 +122,7 @@ def parse_trip_files(color: str, year: str, months: str) -> list[TripFile]:
     """Returns the months that a user has typed.
 
     Raises:
-        BadInputError: one of the three is not what it must be.
+        BadInputError: color, year or months are invalid.
     """
     if not re.fullmatch(r"\d{4}", year, re.ASCII):
         raise BadInputError(f"YEAR={year}: not a year", "use four digits, for example YEAR=2021")
@@ -136,5 +136,5 @@ def parse_csv_path(path: str) -> TripFile | None:
     match = re.fullmatch(rf"({'|'.join(COLORS)})/\1_tripdata_(\d{{4}})-(\d{{2}})\.csv\.gz", path, re.ASCII)
     try:
         return TripFile(match[1], int(match[2]), int(match[3])) if match else None
-    except BadInputError:  # a file of somebody's, not a user's wish
+    except BadInputError:  # a stray file, not user input
         return None

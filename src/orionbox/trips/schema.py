@@ -1,10 +1,10 @@
-"""The trips' columns and their types, by color: CSV, parquet, BigQuery and Postgres all follow from this table.
+"""The trips' columns and their types, by color: CSV, parquet, BigQuery and Postgres are derived from this table.
 
 Names and order are those of the course's release. Types follow the TLC's data dictionaries
 (https://www.nyc.gov/site/tlc/about/tlc-trip-record-data.page): codes and counts are integers although some are missing,
 amounts are in dollars, distances in miles, and times are the meter's local time without a zone.
 
-Standard library only; `arrow_schema` has the same as pyarrow's schemas.
+Standard library only; `arrow_schema` converts it for pyarrow.
 """
 
 from __future__ import annotations

@@ -15,7 +15,12 @@ import pytest
 with warnings.catch_warnings():
     # Prefect's own imports warn
     warnings.simplefilter("ignore")
-    from orionbox.prefect2.dask import ClusterTaskRunner, NoClusterError, own_modules, send_own_modules
+    from orionbox.prefect2.dask import (
+        ClusterTaskRunner,
+        NoClusterError,
+        pickle_uninstalled_modules,
+        uninstalled_modules,
+    )
 
 
 @pytest.fixture
@@ -28,14 +33,14 @@ def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_a_flow_s_modules_are_its_own_and_libraries_are_not(helper: str) -> None:
     __import__(helper)
-    own = set(own_modules())
+    own = set(uninstalled_modules())
     assert helper in own
     assert not own & {"json", "prefect", "prefect.engine", "pyarrow", "distributed"}
 
 
 def test_the_code_of_a_flow_s_modules_travels_with_its_tasks(helper: str) -> None:
     trips = __import__(helper).trips
-    send_own_modules()
+    pickle_uninstalled_modules()
     program = "import sys, cloudpickle; print(cloudpickle.load(sys.stdin.buffer)())"
     done = subprocess.run([sys.executable, "-c", program], cwd="/", input=cloudpickle.dumps(trips), capture_output=True)
     assert done.stdout == b"42\n", done.stderr

@@ -39,7 +39,7 @@ def test_outside_the_platform_no_address_is_changed(monkeypatch: pytest.MonkeyPa
 
 def test_a_run_takes_place_in_the_deployment_s_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir("/")
-    old_names.enter(str(tmp_path))
+    old_names.use_writable_folder(str(tmp_path))
     old_names.make_data_folders()
     assert Path.cwd() == tmp_path
     assert (tmp_path / "data" / "green").is_dir()
@@ -49,7 +49,7 @@ def test_where_that_folder_is_not_there_a_run_gets_a_writable_one(monkeypatch: p
     monkeypatch.chdir("/")
     with monkeypatch.context() as patch:
         patch.setattr("orionbox.prefect2.old_names.os.access", lambda path, mode: False)
-        old_names.enter("/nowhere")
+        old_names.use_writable_folder("/nowhere")
     here = Path.cwd()
     assert here != Path("/") and os.access(here, os.W_OK)
 

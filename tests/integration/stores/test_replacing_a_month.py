@@ -14,12 +14,12 @@ from adbc_driver_postgresql import dbapi
 
 from orionbox.errors import BadInputError, IncompleteRunError
 from orionbox.stores import bigquery, postgres
-from orionbox.trips.arrow_schema import TRIPS
+from orionbox.trips.arrow_schema import ARROW_SCHEMAS
 from orionbox.trips.months import TripFile
 from tests.integration.conftest import Stores
 
 JANUARY, FEBRUARY = TripFile("green", 2021, 1), TripFile("green", 2021, 2)
-SCHEMA = TRIPS["green"]
+SCHEMA = ARROW_SCHEMAS["green"]
 
 
 def trips(rows: int) -> pa.RecordBatch:

@@ -16,13 +16,13 @@ from adbc_driver_postgresql import dbapi
 from orionbox.errors import BadInputError
 from orionbox.stores import postgres
 from orionbox.trips import csv_reader
-from orionbox.trips.arrow_schema import TRIPS
+from orionbox.trips.arrow_schema import ARROW_SCHEMAS
 from orionbox.trips.csv_reader import TripCsv
 from orionbox.trips.months import TripFile
 from tests.integration.conftest import Stores
 
 MONTH = TripFile("green", 2021, 1)
-SCHEMA = TRIPS["green"]
+SCHEMA = ARROW_SCHEMAS["green"]
 COLUMNS = SCHEMA.names
 HEADER = ",".join(COLUMNS)
 ROW = "2,2021-01-01 00:15:56,2021-01-01 00:19:52,N,1,43,151,1,1.01,5.5,0.5,0.5,0.0,0.0,,0.3,6.8,2,1,0.0"
@@ -97,7 +97,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     ),
     "duplicate column": (packed(ROW + ",1", header=HEADER + ",extra"), ", line 1: the header repeats 'extra'"),
     "other month's colour": (
-        packed(ROW, header=",".join(TRIPS["yellow"].names)),
+        packed(ROW, header=",".join(ARROW_SCHEMAS["yellow"].names)),
         ", line 1: the header lacks 'lpep_pickup_datetime'",
     ),
     "no header": (packed(header=ROW), ", line 1: the header lacks"),

@@ -137,11 +137,11 @@ def test_a_run_is_started_once_however_often_it_is_asked_for(api: FakeApi) -> No
     assert Orion(api.url, QUICK).start_run("etl/docker", {}) != run_id
 
 
-def test_a_deployment_that_is_missing_can_be_made_by_up(api: FakeApi) -> None:
+def test_a_deployment_that_is_missing_can_be_created_by_up(api: FakeApi) -> None:
     api.answers = [says({"detail": "Deployment not found"}, 404)]
     with pytest.raises(RefusedError) as caught:
         Orion(api.url, QUICK).start_run("etl/docker", {})
-    assert (caught.value.text, caught.value.fix) == ("Orion has no deployment etl/docker", "make it with: make up")
+    assert (caught.value.text, caught.value.fix) == ("Orion has no deployment etl/docker", "create it with: make up")
 
 
 def test_a_post_that_may_do_something_twice_is_not_repeated(api: FakeApi) -> None:
@@ -176,7 +176,7 @@ def test_no_proxy_stands_between_the_platform_s_services(api: FakeApi, monkeypat
 def test_all_pages_are_read(api: FakeApi) -> None:
     objects = [{"id": number} for number in range(401)]
     api.route = lambda path, body: objects[body["offset"] : body["offset"] + body["limit"]]
-    assert Orion(api.url, QUICK).all("flow_runs") == objects
+    assert Orion(api.url, QUICK).list_objects("flow_runs") == objects
     assert len(api.requests) == 3
 
 

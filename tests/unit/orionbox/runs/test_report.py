@@ -33,13 +33,13 @@ def test_whatever_a_run_is_called_its_page_is_a_plain_file(name: str, file: str)
 
 def test_the_summary_is_a_table_with_a_link() -> None:
     text = summary([MONTH], "http://localhost:4280/reports/x.html", "Both are emulated.")
-    assert "of which some run side by side. Both are emulated." in text
+    assert "some of these overlap. Both are emulated." in text
     assert "| green 2021-01 | import | 1,000 | 1,000 | 1,000 | 1,000 | 3.05 |" in text
     assert text.endswith("](http://localhost:4280/reports/x.html)")
 
 
 def test_a_month_whose_counts_differ_is_named_with_its_counts() -> None:
-    assert MONTH.adds_up and not LOST.adds_up
+    assert MONTH.counts_match and not LOST.counts_match
     (line,) = differences([MONTH, LOST])
     assert line == "green_tripdata_2021-02.csv.gz: source 1,000, parquet 1,000, bigquery 1,000, postgres 999"
     assert "The counts differ." in summary([LOST], "", "")

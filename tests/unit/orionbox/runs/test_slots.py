@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from orionbox.runs.slots import MONTH_BYTES, RUN_BYTES, slots
+from orionbox.runs.slots import MONTH_BYTES, RUN_BYTES, max_parallel_months
 
 AMPLE = 64 << 30
 
@@ -18,4 +18,4 @@ AMPLE = 64 << 30
     ],
 )
 def test_months_are_bounded_by_cores_and_memory_but_one_always_runs(cores: int, memory: int, expected: int) -> None:
-    assert slots(cores, memory) == expected
+    assert max_parallel_months(cores, memory) == expected

@@ -10,10 +10,10 @@ import pytest
 
 from orionbox.errors import BadInputError
 from orionbox.trips import csv_reader
-from orionbox.trips.arrow_schema import TRIPS
+from orionbox.trips.arrow_schema import ARROW_SCHEMAS
 from orionbox.trips.csv_reader import TripCsv
 
-SCHEMA = TRIPS["green"]
+SCHEMA = ARROW_SCHEMAS["green"]
 HEADER = ",".join(SCHEMA.names)
 ROW = "2,2021-01-01 00:15:56,2021-01-01 00:19:52,N,1,43,151,1,1.01,5.5,0.5,0.5,0.0,0.0,,0.3,6.8,2,1,0.0"
 NULLS = ",2009-01-01 00:03:25,2009-01-01 00:04:00,,,244,72,,22.21,50.67,0.0,0.0,2.75,6.12,,0.3,59.84,,,"
@@ -171,7 +171,7 @@ def test_a_header_with_other_columns_is_refused(write: Write, header: str, messa
         (gzip.compress(b"<!doctype html>\n<html>"), "line 1: a web page in place of the CSV file"),
         (gzip.compress(b""), "line 1: the header lacks"),
         (gzip.compress(f"{HEADER}\n{ROW}\n".encode("utf-16")), "line 1: not UTF-8 text"),
-        (gzip.compress(HEADER.encode())[:20], "line 1 is not whole: the gzip data is cut off"),
+        (gzip.compress(HEADER.encode())[:20], "line 1 is incomplete: the gzip data is cut off"),
         (gzip.compress(b"x" * 200_000), "line 1 does not end"),
         (b"\x1f\x8bnot really", "the gzip data is damaged"),
     ],

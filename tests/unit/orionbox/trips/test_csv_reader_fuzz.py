@@ -13,11 +13,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from orionbox.errors import BadInputError
-from orionbox.trips.arrow_schema import TRIPS
+from orionbox.trips.arrow_schema import ARROW_SCHEMAS
 from orionbox.trips.csv_reader import TripCsv
 from tests.unit.fuzz import fuzz
 
-SCHEMA = TRIPS["green"]
+SCHEMA = ARROW_SCHEMAS["green"]
 NAME = "green_tripdata_2021-01.csv.gz"
 ROW = "2,2021-01-01 00:15:56,2021-01-01 00:19:52,N,1,43,151,1,1.01,5.5,0.5,0.5,0.0,0.0,,0.3,6.8,2,1,0.0"
 GOOD = "\n".join([",".join(SCHEMA.names), ROW, ROW, ROW, ""]).encode()

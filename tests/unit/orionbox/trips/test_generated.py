@@ -8,7 +8,7 @@ import pytest
 
 from cli import taxi_files
 from orionbox.trips import generated
-from orionbox.trips.arrow_schema import TRIPS
+from orionbox.trips.arrow_schema import ARROW_SCHEMAS
 from orionbox.trips.csv_reader import TripCsv
 from orionbox.trips.months import TripFile
 
@@ -24,7 +24,7 @@ def test_made_up_trips_have_the_form_of_real_ones(tmp_path: Path, color: str) ->
     path = tmp_path / "trips.csv.gz"
     path.write_bytes(write(TripFile(color, 2020, 2), 60_000))
     with path.open("rb") as file:
-        csv = TripCsv(file, TRIPS[color])
+        csv = TripCsv(file, ARROW_SCHEMAS[color])
         table = pa.Table.from_batches(csv.batches(), csv.schema)
     assert table.num_rows == csv.rows == 60_000
     pickups = table[f"{color[0].replace('y', 't').replace('g', 'l')}pep_pickup_datetime"].to_pylist()

@@ -73,7 +73,7 @@ def test_what_is_left_running_in_a_run_that_has_ended_is_crashed_too(monkeypatch
     tasks, flows = [{"id": "task", "flow_run_id": "parent"}], [{"id": "child"}]
 
     class Orion(Answers):
-        def all(self, kind: str, **chosen: Any) -> list[dict[str, Any]]:
+        def list_objects(self, kind: str, **chosen: Any) -> list[dict[str, Any]]:
             if "parent_flow_run_id" in chosen.get("flow_runs", {}):
                 return flows if chosen["flow_runs"]["parent_flow_run_id"] == {"any_": ["parent"]} else []
             of_one_run = chosen.get("flow_runs", {}).get("id")
