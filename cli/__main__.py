@@ -24,13 +24,13 @@ from cli.settings.settings import Settings
 from orionbox.errors import BadInputError, OrionboxError
 from orionbox.trips.months import TripFile
 
-OTHERS_OUTPUT = ("logs", "shell", "psql", "inbox")
-"""Commands whose output is that of another program, perhaps read by a third: what we say goes to standard error."""
+PASSES_OUTPUT_THROUGH = ("logs", "shell", "psql", "inbox")
+"""Commands whose standard output belongs to another program; our own lines go to standard error."""
 
 
 @dataclass
 class Call:
-    """One command: what was typed, the settings, and the runtime, which is chosen when it is first asked for."""
+    """One command: its options, settings and runtime. The runtime is chosen on first use."""
 
     options: Namespace
     settings: Settings
@@ -38,7 +38,7 @@ class Call:
 
     @cached_property
     def runtime(self) -> Runtime:
-        """The runtime; says which one it is, and why."""
+        """The runtime. The first use prints the choice and its reason."""
         chosen, reason = choose.choose(self.wanted_runtime, self.settings)
         print(f"runtime: {chosen.name} ({reason})", flush=True, file=self._output)
         if self.settings.is_real_cloud:
@@ -47,17 +47,17 @@ class Call:
 
     @cached_property
     def months(self) -> list[TripFile]:
-        """The months asked for."""
+        """The months that the user named."""
         return taxi_files.parse_months(self.options.color, self.options.year, self.options.months)
 
     @property
     def file(self) -> Path | None:
-        """The file named; from the top of the checkout on."""
+        """The file that the user named, with `~` expanded."""
         return Path(self.options.file).expanduser() if self.options.file else None
 
     @property
     def _output(self) -> TextIO:
-        return sys.stderr if self.options.command in OTHERS_OUTPUT else sys.stdout
+        return sys.stderr if self.options.command in PASSES_OUTPUT_THROUGH else sys.stdout
 
 
 def _up(call: Call) -> int:
@@ -86,7 +86,7 @@ def _reset(call: Call) -> int:
 
 def _backup(call: Call) -> int:
     target = Path(call.options.to).expanduser() if call.options.to else None
-    return backup.make(call.runtime, call.options.secrets, target)
+    return backup.write_backup(call.runtime, call.options.secrets, target)
 
 
 COMMANDS: Mapping[str, Callable[[Call], int]] = {
@@ -101,10 +101,10 @@ COMMANDS: Mapping[str, Callable[[Call], int]] = {
     "inbox": lambda call: inbox.show(call.runtime),
     "shell": lambda call: call.runtime.shell(),
     "psql": lambda call: call.runtime.psql(call.options.sql),
-    "data": lambda call: taxi_files.fill(call.options.from_, lambda: call.months, lambda: call.runtime),
+    "data": lambda call: taxi_files.import_or_get(call.options.from_, lambda: call.months, lambda: call.runtime),
     "backup": _backup,
     "restore": lambda call: restore.restore(call.runtime, call.file, call.options.without_blocks),
-    "bundle": lambda call: bundle.make(call.runtime),
+    "bundle": lambda call: bundle.write_bundle(call.runtime),
     "load": lambda call: load.load(call.runtime, call.file),
     "reset": _reset,
     "build": _build,
@@ -112,13 +112,13 @@ COMMANDS: Mapping[str, Callable[[Call], int]] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs one command; 2 says that the input was wrong, 1 that something failed, 130 that it was interrupted."""
+    """Runs one command; returns the exit code: 2 for bad input, 1 for a failure, 130 for an interruption."""
     try:
         return _run(arguments)
     except OrionboxError as error:
         say("\n".join(filter(None, [error.text, error.fix])))
         return 2 if isinstance(error, BadInputError) else 1
-    except BrokenPipeError:  # as by `make status | head -1`: nobody reads on
+    except BrokenPipeError:  # the reader has closed the pipe, as in `make status | head -1`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
@@ -135,20 +135,20 @@ def _run(arguments: Sequence[str]) -> int:
         say(options.overview("make {}" if by_make else "./orionbox {}"))
         return 0 if found.command else 2
     if options.BY_NAME[found.command].group == "develop" and found.command not in COMMANDS:
-        return develop.run(found)
+        return develop.run_maintainer_command(found)
     if getattr(found, "task_runner", ""):
         typed["TASK_RUNNER"] = found.task_runner
     runtime = found.runtime or typed.get("RUNTIME", "")
-    if found.command == "doctor":  # it reads the settings itself: they may be what is wrong
+    if found.command == "doctor":  # doctor reads the settings itself, because they may be invalid
         return checks.doctor(typed, runtime, found.quick)
     call = Call(found, Settings.read(typed), runtime)
     if hasattr(found, "months") and not getattr(found, "from_", ""):
-        _ = call.months  # what is typed wrong is refused before anything else
+        _ = call.months  # refuses invalid months before anything else
     return COMMANDS[found.command](call)
 
 
 def _from_make(command: str, environment: dict[str, str]) -> tuple[list[str], dict[str, str]]:
-    """Returns the arguments that make's variables stand for, and the environment with the settings among them."""
+    """Returns the arguments for make's variables, and the environment with its settings added."""
     variables = make_variables.read(environment.get("MAKEFLAGS", ""))
     settings = [*env_file.parse(env_file.EXAMPLE), *env_file.OLD_NAMES, "RUNTIME"]
     arguments = [command, *make_variables.arguments(command, variables, settings)]

@@ -12,11 +12,11 @@ from orionbox.errors import BadInputError
 
 
 def read(makeflags: str) -> dict[str, str]:
-    """Returns the variables that stood on make's command line, unexpanded.
+    """Returns the variables given on make's command line, unexpanded.
 
     GNU make passes them in MAKEFLAGS after ` -- `, with a backslash before each space and backslash, and `$` doubled
-    (https://www.gnu.org/software/make/manual/html_node/Variables_002fRecursion.html). A variable that a user has
-    merely exported is not among them.
+    (https://www.gnu.org/software/make/manual/html_node/Variables_002fRecursion.html). Exported variables
+    are not included.
 
     Args:
         makeflags: the environment variable MAKEFLAGS, as make sets it for a recipe.
@@ -27,7 +27,7 @@ def read(makeflags: str) -> dict[str, str]:
         name, equals, value = re.sub(r"\\(.)", r"\1", word, flags=re.DOTALL).partition("=")
         if equals:
             found[name.rstrip(":?+")] = value.replace("$$", "$")
-    # MAKEFLAGS names the last one first
+    # MAKEFLAGS lists the variables in reverse order
     return dict(reversed(list(found.items())))
 
 
@@ -36,11 +36,11 @@ def arguments(name: str, variables: Mapping[str, str], settings: Sequence[str]) 
 
     Args:
         name: the command.
-        variables: what stood on make's command line.
+        variables: those given on make's command line.
         settings: names of settings, which every command takes.
 
     Raises:
-        BadInputError: the command knows no such variable.
+        BadInputError: the command has no such variable, or its value is not yes or no.
     """
     command = options.BY_NAME[name]
     by_variable = {option.variable: option for option in command.options if option.variable}
@@ -59,12 +59,14 @@ def _argument(option: Option, value: str) -> list[str]:
     if option.takes_value:
         return [f"{option.name}={value}"]
     if value not in ("yes", "no", ""):
-        raise BadInputError(f"{option.variable}={value}: not yes or no")
-    return [option.name] if value == option.when else []
+        raise BadInputError(
+            f"{option.variable}={value}: not yes or no", f"use {option.variable}=yes or {option.variable}=no"
+        )
+    return [option.name] if value == option.enabling_value else []
 
 
 def _unknown(variable: str, command: str, known: list[str]) -> BadInputError:
     similar = difflib.get_close_matches(variable, known, 1)
     if similar:
         return BadInputError(f"unknown variable {variable} (did you mean {similar[0]}?)")
-    return BadInputError(f"unknown variable {variable}", f"see what it takes: ./orionbox {command} --help")
+    return BadInputError(f"unknown variable {variable}", f"see its options: ./orionbox {command} --help")

@@ -1,4 +1,4 @@
-"""What the commands print in the same words on both runtimes."""
+"""The messages that both runtimes share."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ HEALTHY = "healthy"
 def addresses(settings: Settings, ports: Mapping[str, object]) -> str:
     """Lists every service that has a port here, with its address on this machine and how to log in."""
     flow = settings.flow_settings
-    placed = [each for each in services(flow.is_real_cloud, flow.project, flow.bucket) if each.address]
-    shown = [each for each in placed if each.port in ports or "{}" not in each.address]
-    rows = [(each.title, each.address.format(ports.get(each.port)), each.login) for each in shown]
+    with_address = [each for each in services(flow.is_real_cloud, flow.project, flow.bucket) if each.address]
+    reachable = [each for each in with_address if each.port in ports or "{}" not in each.address]
+    rows = [(each.title, each.address.format(ports.get(each.port)), each.login) for each in reachable]
     return "\n".join(f"  {name:<14} {url:<26} {login}" for name, url, login in rows)
 
 
 def real_cloud(settings: FlowSettings) -> str:
-    """Says which project and bucket of Google's are in use."""
+    """Returns the line that names the Google project and bucket in use."""
     return f"cloud: gcp, which costs money (project {settings.project}, bucket {settings.bucket})"
 
 
 def confirm_reset(settings: Settings, is_confirmed: bool) -> None:
-    """Says what a reset deletes, and on a terminal asks.
+    """Prints what a reset deletes and, on a terminal, asks for confirmation.
 
     Raises:
-        BadInputError: the answer is no.
+        BadInputError: the user's answer is no.
     """
     say(
         f"reset deletes all data of platform {settings.platform}: Orion's runs and blocks, both databases, the bucket, "
         "BigQuery.\nIt keeps data/, workspace/, reports/, backups/ and .env."
     )
     if settings.is_real_cloud:
-        say("What is stored at Google stays there, too.")
+        say("Data at Google stays there.")
     if not is_confirmed and sys.stdin.isatty() and input("Delete it? [y/N] ").strip().lower() != "y":
         raise BadInputError("nothing was deleted")

@@ -1,7 +1,7 @@
 """The command line: every command, its options, and the variables by which make passes them.
 
-This table is the only place for them. `--help`, the list that `make` prints, the refusal of unknown variables and the
-table in the README are made from it.
+They are defined only here. `--help`, the list that `make` prints and the refusal of unknown variables are generated
+from this table; a test compares the README's table with it.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ GROUPS = {"run": "Run", "look": "Inspect", "work": "Use", "keep": "Keep", "devel
 
 @dataclass(frozen=True)
 class Option:
-    """An option, or with a name without dashes a positional argument."""
+    """An option; a positional argument if its name has no dashes."""
 
     name: str
     help: str
     variable: str = ""
-    """The variable of make that stands for it; none where it is empty."""
+    """The make variable that sets it; empty if there is none."""
     metavar: str = ""
-    """What its value is called; empty for an option that takes none."""
+    """The name of its value; empty for an option without one."""
     default: str = ""
     choices: tuple[str, ...] = ()
     is_list: bool = False
     """Whether it takes any number of values."""
     short: str = ""
-    when: str = "yes"
-    """For an option that takes no value: what make's variable must say to give it."""
+    enabling_value: str = "yes"
+    """For an option without a value: the value of the make variable that turns it on."""
 
     @property
     def takes_value(self) -> bool:
@@ -50,7 +50,7 @@ class Option:
 
     @property
     def is_positional(self) -> bool:
-        """Whether it stands without a name."""
+        """Whether it is a positional argument."""
         return not self.name.startswith("-")
 
 
@@ -71,7 +71,7 @@ YEAR = Option("--year", "year of the months", "YEAR", "YEAR", "2021")
 MONTHS = Option("--months", "months, separated by commas", "MONTHS", "MONTHS", "1,2")
 A_MONTH = (COLOR, YEAR, MONTHS)
 TASK_RUNNER = Option("--task-runner", "where months run", "TASK_RUNNER", "RUNNER", choices=("threads", "dask"))
-ONLY = Option("--only", "only these, separated by commas", "ONLY", "NAMES")
+ONLY = Option("--only", "run only these, separated by commas", "ONLY", "NAMES")
 
 COMMANDS = (
     Command("help", "", "list the commands"),
@@ -91,8 +91,8 @@ COMMANDS = (
         "follow the logs of all services, or of some",
         (
             Option("service", "services to show", "SERVICE", "SERVICE", is_list=True),
-            Option("--tail", "lines to begin with", "TAIL", "LINES", "200"),
-            Option("--no-follow", "stop after the last line", "NO_FOLLOW"),
+            Option("--tail", "number of past lines to show", "TAIL", "LINES", "200"),
+            Option("--no-follow", "print the past lines and exit", "NO_FOLLOW"),
         ),
     ),
     Command("inbox", "look", "show the messages sent to the chat"),
@@ -107,7 +107,7 @@ COMMANDS = (
         "psql",
         "work",
         "open psql on the warehouse",
-        (Option("--sql", "run this SQL and end", "SQL", "SQL", short="-c"),),
+        (Option("--sql", "run this SQL and exit", "SQL", "SQL", short="-c"),),
     ),
     Command(
         "data",
@@ -120,7 +120,7 @@ COMMANDS = (
         "keep",
         "write the platform's data to one file in backups/",
         (
-            Option("--secrets", "also the key that opens its blocks", "SECRETS"),
+            Option("--secrets", "include the key that decrypts its blocks", "SECRETS"),
             Option("--to", "write this file instead", "TO", "FILE"),
         ),
     ),
@@ -130,7 +130,12 @@ COMMANDS = (
         "fill an empty platform from a backup",
         (
             Option("file", "the backup", "FILE", "FILE"),
-            Option("--without-blocks", "do without your blocks, whose key is not here", "SECRETS", when="no"),
+            Option(
+                "--without-blocks",
+                "restore everything except your blocks (their key is missing)",
+                "SECRETS",
+                enabling_value="no",
+            ),
         ),
     ),
     Command("bundle", "keep", "write the whole platform to one file in bundles/"),
@@ -152,7 +157,7 @@ COMMANDS = (
     Command(
         "bench",
         "develop",
-        "measure a platform of its own against the goals",
+        "measure a separate platform and compare it with the goals",
         (ONLY, Option("--rows", "rows in a month, for a quick try", "ROWS", "ROWS")),
         is_for_maintainers=True,
     ),
@@ -160,11 +165,11 @@ COMMANDS = (
     Command(
         "chaos",
         "develop",
-        "inject every fault into a platform of its own",
+        "inject every fault into a separate platform",
         (ONLY,),
         is_for_maintainers=True,
     ),
-    Command("chaos-report", "develop", "write the last faults' results into the docs", is_for_maintainers=True),
+    Command("chaos-report", "develop", "write the last fault-injection results into the docs", is_for_maintainers=True),
     Command("lock", "develop", "renew all requirements.lock files", is_for_maintainers=True),
     Command("licences", "develop", "renew docs/licences.md from the images", is_for_maintainers=True),
 )
@@ -172,16 +177,16 @@ BY_NAME = {command.name: command for command in COMMANDS}
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that refuses what it does not know in one line."""
+    """A parser that reports errors in one line."""
 
     def error(self, message: str) -> NoReturn:
         """Refuses the arguments."""
         raise BadInputError(message, f"see: {self.prog} --help")
 
 
-def parser(version: str) -> Parser:
+def create_parser(version: str) -> Parser:
     """Returns the parser of `./orionbox`."""
-    whole = Parser(
+    parser = Parser(
         prog="./orionbox",
         usage="./orionbox [--runtime RUNTIME] COMMAND [OPTION...]",
         description="The Data Engineering Zoomcamp's week 2 as a local data platform.",
@@ -189,27 +194,27 @@ def parser(version: str) -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    whole.add_argument("--version", action="version", version=f"Orionbox {version}")
-    whole.add_argument("--runtime", help="compose (with Docker) or embedded (without)", default="")
-    commands = whole.add_subparsers(dest="command", metavar="COMMAND", help=argparse.SUPPRESS)
+    parser.add_argument("--version", action="version", version=f"Orionbox {version}")
+    parser.add_argument("--runtime", help="compose (with Docker) or embedded (without)", default="")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", help=argparse.SUPPRESS)
     for command in COMMANDS:
         description = f"{command.help[:1].upper()}{command.help[1:]}."
-        one = commands.add_parser(
+        subparser = commands.add_parser(
             command.name, prog=f"./orionbox {command.name}", description=description, allow_abbrev=False
         )
         for option in command.options:
-            _add(one, option)
-    return whole
+            _add(subparser, option)
+    return parser
 
 
 def parse(arguments: Sequence[str], version: str) -> argparse.Namespace:
-    """Returns the arguments; `command` is None where none is named.
+    """Returns the arguments; `command` is None if none is named.
 
     Raises:
         BadInputError: a command or an option does not exist, or lacks its value.
-        SystemExit: help or the version was asked for, and has been printed.
+        SystemExit: the user asked for help or the version, which this has printed.
     """
-    found, unknown = parser(version).parse_known_args(list(arguments))
+    found, unknown = create_parser(version).parse_known_args(list(arguments))
     if unknown:
         known = [option.name for option in BY_NAME[found.command].options] if found.command else []
         similar = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1)
@@ -218,18 +223,18 @@ def parse(arguments: Sequence[str], version: str) -> argparse.Namespace:
     return found
 
 
-def _add(one: argparse.ArgumentParser, option: Option) -> None:
+def _add(subparser: argparse.ArgumentParser, option: Option) -> None:
     names = [option.short, option.name] if option.short else [option.name]
-    shown = f"{option.help} (default: {option.default})" if option.default else option.help
+    help_text = f"{option.help} (default: {option.default})" if option.default else option.help
     if not option.takes_value:
-        one.add_argument(*names, dest=option.destination, action="store_true", help=shown)
+        subparser.add_argument(*names, dest=option.destination, action="store_true", help=help_text)
     elif option.is_positional:
-        one.add_argument(
-            option.name, nargs="*" if option.is_list else "?", default=None, metavar=option.metavar, help=shown
+        subparser.add_argument(
+            option.name, nargs="*" if option.is_list else "?", default=None, metavar=option.metavar, help=help_text
         )
     else:
         metavar = "|".join(option.choices) or option.metavar
-        one.add_argument(*names, dest=option.destination, default=option.default, metavar=metavar, help=shown)
+        subparser.add_argument(*names, dest=option.destination, default=option.default, metavar=metavar, help=help_text)
 
 
 def overview(form: str, for_maintainers: bool = False) -> str:

@@ -20,11 +20,11 @@ CHUNK = 1 << 20
 
 
 def say(text: str) -> None:
-    """Prints at once, also into a pipe."""
+    """Prints and flushes."""
     print(text, flush=True)
 
 
-def end_as(main: Callable[[], int]) -> NoReturn:
+def exit_with(main: Callable[[], int]) -> NoReturn:
     """Ends this process with the exit code of `main`; errors are printed and exit as those of the command line."""
     try:
         sys.exit(main())
@@ -34,7 +34,7 @@ def end_as(main: Callable[[], int]) -> NoReturn:
 
 
 Environment = Mapping[str, str]
-"""Variables for a program; None stands for this process's own."""
+"""Environment variables of a program; None inherits this process's."""
 
 
 def output(*command: str, environment: Environment | None = None, text: str | None = None) -> str:
@@ -43,18 +43,18 @@ def output(*command: str, environment: Environment | None = None, text: str | No
     Args:
         command: the program and its arguments.
         environment: its environment variables.
-        text: what it reads from its standard input.
+        text: its standard input.
 
     Raises:
-        CommandError: it failed; the text ends with what it said.
+        CommandError: the program failed; the error quotes the end of its output.
     """
     try:
         done = subprocess.run(command, cwd=ROOT, env=environment, input=text, capture_output=True, text=True)
     except FileNotFoundError as error:
         raise CommandError(f"{command[0]}: no such program", "install it") from error
     if done.returncode:
-        said = last_lines(done.stderr or done.stdout)
-        raise CommandError(f"{' '.join(command[:4])} ...: exit {done.returncode}\n{said}")
+        end = last_lines(done.stderr or done.stdout)
+        raise CommandError(f"{' '.join(command[:4])} ...: exit {done.returncode}\n{end}")
     return done.stdout
 
 
@@ -63,14 +63,14 @@ def run(*command: str, environment: Environment | None = None) -> int:
     return subprocess.run(command, cwd=ROOT, env=environment).returncode
 
 
-def feed(command: Sequence[str], content: IO[bytes], environment: Environment | None = None) -> None:
+def run_with_input(command: Sequence[str], content: IO[bytes], environment: Environment | None = None) -> None:
     """Runs a program that reads `content`; it prints its own errors.
 
     Raises:
-        CommandError: it failed.
+        CommandError: the program failed.
     """
     pipe = subprocess.PIPE
-    # A broken pipe: it ended before it had read everything, and said why
+    # The program may exit before it has read everything; it prints the reason itself
     with suppress(BrokenPipeError), subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe) as process:
         assert process.stdin
         shutil.copyfileobj(content, process.stdin, CHUNK)

@@ -12,7 +12,7 @@ from orionbox.errors import BadInputError
 
 
 def show_status(runtime: Runtime, as_json: bool) -> int:
-    """Prints the state of every service, and the addresses where all of them are healthy."""
+    """Prints the state of every service, and the addresses if all are healthy."""
     runtime.prepare()
     states = runtime.status()
     is_up = runtime.is_up()
@@ -20,15 +20,15 @@ def show_status(runtime: Runtime, as_json: bool) -> int:
         say(json.dumps({"runtime": runtime.name, "up": is_up, "services": states}, indent=2))
         return 0
     say("\n".join(f"{name:<16} {state}" for name, state in {"SERVICE": "STATUS", **states}.items()))
-    say(f"\n{runtime.addresses()}" if is_up else "\nnot everything is healthy; start it with: make up")
+    say(f"\n{runtime.addresses()}" if is_up else "\nsome services are not healthy; run: make up")
     return 0
 
 
 def show_logs(runtime: Runtime, names: Sequence[str], tail: str, follow: bool) -> int:
-    """Prints the last lines of the logs; on a terminal it follows them.
+    """Prints the last lines of the logs; on a terminal, follows them if `follow` is set.
 
     Raises:
-        BadInputError: a service does not exist, or `tail` is no number.
+        BadInputError: a service does not exist, or `tail` is not a number.
     """
     runtime.prepare()
     known = runtime.service_names()

@@ -35,11 +35,11 @@ DATA = ROOT / "data"
 SOURCES = "sources.json"
 ZONES = ("misc/taxi_zone_lookup.csv", "misc/taxi+_zone_lookup.csv")
 DOWNLOAD_TIMEOUT = 10
-"""Seconds without an answer after which the release counts as out of reach."""
+"""Seconds without an answer after which the release counts as unreachable."""
 
 
-class IncompleteError(BadInputError):
-    """A file that is not a complete taxi file, or could not be downloaded as one."""
+class IncompleteTaxiFileError(BadInputError):
+    """A file that is not a complete taxi file, or could not be downloaded."""
 
 
 def parse_months(color: str, year: str, months: str) -> list[TripFile]:
@@ -48,18 +48,18 @@ def parse_months(color: str, year: str, months: str) -> list[TripFile]:
     Raises:
         BadInputError: a color, year or month is invalid, or a month is neither in the release nor in data/.
     """
-    asked = parse_trip_files(color, year, months)
-    for trips in asked:
+    parsed = parse_trip_files(color, year, months)
+    for trips in parsed:
         if not trips.in_release and not (DATA / trips.csv_path).exists():
             first, last = ("{}-{:02}".format(*month) for month in (FIRST_MONTH, LAST_MONTH))
             raise BadInputError(
                 f"{trips.color} {trips.year}-{trips.month:02}: no such month; the release has {first} to {last}",
                 f"put the file in as data/{trips.csv_path}, or import it: make data FROM=FOLDER",
             )
-    return asked
+    return parsed
 
 
-def fill(folder: str, months: Callable[[], Sequence[TripFile]], runtime: Callable[[], Runtime]) -> int:
+def import_or_get(folder: str, months: Callable[[], Sequence[TripFile]], runtime: Callable[[], Runtime]) -> int:
     """Imports the taxi files of a folder, or gets months if no folder is named.
 
     Args:
@@ -70,9 +70,9 @@ def fill(folder: str, months: Callable[[], Sequence[TripFile]], runtime: Callabl
     if folder:
         _import_user_folder(folder)
     else:
-        asked, platform = months(), runtime()
+        needed, platform = months(), runtime()
         platform.prepare()
-        ensure(asked, platform)
+        ensure(needed, platform)
     return 0
 
 
@@ -107,9 +107,9 @@ def list_taxi_files() -> list[Path]:
     return [*_taxi_files_in(DATA), *filter(Path.is_file, [DATA / SOURCES])]
 
 
-def ensure(asked: Sequence[TripFile], runtime: Runtime) -> None:
-    """Downloads the months that are not in data/ yet, or generates them if the release is out of reach."""
-    for trips in asked:
+def ensure(months: Sequence[TripFile], runtime: Runtime) -> None:
+    """Downloads the months that are not in data/ yet, or generates them if the release is unreachable."""
+    for trips in months:
         name = trips.csv_path
         if (DATA / name).exists():
             if name not in read_sources():  # the user has put it there
@@ -157,7 +157,7 @@ def _download(name: str) -> bool:
         with _new_taxi_file(name, f"{RELEASE_URL}/{name}") as file:
             for chunk in _download_chunks(f"{RELEASE_URL}/{name}"):
                 file.write(chunk)
-    except IncompleteError as error:
+    except IncompleteTaxiFileError as error:
         say(f"data/{name}: cannot be downloaded here ({error.text})")
         return False
     _record_source(name, "download")
@@ -169,7 +169,7 @@ def _download_chunks(url: str) -> Iterator[bytes]:
     """Downloads a file, a chunk at a time.
 
     Raises:
-        IncompleteError: the server is out of reach, or did not send all of the file.
+        IncompleteTaxiFileError: the server is unreachable, or did not send the complete file.
     """
     received = 0
     try:
@@ -179,9 +179,9 @@ def _download_chunks(url: str) -> Iterator[bytes]:
                 received += len(chunk)
                 yield chunk
     except (OSError, HTTPException) as error:
-        raise IncompleteError(str(error).strip() or type(error).__name__) from error
+        raise IncompleteTaxiFileError(str(error).strip() or type(error).__name__) from error
     if announced not in (None, str(received)):
-        raise IncompleteError(f"the connection ended after {received:,} of {int(announced):,} bytes")
+        raise IncompleteTaxiFileError(f"the connection ended after {received:,} of {int(announced):,} bytes")
 
 
 def _generate(trips: TripFile, runtime: Runtime) -> None:
@@ -191,19 +191,19 @@ def _generate(trips: TripFile, runtime: Runtime) -> None:
         if subprocess.run(command, cwd=ROOT, stdout=file).returncode:
             raise CommandError(f"data/{name}: could not be generated; the message is above")
     _record_source(name, "synthetic")
-    say(f"data/{name}: synthetic (generated, because the real file was not available)")
+    say(f"data/{name}: generated, because the real file was not available")
 
 
 @contextmanager
 def _new_taxi_file(name: str, origin: str) -> Iterator[IO[bytes]]:
-    """Opens a new file in data/, which appears there if it is a complete taxi file.
+    """Opens a new file in data/, which is kept only if it is a complete taxi file.
 
     Args:
         name: below data/.
         origin: where its content comes from, for messages.
 
     Raises:
-        IncompleteError: the content is not a complete taxi file.
+        IncompleteTaxiFileError: the content is not a complete taxi file.
         CommandError: the file cannot be written; the disk may be full.
     """
     path = DATA / name
@@ -222,8 +222,12 @@ def _require_complete(file: IO[bytes], origin: str) -> None:
     try:
         with gzip.open(file) as content:
             if b"pickup_datetime" not in content.readline(65_536):
-                raise IncompleteError(f"{origin}, line 1: not the header of a taxi file; nothing of it was imported")
+                raise IncompleteTaxiFileError(
+                    f"{origin}, line 1: not the header of a taxi file; nothing of it was imported"
+                )
             while content.read(CHUNK):
                 pass
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise IncompleteError(f"{origin}: not a complete gzip file ({error}); nothing of it was imported") from error
+        raise IncompleteTaxiFileError(
+            f"{origin}: not a complete gzip file ({error}); nothing of it was imported"
+        ) from error

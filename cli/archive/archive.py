@@ -157,7 +157,7 @@ class Archive:
 
 @contextmanager
 def open_archive(path: Path, type_: ArchiveType = BACKUP) -> Iterator[Archive]:
-    """Opens an archive after a check of every byte.
+    """Opens an archive after verifying every byte.
 
     Raises:
         BadInputError: the file is missing, incomplete, damaged, of another type or of a newer format.

@@ -1,4 +1,4 @@
-"""A PostgreSQL database: its programs, its rows, and a dump of one moment."""
+"""A PostgreSQL database: its programs, its row counts, and a consistent dump."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import IO, cast
 
 from cli.archive.archive import MemberWriter
 from cli.archive.snapshots import Snapshot
-from cli.programs import CHUNK, ROOT, feed, last_lines
+from cli.programs import CHUNK, ROOT, last_lines, run_with_input
 from orionbox.errors import CommandError
 
 COUNT_ROWS = (
@@ -41,9 +41,9 @@ class Database:
     """A PostgreSQL database.
 
     Args:
-        command: the words before the name of a PostgreSQL program that run it, for example in a container.
-        connection: how the programs find the database, as a connection string.
-        variables: their environment variables.
+        command: the prefix for PostgreSQL programs, for example `docker compose exec postgres`.
+        connection: the connection string.
+        variables: the programs' environment variables.
     """
 
     command: Sequence[str]
@@ -55,7 +55,7 @@ class Database:
         return [*self.command, name, f"--dbname={self.connection}", *options]
 
     def psql(self) -> list[str]:
-        """Returns the command line of a psql that reads commands, prints rows only, and stops at an error."""
+        """Returns the command line of psql that reads standard input, prints rows only, and stops at an error."""
         return self.program("psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1")
 
     def ask(self, sql: str) -> list[str]:
@@ -78,7 +78,7 @@ class Database:
     def restore(self, content: IO[bytes]) -> None:
         """Restores a dump into the empty database in one transaction."""
         options = ("--no-owner", "--no-comments", "--single-transaction", "--exit-on-error")
-        feed(self.program("pg_restore", *options), content, self.variables)
+        run_with_input(self.program("pg_restore", *options), content, self.variables)
 
 
 def _rows_by_table(lines: Iterable[str]) -> dict[str, int]:
@@ -101,7 +101,7 @@ def dump(name: str, database: Database, *options: str) -> Iterator[Snapshot]:
         options: of pg_dump.
 
     Raises:
-        CommandError: another program creates and drops tables too fast, or locks them.
+        CommandError: tables keep being created or dropped, or are locked.
     """
     own = ("--format=custom", "--compress=1", f"--lock-wait-timeout={LOCK_MILLISECONDS}")
     for _ in range(TRIES):
@@ -109,7 +109,7 @@ def dump(name: str, database: Database, *options: str) -> Iterator[Snapshot]:
             moment, tables = _export_snapshot(holder)
             try:
                 rows = _rows_by_table(database.ask(USE_SNAPSHOT.format(moment) + COUNT_ROWS))
-            except CommandError:  # a table has been dropped meanwhile
+            except CommandError:  # a table was dropped in between
                 continue
             command = database.program("pg_dump", f"--snapshot={moment}", *own, *options)
             with _run_program(command, database.variables) as dumping:

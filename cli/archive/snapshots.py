@@ -37,7 +37,7 @@ WITHOUT_PROXY = build_opener(ProxyHandler({}))
 
 @dataclass
 class Snapshot:
-    """One store's part of a backup."""
+    """The content of one store in a backup."""
 
     name: str
     """The name of its member in the backup."""
@@ -51,7 +51,7 @@ class Snapshot:
 
 
 @contextmanager
-def download(name: str, url: str) -> Iterator[Snapshot]:
+def download_emulator(name: str, url: str) -> Iterator[Snapshot]:
     """Opens the snapshot of an emulator, which sends the first byte of `url`/backup when its snapshot is complete."""
     with _request(f"{url}/backup") as response:
         snapshot = Snapshot(name, lambda member: snapshot.rows.update(_compress_tar(response, member)))

@@ -36,7 +36,7 @@ Rows = dict[str, dict[str, int]]
 """Rows by snapshot and table."""
 
 
-def make(runtime: Runtime, with_secrets: bool, target: Path | None) -> int:
+def write_backup(runtime: Runtime, with_secrets: bool, target: Path | None) -> int:
     """Writes a backup.
 
     Args:
@@ -74,12 +74,12 @@ def short_path(file: Path) -> str:
 
 
 def _check_target(target: Path) -> Path:
-    """Returns the folder of `target`, in which a new file can be written."""
+    """Returns the folder of `target`, after checking that a new file can be written there."""
     file = ROOT / target
     if file.exists():
         raise BadInputError(f"{target} exists", "choose another name, or delete it first")
     if not file.parent.is_dir():
-        raise BadInputError(f"{target}: there is no folder {target.parent}", "make that folder first")
+        raise BadInputError(f"{target}: there is no folder {target.parent}", "create that folder first")
     if not os.access(file.parent, os.W_OK):
         raise BadInputError(f"{target}: you may not write into {target.parent}", "choose another folder")
     return file.parent
@@ -126,7 +126,7 @@ def _snapshots(runtime: Runtime) -> Iterator[AbstractContextManager[snapshots.Sn
     yield stores.orion()
     yield databases.dump(f"{WAREHOUSE}.dump", stores.database(DATABASE))
     for name, (_, port) in emulator_snapshots(runtime.settings).items():
-        yield snapshots.download(f"{name}.tar.gz", stores.address(port))
+        yield snapshots.download_emulator(f"{name}.tar.gz", stores.address(port))
 
 
 def describe_rows(rows: Rows) -> str:

@@ -1,6 +1,6 @@
 """The key with which Orion encrypts its blocks.
 
-Orion keeps it in the same database as the blocks. So a backup leaves it out, and a copy of it stays in secrets/.
+Orion keeps it in the same database as the blocks, so a backup leaves it out. A copy of it stays in secrets/.
 """
 
 from __future__ import annotations

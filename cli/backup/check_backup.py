@@ -42,17 +42,17 @@ def require_compatible(backup: Archive, runtime: Runtime) -> None:
     name, typed = backup.path.name, short_path(backup.path)
     if _numbers(made_by) > _numbers(version):
         raise BadInputError(
-            f"{name} was made by Orionbox {made_by}, and this is {version}; {NOTHING_CHANGED}",
+            f"{name} was made by Orionbox {made_by}; this is {version}; {NOTHING_CHANGED}",
             f"restore it with Orionbox {made_by} or newer",
         )
     if made_with != cloud:
         raise BadInputError(
-            f"{name} was made with CLOUD={made_with}, and this is CLOUD={cloud}; {NOTHING_CHANGED}",
+            f"{name} was made with CLOUD={made_with}; this is CLOUD={cloud}; {NOTHING_CHANGED}",
             f"restore it with: make restore CLOUD={made_with} FILE={typed}",
         )
     if made_in != runtime.name:
         raise BadInputError(
-            f"{name} was made in runtime {made_in}, and this is {runtime.name}, which keeps Orion's state in another "
+            f"{name} was made in runtime {made_in}; this is {runtime.name}, which keeps Orion's state in another "
             f"kind of database; {NOTHING_CHANGED}",
             f"restore it with: make restore RUNTIME={made_in} FILE={typed}",
         )
@@ -79,7 +79,7 @@ def find_key(backup: Archive, without_blocks: bool) -> str:
         f"{backup.path.name} was made without secrets, and {file}, which decrypts its blocks, is missing; "
         f"{NOTHING_CHANGED}",
         "copy that file from the checkout where the backup was made, or restore everything but the blocks that you "
-        f"made yourself: make restore SECRETS=no FILE={short_path(backup.path)}",
+        f"created yourself: make restore SECRETS=no FILE={short_path(backup.path)}",
     )
 
 

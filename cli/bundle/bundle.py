@@ -44,7 +44,7 @@ If there is a history.git, you get the project's history with: git clone history
 """
 
 
-def make(runtime: Runtime) -> int:
+def write_bundle(runtime: Runtime) -> int:
     """Writes a bundle of this checkout, its images and its taxi files.
 
     Raises:

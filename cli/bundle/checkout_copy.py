@@ -9,7 +9,7 @@ from pathlib import Path
 from cli.programs import ROOT, output
 
 CERTIFICATES = ("infra/certs/*.crt", "services/base/certificates/*.crt")
-"""The user's, and those in the images: git ignores them."""
+"""The user's certificates, and those in the images; git ignores both."""
 
 
 def copy_checkout(target: Path) -> Path:
@@ -22,12 +22,12 @@ def copy_checkout(target: Path) -> Path:
 
 
 def has_history() -> bool:
-    """Tells whether the checkout is a git repository of its own, and git is installed."""
+    """Returns whether the checkout is itself a git repository, and git is installed."""
     return bool(shutil.which("git")) and (ROOT / ".git").exists()
 
 
 def list_sources() -> list[str]:
-    """Returns the checkout's own files, without what the platform and its user make, as paths from its top."""
+    """Returns the checkout's own files, without what the platform and its user create, as paths from its top."""
     if has_history():
         return output("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")[:-1]
     ignored = [line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines() if line[:1] not in ("", "#")]

@@ -12,7 +12,7 @@ from cli import taxi_files
 from cli.archive import archive
 from cli.archive.archive import BUNDLE, Archive
 from cli.bundle.bundle import CHECKOUT, DATA, IMAGES, engine_machine, require_compose
-from cli.programs import ROOT, feed, say
+from cli.programs import ROOT, run_with_input, say
 from cli.runtimes.compose import images
 from cli.runtimes.runtime import Runtime
 from cli.settings import env_file
@@ -33,7 +33,7 @@ def load(runtime: Runtime, file: Path | None) -> int:
         platform.prepare()
         start = time.monotonic()
         say(f"loading {len(bundle.manifest['images'])} images, {bundle.manifest['bytes'] / 1e9:.1f} GB")
-        feed(["docker", "load", "--quiet"], bundle.stream(IMAGES))
+        run_with_input(["docker", "load", "--quiet"], bundle.stream(IMAGES))
         with report_file_errors(f"{bundle.path.name} was not imported completely"):
             _import_files(bundle)
         if outdated := images.outdated(platform.compose):
@@ -62,12 +62,12 @@ def _require_compatible(bundle: Archive) -> None:
     name, made_for, made_by = bundle.path.name, bundle.manifest["machine"], bundle.manifest["orionbox"]
     if made_for != engine_machine():
         raise BadInputError(
-            f"{name} is for {made_for} machines, and this one is {engine_machine()}; nothing was changed",
+            f"{name} is for {made_for} machines; this one is {engine_machine()}; nothing was changed",
             f"make a bundle on a machine of this kind: {engine_machine()}",
         )
     if made_by != env_file.version():
         raise BadInputError(
-            f"{name} was made by Orionbox {made_by}, and this is {env_file.version()}; nothing was changed",
+            f"{name} was made by Orionbox {made_by}; this is {env_file.version()}; nothing was changed",
             f"use the checkout in it: unpack {BUNDLE.top_level}/{CHECKOUT}, and load there",
         )
 
@@ -76,7 +76,7 @@ def _import_files(bundle: Archive) -> None:
     """Imports the certificates in the images, and the taxi files."""
     with temporary_folder(ROOT) as folder:
         _unpack(bundle, CHECKOUT, folder)
-        images.take_certificates(folder / "orionbox")
+        images.import_certificates(folder / "orionbox")
         _unpack(bundle, DATA, folder / "data")
         taxi_files.import_folder(folder / "data")
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from cli.programs import ROOT, end_as, say
+from cli.programs import ROOT, exit_with, say
 from dev.bench import machine
 from dev.bench.bench_platform import BenchPlatform, running_platform
 from dev.bench.measurements import Measurements
@@ -86,4 +86,4 @@ def finish(topics: list[str], results: list[Row], run: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    end_as(lambda: main(sys.argv[1:]))
+    exit_with(lambda: main(sys.argv[1:]))

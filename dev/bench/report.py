@@ -13,7 +13,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from cli.programs import ROOT, end_as, say
+from cli.programs import ROOT, exit_with, say
 from cli.settings import env_file
 from dev.bench.results import HEADINGS, Row, amount, cells, read
 from dev.docs_tables import markdown, put_in
@@ -90,4 +90,4 @@ def draw(path: Path) -> bytes:
 
 
 if __name__ == "__main__":
-    end_as(main)
+    exit_with(main)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 
-from cli.programs import ROOT, end_as, say
+from cli.programs import ROOT, exit_with, say
 from dev import throwaway_platform
 from dev.bench.results import write
 from dev.chaos.engine import Containers
@@ -66,4 +66,4 @@ def inject_all(platform: ThrowawayPlatform, faults: list[Fault], known: list[Fau
 
 
 if __name__ == "__main__":
-    end_as(lambda: main(sys.argv[1:]))
+    exit_with(lambda: main(sys.argv[1:]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cli.programs import ROOT, end_as, say
+from cli.programs import ROOT, exit_with, say
 from dev.chaos.__main__ import REPORT, all_faults
 from dev.chaos.fault_result import HEADINGS, FaultResult, read, summary
 from dev.docs_tables import markdown, put_in
@@ -34,4 +34,4 @@ def table(results: list[FaultResult]) -> str:
 
 
 if __name__ == "__main__":
-    end_as(main)
+    exit_with(main)

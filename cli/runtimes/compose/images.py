@@ -67,7 +67,7 @@ def collect_certificates() -> None:
         _replace_certificates([*HOST_CERTIFICATES.glob("*.crt"), *OWN_CERTIFICATES.glob("*.crt")])
 
 
-def take_certificates(tree: Path) -> None:
+def import_certificates(tree: Path) -> None:
     """Puts the certificates of the checkout `tree` in place, whose images this one uses from now on."""
     _replace_certificates((tree / CERTIFICATES.relative_to(ROOT)).glob("*.crt"))
     FROM_BUNDLE.touch()

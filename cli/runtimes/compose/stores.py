@@ -8,7 +8,7 @@ from typing import IO, Protocol
 from cli.archive import databases, snapshots
 from cli.archive.databases import Database
 from cli.archive.snapshots import Snapshot
-from cli.programs import feed, output
+from cli.programs import output, run_with_input
 from cli.runtimes.compose import containers, images, readiness
 from cli.runtimes.compose.compose import COMPOSE, Compose
 from cli.runtimes.compose.optional_services import EMULATORS
@@ -102,4 +102,4 @@ class ComposeStores:
     def unpack(self, service: str, content: IO[bytes]) -> None:
         """Fills the data folder of `gcs` or `bigquery` from a compressed tar."""
         command = [*COMPOSE, "--progress", "quiet", "run", "--rm", "--no-deps", "-T", service]
-        feed([*command, "tar", "-xz", "-C", VOLUMES[service]], content, self._compose.environment())
+        run_with_input([*command, "tar", "-xz", "-C", VOLUMES[service]], content, self._compose.environment())

@@ -11,7 +11,7 @@ from typing import IO, Protocol
 from cli.archive import snapshots
 from cli.archive.databases import Database
 from cli.archive.snapshots import Snapshot
-from cli.programs import ROOT, feed
+from cli.programs import ROOT, run_with_input
 from cli.runtimes.embedded import variables
 from cli.settings.settings import Settings
 
@@ -107,4 +107,4 @@ class EmbeddedStores:
         folder = self._data / service
         folder.mkdir(parents=True, exist_ok=True)
         environment = variables.environment(self._runtime.settings, {})
-        feed(["tar", "-xzo", "-C", str(folder)], content, environment)
+        run_with_input(["tar", "-xzo", "-C", str(folder)], content, environment)

@@ -124,4 +124,4 @@ def test_without_the_key_all_but_the_user_s_blocks_comes_back(platform: Checkout
 
 def test_a_backup_of_the_other_runtime_is_refused(platform: Checkout, backup: Path) -> None:
     done = platform.run("make", "restore", f"FILE={backup}", RUNTIME="compose")
-    assert done.returncode and "was made in runtime embedded, and this is compose" in done.stdout
+    assert done.returncode and "was made in runtime embedded; this is compose" in done.stdout

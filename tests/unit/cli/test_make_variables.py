@@ -40,12 +40,12 @@ def test_a_setting_is_for_every_command_and_no_option() -> None:
 def test_an_unknown_variable_is_refused_with_what_was_meant() -> None:
     assert refusal("run-etl", COLOUR="green") == "unknown variable COLOUR (did you mean COLOR?)"
     assert refusal("up", ORION_PROT="1") == "unknown variable ORION_PROT (did you mean ORION_PORT?)"
-    assert refusal("up", XYZ="1") == "unknown variable XYZ; see what it takes: ./orionbox up --help"
+    assert refusal("up", XYZ="1") == "unknown variable XYZ; see its options: ./orionbox up --help"
     assert refusal("down", COLOR="green").startswith("unknown variable COLOR"), "another command's"
 
 
 def test_a_variable_for_an_option_without_a_value_says_yes_or_no() -> None:
-    assert refusal("backup", SECRETS="maybe") == "SECRETS=maybe: not yes or no"
+    assert refusal("backup", SECRETS="maybe") == "SECRETS=maybe: not yes or no; use SECRETS=yes or SECRETS=no"
 
 
 def make(folder: Path, *arguments: str) -> list[str]:

@@ -59,7 +59,7 @@ def a_folder(path: Path, **contents: bytes) -> Path:
 
 
 def fill(folder: Path | str) -> int:
-    return taxi_files.fill(str(folder), nothing, nothing)
+    return taxi_files.import_or_get(str(folder), nothing, nothing)
 
 
 # --- what is asked for ---
@@ -172,7 +172,7 @@ def test_a_month_that_does_not_arrive_completely_is_generated_and_marked(
     taxi_files.ensure([JANUARY], runtime())
     said = capsys.readouterr().out
     assert f"data/{MONTH}: cannot be downloaded here (" in said and reason in said
-    assert f"data/{MONTH}: synthetic (generated, because the real file was not available)" in said
+    assert f"data/{MONTH}: generated, because the real file was not available" in said
     assert gzip.decompress((data / MONTH).read_bytes()) == b"pickup_datetime\n1\n"
     assert taxi_files.read_sources() == {MONTH: "synthetic"}
 
@@ -209,7 +209,7 @@ def test_months_are_filled_in_with_the_runtime_that_is_in_use(data: Path) -> Non
     prepared: list[str] = []
     platform = SimpleNamespace(prepare=lambda: prepared.append("prepared"))
     a_folder(data, **{MONTH: CSV})
-    assert taxi_files.fill("", lambda: [JANUARY], lambda: cast(Any, platform)) == 0
+    assert taxi_files.import_or_get("", lambda: [JANUARY], lambda: cast(Any, platform)) == 0
     assert prepared == ["prepared"]
 
 

@@ -42,7 +42,7 @@ def emulator() -> Iterator[FakeApi]:
 
 def downloaded(emulator: FakeApi) -> tuple[bytes, dict[str, int]]:
     target = io.BytesIO()
-    with snapshots.download("bucket.tar.gz", emulator.url) as snapshot:
+    with snapshots.download_emulator("bucket.tar.gz", emulator.url) as snapshot:
         snapshot.write(MemberWriter(target))
     return gzip.decompress(target.getvalue()), snapshot.rows
 

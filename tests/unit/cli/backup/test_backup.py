@@ -28,7 +28,7 @@ def test_the_file_holds_every_store_with_its_rows_and_size(with_emulators: FakeR
     with_emulators.ensure_up()
     with_emulators.load(green_tripdata=3)
     api.answers = [counts(trips=3), counts(bucket=1), backs_up(trips=3), backs_up(bucket=1)]
-    assert backup.make(as_runtime(with_emulators), with_secrets=False, target=None) == 0
+    assert backup.write_backup(as_runtime(with_emulators), with_secrets=False, target=None) == 0
     (file,) = made(with_emulators.stores.folder.parent)
     with archive.open_archive(file) as opened:
         manifest = opened.manifest
@@ -40,14 +40,14 @@ def test_the_file_holds_every_store_with_its_rows_and_size(with_emulators: FakeR
 
 
 def test_without_secrets_the_key_stays_in_the_checkout(runtime: FakeRuntime, checkout: Path) -> None:
-    backup.make(as_runtime(runtime), with_secrets=False, target=None)
+    backup.write_backup(as_runtime(runtime), with_secrets=False, target=None)
     (file,) = made(checkout)
     assert KEY.encode() not in file.read_bytes()
     assert block_key.load(block_key.fingerprint(KEY)) == KEY
 
 
 def test_with_secrets_the_key_is_in_the_file_only(runtime: FakeRuntime, checkout: Path) -> None:
-    backup.make(as_runtime(runtime), with_secrets=True, target=None)
+    backup.write_backup(as_runtime(runtime), with_secrets=True, target=None)
     (file,) = made(checkout)
     with archive.open_archive(file) as opened:
         assert opened.stream(backup.KEY).read().decode() == KEY
@@ -59,7 +59,7 @@ def test_it_says_what_it_holds_and_what_opens_it(
 ) -> None:
     runtime.ensure_up()
     runtime.load(green_tripdata=76_518, yellow_tripdata=2)
-    backup.make(as_runtime(runtime), with_secrets=False, target=None)
+    backup.write_backup(as_runtime(runtime), with_secrets=False, target=None)
     said = capsys.readouterr().out
     assert f"{made(checkout)[0].relative_to(checkout)}: 0.0 MB, made in " in said
     assert "Orion          0 runs, 0 deployments" in said and "76,520 rows in 2 tables" in said
@@ -69,7 +69,9 @@ def test_it_says_what_it_holds_and_what_opens_it(
 @pytest.mark.parametrize("is_absolute", [True, False])
 def test_a_backup_goes_to_the_file_that_is_named(runtime: FakeRuntime, checkout: Path, is_absolute: bool) -> None:
     (checkout / "stick").mkdir()
-    backup.make(as_runtime(runtime), True, checkout / "stick/mine.tar" if is_absolute else Path("stick/mine.tar"))
+    backup.write_backup(
+        as_runtime(runtime), True, checkout / "stick/mine.tar" if is_absolute else Path("stick/mine.tar")
+    )
     assert (checkout / "stick" / "mine.tar").stat().st_mode & 0o777 == 0o600
     assert made(checkout) == []
 
@@ -77,14 +79,14 @@ def test_a_backup_goes_to_the_file_that_is_named(runtime: FakeRuntime, checkout:
 def test_an_existing_file_is_not_overwritten(runtime: FakeRuntime, checkout: Path) -> None:
     (checkout / "mine.tar").write_text("precious")
     with pytest.raises(BadInputError, match=r"mine\.tar exists; choose another name"):
-        backup.make(as_runtime(runtime), True, Path("mine.tar"))
+        backup.write_backup(as_runtime(runtime), True, Path("mine.tar"))
     assert (checkout / "mine.tar").read_text() == "precious"
     assert not runtime.stores.has_data(), "it is refused before anything is started"
 
 
 def test_a_folder_that_does_not_exist_is_named(runtime: FakeRuntime) -> None:
-    with pytest.raises(BadInputError, match=r"stick/mine\.tar: there is no folder stick; make that folder first"):
-        backup.make(as_runtime(runtime), True, Path("stick/mine.tar"))
+    with pytest.raises(BadInputError, match=r"stick/mine\.tar: there is no folder stick; create that folder first"):
+        backup.write_backup(as_runtime(runtime), True, Path("stick/mine.tar"))
 
 
 def test_two_backups_within_one_second_are_two_files(
@@ -98,7 +100,7 @@ def test_two_backups_within_one_second_are_two_files(
     monkeypatch.setattr(backup, "datetime", OneSecond)
     with new_file(checkout / "backups" / "mine-2026-11-20-123015-2.tar"):  # a third one is being written
         for _ in range(2):
-            backup.make(as_runtime(runtime), True, None)
+            backup.write_backup(as_runtime(runtime), True, None)
         names = {file.name for file in made(checkout) if not file.name.startswith(".")}
     assert names == {"mine-2026-11-20-123015.tar", "mine-2026-11-20-123015-3.tar"}
 
@@ -122,14 +124,14 @@ def test_a_disk_that_takes_no_more_leaves_nothing(
 ) -> None:
     monkeypatch.setattr(MemberWriter, "write", fails(error))
     with pytest.raises(CommandError, match=f"no backup was made, and no file is left: {words}"):
-        backup.make(as_runtime(runtime), True, None)
+        backup.write_backup(as_runtime(runtime), True, None)
     assert made(checkout) == []
 
 
 def test_a_store_that_does_not_answer_leaves_nothing(with_emulators: FakeRuntime, api: FakeApi, checkout: Path) -> None:
     api.answers = [counts(trips=3), counts(bucket=1), backs_up(trips=3), closes]
     with pytest.raises(OrionboxError, match="halfway|no valid answer"):
-        backup.make(as_runtime(with_emulators), True, None)
+        backup.write_backup(as_runtime(with_emulators), True, None)
     assert made(checkout) == []
 
 

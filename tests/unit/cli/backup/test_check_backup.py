@@ -39,7 +39,7 @@ def test_a_backup_of_the_other_runtime_is_refused_with_the_command_that_works(ru
 
 
 def test_a_backup_of_the_other_cloud_is_refused_with_the_command_that_works(runtime: FakeRuntime) -> None:
-    with pytest.raises(BadInputError, match=r"CLOUD=emulators, and this is CLOUD=gcp.*make restore CLOUD=emulators"):
+    with pytest.raises(BadInputError, match=r"CLOUD=emulators; this is CLOUD=gcp.*make restore CLOUD=emulators"):
         check_backup.require_compatible(backup(cloud="emulators"), as_runtime(runtime))
 
 

@@ -32,7 +32,7 @@ def back_up(runtime: FakeRuntime, with_secrets: bool = True) -> Path:
     runtime.sql(NOT_OURS)
     runtime.load(green_tripdata=3)
     file = runtime.stores.folder.parent / "backups" / "mine.tar"
-    backup.make(as_runtime(runtime), with_secrets, file)
+    backup.write_backup(as_runtime(runtime), with_secrets, file)
     runtime.stores.clear()
     runtime.stores.calls.clear()
     return file

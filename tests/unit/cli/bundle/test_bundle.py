@@ -17,7 +17,7 @@ from orionbox.errors import BadInputError, CommandError
 
 def test_a_runtime_without_images_has_no_bundle() -> None:
     with pytest.raises(BadInputError, match=r"needs Docker images, and RUNTIME=embedded has none; start a"):
-        bundle.make(cast(Any, SimpleNamespace(name="embedded")))
+        bundle.write_bundle(cast(Any, SimpleNamespace(name="embedded")))
 
 
 def test_a_bundle_is_of_the_emulators_whatever_the_platform_uses(
@@ -31,7 +31,7 @@ def test_a_bundle_is_of_the_emulators_whatever_the_platform_uses(
 
     monkeypatch.setattr(ComposeRuntime, "build", build)
     with pytest.raises(CommandError, match="far enough"):
-        bundle.make(ComposeRuntime(settings.with_values(CLOUD="gcp")))
+        bundle.write_bundle(ComposeRuntime(settings.with_values(CLOUD="gcp")))
     assert built == ["emulators"]
 
 

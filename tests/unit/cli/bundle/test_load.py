@@ -102,7 +102,7 @@ def test_the_user_s_own_certificates_stay_and_are_used_again_after_the_bundle(
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        ({"machine": "arm64"}, "is for arm64 machines, and this one is amd64"),
+        ({"machine": "arm64"}, "is for arm64 machines; this one is amd64"),
         ({"orionbox": "9.9.9"}, "9.9.9"),
     ],
 )
@@ -143,7 +143,7 @@ def fails(*arguments: object) -> None:
 @pytest.mark.parametrize(
     ("break_", "words"),
     [
-        (lambda patch: patch.setattr(images, "take_certificates", fails), "No space left on device"),
+        (lambda patch: patch.setattr(images, "import_certificates", fails), "No space left on device"),
         (lambda patch: None, "File name too long"),
     ],
 )
