@@ -1,6 +1,8 @@
-"""Serves the taxi files under the paths of the course's release: `internet.py PORT FOLDER`.
+"""Serves the taxi files under the paths of the course's release, by HTTP on a port of its own.
 
-What services/internet does with nginx where there is Docker, as far as flows need it: by HTTP, on a port of its own.
+    python -m cli.runtimes.embedded.taxi_server PORT FOLDER
+
+In compose, services/internet does this with nginx.
 """
 
 from __future__ import annotations
@@ -18,13 +20,13 @@ from orionbox.trips.months import RELEASE_PATH
 
 RELEASE = f"/{RELEASE_PATH}/"
 TRIPS = re.compile(r"([a-z]+)/(\1_tripdata_([0-9]{4})-0?([0-9]{1,2})\.csv\.gz)")
-"""Only names of this shape, the next and the list of sources are served: neither hidden files nor `..`."""
+"""It serves only names of this shape, zone files and the list of sources: neither hidden files nor `..`."""
 ZONES = re.compile(r"misc/[a-z][a-z_+]*\.csv")
 SOURCES, HEALTH = "sources.json", "/healthz"
 
 
 def content_type(name: str) -> str | None:
-    """How a file of the release is sent; None if there can be no such file."""
+    """Returns the type with which a file of the release is sent; None if there can be no such file."""
     if TRIPS.fullmatch(name):
         return "application/gzip"  # as such: with Content-Encoding a client would unpack it on the way
     if ZONES.fullmatch(name):
@@ -33,7 +35,7 @@ def content_type(name: str) -> str | None:
 
 
 def explain(name: str) -> str:
-    """What to do about a file that is not there."""
+    """Says what to do about a file that is missing."""
     if month := TRIPS.fullmatch(name):
         color, file, year, number = month.groups()
         return (
@@ -53,7 +55,7 @@ class Release(BaseHTTPRequestHandler):
         super().__init__(*args)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
-        """A file, or a text that says why there is none."""
+        """Sends a file, or a text that says why there is none."""
         path = unquote(urlsplit(self.path).path)
         name = path.removeprefix(RELEASE) if path.startswith(RELEASE) else path
         if name == HEALTH:
@@ -70,12 +72,12 @@ class Release(BaseHTTPRequestHandler):
             shutil.copyfileobj(stream, self.wfile)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Logs it, unless it only asks whether the server is there."""
+        """Logs a request, unless it is a health check."""
         if self.path != HEALTH:
             super().log_request(code, size)
 
     def head(self, status: HTTPStatus, kind: str, length: int) -> None:
-        """Status and headers."""
+        """Sends status and headers."""
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(length))
