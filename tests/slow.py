@@ -61,6 +61,6 @@ def ends(platform: Checkout, run: dict[str, Any], state: str, seconds: float = W
 
 def assert_swept(platform: Checkout, run: dict[str, Any], what: str) -> None:
     ended = ends(platform, run, "CRASHED")
-    assert f"Its {what} is gone" in ended["state"]["message"] and "start it again" in ended["state"]["message"]
+    assert f"Its {what} disappeared" in ended["state"]["message"] and "Start the run again" in ended["state"]["message"]
     chosen = {"flow_runs": {"id": {"any_": [run["id"]]}}}
     assert {task["state_type"] for task in platform.orion.call("task_runs/filter", chosen)} == {"CRASHED"}

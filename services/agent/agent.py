@@ -1,8 +1,8 @@
-"""Prefect's agent, with a lock and a host name that tell the sweeper which runs are its own.
+"""Prefect's agent, with a lock and a host name that let the sweeper recognise its runs.
 
 A flow run that the agent starts as a process ends with the agent. Orion knows such a run by the agent's host name and
-a process id, and in a container each agent has a host name of its own. So if nobody holds the agent's lock, or an agent
-of another name does, then nothing works on the run any more (`services.agent.sweeper`).
+a process id, and in a container each agent has its own host name. If the lock is free or held under another name, the
+run is an orphan (`services.agent.sweeper`).
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ COMMAND = ("prefect", "agent", "start", "--work-queue", "default")
 def read_queues_until_found(agent: type[PrefectAgent]) -> None:
     """Makes agents of this class read their queues with each poll until Orion has answered.
 
-    Prefect's own agent remembers for 30 seconds what it has read, also that it could read nothing, because Orion was
-    just restarting. In that time it would take no run.
+    Prefect's own agent caches for 30 seconds what it has read, even if it could read nothing because Orion was
+    restarting. In that time it would take no run.
     """
     read = agent.get_work_queues
 

@@ -1,6 +1,6 @@
-"""The agent's health check: exits 0 if the agent that is running has polled queue `default` in the last seconds.
+"""Checks the agent's health: exits 0 if the agent that is running has polled queue `default` in the last seconds.
 
-The agent has no port of its own, but Orion records when a queue was last polled.
+The agent has no port, but Orion records when a queue was last polled.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def main() -> int:
 
 
 def is_healthy(started: datetime, polled: datetime, now: datetime) -> bool:
-    """Tells whether the poll is recent and made by the agent that started then.
+    """Returns whether the poll is recent and came from the agent that started then.
 
-    A start in the future means that the clock was set back since; it says nothing then.
+    A start in the future means that the clock was set back since, so it is ignored.
     """
     return polled > now - LONGEST_POLL_GAP and (polled > started or started > now)
 

@@ -1,6 +1,6 @@
-"""The agent's lock, by which other programs know whether an agent is running, since when, and under which name.
+"""The agent's lock, which shows other programs whether an agent is running, since when, and under which name.
 
-Times alone would not tell which agent started a run: when the clock is set back, a run can look older than its agent.
+Times alone would not show which agent started a run: when the clock is set back, a run can look older than its agent.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class RunningAgent:
     """An agent that is running."""
 
     started: datetime
-    """By the clock of that moment."""
+    """Wall-clock time at its start."""
     name: str
     """Its host name."""
 

@@ -1,4 +1,4 @@
-"""Which runs, containers and tables are orphans: nothing works on them any more."""
+"""Finds orphans: runs that lost their agent, container or process, and containers that no run needs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Container(NamedTuple):
     """The container of a flow run."""
 
     state: str
-    """In Docker's words, for example `running`."""
+    """As Docker reports it, for example `running`."""
     run_id: str
     """Empty if its label is missing."""
 
 
 @dataclass(frozen=True)
 class Infrastructure:
-    """What the platform's runs run on."""
+    """The agent and the containers that runs depend on."""
 
     docker: str
     """Docker's address as Orion knows it from the runs; empty on a platform without containers."""
@@ -36,24 +36,24 @@ class Infrastructure:
     """How the host names of this platform's agents begin; empty if they have this machine's name."""
     agent: RunningAgent | None
 
-    def missing(self, run: Json) -> str:
+    def lost_infrastructure(self, run: Json) -> str:
         """Returns what the run needs and has lost: `agent`, `container` or `process`.
 
-        Returns nothing for a run that has lost nothing, and for a run that another platform or a person has started.
+        Returns an empty string for a run that has lost nothing, or that another platform or a person has started.
         """
         host, _, name = (run["infrastructure_pid"] or "").rpartition(":")
         if not host:
             return "agent" if self._waits_for_agent(run) and self._agent_is_newer(run) else ""
         if self.containers is not None and host == self.docker:
-            is_there = name in self.containers and self.containers[name].state in ("running", "paused", "restarting")
-            return "" if is_there else "container"
+            exists = name in self.containers and self.containers[name].state in ("running", "paused", "restarting")
+            return "" if exists else "container"
         if host == socket.gethostname():
             return "" if _is_process(int(name)) else "process"
-        is_an_agent_s = bool(self.agent_host) and host.startswith(f"{self.agent_host}-")
-        return "process" if is_an_agent_s and (self.agent is None or self.agent.name != host) else ""
+        is_agent_process = bool(self.agent_host) and host.startswith(f"{self.agent_host}-")
+        return "process" if is_agent_process and (self.agent is None or self.agent.name != host) else ""
 
     def _waits_for_agent(self, run: Json) -> bool:
-        """Tells whether an agent has taken the run, but has not started anything for it."""
+        """Returns whether an agent has taken the run, but has not started anything for it."""
         if run["state_type"] != "PENDING" or not run["deployment_id"] or run["work_queue_name"] != QUEUE:
             return False
         return run["id"] not in {container.run_id for container in (self.containers or {}).values()}
@@ -74,17 +74,17 @@ def _is_process(pid: int) -> bool:
 
 @dataclass
 class Watchlist:
-    """Since when each thing has looked like an orphan.
+    """Remembers since when each object has looked like an orphan.
 
     Args:
-        seconds: how long it must look like one at every look. Until then its agent, if there is one, may report on it.
+        seconds: how long it must look like an orphan before it is reported. Until then its agent may report on it.
     """
 
     seconds: float
     since: dict[str, float] = field(default_factory=dict)
 
     def update(self, orphans: Iterable[str], now: float) -> list[str]:
-        """Takes what looks like an orphan now; returns those that have for long enough, and forgets all others."""
+        """Takes the objects that look like orphans now; returns those that have for long enough, forgets all others."""
         self.since = {orphan: self.since.get(orphan, now) for orphan in orphans}
         return [orphan for orphan, first in self.since.items() if now - first >= self.seconds]
 

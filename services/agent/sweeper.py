@@ -1,8 +1,8 @@
 """Marks orphan runs as crashed, and removes orphan containers and tables.
 
-When an agent is killed, nobody watches what it has started. When a run's container is killed with it, Orion waits for
-news of the run for ever. Every few seconds the sweeper compares what Orion believes with what there is. What differs
-for GRACE seconds is swept.
+When an agent is killed, its runs are unsupervised. If a run's container is killed with it, the run stays Running for
+ever. Every few seconds the sweeper compares Orion's runs with the processes and containers that exist. Anything
+orphaned for GRACE seconds is cleaned up.
 
 The sweeper judges only what this platform's agent has started: containers behind this docker-proxy, and processes of
 the agent. It leaves alone a flow that a student runs by hand, or with another agent.
@@ -25,13 +25,13 @@ from services.agent.lock import running_agent
 from services.agent.orphans import Container, Infrastructure, Watchlist, idle_containers
 
 PAUSE, FIRST_PAUSE = 5, 0.2
-"""Seconds between two looks, and as long as none has succeeded."""
+"""Seconds between two sweeps, and before the first success."""
 GRACE = 20
 """Seconds for which something must look like an orphan."""
 RUN_LABEL = "prefect.io/flow-run-id"
 """The label by which Prefect names a container's run."""
-MESSAGE = "Its {missing} is gone: killed from outside, or out of memory. Nothing works on the run; start it again."
-LEFT_RUNNING = "Its flow run has ended, and nothing works on it any more."
+MESSAGE = "Its {missing} disappeared (killed from outside, or out of memory). Start the run again."
+PARENT_ENDED = "Its flow run has ended."
 log = logging.getLogger("sweeper")
 
 
@@ -49,7 +49,7 @@ class Sweeper:
         self.agent_lock = Path(environment["AGENT_LOCK"])
         self.agent_host = environment.get("AGENT_HOST", "")
         settings = FlowSettings.from_environment(environment)
-        # Google answers nobody without a key, and the sweeper has none: with CLOUD=gcp the bootstrap removes tables
+        # With CLOUD=gcp the sweeper has no key; the bootstrap removes staging tables
         emulator = environment.get("BIGQUERY_EMULATOR_HOST")
         dataset = f"bigquery/v2/projects/{settings.project}/datasets/{settings.dataset}"
         self.dataset = None if emulator is None else JsonApi(f"{emulator}/{dataset}")
@@ -57,20 +57,20 @@ class Sweeper:
         self.containers, self.tables = Watchlist(GRACE), Watchlist(GRACE)
 
     def sweep(self) -> None:
-        """Looks once at all runs and containers, and sweeps.
+        """Checks all runs and containers once and cleans up orphans.
 
         Raises:
-            OSError: a service does not answer. Then nobody knows what is an orphan, and nothing is swept.
+            OSError: a service does not answer. Nothing is changed then.
         """
         active = self.orion.list_objects("flow_runs", flow_runs={"state": {"type": {"any_": ACTIVE}}})
         containers = self._containers()
         docker = self.docker.url if self.docker else ""
         infrastructure = Infrastructure(docker, containers, self.agent_host, running_agent(self.agent_lock))
-        orphans = {run["id"]: (run, missing) for run in active if (missing := infrastructure.missing(run))}
+        orphans = {run["id"]: (run, missing) for run in active if (missing := infrastructure.lost_infrastructure(run))}
         for run_id in self.runs.update(orphans, time.monotonic()):
             self._crash(*orphans[run_id])
         for run_id in self.ended_runs.update(self._ended_runs_with_active_tasks(), time.monotonic()):
-            self._crash_children(run_id, LEFT_RUNNING)
+            self._crash_children(run_id, PARENT_ENDED)
             log.warning("flow run %s: marked what was still Running in it as Crashed", run_id)
         for container_id in self.containers.update(
             idle_containers(containers or {}, self._has_ended), time.monotonic()
@@ -78,7 +78,7 @@ class Sweeper:
             self._remove(container_id)
 
     def sweep_tables(self) -> None:
-        """Looks once at BigQuery's staging tables, which a killed load leaves behind, and sweeps."""
+        """Checks BigQuery's staging tables once and deletes those of killed loads."""
         if self.dataset is None:
             return
         listed = self.dataset.call("tables?maxResults=1000").get("tables") or []
@@ -92,15 +92,18 @@ class Sweeper:
         if self.docker is None:
             return None
         listed = self.docker.call("containers/json?all=1")
-        return {each["Id"]: Container(each["State"], (each["Labels"] or {}).get(RUN_LABEL, "")) for each in listed}
+        return {
+            container["Id"]: Container(container["State"], (container["Labels"] or {}).get(RUN_LABEL, ""))
+            for container in listed
+        }
 
     def _has_ended(self, run_id: str) -> bool:
-        """Tells whether the run has ended or was deleted."""
+        """Returns whether the run has ended or was deleted."""
         found = self.orion.call("flow_runs/filter", {"flow_runs": {"id": {"any_": [run_id]}}})
         return not found or found[0]["state_type"] in ENDED
 
     def _ended_runs_with_active_tasks(self) -> list[str]:
-        """Returns the ids of flow runs that have ended, perhaps by the agent's word, while their tasks have not."""
+        """Returns the ids of flow runs that have ended, perhaps only for the agent, while their tasks have not."""
         states = {"task_runs": ACTIVE, "flow_runs": ENDED}
         chosen = {objects: {"state": {"type": {"any_": names}}} for objects, names in states.items()}
         return sorted({task["flow_run_id"] for task in self.orion.list_objects("task_runs", **chosen)})
@@ -131,11 +134,11 @@ class Sweeper:
     def _remove(self, container_id: str) -> None:
         assert self.docker, "only Docker's containers are removed"
         self.docker.call(f"containers/{container_id}?force=1&v=1", method="DELETE")
-        log.warning("container %s: removed, as nothing works in it", container_id[:12])
+        log.warning("container %s: removed, as no run needs it", container_id[:12])
 
 
 def main() -> None:
-    """Sweeps for ever; notes each look in the file SWEPT, which the health check reads."""
+    """Sweeps for ever; records each sweep in the file SWEPT, which the health check reads."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     sweeper, swept, last_error = Sweeper(), Path(os.environ["SWEPT"]), ""
     while True:
@@ -145,13 +148,13 @@ def main() -> None:
             sweeper.sweep_tables()
         except (OSError, ValueError) as error:
             if str(error) != last_error:
-                log.warning("cannot look: %s", error)
+                log.warning("sweep failed: %s", error)
             last_error = str(error)
         time.sleep(PAUSE if swept.exists() else FIRST_PAUSE)
 
 
 def is_healthy() -> bool:
-    """Tells whether the last look is recent, by the clock that all processes share and nobody can set."""
+    """Returns whether the last sweep is recent, by the clock that all processes share and nobody can set."""
     swept = Path(os.environ["SWEPT"])
     # Empty while it is being written
     return swept.exists() and time.monotonic() - float(swept.read_text() or "inf") < 4 * PAUSE

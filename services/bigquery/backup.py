@@ -1,7 +1,7 @@
-"""All that the emulator holds, as a tar, while it goes on working: `GET /backup`, and `GET /counts`.
+"""Serves a tar of all data (`GET /backup`) and row counts (`GET /counts`) while the emulator is running.
 
-DuckLake never changes a data file that it has written, and what a table consists of stands in its catalog. So a copy
-of the catalog, made in one transaction, and the files which that copy names are the tables of one moment.
+DuckLake never changes a data file that it has written, and lists a table's files in its catalog. So a copy of the
+catalog, made in one transaction, and the files that the copy lists are the tables of one moment.
 """
 
 # mypy: disable-error-code="import-untyped,import-not-found"
@@ -26,9 +26,9 @@ from local_bigquery.settings import settings
 
 EMULATOR, LAKE = ".duckdb", ".ducklake"
 SUMMARY = ".backup.json"
-"""The tar's last member, by which a whole one is known: rows by table."""
+"""The tar's last member, which shows that it is complete: rows by table."""
 TEMPORARY = ".backup-"
-"""How the names of folders begin in which a snapshot is made."""
+"""Prefix of the folders in which snapshots are made."""
 PIECE = 2**20
 """Bytes."""
 
@@ -36,7 +36,8 @@ PIECE = 2**20
 def snapshot(folder: Path) -> None:
     """Copy all catalogs into ``folder``.
 
-    The emulator's own notes come first: a table without a note is one made by SQL, a note without a table is nothing.
+    The emulator's own metadata comes first. A table without metadata is valid, as if created by SQL; metadata without
+    a table is ignored.
     """
     _copy("emulator", folder / f"emulator{EMULATOR}")
     for project in database.projects():
@@ -62,16 +63,16 @@ def _quoted(path: Path) -> str:
 
 
 def data_files(folder: Path) -> list[Path]:
-    """What the copies in ``folder`` name, where it lies."""
+    """Return the data files that the copies in ``folder`` list."""
     return [
         file for copy in sorted(folder.glob(f"*{LAKE}")) for file in _data_files(copy, settings.data_dir / copy.stem)
     ]
 
 
 def _data_files(catalog: Path, folder: Path) -> list[Path]:
-    """Every file that the copy names; their names are unique. FileNotFoundError where one is missing."""
+    """Return every file that the copy lists; their names are unique. FileNotFoundError if one is missing."""
     with duckdb.connect(str(catalog)) as copy:
-        # They stay behind, so nobody shall look for them
+        # These files are not in the backup
         copy.execute("DELETE FROM ducklake_files_scheduled_for_deletion")
         rows = copy.execute("SELECT path FROM ducklake_data_file UNION ALL SELECT path FROM ducklake_delete_file")
         names = {Path(path).name for (path,) in rows.fetchall()}
@@ -82,7 +83,7 @@ def _data_files(catalog: Path, folder: Path) -> list[Path]:
 
 
 def counts(cursor: duckdb.DuckDBPyConnection, catalogs: dict[str, str]) -> dict[str, int]:
-    """Rows by `project.dataset.table`; ``catalogs`` are the projects by the names that they are attached under."""
+    """Return the rows by `project.dataset.table`; ``catalogs`` are the projects by the name each is attached as."""
     tables = cursor.execute(
         "SELECT database_name, schema_name, table_name FROM duckdb_tables() "
         "WHERE list_contains($1, database_name) ORDER BY ALL",
@@ -96,9 +97,9 @@ def counts(cursor: duckdb.DuckDBPyConnection, catalogs: dict[str, str]) -> dict[
 
 
 def prepare(folder: Path) -> dict[str, int]:
-    """Let the copies forget past versions of tables, whose files would be most of a backup; rows by table in them.
+    """Expire old table versions in the copies, whose files would be most of a backup; return their rows by table.
 
-    In an engine of its own: in the emulator's, queries would find the copies' tables.
+    Uses a separate DuckDB: in the emulator's, queries would find the copies' tables.
     """
     found: dict[str, int] = {}
     for catalog in sorted(folder.glob(f"*{LAKE}")):
@@ -110,8 +111,8 @@ def prepare(folder: Path) -> dict[str, int]:
     return found
 
 
-def live() -> dict[str, Any]:
-    """Rows by table, and bytes of data, as of now."""
+def counts_now() -> dict[str, Any]:
+    """Return the rows by table, and the bytes of data, as of now."""
     size = sum(file.stat().st_size for file in settings.data_dir.rglob("*.parquet"))
     with database.cursor() as cursor:
         return {"rows": counts(cursor, {name: name for name in database.projects()}), "bytes": size}
@@ -154,25 +155,25 @@ def _write(writer: int, copies: Path, files: list[Path], summary: dict[str, Any]
         tar.addfile(member, io.BytesIO(content))
 
 
-def at_home(attach: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
-    """Make ``attach`` tell a catalog first where its data files lie now: a restored folder is another than it was."""
+def with_current_data_path(attach: Callable[[Any, str], None]) -> Callable[[Any, str], None]:
+    """Make ``attach`` update the catalog's data path first: a restore may have put the data into another folder."""
 
-    def attach_at_home(connection: Any, project_id: str) -> None:
-        home = settings.data_dir / project_id
-        catalog = home.with_name(f"{home.name}{LAKE}")
+    def attach_with_current_path(connection: Any, project_id: str) -> None:
+        folder = settings.data_dir / project_id
+        catalog = folder.with_name(f"{folder.name}{LAKE}")
         if catalog.exists():
             with duckdb.connect(str(catalog)) as owner:
                 sql = "UPDATE ducklake_metadata SET value = $1 WHERE key = 'data_path' AND value <> $1"
-                owner.execute(sql, [f"{home}/"])
+                owner.execute(sql, [f"{folder}/"])
         attach(connection, project_id)
 
-    return attach_at_home
+    return attach_with_current_path
 
 
 def install(app: FastAPI) -> None:
     """Add the two routes, and let the emulator find its data wherever it was restored to."""
-    for leftover in settings.data_dir.glob(f"{TEMPORARY}*"):  # of an emulator that was killed
+    for leftover in settings.data_dir.glob(f"{TEMPORARY}*"):  # left by an emulator that was killed
         shutil.rmtree(leftover)
-    database._attach = at_home(database._attach)
+    database._attach = with_current_data_path(database._attach)
     app.add_api_route("/backup", backup, methods=["GET"])
-    app.add_api_route("/counts", live, methods=["GET"])
+    app.add_api_route("/counts", counts_now, methods=["GET"])

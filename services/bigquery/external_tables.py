@@ -1,4 +1,4 @@
-"""CREATE EXTERNAL TABLE for local-bigquery: makes a view on the bucket's files, which each query reads anew.
+"""CREATE EXTERNAL TABLE for local-bigquery: creates a view on the bucket's files, which each query reads again.
 
 The statement is BigQuery's (https://cloud.google.com/bigquery/docs/reference/standard-sql/data-definition-language,
 "CREATE EXTERNAL TABLE"), for PARQUET and CSV; columns come from the files.
@@ -32,7 +32,7 @@ READERS = {"PARQUET": "read_parquet", "CSV": "read_csv"}
 
 @dataclass(frozen=True)
 class ExternalTable:
-    """What one statement asks for; `path` is project (if named), dataset and table."""
+    """The table that a statement defines; `path` is project (if named), dataset and table."""
 
     path: tuple[str, ...]
     format: str
@@ -42,7 +42,7 @@ class ExternalTable:
 
 
 def parse(sql: str) -> ExternalTable | None:
-    """The external table that a statement creates; None for every other statement.
+    """Return the external table that a statement creates; None for every other statement.
 
     Raises:
         BigQueryError: the format is one that is not read here, or there are no files.
@@ -60,7 +60,7 @@ def parse(sql: str) -> ExternalTable | None:
 
 
 def create(cursor: Any, table: ExternalTable, project: str, dataset: str | None) -> str:
-    """Make the view; return what was done in BigQuery's words: CREATE, REPLACE or SKIP."""
+    """Create the view; return BigQuery's name for what was done: CREATE, REPLACE or SKIP."""
     target = exp.Create(this=exp.table_(*reversed(table.path)))
     reference = names.reference(target.this, project, dataset)
     found = tables.exists(*reference)

@@ -1,4 +1,4 @@
-"""Results of jobs, known to clients also while the disk has no room to write them down.
+"""Keeps job results in memory while the disk is full.
 
 Without this, the emulator loses such a result: the job stays in the state RUNNING, and its client waits forever.
 """
@@ -62,7 +62,7 @@ class JobResults:
 
 
 def install() -> None:
-    """Puts itself between the emulator and its store."""
+    """Patches the emulator's store of jobs."""
     from local_bigquery.jobs import store
 
     results = JobResults(store.save, store.load)

@@ -1,8 +1,12 @@
-"""Runs local-bigquery with its transactions in turn, external tables, one set of projects, kept job results, a backup.
+"""Runs local-bigquery with these patches.
 
-By itself it lets two transactions replace rows of one table at the same time. Then one fails ("Failed to commit
-DuckLake transaction"), or if neither finds rows to delete, both commit, and the month is there twice. Real BigQuery
-cancels the second; here it waits for the first. Readers never wait.
+- Transactions run one after the other. Unpatched, two of them may replace rows of one table at the same time. Then one
+  fails ("Failed to commit DuckLake transaction"), or if neither finds rows to delete, both commit and the table holds
+  the month twice. Real BigQuery cancels the second; here it waits for the first. Readers never wait.
+- CREATE EXTERNAL TABLE works (`external_tables`).
+- A table is found under any project id (`project_ids`).
+- Job results stay in memory while the disk is full (`job_results`).
+- `GET /backup` and `GET /counts` exist (`backup`).
 """
 
 # mypy: disable-error-code="import-untyped,import-not-found"
@@ -21,19 +25,19 @@ from typing import Any
 from local_bigquery import cli
 from local_bigquery.jobs import query
 
-# A query with these words in a comment or a string waits without need, and that is all
+# May match in a comment or a string; then the query only waits
 TRANSACTION = re.compile(r"\bBEGIN(\s+TRANSACTION)?\s*;", re.IGNORECASE)
 
 
-def in_turn(execute: Callable[..., Any]) -> Callable[..., Any]:
+def serialize_transactions(execute: Callable[..., Any]) -> Callable[..., Any]:
     """Make a query job with a transaction wait until the one before it has ended."""
     turn = threading.Lock()
 
-    def execute_in_turn(cursor: Any, project_id: str, job_id: str | None, config: Any, **options: Any) -> Any:
+    def execute_one_transaction(cursor: Any, project_id: str, job_id: str | None, config: Any, **options: Any) -> Any:
         with turn if TRANSACTION.search(config.query or "") else nullcontext():
             return execute(cursor, project_id, job_id, config, **options)
 
-    return execute_in_turn
+    return execute_one_transaction
 
 
 def install() -> None:
@@ -46,7 +50,7 @@ def install() -> None:
     from services.bigquery.project_ids import in_any_project
 
     names.reference = in_any_project(names.reference)
-    query.execute = in_turn(with_external_tables(query.execute))
+    query.execute = serialize_transactions(with_external_tables(query.execute))
     job_results.install()
     backup.install(app)
 

@@ -17,7 +17,7 @@ EXTENSIONS = ("icu", "ducklake", "spatial")
 
 
 def packaged(name: str, version: str) -> Path:
-    """Return the extension's file inside its wheel; FileNotFoundError where the wheel is for another DuckDB."""
+    """Return the extension's file inside its wheel; FileNotFoundError if the wheel is for another DuckDB."""
     spec = find_spec(f"duckdb_extension_{name}")
     if spec is None or spec.origin is None:
         raise FileNotFoundError(f"the wheel duckdb-extension-{name} is not installed")

@@ -1,7 +1,7 @@
 """Finds a table under any project id.
 
-The course's text, the student's code and the platform each name another project, and all mean this one BigQuery. A
-table of the named project comes first.
+The course's text, the student's code and the platform each use a different project id. All mean this one BigQuery. A
+table in the named project comes first.
 """
 
 # mypy: disable-error-code="import-untyped,import-not-found"
@@ -17,11 +17,11 @@ from sqlglot import exp
 Reference = tuple[str, str, str]
 
 
-def holder(reference: Reference, is_there: Callable[[str], object]) -> Reference:
+def find_project(reference: Reference, exists_in: Callable[[str], object]) -> Reference:
     """Return the table or dataset in the project that has it: the named one, else the first other, else the named."""
     project, dataset, table = reference
     others = (other for other in database.projects() if other != project)
-    found = next((candidate for candidate in (project, *others) if is_there(candidate)), project)
+    found = next((candidate for candidate in (project, *others) if exists_in(candidate)), project)
     return found, dataset, table
 
 
@@ -39,7 +39,7 @@ def in_any_project(resolve: Callable[..., Reference]) -> Callable[..., Reference
         # CREATE TABLE d.t (...) has a schema between itself and the name
         parent = table.parent.parent if isinstance(table.parent, exp.Schema) else table.parent
         if isinstance(parent, exp.Create):
-            return holder(reference, lambda project: datasets.exists(project, dataset))
-        return holder(reference, lambda project: database.objects(project, dataset, name))
+            return find_project(reference, lambda project: datasets.exists(project, dataset))
+        return find_project(reference, lambda project: database.objects(project, dataset, name))
 
     return resolve_in_any_project

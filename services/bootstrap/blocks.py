@@ -1,4 +1,4 @@
-"""Makes the block types and the blocks in Orion."""
+"""Registers the block types and saves the blocks in Orion."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from prefect_gcp.cloud_storage import GcsBucket
 from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
 
 from orionbox.flow_settings import FlowSettings
-from orionbox.stores import clients
+from orionbox.orion import names
 from services.bootstrap.settings import BootstrapSettings
 
 BLOCK_COLLECTIONS = ("prefect_gcp", "prefect_sqlalchemy")
@@ -27,12 +27,12 @@ log = get_logger("bootstrap")
 
 
 def gcp_credentials(settings: BootstrapSettings) -> GcpCredentials:
-    """Makes the block that holds the service account's key."""
+    """Returns the block that holds the service account's key."""
     return GcpCredentials(service_account_info=settings.service_account)
 
 
 def warehouse_connector(settings: BootstrapSettings) -> SqlAlchemyConnector:
-    """Makes the block that holds the warehouse's address."""
+    """Returns the block that holds the warehouse's address."""
     return SqlAlchemyConnector(
         connection_info=ConnectionComponents(
             driver=SyncDriver.POSTGRESQL_PSYCOPG2,
@@ -69,7 +69,7 @@ def save(block: Block, name: str) -> None:
     slug = f"{block.get_block_type_slug()}/{name}"
     try:
         if _content(type(block).load(name)) == _content(block):
-            log.info("block %s: there", slug)
+            log.info("block %s: unchanged", slug)
             return
     except ValueError:  # no such block
         pass
@@ -85,7 +85,7 @@ def _content(block: Block) -> dict[str, Any]:
 
 
 async def _drop_rendered_url(document_id: UUID) -> None:
-    """Removes a connector's address with its password from the stored block; each load makes the address anew.
+    """Removes a connector's address with its password from the stored block; loading recreates it.
 
     prefect-sqlalchemy 0.4 stores it among the fields that Orion shows in clear text.
     """
@@ -97,25 +97,28 @@ async def _drop_rendered_url(document_id: UUID) -> None:
 
 
 def save_blocks(
-    told: BootstrapSettings, credentials: GcpCredentials, connector: SqlAlchemyConnector, settings: FlowSettings
+    bootstrap_settings: BootstrapSettings,
+    credentials: GcpCredentials,
+    connector: SqlAlchemyConnector,
+    settings: FlowSettings,
 ) -> None:
-    """Saves all blocks, under both of their names where the course uses two."""
-    save(connector, clients.POSTGRES)
-    for name in clients.CREDENTIALS:
+    """Saves all blocks, under two names if the course uses two."""
+    save(connector, names.POSTGRES)
+    for name in names.CREDENTIALS:
         save(credentials, name)
-    keys = GcpCredentials.load(clients.CREDENTIALS[0])
-    save(GcsBucket(bucket=settings.bucket, gcp_credentials=keys), clients.BUCKET)
-    save(GcsBucket(bucket=settings.bucket, bucket_folder=clients.RESULTS, gcp_credentials=keys), clients.RESULTS)
+    keys = GcpCredentials.load(names.CREDENTIALS[0])
+    save(GcsBucket(bucket=settings.bucket, gcp_credentials=keys), names.BUCKET)
+    save(GcsBucket(bucket=settings.bucket, bucket_folder=names.RESULTS, gcp_credentials=keys), names.RESULTS)
     container = DockerContainer(
-        image=told.image,
-        # The default, `prefect flow-run execute`, starts this very process from a second one: twice the imports
+        image=bootstrap_settings.image,
+        # The default, `prefect flow-run execute`, runs this command from another Python process: twice the imports
         command=["python", "-m", "prefect.engine"],
         image_pull_policy="NEVER",
-        networks=[told.network],
-        volumes=told.volumes,
-        env=told.environment,
+        networks=[bootstrap_settings.network],
+        volumes=bootstrap_settings.volumes,
+        env=bootstrap_settings.environment,
         auto_remove=True,
     )
-    for name in clients.CONTAINER:
+    for name in names.CONTAINER:
         save(container, name)
-    save(Process(), clients.PROCESS)
+    save(Process(), names.PROCESS)

@@ -2,8 +2,8 @@
 
     python -m services.bootstrap.bootstrap
 
-Every step is idempotent and leaves alone what is as it should be. Most starts change nothing, so this looks first
-whether anything is changed (`services.bootstrap.unchanged`), and imports Prefect only where something is.
+Every step is idempotent and changes nothing that is up to date. Most starts change nothing, so the bootstrap checks
+first (`services.bootstrap.saved_state`), and imports Prefect only if something has changed.
 """
 
 from __future__ import annotations
@@ -12,35 +12,38 @@ import os
 from pathlib import Path
 
 from orionbox.flow_settings import FlowSettings
-from services.bootstrap import unchanged
+from services.bootstrap import saved_state
 from services.bootstrap.settings import BootstrapSettings
 
 
 def main() -> None:
-    """Waits for the services, then runs the steps or finds that there is no need to."""
-    note, done = Path(os.environ["READY_NOTE"]), Path(os.environ["BOOTSTRAPPED"])
+    """Waits for the services, then runs the steps if anything has changed."""
+    state_file, done = Path(os.environ["READY_NOTE"]), Path(os.environ["BOOTSTRAPPED"])
     done.unlink(missing_ok=True)
-    inputs = unchanged.inputs()
-    unchanged.wait_for_services()
-    if unchanged.is_as_noted(note, inputs):
-        print("nothing is changed since the last bootstrap")  # noqa: T201
+    inputs = saved_state.inputs()
+    saved_state.wait_for_services()
+    if saved_state.is_unchanged(state_file, inputs):
+        print("nothing has changed since the last bootstrap")  # noqa: T201
     else:
         run_steps()
-        unchanged.write_note(note, inputs)
+        saved_state.save_state(state_file, inputs)
     done.touch()
 
 
 def run_steps() -> None:
-    """Runs every step, in an order in which each finds what it needs."""
+    """Runs every step, in the order of their dependencies."""
     # These import Prefect, which takes seconds
     from services.bootstrap import blocks, deployments, stores
 
-    told, settings = BootstrapSettings.from_environment(), FlowSettings.from_environment()
-    credentials, connector = blocks.gcp_credentials(told), blocks.warehouse_connector(told)
-    stores.make_stores(credentials, connector, settings)
+    bootstrap_settings, settings = BootstrapSettings.from_environment(), FlowSettings.from_environment()
+    credentials, connector = (
+        blocks.gcp_credentials(bootstrap_settings),
+        blocks.warehouse_connector(bootstrap_settings),
+    )
+    stores.create_stores(credentials, connector, settings)
     blocks.register_block_types()
-    blocks.save_blocks(told, credentials, connector, settings)
-    deployments.deploy(told.flows_folder)
+    blocks.save_blocks(bootstrap_settings, credentials, connector, settings)
+    deployments.deploy(bootstrap_settings.flows_folder)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Makes the deployments of the flows."""
+"""Creates the platform's deployments."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from prefect.infrastructure import Process
 from prefect.infrastructure.container import DockerContainer
 from prefect.logging import get_logger
 
+from orionbox.orion import names
 from orionbox.prefect2.dask import KEEP_RESULTS
-from orionbox.stores import clients
 
 WORKSPACE = "workspace"
 """The folder of the students' own code."""
@@ -24,8 +24,8 @@ log = get_logger("bootstrap")
 
 
 def deploy(folder: Path) -> None:
-    """Makes a deployment of each flow in the folder, for each infrastructure that it runs on."""
-    container, process = DockerContainer.load(clients.CONTAINER[0]), Process.load(clients.PROCESS)
+    """Creates the platform's deployments of the flows in the folder."""
+    container, process = DockerContainer.load(names.CONTAINER[0]), Process.load(names.PROCESS)
     for entrypoint, name, infrastructure, options in (
         ("etl.py:etl", "docker", container, {}),
         ("etl.py:etl", "process", process, {}),
@@ -35,22 +35,22 @@ def deploy(folder: Path) -> None:
         ("parameterized_flow.py:etl_parent_flow", "Parameterized ETL", process, {}),
         ("parameterized_flow.py:etl_parent_flow", "docker-flow", container, {}),
     ):
-        apply(folder, entrypoint, name, infrastructure, **options)
+        ensure_deployment(folder, entrypoint, name, infrastructure, **options)
 
 
-def apply(folder: Path, entrypoint: str, name: str, infrastructure: Block, **options: Any) -> None:
-    """Makes the deployment, or brings an older one up to date; a student's of the same name stays as it is.
+def ensure_deployment(folder: Path, entrypoint: str, name: str, infrastructure: Block, **options: Any) -> None:
+    """Creates the deployment, or updates an older one; a student's of the same name stays unchanged.
 
     Args:
         folder: where the flow's file is, here and where the flow runs.
         entrypoint: `file:function` in it.
         name: the deployment's.
-        infrastructure: the block by which the agent starts its runs.
+        infrastructure: the block from which the agent starts its runs.
         options: more fields of the deployment.
     """
     flow: Flow[Any, Any] = load_flow_from_entrypoint(f"{folder}/{entrypoint}", use_placeholder_flow=False)
     if WORKSPACE in Path(asyncio.run(path_of(f"{flow.name}/{name}")) or "").parts:
-        log.info("deployment %s/%s: made elsewhere, left alone", flow.name, name)
+        log.info("deployment %s/%s: belongs to the user; unchanged", flow.name, name)
         return
     Deployment.build_from_flow(
         flow=flow,
@@ -58,17 +58,17 @@ def apply(folder: Path, entrypoint: str, name: str, infrastructure: Block, **opt
         entrypoint=entrypoint,
         infrastructure=infrastructure,
         path=str(folder),
-        # Prefect makes an empty one in the working directory where none is named
+        # By default Prefect creates an empty one in the working directory
         ignore_file=str(folder / ".prefectignore"),
         work_queue_name="default",
         apply=True,
         **options,
     )
-    log.info("deployment %s/%s: there", flow.name, name)
+    log.info("deployment %s/%s: created or updated", flow.name, name)
 
 
 async def path_of(deployment: str) -> str | None:
-    """Returns the folder of a deployment's code; None where there is no such deployment."""
+    """Returns the folder of a deployment's code; None if there is no such deployment."""
     async with get_client() as client:
         try:
             path: str | None = (await client.read_deployment_by_name(deployment)).path

@@ -1,7 +1,8 @@
-"""Tries what the platform will ask of Google, and changes nothing: `python -m services.bootstrap.google_check`.
+"""Tries the calls that the platform will make to Google, and changes nothing.
 
-A line for each thing, its parts apart by tabs: state (ok, warn or fail), what, finding, the fix. Exits 1 if one fails.
-Told by the environment: GCP_PROJECT, GCP_BUCKET, and GCP_KEY_FILE, the key's place.
+`python -m services.bootstrap.google_check` prints tab-separated lines: state (ok, warn or fail), subject, finding, fix.
+It exits with 1 if a check fails. It reads GCP_PROJECT, GCP_BUCKET and GCP_KEY_FILE, the key's path, from the
+environment.
 """
 
 from __future__ import annotations
@@ -29,19 +30,19 @@ BUCKET_ROLES = {
     "storage.objects.create": "objectAdmin",
     "storage.objects.delete": "objectAdmin",
 }
-"""What flows do with the bucket, and the least role that lets them, each `roles/storage.…`: prefect-gcp gets the bucket
-first, and an upload in place of an older object deletes that
+"""The permissions that flows need on the bucket, and the smallest role that has each, `roles/storage.…`: prefect-gcp
+gets the bucket first, and an upload that replaces an object deletes the old one
 (https://cloud.google.com/storage/docs/access-control/iam-json)."""
 TABLE_PERMISSIONS = ["bigquery.tables.get", "bigquery.tables.getData", "bigquery.tables.updateData"]
-"""What loads and counts do with a table; roles/bigquery.dataEditor has them."""
+"""The permissions that loads and counts need on a table; roles/bigquery.dataEditor has them."""
 PATIENCE = 20
 """Seconds for one answer."""
 
 Line = tuple[str, str, str, str]
 
 
-def look(info: dict[str, str], settings: FlowSettings) -> Iterator[Line]:
-    """Asks Google, one thing after the other, until nothing more can be known."""
+def check(info: dict[str, str], settings: FlowSettings) -> Iterator[Line]:
+    """Checks key, bucket, jobs and datasets in turn; stops if a later check cannot succeed."""
     credentials = Credentials.from_service_account_info(info, scopes=SCOPES)  # type: ignore[no-untyped-call]
     refusal = try_key(credentials, info)
     yield refusal or ("ok", "gcp account", info["client_email"], "")
@@ -49,22 +50,20 @@ def look(info: dict[str, str], settings: FlowSettings) -> Iterator[Line]:
         return
     client = storage.Client(settings.project, credentials)
     location = ""
-    for line in look_at_bucket(client, settings, info["client_email"]):
+    for line in check_bucket(client, settings, info["client_email"]):
         yield line
         location = line[2].rpartition(", in ")[2] if line[0] == "ok" else ""
-    yield from look_at_bigquery(
-        bigquery.Client(settings.project, credentials), settings, info["client_email"], location
-    )
+    yield from check_bigquery(bigquery.Client(settings.project, credentials), settings, info["client_email"], location)
 
 
 def try_key(credentials: Credentials, info: dict[str, str]) -> Line | None:
-    """Gets a token for the key; what is wrong where there is none."""
+    """Gets a token for the key; returns the problem, or None."""
     try:
         credentials.refresh(Request())  # type: ignore[no-untyped-call]
     except RefreshError as error:
         account = f"--iam-account={info['client_email']}"
-        fix = f"look at the clock, or make a new key: gcloud iam service-accounts keys create KEY_FILE {account}"
-        return "fail", "gcp account", f"Google does not take the key: {error.args[0]}", fix
+        fix = f"check the clock, or create a new key: gcloud iam service-accounts keys create KEY_FILE {account}"
+        return "fail", "gcp account", f"Google rejects the key: {error.args[0]}", fix
     except GoogleAuthError as error:
         return (
             "fail",
@@ -75,8 +74,8 @@ def try_key(credentials: Credentials, info: dict[str, str]) -> Line | None:
     return None
 
 
-def look_at_bucket(client: storage.Client, settings: FlowSettings, account: str) -> Iterator[Line]:
-    """Whether it is there, and what the account may do with it; the one line that is ok ends with its location."""
+def check_bucket(client: storage.Client, settings: FlowSettings, account: str) -> Iterator[Line]:
+    """Checks the bucket and the account's permissions on it; a line that is ok ends with the bucket's location."""
     name, what = settings.bucket, "gcp bucket"
     try:
         allowed = client.bucket(name).test_iam_permissions(list(BUCKET_ROLES), timeout=PATIENCE)
@@ -95,7 +94,7 @@ def look_at_bucket(client: storage.Client, settings: FlowSettings, account: str)
 
 
 def grant_on_bucket(name: str, account: str, roles: str) -> str:
-    """The command that gives the account a role on the bucket."""
+    """Returns the command that gives the account a role on the bucket."""
     first, *more = roles.split(" and ")
     again = f"   (and the same with {', '.join(more)})" if more else ""
     member = f"--member=serviceAccount:{account}"
@@ -103,13 +102,13 @@ def grant_on_bucket(name: str, account: str, roles: str) -> str:
 
 
 def grant_on_project(settings: FlowSettings, account: str, role: str) -> str:
-    """The command that gives the account a role in the project."""
+    """Returns the command that gives the account a role in the project."""
     member = f"--member=serviceAccount:{account}"
     return f"gcloud projects add-iam-policy-binding {settings.project} {member} --role={role}"
 
 
-def look_at_bigquery(client: bigquery.Client, settings: FlowSettings, account: str, location: str) -> Iterator[Line]:
-    """Whether the account may run jobs, and what it may do with each dataset that is there already."""
+def check_bigquery(client: bigquery.Client, settings: FlowSettings, account: str, location: str) -> Iterator[Line]:
+    """Checks whether the account may run jobs, and its permissions on each dataset that exists."""
     try:
         client.query("SELECT 1", bigquery.QueryJobConfig(dry_run=True), timeout=PATIENCE)
         yield "ok", "gcp jobs", f"the account may run BigQuery jobs in {settings.project}", ""
@@ -118,31 +117,36 @@ def look_at_bigquery(client: bigquery.Client, settings: FlowSettings, account: s
         yield "fail", "gcp jobs", f"BigQuery runs no job in {settings.project}: {brief(error)}", fix
         return
     for name in (settings.dataset, COURSE_DATASET):
-        yield look_at_dataset(client, settings, account, name, location)
+        yield check_dataset(client, settings, account, name, location)
 
 
-def look_at_dataset(client: bigquery.Client, settings: FlowSettings, account: str, name: str, location: str) -> Line:
-    """Whether the dataset is where the bucket is, and its tables may be written."""
+def check_dataset(client: bigquery.Client, settings: FlowSettings, account: str, name: str, location: str) -> Line:
+    """Checks whether the dataset is in the bucket's location, and whether its tables may be written."""
     what, fix = "gcp dataset", grant_on_project(settings, account, "roles/bigquery.dataEditor")
     try:
         found = client.get_dataset(name, timeout=PATIENCE)
-        lacking = lacking_on_tables(client, settings) if name == settings.dataset else []
+        lacking = missing_table_permissions(client, settings) if name == settings.dataset else []
     except NotFound:
-        return "warn", what, f"{name} is not there yet", "none needed: make up makes it, if the account is a dataEditor"
+        return (
+            "warn",
+            what,
+            f"{name} does not exist yet",
+            "none needed: make up creates it, if the account is a dataEditor",
+        )
     except Forbidden as error:
         return "fail", what, f"{name}: {brief(error)}", fix
     except GoogleAPICallError as error:
         return "fail", what, f"{name}: {brief(error)}", "try again; then docs/cloud.md"
-    if location and found.location and not can_load(found.location.upper(), location.upper()):
-        moved = f"delete {name}, which make up then makes in {location}, or use a bucket in {found.location}"
+    if location and found.location and not is_loadable_location(found.location.upper(), location.upper()):
+        moved = f"delete {name}, which make up then creates in {location}, or use a bucket in {found.location}"
         return "fail", what, f"{name} is in {found.location}, the bucket in {location}: no load job", moved
     if lacking:
         return "fail", what, f"{name}: the account lacks {', '.join(lacking)} on its tables", fix
     return "ok", what, f"{name}, in {found.location or 'the default location'}", ""
 
 
-def can_load(dataset: str, bucket: str) -> bool:
-    """Whether a load job may go from a bucket's location to a dataset's.
+def is_loadable_location(dataset: str, bucket: str) -> bool:
+    """Returns whether a load job may go from a bucket's location to a dataset's.
 
     It may to the same, to the multi-region around it, and to `US` from anywhere
     (https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-parquet, "Limitations").
@@ -150,8 +154,8 @@ def can_load(dataset: str, bucket: str) -> bool:
     return dataset in (bucket, "US") or (dataset == "EU" and bucket.startswith("EUR"))
 
 
-def lacking_on_tables(client: bigquery.Client, settings: FlowSettings) -> list[str]:
-    """The permissions that the account has not on the trips' tables; on those that are not there, it needs none."""
+def missing_table_permissions(client: bigquery.Client, settings: FlowSettings) -> list[str]:
+    """Returns the permissions that the account lacks on the trips' tables; for missing tables it needs none."""
     for color in COLORS:
         table = f"{client.project}.{settings.dataset}.{table_name(color)}"
         try:
@@ -164,15 +168,15 @@ def lacking_on_tables(client: bigquery.Client, settings: FlowSettings) -> list[s
 
 
 def brief(error: Exception) -> str:
-    """The first line of what Google says."""
+    """Returns Google's message in one line of at most 200 characters."""
     text = error.message if isinstance(error, GoogleAPICallError) else str(error)
     return " ".join(str(text).split())[:200] or type(error).__name__
 
 
 def main() -> int:
-    """Prints each line as it is known."""
+    """Prints each line as soon as its check ends; returns 1 if one failed."""
     info, failed = json.loads(Path(os.environ["GCP_KEY_FILE"]).read_text()), False
-    for line in look(info, FlowSettings.from_environment()):
+    for line in check(info, FlowSettings.from_environment()):
         sys.stdout.write("\t".join(line) + "\n")
         sys.stdout.flush()
         failed = failed or line[0] == "fail"

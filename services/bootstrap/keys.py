@@ -1,4 +1,4 @@
-"""Throw-away keys for one platform: a service-account key, and a certificate authority with what it has signed.
+"""Throwaway keys for one platform: a service-account key, and a certificate authority with server certificates.
 
 Nothing outside the platform trusts them. Each command prints files as one JSON object, name to content; `make up`
 writes them:
@@ -35,7 +35,10 @@ PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
 def service_account_key(token_uri: str, project: str) -> str:
-    """A key file in Google's form (https://cloud.google.com/iam/docs/keys-create-delete), with our own token server."""
+    """Returns a key file in Google's format, with the platform's token server.
+
+    The format: https://cloud.google.com/iam/docs/keys-create-delete
+    """
     return json.dumps(
         {
             "type": "service_account",
@@ -52,10 +55,10 @@ def service_account_key(token_uri: str, project: str) -> str:
 
 
 def certificates(hosts: Sequence[str]) -> dict[str, str]:
-    """Makes a new authority, a server certificate signed by it for all hosts, and the bundle that trusts both worlds.
+    """Creates an authority, a server certificate for all hosts, and a CA bundle with it and the system's authorities.
 
-    The authority speaks for these hosts and for bare IPv4 addresses only: a browser that has imported it trusts it for
-    nothing else.
+    The authority may sign only for these hosts and for bare IPv4 addresses: a browser that has imported it trusts it
+    for nothing else.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     names = [x509.DNSName(host) for host in hosts]
@@ -66,10 +69,10 @@ def certificates(hosts: Sequence[str]) -> dict[str, str]:
 
 
 def server_certificate(name: str, authority: Mapping[str, str], hosts: Sequence[str]) -> dict[str, str]:
-    """Makes NAME.crt and NAME.key for a server, signed by the authority that `certificates` has made."""
+    """Creates NAME.crt and NAME.key for a server, signed by the authority that `certificates` has created."""
     key = serialization.load_pem_private_key(authority["authority.key"].encode(), None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise TypeError(f"authority.key is no key of an elliptic curve but {type(key).__name__}")
+        raise TypeError(f"authority.key is not an elliptic-curve key but {type(key).__name__}")
     signer = x509.load_pem_x509_certificate(authority["authority.crt"].encode())
     server_key, server = _server(f"Orionbox {name}", [_host(host) for host in hosts], key, signer)
     return {f"{name}.key": server_key, f"{name}.crt": server}
@@ -82,12 +85,12 @@ def _host(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _authority(key: ec.EllipticCurvePrivateKey, speaks_for: list[x509.GeneralName]) -> x509.Certificate:
+def _authority(key: ec.EllipticCurvePrivateKey, may_sign_for: list[x509.GeneralName]) -> x509.Certificate:
     name = _name("Orionbox local authority")
     return (
         _certificate(name, name, key, AUTHORITY_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.NameConstraints(permitted_subtrees=speaks_for, excluded_subtrees=None), critical=True)
+        .add_extension(x509.NameConstraints(permitted_subtrees=may_sign_for, excluded_subtrees=None), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
@@ -97,7 +100,7 @@ def _authority(key: ec.EllipticCurvePrivateKey, speaks_for: list[x509.GeneralNam
 def _server(
     common_name: str, names: Sequence[x509.GeneralName], signer: ec.EllipticCurvePrivateKey, authority: x509.Certificate
 ) -> tuple[str, str]:
-    """A new server key and its certificate, as text."""
+    """Creates a server key and its certificate, as text."""
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
         _certificate(_name(common_name), authority.subject, key, SERVER_LIFETIME)

@@ -1,4 +1,4 @@
-"""What the bootstrap is told by its environment variables (compose/flows.yaml)."""
+"""The bootstrap's settings, read from environment variables (compose/flows.yaml)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ FORWARDED = (
     "NO_GCE_CHECK",
     *VARIABLES.values(),
 )
-"""The variables that a run's container gets from here; Prefect adds its own settings, `PREFECT_*`."""
+"""The variables that a run's container gets from the bootstrap; Prefect adds its own settings, `PREFECT_*`."""
 
 
 @dataclass(frozen=True)
 class BootstrapSettings:
-    """The platform's addresses and keys, and what a run's container is started from."""
+    """The platform's addresses and keys, and the options of a run's container."""
 
     flows_folder: Path
     warehouse_password: str

@@ -1,4 +1,4 @@
-"""Makes the bucket, the datasets and the tables."""
+"""Creates the bucket, the datasets and the tables."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from orionbox.stores import bigquery, clients, postgres
 log = get_logger("bootstrap")
 
 
-def make_stores(credentials: GcpCredentials, connector: SqlAlchemyConnector, settings: FlowSettings) -> None:
-    """Makes the bucket, the datasets, and the trips' tables in BigQuery and Postgres.
+def create_stores(credentials: GcpCredentials, connector: SqlAlchemyConnector, settings: FlowSettings) -> None:
+    """Creates the bucket, the datasets, and the trips' tables in BigQuery and Postgres.
 
     Raises:
-        BadInputError: Google refuses the account one of them.
+        BadInputError: Google refuses the account access to one of them.
     """
     try:
         bucket = ensure_bucket(credentials.get_cloud_storage_client(project=settings.project), settings)
         client = credentials.get_bigquery_client(project=settings.project)
         for name in (settings.dataset, COURSE_DATASET):
             dataset = Dataset(f"{client.project}.{name}")
-            dataset.location = bucket.location  # a load job needs both in one place
+            dataset.location = bucket.location  # a load job needs both in one location
             client.create_dataset(dataset, exists_ok=True)
         bigquery.create_tables(client, settings.dataset)
         bigquery.drop_abandoned(client, settings.dataset)
     except Forbidden as error:
-        raise BadInputError(f"Google says no: {error.message}; the roles that are needed: docs/cloud.md") from error
+        raise BadInputError(f"Google refused access: {error.message}", "needed roles: docs/cloud.md") from error
     postgres.create_tables(clients.uri_of(connector))
-    log.info("tables in BigQuery and Postgres: there")
+    log.info("tables in BigQuery and Postgres: ready")
 
 
 def ensure_bucket(client: StorageClient, settings: FlowSettings) -> Bucket:
-    """Returns the bucket; makes it where the emulator has none. At Google its owner makes it, and pays for it."""
+    """Returns the bucket; creates it if the emulator has none. With CLOUD=gcp the user creates it."""
     if settings.is_real_cloud:
         return client.get_bucket(settings.bucket)
     try:
         bucket = client.create_bucket(settings.bucket)
-        log.info("bucket %s: made", settings.bucket)
+        log.info("bucket %s: created", settings.bucket)
     except Conflict:
         bucket = client.get_bucket(settings.bucket)
-        log.info("bucket %s: there", settings.bucket)
+        log.info("bucket %s: unchanged", settings.bucket)
     return bucket

@@ -1,4 +1,4 @@
-"""Docker for the agent: asks the policy, calls the engine in the client's place, streams the answer back."""
+"""Proxies the agent's calls to Docker if the policy allows them, and streams the answers back."""
 
 import json
 import logging
@@ -8,28 +8,28 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, UnixConnector, web
-from routes import Allowed, check_ours, decide, pinned
+from routes import Allowed, check_ours, decide, with_full_ids
 from rules import Json, Policy, Refused
 
 PORT = 2375
 BODY_LIMIT = 1024**2  # bytes
-REASON_LIMIT = 500  # characters; it may quote what was asked
+REASON_LIMIT = 500  # characters; the reason may quote the request
 SOCKET = "/var/run/docker.sock"
 POLICY = web.AppKey("policy", Policy)
 ENGINE = web.AppKey("engine", ClientSession)
-# Headers of the engine's answer to pass on; the others belong to its connection
+# Response headers to forward; the others describe the engine's connection
 HEADERS = ("Content-Type", "Content-Length", "Api-Version", "Docker-Experimental", "Ostype")
 
 log = logging.getLogger("docker-proxy")
 
 
 async def handle(request: web.Request) -> web.StreamResponse:
-    """Answer one request: 403 where the policy refuses, 502 where the engine is out of reach."""
+    """Answer one request: 403 if the policy refuses it, 502 if Docker does not answer."""
     try:
         return await forward(request)
     except Refused as refusal:
         reason = str(refusal)[:REASON_LIMIT]
-        # %r: what a client sends must not be able to write log lines of its own
+        # %r: a client must not be able to forge log lines
         log.warning("refused %s %r from %s: %r", request.method, request.raw_path, request.remote, reason)
         return message(403, f"docker-proxy: refused: {reason}")
     except (ClientError, OSError) as error:
@@ -38,7 +38,7 @@ async def handle(request: web.Request) -> web.StreamResponse:
 
 
 async def forward(request: web.Request) -> web.StreamResponse:
-    """Decide, check that what the call names is the platform's, make the call."""
+    """Decide, check that the container and network belong to this platform, make the call."""
     policy, engine = request.app[POLICY], request.app[ENGINE]
     call = decide(request.method, request.raw_path, await body(request), policy)
     ids = {}
@@ -47,12 +47,12 @@ async def forward(request: web.Request) -> web.StreamResponse:
             if found.status != 200:
                 return await relay(request, found)
             ids[kind] = check_ours(kind, await found.json(), policy)
-    async with send(engine, pinned(call, ids)) as answer:
+    async with send(engine, with_full_ids(call, ids)) as answer:
         return await relay(request, answer)
 
 
 async def body(request: web.Request) -> bytes:
-    """Read the request's body. Raises Refused where it is larger than BODY_LIMIT."""
+    """Read the request's body. Raises Refused if it is larger than BODY_LIMIT."""
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
@@ -69,7 +69,7 @@ async def relay(request: web.Request, answer: ClientResponse) -> web.StreamRespo
             await response.write(piece)
         await response.write_eof()
     except (ClientError, OSError) as error:
-        # The status is sent already: only a cut connection can still say that this is not the whole answer
+        # The status is sent already: only a cut connection can show that the answer is incomplete
         log.error("answer to %s %r cut short: %s", request.method, request.raw_path, error)
         if request.transport:
             request.transport.abort()
@@ -84,7 +84,7 @@ def send(engine: ClientSession, call: Allowed) -> AbstractAsyncContextManager[Cl
 
 
 def message(status: int, text: str) -> web.Response:
-    """An error as the engine would put it: docker-py shows the text to the user."""
+    """Return an error in the engine's format: docker-py shows the text to the user."""
     answer: Json = {"message": text}
     return web.json_response(answer, status=status)
 
@@ -100,7 +100,7 @@ async def connect_engine(app: web.Application) -> AsyncIterator[None]:
 
 
 def main() -> None:
-    """Serve until told to stop."""
+    """Serve until stopped."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     app = web.Application(client_max_size=BODY_LIMIT)
     try:

@@ -1,7 +1,7 @@
-"""Which calls the agent may make to the Docker engine: pure functions and one table, no input or output.
+"""The calls that the agent may make to Docker: pure functions and one table, no I/O.
 
 ROUTES lists the calls that pass; all others are refused. No call is forwarded as it came: the proxy makes a new one
-from what the table knows of it. rules.py says what a new container may ask for.
+from what the table knows of it. rules.py has the options that a new container may have.
 """
 
 import json
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from rules import Json, Policy, Refused, as_is, as_list, as_object, harden, image, permitted
+from rules import Json, Policy, Refused, as_is, as_list, as_object, check_fields, check_image, harden
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Allowed:
     """A call that the proxy makes to the engine in the client's place.
 
     `refs` are the `container` and the `network` that it names. Before the call, the proxy asks the engine whether they
-    are the platform's (`check_ours`), and `pinned` replaces them by their full ids.
+    are the platform's (`check_ours`), and `with_full_ids` replaces them by their full ids.
     """
 
     method: str
@@ -37,8 +37,8 @@ class Allowed:
 Step = Callable[[Allowed, Json, Policy], Allowed]
 
 
-def plain(call: Allowed, asked: Json, policy: Policy) -> Allowed:
-    """Pass the call without a body: no call but `create` and `connect` needs one."""
+def without_body(call: Allowed, asked: Json, policy: Policy) -> Allowed:
+    """Pass the call on without a body: no call but `create` and `connect` needs one."""
     return call
 
 
@@ -50,29 +50,29 @@ def create(call: Allowed, asked: Json, policy: Policy) -> Allowed:
 
 
 def connect(call: Allowed, asked: Json, policy: Policy) -> Allowed:
-    """Connect a flow run's container, without settings: an alias could take a service's name."""
-    sent = permitted(asked, {"Container": as_is}, policy)
+    """Connect a flow run's container, without options: an alias could take a service's name."""
+    sent = check_fields(asked, {"Container": as_is}, policy)
     name = sent.get("Container")
     if not isinstance(name, str) or not re.fullmatch(NAME, name):
         raise Refused(f"Container: {name!r} is not a container's name")
     return replace(call, body={"Container": "{container}"}, refs={**call.refs, "container": name})
 
 
-def own_image(call: Allowed, asked: Json, policy: Policy) -> Allowed:
+def inspect_own_image(call: Allowed, asked: Json, policy: Policy) -> Allowed:
     """Show one of the platform's images."""
-    name = image(call.refs["image"], policy)
+    name = check_image(call.refs["image"], policy)
     return replace(call, path=call.path.replace("{image}", name), refs={})
 
 
-def own_networks(call: Allowed, asked: Json, policy: Policy) -> Allowed:
+def list_own_networks(call: Allowed, asked: Json, policy: Policy) -> Allowed:
     """List the platform's network; the engine takes the name as a regular expression."""
     return _filtered(call, {"name": [f"^{re.escape(policy.network)}$"]})
 
 
-def own_runs(call: Allowed, asked: Json, policy: Policy) -> Allowed:
+def list_own_runs(call: Allowed, asked: Json, policy: Policy) -> Allowed:
     """List flow runs' containers: the client's filters may narrow the list, never widen it."""
     filters = parse(call.query.get("filters", "").encode())
-    narrowing = permitted(filters, dict.fromkeys(("id", "name", "status", "label"), _texts), policy)
+    narrowing = check_fields(filters, dict.fromkeys(("id", "name", "status", "label"), _texts), policy)
     ours = [f"{name}={value}" for name, value in policy.labels.items()]
     return _filtered(call, narrowing | {"label": narrowing.get("label", []) + ours})
 
@@ -83,21 +83,26 @@ def _filtered(call: Allowed, filters: Json) -> Allowed:
 
 # All that Prefect's agent and the sweeper need: method, path, step, query names.
 ROUTES: tuple[tuple[str, str, Step, tuple[str, ...]], ...] = (
-    ("GET", "/_ping", plain, ()),
-    ("HEAD", "/_ping", plain, ()),
-    ("GET", "/version", plain, ()),
-    ("GET", "/images/{image}/json", own_image, ()),
-    ("GET", "/containers/json", own_runs, ("all", "limit", "size", "trunc_cmd", "filters")),
+    ("GET", "/_ping", without_body, ()),
+    ("HEAD", "/_ping", without_body, ()),
+    ("GET", "/version", without_body, ()),
+    ("GET", "/images/{image}/json", inspect_own_image, ()),
+    ("GET", "/containers/json", list_own_runs, ("all", "limit", "size", "trunc_cmd", "filters")),
     ("POST", "/containers/create", create, ("name",)),
-    ("GET", "/containers/{container}/json", plain, ()),
-    ("GET", "/containers/{container}/logs", plain, ("follow", "stdout", "stderr", "timestamps", "tail", "since")),
-    ("POST", "/containers/{container}/start", plain, ()),
-    ("POST", "/containers/{container}/stop", plain, ("t",)),
-    ("POST", "/containers/{container}/kill", plain, ("signal",)),
-    ("POST", "/containers/{container}/wait", plain, ("condition",)),
-    ("DELETE", "/containers/{container}", plain, ("v", "force")),
-    ("GET", "/networks", own_networks, ()),
-    ("GET", "/networks/{network}", plain, ()),
+    ("GET", "/containers/{container}/json", without_body, ()),
+    (
+        "GET",
+        "/containers/{container}/logs",
+        without_body,
+        ("follow", "stdout", "stderr", "timestamps", "tail", "since"),
+    ),
+    ("POST", "/containers/{container}/start", without_body, ()),
+    ("POST", "/containers/{container}/stop", without_body, ("t",)),
+    ("POST", "/containers/{container}/kill", without_body, ("signal",)),
+    ("POST", "/containers/{container}/wait", without_body, ("condition",)),
+    ("DELETE", "/containers/{container}", without_body, ("v", "force")),
+    ("GET", "/networks", list_own_networks, ()),
+    ("GET", "/networks/{network}", without_body, ()),
     ("POST", "/networks/{network}/connect", connect, ()),
 )
 
@@ -122,7 +127,7 @@ def decide(method: str, target: str, raw: bytes, policy: Policy) -> Allowed:
 
 
 def check_ours(kind: str, found: Json, policy: Policy) -> str:
-    """Return the full id of what the engine's inspect has found. Raises Refused where it is not the platform's."""
+    """Return the full id of the object that Docker's inspect has found. Raises Refused if it is not the platform's."""
     if kind == "network" and found["Name"] != policy.network:
         raise Refused(f"network {found['Name']!r} is not {policy.network!r}")
     if kind == "container" and not policy.labels.items() <= (found["Config"]["Labels"] or {}).items():
@@ -130,7 +135,7 @@ def check_ours(kind: str, found: Json, policy: Policy) -> str:
     return str(found["Id"])
 
 
-def pinned(call: Allowed, ids: Mapping[str, str]) -> Allowed:
+def with_full_ids(call: Allowed, ids: Mapping[str, str]) -> Allowed:
     """Name containers and networks by full id: a name, or the start of an id, might mean another one by now."""
     path, body = call.path, call.body
     for kind, full_id in ids.items():

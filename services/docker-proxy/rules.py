@@ -1,7 +1,7 @@
-"""What a new container may ask for: pure functions and three tables, no input or output.
+"""The options that a new container may have: pure functions and three tables, no I/O.
 
-CONTAINER, HOST_CONFIG and MOUNT list what it may ask for; all else is refused. `harden` says what every flow run gets,
-whether it asks for it or not. routes.py lists the calls that pass at all.
+CONTAINER, HOST_CONFIG and MOUNT list the allowed options; all others are refused. `harden` sets the options that every
+flow run gets. routes.py lists the calls that the agent may make.
 
 The engine's decoder takes keys in any letter case (`hostconfig` is `HostConfig`), so nothing is forwarded as it came:
 the proxy builds a new request, key by key, from what the tables know.
@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 
 class Refused(Exception):
-    """The proxy does not pass the request; the text is the reason, for a student to read."""
+    """The request is refused; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Policy:
 
     @property
     def labels(self) -> dict[str, str]:
-        """Labels that every flow run's container bears, and no other container."""
+        """Return the labels that every flow run's container has, and no other container."""
         return {"orionbox.project": self.project, "orionbox.run": "true"}
 
 
@@ -83,12 +83,12 @@ def _folders(text: str) -> tuple[str, ...]:
     return folders
 
 
-# A rule takes what was asked for and returns what to send on, or raises Refused.
+# A rule takes the value of an option and returns the value to send on, or raises Refused.
 Rule = Callable[[Any, Policy], Any]
 
 
 def as_is(value: Any, policy: Policy) -> Any:
-    """Pass what concerns nothing outside the container."""
+    """Accept any value: it affects only the container."""
     return value
 
 
@@ -103,25 +103,25 @@ def only(*choices: Any) -> Rule:
     return rule
 
 
-def image(value: Any, policy: Policy) -> Any:
-    """Pass the platform's own images by their exact names."""
+def check_image(value: Any, policy: Policy) -> Any:
+    """Accept the platform's own images by their exact names."""
     if value not in policy.images:
         raise Refused(f"image {value!r} is not one of {', '.join(policy.images)}")
     return value
 
 
-def user(value: Any, policy: Policy) -> Any:
-    """Pass the one user that flow runs have; so never root."""
+def check_user(value: Any, policy: Policy) -> Any:
+    """Accept only the flow runs' user, never root."""
     return only(policy.user)(value, policy)
 
 
-def network_mode(value: Any, policy: Policy) -> Any:
-    """Pass the platform's network and the engine's private ones; never the host's or another container's."""
+def check_network_mode(value: Any, policy: Policy) -> Any:
+    """Accept the platform's network and Docker's private ones; never the host's or another container's."""
     return only(policy.network, "default", "bridge", "none")(value, policy)
 
 
-def networking(value: Any, policy: Policy) -> Json:
-    """Pass the platform's network without settings: an alias could take a service's name on it.
+def check_networking(value: Any, policy: Policy) -> Json:
+    """Accept the platform's network without options: an alias could take a service's name on it.
 
     docker-py 7 puts the name beside `EndpointsConfig` instead of in it, where the engine ignores it.
     """
@@ -134,24 +134,24 @@ def networking(value: Any, policy: Policy) -> Json:
     return {"EndpointsConfig": {name: {} for name in endpoints}}
 
 
-def labels(value: Any, policy: Policy) -> Json:
-    """Pass labels, save those by which Compose knows its services."""
+def check_labels(value: Any, policy: Policy) -> Json:
+    """Accept labels, except Compose's own."""
     for name in as_object(value):
         if name.lower().startswith("com.docker."):
             raise Refused(f"{name!r} is Docker's own")
     return as_object(value)
 
 
-def mount_points(value: Any, policy: Policy) -> Json:
-    """Pass paths in the container, which is all that `Volumes` is for."""
+def check_mount_points(value: Any, policy: Policy) -> Json:
+    """Accept paths in the container, which is all that `Volumes` is for."""
     for path in as_object(value):
         if not path.startswith("/") or ":" in path:
             raise Refused(f"{path!r} is not a path in the container")
     return {path: {} for path in value}
 
 
-def source(value: Any, policy: Policy) -> str:
-    """Pass an allowed folder or an allowed volume of this project.
+def check_source(value: Any, policy: Policy) -> str:
+    """Accept an allowed folder or an allowed volume of this project.
 
     Only the allowed folder itself passes, none *below* it: runs write to the workspace, and the engine would follow a
     link that a run has left there to anywhere on the host.
@@ -164,33 +164,33 @@ def source(value: Any, policy: Policy) -> str:
     raise Refused(f"{value!r} is neither a folder nor a volume that runs may mount")
 
 
-def binds(value: Any, policy: Policy) -> list[str]:
-    """Pass `source:path` and `source:path:ro` with an allowed source."""
-    return [_bind(bind, policy) for bind in as_list(value)]
+def check_binds(value: Any, policy: Policy) -> list[str]:
+    """Accept `source:path` and `source:path:ro` with an allowed source."""
+    return [_check_bind(bind, policy) for bind in as_list(value)]
 
 
-def _bind(bind: Any, policy: Policy) -> str:
+def _check_bind(bind: Any, policy: Policy) -> str:
     name, *rest = bind.split(":") if isinstance(bind, str) else [""]
     if len(rest) not in (1, 2) or rest[1:] not in ([], ["ro"], ["rw"]):
         raise Refused(f"{bind!r} is not source:path or source:path:ro")
-    return ":".join([source(name, policy), *rest])
+    return ":".join([check_source(name, policy), *rest])
 
 
-def mounts(value: Any, policy: Policy) -> list[Json]:
-    """Pass the long form of the same. Options for drivers and propagation are not in the table."""
-    return [permitted(as_object(mount), MOUNT, policy) for mount in as_list(value)]
+def check_mounts(value: Any, policy: Policy) -> list[Json]:
+    """Accept mounts in long form. Options for drivers and propagation are not in the table."""
+    return [check_fields(as_object(mount), MOUNT, policy) for mount in as_list(value)]
 
 
-def memory(value: Any, policy: Policy) -> int:
-    """Pass the bytes asked for, or the most that a run may have."""
+def check_memory(value: Any, policy: Policy) -> int:
+    """Cap memory at the run's limit."""
     if not isinstance(value, int) or value < 0:
         raise Refused(f"{value!r} is not a number of bytes")
     return min(value, policy.memory)
 
 
-# What a container may ask for, and what of the host it may use, each with its rule.
+# The options of a container, and those about the host, each with its rule.
 CONTAINER: dict[str, Rule] = {
-    "Image": image,
+    "Image": check_image,
     "Cmd": as_is,
     "Entrypoint": as_is,
     "Env": as_is,
@@ -202,19 +202,19 @@ CONTAINER: dict[str, Rule] = {
     "AttachStdout": as_is,
     "AttachStderr": as_is,
     "NetworkDisabled": as_is,
-    "Volumes": mount_points,
-    "Labels": labels,
-    "User": user,
-    "HostConfig": lambda value, policy: permitted(as_object(value), HOST_CONFIG, policy),
-    "NetworkingConfig": networking,
+    "Volumes": check_mount_points,
+    "Labels": check_labels,
+    "User": check_user,
+    "HostConfig": lambda value, policy: check_fields(as_object(value), HOST_CONFIG, policy),
+    "NetworkingConfig": check_networking,
 }
 
 # Rows with `only` let the values pass that clients send by default.
 HOST_CONFIG: dict[str, Rule] = {
-    "Binds": binds,
-    "Mounts": mounts,
-    "NetworkMode": network_mode,
-    "Memory": memory,
+    "Binds": check_binds,
+    "Mounts": check_mounts,
+    "NetworkMode": check_network_mode,
+    "Memory": check_memory,
     "MemorySwap": as_is,  # replaced by `harden`, as the next three are
     "MemorySwappiness": only(-1),
     "PidsLimit": as_is,
@@ -233,16 +233,16 @@ HOST_CONFIG: dict[str, Rule] = {
 
 MOUNT: dict[str, Rule] = {
     "Type": only("bind", "volume"),
-    "Source": source,
+    "Source": check_source,
     "Target": as_is,
     "ReadOnly": as_is,
 }
 
 
-def permitted(fields: Json, table: Mapping[str, Rule], policy: Policy) -> Json:
-    """Build what is sent on from the rows of a table. Raises Refused for what has no row.
+def check_fields(fields: Json, table: Mapping[str, Rule], policy: Policy) -> Json:
+    """Build the options to send on from the rows of a table. Raises Refused for an option without a row.
 
-    Empty values are left out, so that the engine's own default applies. To pass them would be something else: an empty
+    Empty values are left out, so that the engine's own default applies. To pass them on would have an effect: an empty
     `MaskedPaths` would open the kernel's files.
     """
     sent: Json = {}
@@ -259,9 +259,9 @@ def permitted(fields: Json, table: Mapping[str, Rule], policy: Policy) -> Json:
 
 
 def harden(asked: Json, policy: Policy) -> Json:
-    """Build a flow run's container from what was asked: no capability, no root, bounded memory and processes."""
-    image(asked.get("Image"), policy)  # an empty one would be left out, not refused
-    body = permitted(asked, CONTAINER, policy)
+    """Build a flow run's container from the request: no capability, no root, bounded memory and processes."""
+    check_image(asked.get("Image"), policy)  # an empty one would be left out, not refused
+    body = check_fields(asked, CONTAINER, policy)
     host = body.get("HostConfig", {})
     limit = host.get("Memory") or policy.memory
     return body | {
@@ -273,7 +273,7 @@ def harden(asked: Json, policy: Policy) -> Json:
             "SecurityOpt": ["no-new-privileges"],
             "PidsLimit": 512,
             "Memory": limit,
-            "MemorySwap": limit,  # with swap on top a limit would be twice itself
+            "MemorySwap": limit,  # otherwise swap would double the limit
         },
     }
 

@@ -1,6 +1,6 @@
 """Runs gcp-storage-emulator as a server that several clients can share and that survives being killed.
 
-By itself the emulator answers one connection at a time (an idle one blocks all others), truncates a file before it
+Unpatched, the emulator answers one connection at a time (an idle one blocks all others), truncates a file before it
 writes it, erases everything on ``GET /wipe``, ignores suffix ranges and has no ``/token``. This module calls the
 emulator's own functions, and adds threads, a lock, files that are written whole, and a check after a crash.
 """
@@ -71,7 +71,7 @@ class AtomicStore(_FileStore):
 
 
 class Server(ThreadingHTTPServer):
-    """One thread per connection; none delays the end of the process."""
+    """Serves each connection in a daemon thread, so that the process can exit."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -83,7 +83,7 @@ class Server(ThreadingHTTPServer):
 
 
 class RequestHandler(emulator.RequestHandler):
-    """The emulator's handler, which also closes silent connections and answers with backups."""
+    """Adds an idle timeout and ``/backup`` to the emulator's handler."""
 
     timeout = IDLE_SECONDS
 
@@ -92,7 +92,7 @@ class RequestHandler(emulator.RequestHandler):
         if self.path != "/backup":
             super().do_GET()
             return
-        # Whoever makes the backup may first read another store, and that takes long
+        # The client may read another store first, which can take long
         self.connection.settimeout(None)
         with snapshot(self.storage) as (folder, summary):
             self.send_response(HTTPStatus.OK)
@@ -107,7 +107,7 @@ class RequestHandler(emulator.RequestHandler):
 
 @contextmanager
 def snapshot(storage: Any) -> Iterator[tuple[Path, bytes]]:
-    """Make a folder with all objects of this moment, and its summary.
+    """Create a folder with all objects of this moment, and its summary.
 
     Its files are hard links, which take no space: files are replaced, never changed.
     """
@@ -132,11 +132,11 @@ def _left_out(root: str, folder: str, names: list[str]) -> list[str]:
     return [name for name in names if folder == root and (name in NOT_IN_A_BACKUP or name.startswith(TEMPORARY))]
 
 
-# --- after a crash: the disk is right, and .meta is corrected ---
+# --- after a crash: files on disk win over .meta ---
 
 
 def open_storage(data_dir: Path) -> Any:
-    """Open (or make) the storage in ``data_dir``, an absolute path, and repair what a crash left behind."""
+    """Open (or create) the storage in ``data_dir``, an absolute path, and repair what a crash left behind."""
     root = data_dir / STORAGE_DIR
     for stray in root.glob(f"{TEMPORARY}*"):
         stray.unlink()
@@ -145,7 +145,7 @@ def open_storage(data_dir: Path) -> Any:
     try:
         storage = ResumableStorage(data_dir=str(data_dir))
     except ValueError:
-        _log.error("%s cannot be read: kept as %s.broken, written anew", METADATA, METADATA)
+        _log.error("%s cannot be read: kept as %s.broken, and a new one written", METADATA, METADATA)
         (root / METADATA).rename(root / f"{METADATA}.broken")
         storage = ResumableStorage(data_dir=str(data_dir))
     storage._store = AtomicStore(use_memory=False, root=root)
@@ -155,7 +155,7 @@ def open_storage(data_dir: Path) -> Any:
 
 
 def reconcile(storage: Any, root: Path) -> None:
-    """Describe the objects anew that ``.meta`` lacks or that are newer than it."""
+    """Rebuild ``.meta`` for objects that it lacks or that are newer than it."""
     metadata = root / METADATA
     written_at = metadata.stat().st_mtime_ns if metadata.exists() else 0
     for folder in root.iterdir():
@@ -168,7 +168,7 @@ def reconcile(storage: Any, root: Path) -> None:
 
 
 def _objects_on_disk(folder: Path, recorded: dict[str, Any], written_at: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield name and resource of each file in a bucket's folder; ``written_at`` is the time of ``.meta`` in ns."""
+    """Yield name and resource of each file in a bucket's folder; ``.meta`` is from ``written_at``, in ns."""
     # "folder/" and "a//b" are names, too: an object keeps the name in .meta, which may differ from its path
     names = {folder.joinpath(*filter(None, name.split("/"))): name for name in recorded}
     for path in sorted(file for file in folder.rglob("*") if file.is_file()):
@@ -177,10 +177,10 @@ def _objects_on_disk(folder: Path, recorded: dict[str, Any], written_at: int) ->
         if known and int(known["size"]) == now.st_size and now.st_mtime_ns < written_at:
             yield name, known
         else:
-            yield name, _described(folder.name, name, path.read_bytes(), known)
+            yield name, _resource_for(folder.name, name, path.read_bytes(), known)
 
 
-def _described(bucket: str, name: str, content: bytes, known: dict[str, Any]) -> dict[str, Any]:
+def _resource_for(bucket: str, name: str, content: bytes, known: dict[str, Any]) -> dict[str, Any]:
     """Return the resource of ``content``, with the type and labels from the object's ``known`` resource."""
     kept = {key: known[key] for key in ("metadata", "acl") if known.get(key)}
     content_type = known.get("contentType") or "application/octet-stream"
@@ -188,15 +188,15 @@ def _described(bucket: str, name: str, content: bytes, known: dict[str, Any]) ->
     described: dict[str, Any] = objects._checksums(content, resource)
     if described["md5Hash"] == known.get("md5Hash"):
         return known
-    _log.warning("gs://%s/%s was not as recorded: described anew", bucket, name)
+    _log.warning("gs://%s/%s was not as recorded: .meta rebuilt for it", bucket, name)
     return described
 
 
 # --- the routes: the emulator's own, each under the lock, and those it lacks ---
 
 
-def guarded(handler: Handler) -> Handler:
-    """Let ``handler`` use the state alone, after the body has arrived: a slow client delays nobody."""
+def with_lock(handler: Handler) -> Handler:
+    """Run ``handler`` under the lock, after the body has arrived: a slow client delays nobody."""
 
     def handle(request: Any, response: Any, storage: Any, *_: Any) -> None:
         request.data  # noqa: B018  read from the socket now, and remembered
@@ -244,9 +244,9 @@ def download(request: Any, response: Any, storage: Any, *, original: Handler = o
 
 
 def resource_without_address(*args: Any, **options: Any) -> dict[str, Any]:
-    """Make an object's resource without ``mediaLink``, so that clients build it from the address they use.
+    """Build an object's resource without ``mediaLink``, so that clients build it from the address they use.
 
-    The emulator puts the uploader's address into it: a container could not read what was sent to localhost.
+    It would contain the uploader's address: a container could not read an object that was sent to localhost.
     """
     resource: dict[str, Any] = _new_resource(*args, **options)
     # Not null: pyarrow's client ends the whole process at a null
@@ -255,7 +255,7 @@ def resource_without_address(*args: Any, **options: Any) -> dict[str, Any]:
 
 
 def with_cancel(methods: dict[str, Handler]) -> dict[str, Handler]:
-    """Add DELETE, which gives an upload up, to the route of uploads."""
+    """Add DELETE, which cancels an upload, to the upload route."""
     return {**methods, emulator.DELETE: cancel} if objects.upload_partial in methods.values() else methods
 
 
@@ -271,11 +271,11 @@ def install() -> None:
         *(route for route in emulator.HANDLERS if route[0] != r"^/wipe$"),
     )
     emulator.HANDLERS = tuple(
-        (pattern, {method: guarded(own.get(handler, handler)) for method, handler in with_cancel(methods).items()})
+        (pattern, {method: with_lock(own.get(handler, handler)) for method, handler in with_cancel(methods).items()})
         for pattern, methods in routes
     )
     # The router calls this one when no route fits
-    objects.insert = guarded(objects.insert)
+    objects.insert = with_lock(objects.insert)
 
 
 def _stop(*_: Any) -> None:

@@ -1,6 +1,6 @@
 """Resumable uploads: each chunk is appended to a file, which becomes the object.
 
-The emulator itself reads and writes all earlier chunks with each new one, and all of them once more for the object.
+The emulator itself rewrites the whole upload with every chunk, and once more for the object.
 """
 
 # mypy: disable-error-code="import-untyped,import-not-found,misc"
@@ -19,11 +19,11 @@ from gcp_storage_emulator.storage import RESUMABLE_DIR, Storage
 LIFETIME = timedelta(days=7)
 """How long an upload may rest (https://cloud.google.com/storage/docs/resumable-uploads#session-uris)."""
 MODE = 0o644
-"""Of objects: whichever user the BigQuery emulator has can read them."""
+"""Permissions of objects: the BigQuery emulator can read them as any user."""
 
 
 class ResumableStorage(Storage):
-    """The emulator's storage on a disk, with resumable uploads that write each byte once.
+    """The emulator's storage on a disk, with resumable uploads in linear time.
 
     A chunk is on the disk before it is acknowledged. The object appears in one step, when all chunks are there.
     """
@@ -38,7 +38,7 @@ class ResumableStorage(Storage):
     ) -> bytes | None:
         """Append a chunk; return the whole content when ``total_size`` bytes have arrived, before that None.
 
-        A chunk that is sent again, because the server was killed while it wrote, replaces itself.
+        A chunk that is sent again, because the server was killed while it wrote, overwrites itself.
         """
         path = self._part(file_id)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ class ResumableStorage(Storage):
     def create_file(
         self, bucket_name: str, file_name: str, content: bytes, file_obj: dict[str, Any], file_id: str | None = None
     ) -> None:
-        """Make the object; the file of an upload in chunks itself becomes the object."""
+        """Create the object; the file of an upload in chunks becomes the object."""
         if file_id is None or not self._part(file_id).exists():
             super().create_file(bucket_name, file_name, content, file_obj, file_id)
             return
@@ -86,7 +86,7 @@ class ResumableStorage(Storage):
         self._write_config_to_file()
 
     def forget_old_uploads(self, now: datetime) -> None:
-        """Cancel uploads that are too old to continue, and delete files that belong to no upload."""
+        """Cancel expired uploads, and delete files that belong to no upload."""
         for file_id in list(self.resumable):
             begun = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?$", file_id)
             if begun and datetime.fromisoformat(begun[0]) < now - LIFETIME:
@@ -101,7 +101,7 @@ class ResumableStorage(Storage):
 
 
 def cancel(request: Any, response: Any, storage: ResumableStorage) -> None:
-    """Answer the DELETE by which a client gives an upload up (Google's own answer to it is 499)."""
+    """Answer the DELETE by which a client cancels an upload (Google's own answer to it is 499)."""
     try:
         storage.cancel_upload(request.query["upload_id"][0])
         response.status = HTTPStatus.NO_CONTENT

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A CGI program (RFC 3875) in the place of Slack's incoming webhooks: adds the message to the inbox, answers "ok".
+"""A CGI program (RFC 3875) that stands in for Slack's incoming webhooks: adds the message to the inbox, answers "ok".
 
 A message is one line of JSON: time, host, text.
 """

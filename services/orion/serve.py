@@ -12,16 +12,16 @@ import uvicorn
 from prefect.server.api.server import create_app
 
 DATABASE_TIMEOUT = 60
-"""Seconds in which the database must answer; after them the process ends with an error, and Docker starts it again."""
+"""Seconds in which the database must answer; otherwise the process ends with an error, and Docker restarts it."""
 NOT_YET = (OSError, asyncpg.CannotConnectNowError)
 """Errors of a database that is still starting."""
 
 
-async def database_answers(url: str) -> None:
+async def wait_for_database(url: str) -> None:
     """Waits until the database takes connections.
 
     Raises:
-        SystemExit: it does not; the text says why. Any other error is the database's answer.
+        SystemExit: the database did not answer in time; the text says why. Any other error is the database's answer.
     """
     deadline = time.monotonic() + DATABASE_TIMEOUT
     while True:
@@ -37,5 +37,5 @@ async def database_answers(url: str) -> None:
 
 if __name__ == "__main__":
     app = create_app()
-    asyncio.run(database_answers(os.environ["PREFECT_API_DATABASE_CONNECTION_URL"]))
+    asyncio.run(wait_for_database(os.environ["PREFECT_API_DATABASE_CONNECTION_URL"]))
     uvicorn.run(app, host="0.0.0.0", port=4200, timeout_keep_alive=5)

@@ -17,12 +17,12 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader
 from markdown import markdown
 
-from services.start.home import find_run, gather
+from services.start.home import find_run, gather_overview
 from services.start.status import TIMEOUT, OrionDownError, Platform
 
 PLATFORM: web.AppKey[Platform] = web.AppKey("platform", Platform)
-MAKING: web.AppKey[asyncio.Semaphore] = web.AppKey("making", asyncio.Semaphore)
-"""Lets one run's page at a time be made."""
+BUILD_LOCK: web.AppKey[asyncio.Semaphore] = web.AppKey("build_lock", asyncio.Semaphore)
+"""Lets one run's page be built at a time."""
 HEADERS = {
     # Whatever a page contains, the browser loads nothing from anywhere else
     "Content-Security-Policy": "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
@@ -45,7 +45,7 @@ def page(template: str, **values: object) -> web.Response:
 @routes.get("/")
 async def start(request: web.Request) -> web.Response:
     """Serves the start page."""
-    overview = await gather(request.app[PLATFORM])
+    overview = await gather_overview(request.app[PLATFORM])
     response = page("start.html", overview=overview, orion=request.app[PLATFORM].orion_link)
     if overview.down:
         response.headers["Refresh"] = str(RELOAD_SECONDS)
@@ -54,7 +54,7 @@ async def start(request: web.Request) -> web.Response:
 
 @routes.get("/healthz")
 async def health(request: web.Request) -> web.Response:
-    """Says that this server answers; it is healthy whatever the other services are."""
+    """Answers that this server is healthy, independent of the other services."""
     return web.Response(text="ok\n")
 
 
@@ -83,7 +83,7 @@ async def image(request: web.Request) -> web.StreamResponse:
 
 @routes.get(r"/reports/{name:[a-z0-9-]+}-{start:[0-9a-f]{8}}.html")
 async def report(request: web.Request) -> web.StreamResponse:
-    """Serves a run's page: the saved one, or one made now."""
+    """Serves a run's page: the saved one, or one built now."""
     name, start = request.match_info["name"], request.match_info["start"]
     saved = Path(os.environ["REPORTS"]) / f"{name}-{start}.html"
     if saved.is_file():
@@ -95,15 +95,15 @@ async def report(request: web.Request) -> web.StreamResponse:
         raise web.HTTPServiceUnavailable(text=text) from error
     if not run_id:
         raise web.HTTPNotFound(text=f"There is no run {name} ({start}…) with counts.\n")
-    async with request.app[MAKING]:
-        content = await make_page(run_id)
+    async with request.app[BUILD_LOCK]:
+        content = await build_page(run_id)
     if not content:
-        raise web.HTTPServiceUnavailable(text="The page could not be made; see why with: make logs SERVICE=start\n")
+        raise web.HTTPServiceUnavailable(text="The page could not be built; see why with: make logs SERVICE=start\n")
     return web.Response(text=content, content_type="text/html", headers=HEADERS)
 
 
-async def make_page(run_id: str) -> str:
-    """Makes the run's page in a process of its own, which frees its memory when it ends; empty if that fails."""
+async def build_page(run_id: str) -> str:
+    """Builds the run's page in a separate process, which frees its memory when it ends; empty if that fails."""
     command = (sys.executable, "-m", "services.start.run_page", run_id)
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     text, _ = await process.communicate()
@@ -117,7 +117,7 @@ def _file(path: Path) -> web.FileResponse:
 
 
 async def _open_platform(app: web.Application) -> AsyncIterator[None]:
-    """Opens the HTTP client, which looks up addresses anew each time: a service gets another when it restarts."""
+    """Opens the HTTP client, which looks up addresses each time: a restarted service has a new one."""
     connector = aiohttp.TCPConnector(force_close=True, use_dns_cache=False)
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
@@ -126,9 +126,9 @@ async def _open_platform(app: web.Application) -> AsyncIterator[None]:
 
 
 def make_app() -> web.Application:
-    """Makes the server."""
+    """Builds the server."""
     app = web.Application()
-    app[MAKING] = asyncio.Semaphore(1)
+    app[BUILD_LOCK] = asyncio.Semaphore(1)
     app.add_routes(routes)
     app.cleanup_ctx.append(_open_platform)
     return app

@@ -1,4 +1,4 @@
-"""What the start page shows, asked of all services at the same time."""
+"""Gathers the start page's data from all services in parallel."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from services.start.status import LONG_TIMEOUT, OrionDownError, Platform, Servic
 
 RUNS_SHOWN = 8
 RUNS_SEARCHED = 200
-"""Runs among which a page's run is searched, the newest first; Orion sends no more at a time."""
+"""How many of the newest runs are searched for a page's run; Orion sends no more at a time."""
 STATES_SHOWN = [*ACTIVE, "PAUSED", *ENDED]
-"""All but those that wait for their scheduled time."""
+"""All states except scheduled."""
 
 Json = dict[str, Any]
 
@@ -31,7 +31,7 @@ class Run:
     flow: str
     state: str
     state_type: str
-    """As Orion has it, for example `completed`."""
+    """Orion's state type in lower case, for example `completed`."""
     when: str
     seconds: str
     counts: str
@@ -59,7 +59,7 @@ class Overview:
 
     @property
     def steps_known(self) -> bool:
-        """Tells whether Orion has answered about each step."""
+        """Returns whether Orion has answered about each step."""
         return all(step.is_done is not None for step in self.steps)
 
     @property
@@ -68,13 +68,13 @@ class Overview:
         return sum(step.is_done is True for step in self.steps)
 
 
-async def gather(platform: Platform) -> Overview:
-    """Asks all services. One that does not answer is down, and what only it knows stays unknown."""
-    statuses, runs, steps = await asyncio.gather(platform.statuses(), last_runs(platform), lesson(platform))
+async def gather_overview(platform: Platform) -> Overview:
+    """Asks all services. One that does not answer is down, and facts that only it knows stay unknown."""
+    statuses, runs, steps = await asyncio.gather(platform.statuses(), last_runs(platform), lesson_progress(platform))
     return Overview(statuses, runs, steps, next_step(steps), platform.cloud)
 
 
-async def lesson(platform: Platform) -> list[StepStatus]:
+async def lesson_progress(platform: Platform) -> list[StepStatus]:
     """Returns the steps of the lesson, and which of them are done."""
     return list(await asyncio.gather(*(_check(platform, step) for step in STEPS)))
 
@@ -114,7 +114,8 @@ async def find_run(platform: Platform, start: str) -> str:
     """
     chosen = {"artifacts": {"key": {"any_": [ARTIFACT_KEY]}}, "sort": "UPDATED_DESC", "limit": RUNS_SEARCHED}
     found = await platform.orion("artifacts/filter", chosen, LONG_TIMEOUT)
-    return next((str(each["flow_run_id"]) for each in found if (each["flow_run_id"] or "").startswith(start)), "")
+    run_ids = (str(artifact["flow_run_id"] or "") for artifact in found)
+    return next((run_id for run_id in run_ids if run_id.startswith(start)), "")
 
 
 async def _flow_names(platform: Platform, runs: list[Json]) -> dict[str, str]:
@@ -144,10 +145,10 @@ def _line(run: Json, flows: Mapping[str, str], table: list[Json] | None, orion: 
 
 
 def counts(table: list[Json]) -> str:
-    """Says how many rows a run of the main job has moved: one number if every store has as many."""
+    """Returns how many rows a run of the main job has moved: one number if all counts are equal."""
     if not table:
         return ""
     sums = {store: sum(int(month[f"rows.{store}"]) for month in table) for store in STORES}
     if len(set(sums.values())) == 1:
-        return f"{sums['source']:,} rows, in all {len(STORES)} places"
+        return f"{sums['source']:,} rows in source, parquet, BigQuery and Postgres"
     return ", ".join(f"{store} {rows:,}" for store, rows in sums.items())

@@ -16,14 +16,14 @@ class Step:
     """The anchor of its heading in docs/week2.md."""
     why: str
     command: str
-    """What to type, in the checkout or, after `workspace$`, in `make shell`."""
+    """The command to type, in the checkout or, after `workspace$`, in `make shell`."""
     evidence: str
-    """The endpoint of Orion that counts or lists what the step leaves behind."""
+    """The endpoint of Orion that counts or lists the results of the step."""
     query: Mapping[str, Any]
 
 
 def _completed(**chosen: Any) -> dict[str, Any]:
-    """Chooses completed runs by further properties."""
+    """Returns a filter for completed runs with further properties."""
     runs = {"state": {"type": {"any_": ["COMPLETED"]}}, **chosen.pop("flow_runs", {})}
     return {"flow_runs": runs, **chosen}
 
@@ -57,7 +57,7 @@ STEPS = (
     Step(
         "Blocks",
         "blocks",
-        "Connections and secrets have names; the platform comes with those of the course.",
+        "Blocks store connections and secrets; the course's are already there.",
         "workspace$ prefect block ls",
         "block_documents/count",
         {},
@@ -81,7 +81,7 @@ STEPS = (
     Step(
         "Deploy by the command line",
         "deployment-by-the-command-line",
-        "From then on a run starts at a click, with its parameters.",
+        "Then a click starts a run, with its parameters.",
         'workspace$ prefect deployment run "etl-parent-flow/Parameterized ETL"',
         RUNS,
         _of_deployment("Parameterized ETL"),
@@ -89,7 +89,7 @@ STEPS = (
     Step(
         "Deploy by Python, in a container",
         "deployment-by-python-in-a-container",
-        "Each run gets a container of its own.",
+        "Each run gets its own container.",
         "workspace$ prefect deployment run etl-parent-flow/docker-flow",
         RUNS,
         _of_deployment("docker-flow"),
@@ -97,7 +97,7 @@ STEPS = (
     Step(
         "Schedules",
         "schedules",
-        "Let Orion start runs by the clock.",
+        "Let Orion start runs on a schedule.",
         "workspace$ prefect deployment build parameterized_flow.py:etl_parent_flow -n etl2 "
         '--cron "0 5 1 * *" --timezone Europe/Berlin -a',
         RUNS,
@@ -106,7 +106,7 @@ STEPS = (
     Step(
         "Notifications, secrets",
         "notifications-secrets",
-        "Post to the class's chat what has happened; here the platform itself is the chat.",
+        "Post news of your runs to the class's chat; here the platform itself is the chat.",
         "workspace$ python tell.py",
         "flow_run_notification_policies/filter",
         {},
@@ -124,5 +124,5 @@ class StepStatus:
 
 
 def next_step(steps: list[StepStatus]) -> Step | None:
-    """Returns the first step that is not done; None if all are, or if nobody knows."""
-    return next((each.step for each in steps if each.is_done is False), None)
+    """Returns the first step that is not done; None if all are done, or if it is unknown."""
+    return next((status.step for status in steps if status.is_done is False), None)

@@ -1,6 +1,6 @@
-"""Checks the health of all services at the same time, and waits for none of them for long.
+"""Checks the health of all services in parallel, with short timeouts.
 
-This uses aiohttp in place of the library's own client of Orion: a page must be there after seconds, whatever hangs.
+Uses aiohttp instead of the library's Orion client: the page must load within seconds even if a service hangs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from orionbox.services import LONGEST_POLL_GAP, Service, services
 TIMEOUT = 3
 """Seconds for one answer. A service that takes longer counts as down."""
 LONG_TIMEOUT = 30
-"""Seconds for an answer without which there is nothing to show."""
+"""Seconds for an answer without which the page is empty."""
 STARTUP_MESSAGE = b"\x00\x03\x00\x00user\x00ny_taxi\x00database\x00ny_taxi\x00\x00"
 """The first message of a client of PostgreSQL, after its length: protocol 3.0, user, database
 (https://www.postgresql.org/docs/15/protocol-message-formats.html, StartupMessage)."""
@@ -31,7 +31,7 @@ UNREACHABLE = (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteRea
 
 
 class OrionDownError(RuntimeError):
-    """Orion does not answer, or not as it should."""
+    """Orion does not answer, or its answer is malformed."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class ServiceStatus:
 
     service: Service
     is_up: bool | None
-    """None if nobody knows: for Google's own, and for the agent while Orion does not answer."""
+    """None if it is unknown: for Google's services, and for the agent while Orion does not answer."""
     link: str
     """Its address on this machine; empty if it has none."""
     page: str
-    """What a browser opens of it; empty if it has no pages."""
+    """The page to open in a browser; empty if it has none."""
 
 
 class Platform:
@@ -64,16 +64,16 @@ class Platform:
         self.orion_link = f"http://localhost:{environment.get('ORION_PORT', '')}"
 
     async def statuses(self) -> list[ServiceStatus]:
-        """Returns the status of every service that this platform has, but for this one."""
-        asked = [service for service in self._services if self._is_part(service)]
-        answers = await asyncio.gather(*map(self._is_up, asked))
+        """Returns the status of every service of this platform except this one."""
+        shown = [service for service in self._services if self._is_shown(service)]
+        answers = await asyncio.gather(*map(self._is_up, shown))
         return [
             ServiceStatus(service, is_up, self._link(service), self._page(service))
-            for service, is_up in zip(asked, answers, strict=True)
+            for service, is_up in zip(shown, answers, strict=True)
         ]
 
-    def _is_part(self, service: Service) -> bool:
-        """Tells whether the platform has this service. To look up the name of one that is not there takes time, too."""
+    def _is_shown(self, service: Service) -> bool:
+        """Returns whether the platform has this service. To look up the name of a missing one would take time."""
         if service.profile and service.profile not in self._environment.get("PROFILES", "").split(","):
             return False
         return service.name == "agent" or (bool(self._address(service)) and service.name != "start")
@@ -82,7 +82,7 @@ class Platform:
         """Returns Orion's answer to a GET, or to a POST of `body`, within so many seconds.
 
         Raises:
-            OrionDownError: there is none.
+            OrionDownError: Orion does not answer.
         """
         url = f"http://{self._environment['ORION_ADDRESS']}/api/{path}"
         method, timeout = "GET" if body is None else "POST", aiohttp.ClientTimeout(total=seconds)
@@ -125,13 +125,13 @@ class Platform:
             return response.status == 200
 
     async def _agent_polls(self) -> bool:
-        """Tells whether the agent has polled in the last seconds. It has no port, but Orion records its polls."""
+        """Returns whether the agent has polled in the last seconds. It has no port, but Orion records its polls."""
         polled = (await self.orion("work_queues/name/default"))["last_polled"]
         return polled is not None and datetime.now(UTC) - datetime.fromisoformat(polled) < LONGEST_POLL_GAP
 
 
 async def takes_connections(address: str) -> bool:
-    """Tells whether PostgreSQL at `host:port` takes connections, as pg_isready does; that needs no password."""
+    """Returns whether PostgreSQL at `host:port` takes connections, as pg_isready does; that needs no password."""
     host, _, port = address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
@@ -142,7 +142,7 @@ async def takes_connections(address: str) -> bool:
 
 
 def ago(moment: str | None, now: datetime) -> str:
-    """Says how long ago Orion's timestamp is; empty if there is none."""
+    """Returns how long ago Orion's timestamp is; empty if there is none."""
     if not moment:
         return ""
     passed = now - datetime.fromisoformat(moment)

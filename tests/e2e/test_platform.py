@@ -105,7 +105,7 @@ def test_a_second_up_changes_nothing(second_up: SecondUp) -> None:
 
 
 def test_a_second_up_sees_that_there_is_nothing_to_do(second_up: SecondUp) -> None:
-    assert "nothing is changed since the last bootstrap" in second_up.bootstrap_log
+    assert "nothing has changed since the last bootstrap" in second_up.bootstrap_log
 
 
 def test_up_prints_every_address_with_its_login(platform: Checkout, second_up: SecondUp) -> None:
@@ -132,13 +132,13 @@ def lose_one_of_each_kind(platform: Checkout) -> None:
 def test_what_has_gone_is_put_back_by_the_next_up(platform: Checkout) -> None:
     lose_one_of_each_kind(platform)
     platform.make("up")
-    assert "nothing is changed" not in bootstrap_log(platform)
+    assert "nothing has changed" not in bootstrap_log(platform)
     assert {(block["block_type"]["slug"], block["name"]) for block in blocks(platform)} >= BLOCKS
     assert set(deployments(platform)) >= DEPLOYMENTS
     assert query_bigquery(platform.settings, "SELECT count(*) FROM dezoomcamp.INFORMATION_SCHEMA.TABLES")
     assert query_postgres(platform.settings, "SELECT count(*) FROM green_tripdata")
     platform.make("up")
-    assert "nothing is changed since the last bootstrap" in bootstrap_log(platform)
+    assert "nothing has changed since the last bootstrap" in bootstrap_log(platform)
 
 
 def test_status_lists_the_services(platform: Checkout) -> None:

@@ -60,7 +60,7 @@ def test_the_last_run_is_there_with_its_state_and_its_counts(platform: Checkout,
     line = page.locator("ul.runs li").filter(has_text=run_name)
     expect(line).to_contain_text("Completed")
     rows = sum(month["rows"]["postgres"] for month in platform.report["months"])
-    expect(line).to_contain_text(f"{rows:,} rows, in all 4 places")
+    expect(line).to_contain_text(f"{rows:,} rows in source, parquet, BigQuery and Postgres")
     expect(line.get_by_role("link", name=run_name)).to_have_attribute("href", platform.report["url"])
 
 

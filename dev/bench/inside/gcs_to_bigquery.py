@@ -13,9 +13,10 @@ from prefect_gcp.cloud_storage import GcsBucket
 from dev.bench.inside.measured import WORK, main
 from etl_gcs_to_bq import find_in_gcs, gcs_to_bigquery
 from orionbox.flow_settings import FlowSettings
+from orionbox.orion.names import BUCKET, CREDENTIALS
 from orionbox.runs.report import Stopwatch
 from orionbox.stores.bigquery import count_month
-from orionbox.stores.clients import BUCKET, CREDENTIALS, bigquery_client
+from orionbox.stores.clients import bigquery_client
 from orionbox.trips.months import TripFile
 
 TABLE = "dezoomcamp.rides"

@@ -10,8 +10,9 @@ from prefect_gcp.cloud_storage import GcsBucket
 
 from dev.bench.inside.measured import WORK, main
 from etl_web_to_gcs import web_to_gcs
+from orionbox.orion.names import BUCKET
 from orionbox.runs.report import Stopwatch
-from orionbox.stores.clients import BUCKET, bucket
+from orionbox.stores.clients import bucket
 from orionbox.stores.parquet import count_rows
 from orionbox.trips.months import TripFile
 

@@ -1,5 +1,5 @@
-"""A run's page: what it moved, where the time went, what the trips look like.
+"""Builds a run's page: its row counts, its times, and charts of the trips.
 
-The start page makes it in a process of its own, so that the memory for the charts is free again at once. Nothing here
-needs Prefect, whose import alone takes longer than the page.
+The start page runs this in a separate process, which frees the charts' memory at its end. Nothing here needs Prefect,
+whose import alone takes longer than the page.
 """

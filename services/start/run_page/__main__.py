@@ -16,15 +16,15 @@ from markupsafe import Markup
 
 from orionbox.flow_settings import FlowSettings
 from orionbox.runs.report import STORES
-from services.start.run_page.facts import Facts, gather
+from services.start.run_page.facts import RunFacts, gather_facts
 from services.start.run_page.figures import figures
 from services.start.run_page.queries import UnknownRunError
 
 STYLE = Path(__file__).parent.parent / "style.css"
 
 
-def render(facts: Facts) -> str:
-    """Returns the page, with everything that it needs inside it."""
+def render(facts: RunFacts) -> str:
+    """Returns the page as one self-contained file."""
     environment = Environment(loader=PackageLoader("services.start.run_page", "."), autoescape=True, trim_blocks=True)
     return environment.get_template("page.html").render(
         facts=facts,
@@ -42,7 +42,7 @@ def render(facts: Facts) -> str:
 def main() -> int:
     """Writes the page; returns 1 and says why if there is none."""
     try:
-        sys.stdout.write(render(gather(sys.argv[1])))
+        sys.stdout.write(render(gather_facts(sys.argv[1])))
     except UnknownRunError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -1,4 +1,4 @@
-"""Charts as SVG in the colors of the page, so that they change with it for dark screens and paper."""
+"""Draws charts as SVG in the page's colors, so that they follow it on dark screens and on paper."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ INK, BAR, GRID = "#010101", "#020202", "#030303"
 """Stand-ins, which the page's own colors replace."""
 COLORS = {INK: "var(--quiet)", BAR: "var(--accent)", GRID: "var(--line)"}
 WIDTH = 4.4
-"""In inches. With this width the text is as large as the page's, and legible on a phone, which shrinks it."""
+"""In inches. With this width the text is as large as the page's, and still readable on a phone."""
 MARKED_DAYS, TWO_MONTHS = (1, 8, 15, 22), 62
-"""The days that get a label, and the most days for which all of them do; after that only the first of a month."""
+"""The days of a month that get a label, and the most days for which all do; above that only the first of a month."""
 HEIGHT, ROW_HEIGHT = 2.1, 0.25
 
 matplotlib.rcParams.update(
@@ -37,8 +37,8 @@ matplotlib.rcParams.update(
 )
 
 
-def columns(bars: Sequence[tuple[str, int]], label: str) -> str:
-    """Draws upright bars."""
+def vertical_bars(bars: Sequence[tuple[str, int]], label: str) -> str:
+    """Draws vertical bars."""
     figure, axis = _figure(HEIGHT)
     axis.bar([name for name, _ in bars], [count for _, count in bars], color=BAR, width=0.8)
     _scale(axis)
@@ -48,8 +48,8 @@ def columns(bars: Sequence[tuple[str, int]], label: str) -> str:
     return _svg(figure)
 
 
-def days(counts: Sequence[tuple[date, int]]) -> str:
-    """Draws a bar for each day, at its place in time."""
+def daily_bars(counts: Sequence[tuple[date, int]]) -> str:
+    """Draws one bar per day on a time axis."""
     figure, axis = _figure(HEIGHT)
     if counts:
         first, last = counts[0][0], counts[-1][0]
@@ -66,7 +66,7 @@ def _short(day: date) -> str:
     return f"{day:%b}" if day.day == 1 else f"{day.day}"
 
 
-def rows(bars: Sequence[tuple[str, float]], form: str = "{:,.0f}") -> str:
+def horizontal_bars(bars: Sequence[tuple[str, float]], form: str = "{:,.0f}") -> str:
     """Draws horizontal bars, the first at the top, each with its number."""
     figure, axis = _figure(0.15 + ROW_HEIGHT * len(bars))
     drawn = axis.barh([name for name, _ in bars], [count for _, count in bars], color=BAR, height=0.7)

@@ -1,4 +1,4 @@
-"""What a run's page shows: from Orion, from BigQuery by SQL, and the zones' names from the taxi release."""
+"""Gathers the facts on a run's page: from Orion, from BigQuery by SQL, and zone names from the taxi release."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orionbox.orion.client import Json
 from orionbox.runs.report import STAGES, STORES
 from orionbox.trips.months import csv_name
 from orionbox.trips.schema import COLUMNS
-from services.start.run_page.queries import FARE_STEP, ask_all, counts_of, find_run, queries, zone_names
+from services.start.run_page.queries import FARE_STEP, ask_all, count_table, find_run, queries, zone_names
 
 FARE_BARS = 10
 """Bars of the fares, without the last one for all higher fares."""
@@ -30,7 +30,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Facts:
+class RunFacts:
     """Everything on the page."""
 
     run: Json
@@ -40,7 +40,7 @@ class Facts:
     """Rows of these months that BigQuery holds now."""
     stages: list[Stage]
     days: list[tuple[date, int]]
-    outside: int
+    trips_outside_month: int
     """Trips without a pickup time in their months."""
     hours: Bars
     fares: Bars
@@ -69,20 +69,20 @@ class Facts:
 
     @property
     def counts_match(self) -> bool:
-        """Tells whether every store has all rows of each month."""
+        """Returns whether every store has all rows of each month."""
         return all(len({month[f"rows.{store}"] for store in STORES}) == 1 for month in self.months)
 
 
-def gather(run_id: str) -> Facts:
+def gather_facts(run_id: str) -> RunFacts:
     """Asks Orion, BigQuery and the release.
 
     Raises:
         UnknownRunError: Orion has no such run of the main job.
         OSError: a service does not answer.
     """
-    run, months = find_run(run_id), counts_of(run_id)
+    run, months = find_run(run_id), count_table(run_id)
     color = months[0]["color"]
-    # Compared with dates from the trips, which may lie in any year: nothing here checks them as a user's input
+    # Dates in the trips may be in any year, so TripFile's validation does not apply
     year_months = [(month["year"], month["month"]) for month in months]
     answers = ask_all(queries(color, [csv_name(color, year, month) for year, month in year_months]))
     names = zone_names()
@@ -91,13 +91,13 @@ def gather(run_id: str) -> Facts:
     trips, *present = map(int, answers["columns"][0])
     fares, payments, zones = (answers.get(name, []) for name in ("fares", "payments", "zones"))
     money = [float(amount or 0) for amount in answers.get("money", [[]])[0]]
-    return Facts(
+    return RunFacts(
         run=run,
         months=months,
         trips=trips,
         stages=stages(months),
         days=inside,
-        outside=trips - sum(count for _, count in inside),
+        trips_outside_month=trips - sum(count for _, count in inside),
         hours=fill_hours(counts_by_number(answers["hours"])),
         fares=fare_bars(counts_by_number(fares)),
         payments=[(payment_name(code), int(count)) for code, count in payments],
@@ -119,7 +119,7 @@ def payment_name(code: str | None) -> str:
 
 
 def zone_name(zone: str | None, names: Mapping[str, str]) -> str:
-    """Returns the zone's name, or its number if nobody knows the name."""
+    """Returns the zone's name, or its number if the name is unknown."""
     return "missing" if zone is None else names.get(zone, f"zone {zone}")
 
 
@@ -136,7 +136,7 @@ def fill_hours(counts: Mapping[int, int]) -> Bars:
 
 
 def fare_bars(counts: Mapping[int, int]) -> Bars:
-    """Returns bars of the fares: one for those below zero (mostly refunds), one a step, one for all above; or none."""
+    """Returns bars of the fares: one below zero (mostly refunds), one per step, one for all above; or none."""
     if not counts:
         return []
     last = FARE_BARS * FARE_STEP

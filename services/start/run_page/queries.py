@@ -1,4 +1,4 @@
-"""What the page of a run asks Orion, BigQuery and the taxi release."""
+"""The queries of a run's page: to Orion, BigQuery and the taxi release."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from orionbox.trips.schema import COLUMNS, SOURCE_FILE
 BUSIEST = 15
 """Zones that the page names."""
 FARE_STEP = 5
-"""Dollars that one bar of the fares stands for."""
+"""Dollars per bar of the fares."""
 GOOGLE, SCOPE = "https://bigquery.googleapis.com", "https://www.googleapis.com/auth/bigquery"
 TIMEOUT = 30
 """Seconds for one answer."""
@@ -41,7 +41,7 @@ def find_run(run_id: str) -> Json:
     """Returns the flow run.
 
     Raises:
-        UnknownRunError: there is none.
+        UnknownRunError: Orion has no such run.
     """
     try:
         return orion().run(run_id)
@@ -49,11 +49,11 @@ def find_run(run_id: str) -> Json:
         raise UnknownRunError(f"Orion has no run {run_id}") from error
 
 
-def counts_of(run_id: str) -> list[Json]:
-    """Returns the count table that the main job has left: a row for each month.
+def count_table(run_id: str) -> list[Json]:
+    """Returns the count table of a run of the main job: one row per month.
 
     Raises:
-        UnknownRunError: there is none.
+        UnknownRunError: the run has no counts.
     """
     months = orion().table_artifact(run_id, ARTIFACT_KEY)
     if not months:
@@ -90,10 +90,10 @@ def ask_all(sql: Mapping[str, str]) -> dict[str, list[list[Any]]]:
 def ask(sql: str) -> list[list[Any]]:
     """Returns BigQuery's rows (https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs/query).
 
-    Google's own library would do, too, but its import takes as long as the whole page.
+    Google's library would work, but importing it takes as long as building the page.
 
     Raises:
-        OSError: they did not come in time.
+        OSError: BigQuery did not answer in time.
     """
     body = {"query": sql, "useLegacySql": False, "timeoutMs": (TIMEOUT - 5) * 1000}
     answer = bigquery().call("queries", body)

@@ -24,13 +24,13 @@ from prefect.states import State, exception_to_crashed_state
 from prefect_dask.task_runners import DaskTaskRunner
 
 from orionbox.flow_settings import FlowSettings
-from orionbox.stores import clients
+from orionbox.orion import names
 
 TIMEOUT = "15s"
 """How long the scheduler may take to answer."""
 KEEP_RESULTS = {
     "env.PREFECT_RESULTS_PERSIST_BY_DEFAULT": "true",
-    "env.PREFECT_DEFAULT_RESULT_STORAGE_BLOCK": f"gcs-bucket/{clients.RESULTS}",
+    "env.PREFECT_DEFAULT_RESULT_STORAGE_BLOCK": f"gcs-bucket/{names.RESULTS}",
 }
 """Deployment settings that keep task results in the bucket, so that they survive the worker."""
 

@@ -1,4 +1,4 @@
-"""The platform's Prefect blocks: their names, and the clients they create."""
+"""The clients that the platform's Prefect blocks create."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from prefect_gcp import GcpCredentials
 from prefect_gcp.cloud_storage import GcsBucket
 from prefect_sqlalchemy import SqlAlchemyConnector
 
-from orionbox.orion.names import BUCKET, CONTAINER, CREDENTIALS, POSTGRES, PROCESS, RESULTS
-
-__all__ = ["BUCKET", "CONTAINER", "CREDENTIALS", "POSTGRES", "PROCESS", "RESULTS"]
+from orionbox.orion.names import BUCKET, CREDENTIALS, POSTGRES
 
 PIECE_BYTES = 8 << 20
 """How much of an object is fetched or sent at a time."""

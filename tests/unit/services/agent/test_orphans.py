@@ -51,7 +51,7 @@ BEFORE_THE_AGENT = NOW - timedelta(hours=2)
     ],
 )
 def test_a_run_that_has_lost_its_infrastructure_is_an_orphan(orphan: dict[str, Any], missing: str) -> None:
-    assert COMPOSE.missing(orphan) == missing
+    assert COMPOSE.lost_infrastructure(orphan) == missing
 
 
 @pytest.mark.parametrize(
@@ -70,20 +70,20 @@ def test_a_run_that_has_lost_its_infrastructure_is_an_orphan(orphan: dict[str, A
     ],
 )
 def test_a_run_that_works_or_is_not_ours_is_left_alone(other: dict[str, Any]) -> None:
-    assert COMPOSE.missing(other) == ""
+    assert COMPOSE.lost_infrastructure(other) == ""
 
 
 def test_without_an_agent_its_processes_are_gone() -> None:
-    assert Infrastructure(DOCKER, {}, "agent", None).missing(run("agent-2:17")) == "process"
+    assert Infrastructure(DOCKER, {}, "agent", None).lost_infrastructure(run("agent-2:17")) == "process"
 
 
 def test_without_containers_processes_of_this_machine_are_looked_at() -> None:
     embedded, here = Infrastructure("", None, "", None), socket.gethostname()
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    assert embedded.missing(run(f"{here}:{os.getpid()}")) == ""
-    assert embedded.missing(run(f"{here}:{ended.pid}")) == "process"
-    assert embedded.missing(run(f"{DOCKER}:gone")) == ""
+    assert embedded.lost_infrastructure(run(f"{here}:{os.getpid()}")) == ""
+    assert embedded.lost_infrastructure(run(f"{here}:{ended.pid}")) == "process"
+    assert embedded.lost_infrastructure(run(f"{DOCKER}:gone")) == ""
 
 
 def test_only_what_is_an_orphan_at_every_look_is_swept() -> None:

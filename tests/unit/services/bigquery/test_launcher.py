@@ -24,8 +24,8 @@ def launcher(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 @pytest.fixture
-def in_turn(launcher: ModuleType) -> Callable[..., Callable[..., Any]]:
-    found: Callable[..., Callable[..., Any]] = launcher.in_turn
+def serialize(launcher: ModuleType) -> Callable[..., Callable[..., Any]]:
+    found: Callable[..., Callable[..., Any]] = launcher.serialize_transactions
     return found
 
 
@@ -42,23 +42,23 @@ class Engine:
         self.inside -= 1
 
 
-def run_together(in_turn: Callable[..., Callable[..., Any]], sql: str) -> int:
+def run_together(serialize: Callable[..., Callable[..., Any]], sql: str) -> int:
     """Return how many of four jobs with the same text ran at the same time."""
     engine = Engine()
-    execute = in_turn(engine.execute)
+    execute = serialize(engine.execute)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda n: execute(None, "p", f"job-{n}", SimpleNamespace(query=sql)), range(4)))
     return engine.most
 
 
 @pytest.mark.parametrize("sql", [REPLACE, REPLACE.lower(), "BEGIN; COMMIT;"])
-def test_transactions_run_one_after_another(in_turn: Callable[..., Callable[..., Any]], sql: str) -> None:
-    assert run_together(in_turn, sql) == 1
+def test_transactions_run_one_after_another(serialize: Callable[..., Callable[..., Any]], sql: str) -> None:
+    assert run_together(serialize, sql) == 1
 
 
 @pytest.mark.parametrize("sql", ["SELECT count(*) FROM t", "BEGIN SELECT 1; END;"])
-def test_queries_without_a_transaction_do_not_wait(in_turn: Callable[..., Callable[..., Any]], sql: str) -> None:
-    assert run_together(in_turn, sql) > 1
+def test_queries_without_a_transaction_do_not_wait(serialize: Callable[..., Callable[..., Any]], sql: str) -> None:
+    assert run_together(serialize, sql) > 1
 
 
 def test_the_launcher_works_in_its_data_folder(

@@ -31,7 +31,7 @@ from tests.unit.services.docker_proxy.loader import POLICY, decide, reason, rout
     ],
 )
 def test_what_the_agent_needs_is_let_through(method: str, target: str, sent: str) -> None:
-    assert routes.pinned(decide(method, target), {"container": "FULL", "network": "NET"}).target == sent
+    assert routes.with_full_ids(decide(method, target), {"container": "FULL", "network": "NET"}).target == sent
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_any_other_network_is_refused() -> None:
 def test_connecting_asks_whose_both_are_and_names_them_by_full_id() -> None:
     call = decide("POST", "/v1.41/networks/box/connect", {"Container": "0a1b", "EndpointConfig": {}})
     assert call.refs == {"network": "box", "container": "0a1b"}
-    sent = routes.pinned(call, {"network": "NET", "container": "FULL"})
+    sent = routes.with_full_ids(call, {"network": "NET", "container": "FULL"})
     assert (sent.target, sent.body) == ("/v1.41/networks/NET/connect", {"Container": "FULL"})
 
 

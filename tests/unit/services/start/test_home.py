@@ -9,7 +9,7 @@ import aiohttp
 from aiohttp.test_utils import unused_port
 
 from orionbox.services import SERVICES
-from services.start.home import Overview, counts, gather
+from services.start.home import Overview, counts, gather_overview
 from services.start.status import Platform
 from tests.unit.fake_api import FakeApi
 
@@ -21,13 +21,13 @@ def overview_of(environment: dict[str, str]) -> Overview:
 
     async def ask() -> Overview:
         async with aiohttp.ClientSession() as session:
-            return await gather(Platform(session, environment))
+            return await gather_overview(Platform(session, environment))
 
     return asyncio.run(ask())
 
 
 def test_equal_counts_are_one_number_and_different_ones_are_all_said() -> None:
-    assert counts([MONTH, MONTH]) == "20 rows, in all 4 places"
+    assert counts([MONTH, MONTH]) == "20 rows in source, parquet, BigQuery and Postgres"
     assert counts([MONTH | {"rows.postgres": 9}]) == "source 10, parquet 10, bigquery 10, postgres 9"
     assert counts([]) == ""
 
@@ -57,6 +57,8 @@ def test_the_last_runs_are_shown_with_their_flow_their_counts_and_their_page() -
     assert overview.runs
     (shown,) = overview.runs
     assert (shown.flow, shown.name, shown.seconds) == ("etl", "Big Dog", "4.0 s")
-    assert shown.counts == "10 rows, in all 4 places" and shown.report == "big-dog-01234567.html"
+    assert (
+        shown.counts == "10 rows in source, parquet, BigQuery and Postgres" and shown.report == "big-dog-01234567.html"
+    )
     assert shown.link == "http://localhost:4200/flow-runs/flow-run/01234567-x"
     assert overview.steps_known and overview.next is None

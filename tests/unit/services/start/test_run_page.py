@@ -15,7 +15,7 @@ from orionbox.runs.report import MonthReport
 from orionbox.trips.schema import COLUMNS
 from services.start.run_page import __main__ as page
 from services.start.run_page import charts, facts, queries
-from services.start.run_page.facts import Facts, fare_bars, fill_hours, gather, stages
+from services.start.run_page.facts import RunFacts, fare_bars, fill_hours, gather_facts, stages
 from services.start.run_page.figures import figures
 from tests.conftest import ROOT
 from tests.unit.fake_api import FakeApi, says, sends
@@ -33,15 +33,15 @@ RUN = {
 }
 
 
-def made_up(**changes: Any) -> Facts:
-    """Facts of a small run."""
+def made_up(**changes: Any) -> RunFacts:
+    """RunFacts of a small run."""
     values: dict[str, Any] = {
         "run": RUN,
         "months": [MONTH.flat()],
         "trips": 1_000,
         "stages": stages([MONTH.flat()]),
         "days": [(date(2021, 1, day), day * 10) for day in range(1, 32)],
-        "outside": 7,
+        "trips_outside_month": 7,
         "hours": fill_hours({0: 400, 23: 600}),
         "fares": fare_bars({-1: 3, 0: 10, 40: 5}),
         "payments": [("credit card", 700), ("missing", 300)],
@@ -50,7 +50,7 @@ def made_up(**changes: Any) -> Facts:
         "money": {"fares": 12_345.6, "tips": 78.0, "total": 20_000.0},
         "zones_are_named": True,
     }
-    return Facts(**(values | changes))
+    return RunFacts(**(values | changes))
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def drawn_page() -> Iterator[str]:
 @pytest.fixture
 def without_drawings(environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out the charts, which take most of the time."""
-    for name in ("rows", "columns", "days"):
+    for name in ("horizontal_bars", "vertical_bars", "daily_bars"):
         monkeypatch.setattr(charts, name, lambda *arguments: "<svg/>")
 
 
@@ -101,7 +101,7 @@ def test_a_query_asks_for_the_run_s_months_alone() -> None:
 
 
 def test_a_chart_has_the_page_s_colors_and_its_text_is_text() -> None:
-    drawing = charts.rows([("East Harlem", 1234)])
+    drawing = charts.horizontal_bars([("East Harlem", 1234)])
     assert "East Harlem" in drawing and "1,234" in drawing
     assert "var(--accent)" in drawing and "var(--quiet)" in drawing
     assert set(re.findall(r"#[0-9a-f]{6}\b", drawing)) - ids(drawing) == set()
@@ -114,7 +114,7 @@ def ids(drawing: str) -> set[str]:
 
 
 def test_a_day_without_trips_leaves_a_gap() -> None:
-    drawing = charts.days([(date(2021, 1, 1), 5), (date(2021, 1, 15), 5)])
+    drawing = charts.daily_bars([(date(2021, 1, 1), 5), (date(2021, 1, 15), 5)])
     assert "1 Jan" in drawing and ">15<" in drawing and ">8<" in drawing
 
 
@@ -184,38 +184,38 @@ ANSWERS: dict[str, list[list[Any]]] = {
 
 
 @pytest.fixture
-def ask(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Facts]:
+def ask(monkeypatch: pytest.MonkeyPatch) -> Callable[..., RunFacts]:
     """Gathers the facts of January 2021 with other answers of BigQuery to some of the queries."""
 
-    def ask(**answers: list[list[Any]]) -> Facts:
+    def ask(**answers: list[list[Any]]) -> RunFacts:
         monkeypatch.setattr(facts, "find_run", lambda run_id: RUN)
-        monkeypatch.setattr(facts, "counts_of", lambda run_id: [MONTH.flat()])
+        monkeypatch.setattr(facts, "count_table", lambda run_id: [MONTH.flat()])
         monkeypatch.setattr(facts, "zone_names", lambda: {"74": "East Harlem North"})
         monkeypatch.setattr(facts, "ask_all", lambda sql: {name: {**ANSWERS, **answers}[name] for name in sql})
-        return gather("2324d452-0000")
+        return gather_facts("2324d452-0000")
 
     return ask
 
 
-def test_the_facts_of_an_ordinary_month_are_complete(ask: Callable[..., Facts]) -> None:
+def test_the_facts_of_an_ordinary_month_are_complete(ask: Callable[..., RunFacts]) -> None:
     found = ask()
     assert found.days == [(date(2021, 1, 1), 10), (date(2021, 1, 31), 20)]
-    assert (found.trips, found.outside) == (1_000, 970)
+    assert (found.trips, found.trips_outside_month) == (1_000, 970)
     assert found.zones == [("East Harlem North", 30)] and found.payments == [("credit card", 30)]
 
 
 @pytest.mark.parametrize("day", ["2008-12-31", "2098-01-01", "2100-02-03", "1970-01-01", "2021-02-01", None])
 def test_a_trip_dated_in_any_year_or_not_at_all_is_outside_its_month(
-    ask: Callable[..., Facts], without_drawings: None, day: str | None
+    ask: Callable[..., RunFacts], without_drawings: None, day: str | None
 ) -> None:
     found = ask(days=[[day, "1"], *ANSWERS["days"]])
     assert [count for _, count in found.days] == [10, 20]
-    assert found.outside == 970
+    assert found.trips_outside_month == 970
     assert "Not shown: 970 trips" in page.render(found)
 
 
 def test_missing_values_are_named_and_unknown_codes_keep_their_number(
-    ask: Callable[..., Facts], without_drawings: None
+    ask: Callable[..., RunFacts], without_drawings: None
 ) -> None:
     found = ask(
         hours=[[None, "1"], ["5", "2"]],
@@ -229,7 +229,7 @@ def test_missing_values_are_named_and_unknown_codes_keep_their_number(
     assert "missing" in page.render(found)
 
 
-def test_months_that_bigquery_has_lost_still_have_a_page(ask: Callable[..., Facts], without_drawings: None) -> None:
+def test_months_that_bigquery_has_lost_still_have_a_page(ask: Callable[..., RunFacts], without_drawings: None) -> None:
     empty: dict[str, list[list[Any]]] = dict.fromkeys(("days", "hours", "fares", "payments", "zones"), [])
     found = ask(columns=[["0"] * (1 + len(COLUMNS["green"]))], money=[[None] * 3], **empty)
     assert found.trips == 0 and found.money == {"fares": 0, "tips": 0, "total": 0}
@@ -255,7 +255,7 @@ def test_a_run_that_orion_does_not_know_or_that_has_no_counts_has_no_page(api: F
     with pytest.raises(queries.UnknownRunError, match="Orion has no run x"):
         queries.find_run("x")
     with pytest.raises(queries.UnknownRunError, match="has no counts"):
-        queries.counts_of("x")
+        queries.count_table("x")
 
 
 def test_bigquery_s_rows_are_lists_of_text(api: FakeApi) -> None:

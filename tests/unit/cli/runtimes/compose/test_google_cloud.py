@@ -219,7 +219,7 @@ def look(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[google_check.Lin
         )
         monkeypatch.setattr("services.bootstrap.google_check.storage.Client", lambda *arguments: Google(**no))
         monkeypatch.setattr("services.bootstrap.google_check.bigquery.Client", lambda *arguments: Google(**no))
-        return list(google_check.look(KEY, GOOGLE))
+        return list(google_check.check(KEY, GOOGLE))
 
     return lines
 
@@ -238,7 +238,7 @@ def test_where_all_is_there_every_line_is_ok(look: Look) -> None:
 @pytest.mark.parametrize(
     ("error", "finding", "fix"),
     [
-        (REVOKED, "Google does not take the key: invalid_grant", "keys create"),
+        (REVOKED, "Google rejects the key: invalid_grant", "keys create"),
         (UNREACHABLE, "oauth2.googleapis.com/token cannot be reached", "connect to the internet"),
     ],
 )

@@ -1,9 +1,9 @@
-"""Finds out whether anything is changed since the bootstrap has last run.
+"""Checks whether anything has changed since the last bootstrap.
 
-The bootstrap notes what it was made from and what it leaves in Orion. A handful of requests, by plain HTTP and SQL,
-shows whether that is still there and the same; to import Prefect and to run every step again takes seconds.
+The bootstrap saves a digest of its inputs and the state that it leaves in Orion. A few plain HTTP and SQL requests show
+whether both are still the same. To import Prefect and run every step again would take seconds.
 
-Google answers nobody without a key, and only the steps have the library for that: with CLOUD=gcp they run every time.
+With CLOUD=gcp every step runs each time: Google answers only with a key, and only the steps have the library for that.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from orionbox.trips.months import COLORS, table_name
 
 START_TIMEOUT, PAUSE = 180, 0.1
 """Seconds in which the services must answer, and between two tries."""
-CHANGES_BY_ITSELF = {"updated", "last_polled", "status"}
-"""What Orion writes into a deployment while it is used."""
-OF_THIS_PROCESS = {"HOSTNAME", "PWD", "OLDPWD", "SHLVL", "_"}
+VOLATILE_FIELDS = {"updated", "last_polled", "status"}
+"""The fields of a deployment that Orion changes while it is used."""
+PROCESS_VARIABLES = {"HOSTNAME", "PWD", "OLDPWD", "SHLVL", "_"}
 """Variables that differ from one container to the next."""
 
 State = dict[str, Any]
@@ -49,10 +49,10 @@ def bigquery() -> JsonApi:
 
 
 def wait_for_services() -> None:
-    """Returns when Orion, which itself waits for Postgres, and the emulators answer.
+    """Waits until Orion, which itself waits for Postgres, and the emulators answer.
 
     Raises:
-        OSError: one of them does not within START_TIMEOUT; the text says which, and its last answer.
+        OSError: a service does not answer within START_TIMEOUT; the text has its name and its last answer.
     """
     deadline = time.monotonic() + START_TIMEOUT
     services: list[tuple[JsonApi, str]] = [(orion(), "health")]
@@ -76,7 +76,7 @@ def _answers(api: JsonApi, path: str, deadline: float) -> bool:
 def inputs() -> str:
     """Returns a digest of all that the steps depend on: variables, the key, libraries, their own code, the flows."""
     key = Path(os.environ["GCP_KEY_FILE"])
-    variables = sorted(item for item in os.environ.items() if item[0] not in OF_THIS_PROCESS)
+    variables = sorted(item for item in os.environ.items() if item[0] not in PROCESS_VARIABLES)
     libraries = sorted(path.name for folder in map(Path, sys.path) for path in folder.glob("*.dist-info"))
     sources = sorted([*code_files(), *Path(os.environ["FLOWS_FOLDER"]).glob("*.py"), key])
     digest = hashlib.sha256(json.dumps([variables, libraries]).encode())
@@ -91,26 +91,27 @@ def code_files() -> Iterator[Path]:
         yield from folder.rglob("*.py")
 
 
-def write_note(note: Path, inputs: str) -> None:
-    """Notes these inputs, and what there is in Orion now."""
-    files.write(note, json.dumps({"inputs": inputs, "orion": orion_state()}))
+def save_state(file: Path, inputs: str) -> None:
+    """Saves these inputs and Orion's present state."""
+    files.write(file, json.dumps({"inputs": inputs, "orion": orion_state()}))
 
 
-def is_as_noted(note: Path, inputs: str) -> bool:
-    """Tells whether the note names these inputs, and everything in it and in the stores is there and the same."""
+def is_unchanged(file: Path, inputs: str) -> bool:
+    """Returns whether the saved inputs are these, Orion still has the saved state, and the stores exist."""
+    if FlowSettings.from_environment().is_real_cloud:
+        print("running every step: with CLOUD=gcp there is no quick check")  # noqa: T201
+        return False
     try:
-        if FlowSettings.from_environment().is_real_cloud:
-            raise ValueError("Google answers only those who have a key")
-        noted = json.loads(note.read_text())
-        return noted["inputs"] == inputs and _includes(orion_state(), noted["orion"]) and stores_are_there()
+        saved = json.loads(file.read_text())
+        return saved["inputs"] == inputs and _includes(orion_state(), saved["orion"]) and stores_exist()
     except (OSError, ValueError, KeyError) as reason:
         print(f"running every step: {reason}")  # noqa: T201
         return False
 
 
-def _includes(present: State, noted: State) -> bool:
-    """Tells whether all that was noted is still so, whatever students have added since."""
-    return all(present.get(name) == state for name, state in noted.items())
+def _includes(present: State, saved: State) -> bool:
+    """Returns whether the saved state is still the same; students may have added more."""
+    return all(present.get(name) == state for name, state in saved.items())
 
 
 def orion_state() -> State:
@@ -126,15 +127,15 @@ def orion_state() -> State:
 
 
 def _digest(deployment: State) -> str:
-    lasting = {key: value for key, value in deployment.items() if key not in CHANGES_BY_ITSELF}
+    lasting = {key: value for key, value in deployment.items() if key not in VOLATILE_FIELDS}
     return hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()
 
 
-def stores_are_there() -> bool:
-    """Tells whether bucket, datasets and tables exist.
+def stores_exist() -> bool:
+    """Returns whether bucket, datasets and tables exist.
 
     Raises:
-        OSError: one of them does not, or does not answer.
+        OSError: the bucket, a dataset or a table does not exist, or a service does not answer.
     """
     settings = FlowSettings.from_environment()
     tables = [f"{settings.dataset}/tables/{table_name(color)}" for color in COLORS]
@@ -145,7 +146,7 @@ def stores_are_there() -> bool:
 
 
 def warehouse_has_tables() -> bool:
-    """Tells whether Postgres has the tables of all colors."""
+    """Returns whether Postgres has the tables of all colors."""
     import psycopg2
 
     connection = psycopg2.connect(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from orionbox.trips.months import COLORS
-from services.bootstrap import unchanged
+from services.bootstrap import saved_state
 from tests.unit.fake_api import FakeApi, says
 
 PROJECT = "bigquery/v2/projects/orionbox-local/datasets"
@@ -36,19 +36,19 @@ CHANGES: dict[str, Callable[[Path, pytest.MonkeyPatch], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_steps_run_again_after_a_change(flows: Path, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
-    before = unchanged.inputs()
+    before = saved_state.inputs()
     CHANGES[change](flows, monkeypatch)
-    assert unchanged.inputs() != before
+    assert saved_state.inputs() != before
 
 
 def test_the_steps_do_not_run_again_in_the_next_container(flows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = unchanged.inputs()
+    before = saved_state.inputs()
     monkeypatch.setenv("HOSTNAME", "another")
-    assert unchanged.inputs() == before
+    assert saved_state.inputs() == before
 
 
 def test_the_code_that_counts_is_the_bootstrap_s_and_the_package_s() -> None:
-    names = {path.name for path in unchanged.code_files()}
+    names = {path.name for path in saved_state.code_files()}
     assert {"blocks.py", "deployments.py", "old_names.py", "schema.py"} <= names
 
 
@@ -84,14 +84,14 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
             monkeypatch.setenv(name, api.url)
         for name in ("CLOUD", "GCP_PROJECT", "GCP_BUCKET", "BIGQUERY_DATASET"):
             monkeypatch.delenv(name, raising=False)
-        monkeypatch.setattr(unchanged, "warehouse_has_tables", lambda: services.has_tables)
+        monkeypatch.setattr(saved_state, "warehouse_has_tables", lambda: services.has_tables)
         yield services
 
 
 @pytest.fixture
-def note(services: Services, tmp_path: Path) -> Path:
-    """What the first bootstrap has noted, of the inputs "A"."""
-    unchanged.write_note(tmp_path / "ready.json", "A")
+def saved(services: Services, tmp_path: Path) -> Path:
+    """The state that the first bootstrap saved, with the inputs "A"."""
+    saved_state.save_state(tmp_path / "ready.json", "A")
     return tmp_path / "ready.json"
 
 
@@ -139,28 +139,28 @@ LOSSES = (
 )
 
 
-def test_nothing_is_changed_after_the_bootstrap(note: Path) -> None:
-    assert unchanged.is_as_noted(note, "A")
+def test_nothing_has_changed_after_the_bootstrap(saved: Path) -> None:
+    assert saved_state.is_unchanged(saved, "A")
 
 
 @pytest.mark.parametrize("lose", LOSSES)
-def test_each_loss_is_found(services: Services, note: Path, lose: Callable[[Services], None]) -> None:
+def test_each_loss_is_found(services: Services, saved: Path, lose: Callable[[Services], None]) -> None:
     lose(services)
-    assert not unchanged.is_as_noted(note, "A")
+    assert not saved_state.is_unchanged(saved, "A")
 
 
-def test_what_students_add_and_what_orion_writes_while_it_works_changes_nothing(services: Services, note: Path) -> None:
+def test_additions_by_students_and_fields_that_orion_updates_are_ignored(services: Services, saved: Path) -> None:
     services.blocks.append({"id": "own-block", "updated": "2026-02-02"})
     services.deployments.append({"id": "own-deployment", "path": "/workspace"})
     services.deployments[0]["last_polled"] = "13:00"
-    assert unchanged.is_as_noted(note, "A")
+    assert saved_state.is_unchanged(saved, "A")
 
 
-def test_other_inputs_are_a_change(note: Path) -> None:
-    assert not unchanged.is_as_noted(note, "B")
+def test_other_inputs_are_a_change(saved: Path) -> None:
+    assert not saved_state.is_unchanged(saved, "B")
 
 
-def test_a_note_that_is_missing_or_spoilt_is_a_change(note: Path) -> None:
-    assert not unchanged.is_as_noted(note.with_name("none.json"), "A")
-    note.write_text("{")
-    assert not unchanged.is_as_noted(note, "A")
+def test_a_missing_or_damaged_saved_state_is_a_change(saved: Path) -> None:
+    assert not saved_state.is_unchanged(saved.with_name("none.json"), "A")
+    saved.write_text("{")
+    assert not saved_state.is_unchanged(saved, "A")
