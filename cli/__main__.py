@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
-from cli import develop, make_variables, messages, options, status, taxi_files
+from cli import maintainer_commands, make_variables, messages, options, status, taxi_files
 from cli.backup import backup, restore
 from cli.bundle import bundle, load
 from cli.doctor import checks
@@ -34,12 +34,12 @@ class Call:
 
     options: Namespace
     settings: Settings
-    wanted_runtime: str
+    runtime_name: str
 
     @cached_property
     def runtime(self) -> Runtime:
         """The runtime. The first use prints the choice and its reason."""
-        chosen, reason = choose.choose(self.wanted_runtime, self.settings)
+        chosen, reason = choose.choose(self.runtime_name, self.settings)
         print(f"runtime: {chosen.name} ({reason})", flush=True, file=self._output)
         if self.settings.is_real_cloud:
             print(messages.real_cloud(self.settings.flow_settings), flush=True, file=self._output)
@@ -135,7 +135,7 @@ def _run(arguments: Sequence[str]) -> int:
         say(options.overview("make {}" if by_make else "./orionbox {}"))
         return 0 if found.command else 2
     if options.BY_NAME[found.command].group == "develop" and found.command not in COMMANDS:
-        return develop.run_maintainer_command(found)
+        return maintainer_commands.run_maintainer_command(found)
     if getattr(found, "task_runner", ""):
         typed["TASK_RUNNER"] = found.task_runner
     runtime = found.runtime or typed.get("RUNTIME", "")

@@ -20,27 +20,27 @@ from cli.settings.settings import Settings
 from orionbox.errors import BadInputError
 
 IDLE_MB = 1300
-"""Memory of all services at rest, measured: docs/benchmarks.md."""
+"""Memory of all services at rest, with some room; docs/benchmarks.md has the measured figure."""
 RUN_MB = 600
 """Memory of a run of the main job."""
 WORKER_MB = 300
 """Memory of a Dask worker, or of its scheduler, at rest."""
 BUILD_MB = 8000
-"""Disk for the images, and for what building them leaves."""
+"""Disk for the images and the build cache."""
 DATA_MB = 2000
-"""Disk for taxi files and what they become in the stores."""
+"""Disk for taxi files and their copies in the stores."""
 FULL_MB = 500
 """Disk below which nothing works any more."""
 
 
 def doctor(typed: Mapping[str, str], runtime: str, quick: bool, machine: Machine | None = None) -> int:
-    """Prints what it finds; 1 if something must be fixed before the platform can run.
+    """Prints its findings; returns 1 if something must be fixed before the platform can run.
 
     Args:
         typed: settings that the user typed, and the environment.
-        runtime: the runtime that the user asked for; empty where the choice is ours.
-        quick: only what costs nothing, and of that only what is wrong.
-        machine: another machine than this one.
+        runtime: the runtime that the user named; empty to choose automatically.
+        quick: run only the fast checks and print only problems.
+        machine: the machine to check; this one by default.
     """
     machine = machine or Machine()
     settings, finding = _settings(typed, machine)
@@ -50,7 +50,7 @@ def doctor(typed: Mapping[str, str], runtime: str, quick: bool, machine: Machine
 
 
 def is_ready_for_start(settings: Settings, machine: Machine | None = None) -> bool:
-    """Prints what the quick checks find wrong; tells whether the platform can be started."""
+    """Prints the problems that the quick checks find; returns whether the platform can be started."""
     return not _print(each for each in quick_checks(settings, machine or Machine()) if each.state != "ok")
 
 
@@ -63,7 +63,7 @@ def _print(findings: Iterable[Finding]) -> int:
 
 
 def quick_checks(settings: Settings, machine: Machine) -> Iterator[Finding]:
-    """Checks what costs nothing to check, before each start."""
+    """Runs the fast checks, which also run before each start."""
     yield check_checkout(machine)
     yield check_memory(settings, machine, None)
     yield check_disk(machine, are_images_built=True)
@@ -90,12 +90,12 @@ def _all_checks(settings: Settings, settings_finding: Finding, runtime: str, mac
 
 
 def _settings(typed: Mapping[str, str], machine: Machine) -> tuple[Settings, Finding]:
-    """Returns the settings, those of .env.example where .env is wrong; and the finding about them."""
+    """Returns the settings, and the finding about them; falls back to .env.example if .env is invalid."""
     try:
         settings = Settings.read(typed, machine.root)
     except BadInputError as error:
         example = env_file.parse(machine.root / env_file.EXAMPLE.name)
-        return Settings(env_file.filled_in(example)), fail("settings", error.text, error.fix)
+        return Settings(env_file.fill_in(example)), fail("settings", error.text, error.fix)
     if not (machine.root / ".env").exists():
         return settings, ok("settings", "there is no .env yet; the first make up writes it")
     return settings, ok("settings", "every setting in .env is valid")
@@ -157,7 +157,7 @@ def _check_certificate(machine: Machine, file: Path) -> Finding | None:
 
 
 def check_google(settings: Settings, machine: Machine, are_images_built: bool) -> Iterator[Finding]:
-    """With CLOUD=gcp checks the key, and then lets a container ask Google what the platform will need."""
+    """With CLOUD=gcp, checks the key and then access to Google from a container."""
     if not settings.is_real_cloud:
         yield ok("gcp key", f"none is needed: Cloud Storage and BigQuery are emulated (CLOUD={settings['CLOUD']})")
         return
@@ -189,7 +189,7 @@ def _ask_google(settings: Settings) -> Iterator[Finding]:
         yield Finding(state, subject, text, fix)
     if not lines:
         why = docker.reason(Answer(False, done.stderr))
-        yield fail("gcp account", f"Google could not be asked ({why})", "make up, which says more")
+        yield fail("gcp account", f"Google could not be checked ({why})", "run make up for details")
 
 
 def check_memory(settings: Settings, machine: Machine, engine: Engine | None) -> Finding:
@@ -218,7 +218,7 @@ def _check_engine_memory(memory_mb: int, need: int) -> Finding:
 
 
 def check_disk(machine: Machine, are_images_built: bool) -> Finding:
-    """Checks the free space where the checkout lies."""
+    """Checks the free space on the checkout's disk."""
     free, need = machine.free_disk_mb(), DATA_MB if are_images_built else DATA_MB + BUILD_MB
     text = f"{free} MB free here, about {need} MB needed"
     if free >= need:

@@ -20,18 +20,18 @@ class Engine:
     version: str
     memory_mb: int
     is_desktop: bool
-    """Whether it is Docker Desktop, whose containers run in a virtual machine with memory of its own."""
+    """Whether it is Docker Desktop, whose containers run in a virtual machine with its own memory."""
 
 
 def check_engine(machine: Machine, runtime: str) -> tuple[Engine | None, Finding]:
     """Checks the engine.
 
     Args:
-        machine: where it is.
-        runtime: the runtime that the user asked for; empty where the choice is ours.
+        machine: the machine to check.
+        runtime: the runtime that the user named; empty to choose automatically.
 
     Returns:
-        The engine, or None where the platform cannot use one; and the finding.
+        The engine, or None if the platform cannot use one; and the finding.
     """
     if runtime == "embedded":
         return None, ok("engine", "none is needed: RUNTIME=embedded")
@@ -95,7 +95,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def are_images_built(machine: Machine, tag: str) -> bool:
-    """Tells whether the flows image is there, which is built late."""
+    """Returns whether the flows image, one of the last to be built, exists."""
     return machine.ask("docker", "image", "inspect", f"orionbox/flows:{tag}").is_ok
 
 
@@ -114,7 +114,7 @@ def _check_base(machine: Machine, image: str) -> Finding:
         return ok("registry", f"{image} can be pulled")
     text = f"{image} cannot be pulled ({reason(answer)})"
     if machine.has("debootstrap") or machine.has("apt-get"):
-        fix = "nothing to do as root: make up builds it from this machine's Debian mirror"
+        fix = "none needed if you are root: make up builds it from this machine's Debian mirror"
         return warn("registry", text, fix)
     fix = (
         "connect to the internet; or on a machine that is connected: "

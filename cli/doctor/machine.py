@@ -1,4 +1,4 @@
-"""What a check finds, and what the checks ask this machine."""
+"""Findings, and the queries about this machine."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ class Finding:
 
 
 def ok(subject: str, text: str) -> Finding:
-    """Returns the finding that all is well."""
+    """Returns the finding that nothing is wrong."""
     return Finding("ok", subject, text)
 
 
 def warn(subject: str, text: str, fix: str) -> Finding:
-    """Returns a finding with which the platform still works."""
+    """Returns a problem that does not stop the platform."""
     return Finding("warn", subject, text, fix)
 
 
 def fail(subject: str, text: str, fix: str) -> Finding:
-    """Returns a finding that keeps the platform from working."""
+    """Returns a problem that stops the platform."""
     return Finding("fail", subject, text, fix)
 
 
 class Answer(NamedTuple):
-    """What a program printed, its errors where it failed; and whether it succeeded."""
+    """A program's output (its errors if it failed), and whether it succeeded."""
 
     is_ok: bool
     text: str
@@ -65,7 +65,7 @@ class Machine:
 
     @property
     def python_version(self) -> str:
-        """Returns the version of the Python that runs the commands."""
+        """The version of the Python that runs the commands."""
         return f"{sys.version_info[0]}.{sys.version_info[1]}"
 
     @property
@@ -78,7 +78,7 @@ class Machine:
         return bool(shutil.which(program))
 
     def ask(self, *command: str, seconds: float = 20) -> Answer:
-        """Runs a program; one that is missing or too slow has failed without a word.
+        """Runs a program; a missing or too slow program counts as failed, with empty output.
 
         Args:
             command: the program and its arguments.
@@ -91,25 +91,25 @@ class Machine:
         return Answer(not done.returncode, done.stdout if not done.returncode else done.stderr or done.stdout)
 
     def now(self) -> float:
-        """Returns the seconds since 1970, as the clock has them."""
+        """Returns the seconds since 1970 by the system clock."""
         return time.time()
 
     def free_disk_mb(self) -> int:
-        """Returns the megabytes that are free where the checkout lies."""
+        """Returns the megabytes that are free on the checkout's disk."""
         return shutil.disk_usage(self.root).free // 1_000_000
 
     def free_memory_mb(self) -> int | None:
-        """Returns the megabytes of memory that programs can get; None where there is no /proc."""
+        """Returns the megabytes of memory that programs can get; None if there is no /proc."""
         file = self.proc / "meminfo"
         match = re.search(r"^MemAvailable:\s+(\d+)", file.read_text() if file.exists() else "", re.MULTILINE)
         return int(match[1]) // 1000 if match else None
 
     def is_port_free(self, port: int) -> bool:
-        """Tells whether a server could listen there now."""
+        """Returns whether a server could listen there now."""
         return ports.is_free(port)
 
     def port_owner(self, port: int) -> str:
-        """Returns the name of the program that listens there; empty where it cannot be seen."""
+        """Returns the name of the program that listens there; empty if it is unknown."""
         if self.has("ss"):
             match = re.search(rf':{port}\s.*?\("([^"]+)"', self.ask("ss", "-ltnpH").text)
         else:

@@ -1,4 +1,4 @@
-"""Follows a run live in the terminal to its end, also while Orion does not answer for a while."""
+"""Follows a run live in the terminal to its end, even if Orion stops answering for a while."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ INFO = 20
 HOUSEKEEPING = re.compile(
     r"(Created|Submitted) (task|subflow) run|Getting bucket|Uploading blob|Finished in state Completed\(\)$"
 )
-"""What Prefect logs about each task. Orion's page has it; here it would hide what the tasks log themselves."""
+"""What Prefect logs about each task. It would hide the tasks' own lines; Orion's page shows it."""
 
 
 class Silence:
-    """Reports that Orion does not answer, ever more rarely, and that it answers again.
+    """Reports when Orion stops answering, at growing intervals, and when it answers again.
 
     Args:
         report: takes a line of text.
@@ -40,23 +40,23 @@ class Silence:
     def __init__(self, report: Callable[[str], None], first: float = SILENCE_SECONDS) -> None:
         self._report, self._first, self._next = report, first, first
 
-    def lasts(self, seconds: float) -> None:
-        """Takes the seconds since Orion's last answer."""
+    def on_silence(self, seconds: float) -> None:
+        """Reports the silence if it is long enough; `seconds` have passed since Orion's last answer."""
         if seconds >= self._next:
             self._report(f"Orion has not answered for {seconds:.0f} s; still waiting")
             self._next = 2 * seconds
 
-    def ends(self) -> None:
-        """Is called when Orion answers again."""
+    def on_answer(self) -> None:
+        """Reports that Orion answers again, if its silence was reported."""
         if self._next > self._first:
             self._report("Orion answers again")
         self._next = self._first
 
 
-def patient_orion(url: str, bars: Bars) -> Orion:
-    """Returns a client that repeats its calls for ten minutes, and prints above the bars that it waits."""
+def orion_with_retries(url: str, bars: Bars) -> Orion:
+    """Returns a client that repeats its calls for ten minutes, and prints above the bars that it is waiting."""
     silence = Silence(bars.say)
-    return Orion(url, Retries(LONGEST_SILENCE, on_silence=silence.lasts, on_answer=silence.ends))
+    return Orion(url, Retries(LONGEST_SILENCE, on_silence=silence.on_silence, on_answer=silence.on_answer))
 
 
 def follow(orion: Orion, run_id: str, bars: Bars) -> Json:
@@ -74,7 +74,7 @@ def follow(orion: Orion, run_id: str, bars: Bars) -> Json:
         raise CommandError(text, fix) from error
     except KeyboardInterrupt:
         bars.clear()
-        _leave(orion, run_id)
+        _stop_following(orion, run_id)
     finally:
         bars.clear()
 
@@ -97,7 +97,7 @@ def _print_until_ended(orion: Orion, run_id: str, bars: Bars) -> Json:
         time.sleep(POLL_SECONDS)
 
 
-def _leave(orion: Orion, run_id: str) -> NoReturn:
+def _stop_following(orion: Orion, run_id: str) -> NoReturn:
     """Tells the user where the run goes on, and on a terminal offers to cancel it; ends this process."""
     say(f"\nThe run goes on: {orion.run_url(run_id)}")
     try:
@@ -109,7 +109,7 @@ def _leave(orion: Orion, run_id: str) -> NoReturn:
 
 
 def _cancel(orion: Orion, run_id: str) -> str:
-    """Cancels the run; returns a line that says what became of it."""
+    """Cancels the run; returns a line with the result."""
     state = orion.cancel_run(run_id)
     if state == "CANCELLING":
         return "The agent is stopping the run."
@@ -117,5 +117,5 @@ def _cancel(orion: Orion, run_id: str) -> str:
 
 
 def _seconds(moment: str) -> float:
-    """Converts a time of Orion's to seconds since 1970."""
+    """Converts a time that Orion sends to seconds since 1970."""
     return datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()

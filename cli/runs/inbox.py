@@ -1,4 +1,4 @@
-"""The messages that flows and Orion have sent to the chat, for which the `internet` service stands in."""
+"""The messages that flows and Orion have sent to the chat. Service `internet` stands in for the chat and keeps them."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Bars:
         """Prints new log lines, and below them the bars.
 
         Args:
-            lines: of each its beginning, for example "  1.2 s  ", and its message.
+            lines: pairs of a prefix, for example "  1.2 s  ", and a message.
         """
         printed = [f"{start}{message}" for start, message in lines if not (self._is_terminal and self._update(message))]
         drawn = [bar(progress, shutil.get_terminal_size().columns) for progress in self._moving.values()]
@@ -42,7 +42,7 @@ class Bars:
             self._drawn = drawn
 
     def say(self, text: str) -> None:
-        """Prints a line of our own above the bars."""
+        """Prints a message above the bars."""
         self.print([("", text)])
 
     def clear(self) -> None:

@@ -12,7 +12,7 @@ from urllib.request import urlopen
 from cli import taxi_files
 from cli.programs import ROOT, say
 from cli.runs.count_table import count_table
-from cli.runs.follow import follow, patient_orion
+from cli.runs.follow import follow, orion_with_retries
 from cli.runs.progress_bars import Bars
 from cli.runtimes.runtime import Runtime, orion_url, start_url
 from orionbox.errors import CommandError
@@ -59,7 +59,7 @@ def _run(deployment: str, files: list[TripFile], runtime: Runtime) -> EndedRun:
     runtime.ensure_up()
     taxi_files.ensure(files, runtime)
     bars = Bars()
-    orion, start = patient_orion(orion_url(runtime.settings), bars), time.monotonic()
+    orion, start = orion_with_retries(orion_url(runtime.settings), bars), time.monotonic()
     parameters = {"color": files[0].color, "year": files[0].year, "months": [trips.month for trips in files]}
     run_id = orion.start_run(deployment, parameters)
     say(f"\n{deployment}: {_describe(files)}\n{orion.run_url(run_id)}\n")

@@ -1,4 +1,4 @@
-"""What every runtime needs in the checkout: .env and the runtime folders."""
+"""Creates .env and the user's folders in the checkout."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOLDERS = ("data", "workspace", "reports", "secrets")
 
 
 def prepare(settings: Settings, root: Path = ROOT) -> None:
-    """Writes .env and makes the runtime folders, where they are missing."""
+    """Writes .env and creates the user's folders if they are missing."""
     is_first, file = not (root / ".env").exists(), root / ".env"
     if env_file.save(settings.values, file) and is_first:
         say("wrote .env with new passwords (stored nowhere else)")
@@ -25,7 +25,7 @@ def prepare(settings: Settings, root: Path = ROOT) -> None:
 
 
 def _hand_over(folder: Path, uid: int, gid: int) -> None:
-    """Makes what root has put there, a clone for instance, belong to the user that flows run as."""
+    """Gives files that root created there, such as a clone, to the user that flows run as."""
     for path in (folder, *folder.rglob("*")):
         if path.lstat().st_uid == 0:
             os.chown(path, uid, gid, follow_symlinks=False)

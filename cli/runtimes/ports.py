@@ -1,4 +1,4 @@
-"""Ports on this machine: the ones that the settings name, or where these are in use, the next free ones."""
+"""Ports on this machine: those that the settings name, or the next free ones if those are in use."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ from cli.settings.settings import Settings
 from orionbox.files import write
 
 FOLDER = ROOT / ".ports"
-"""Which ports each platform has, until it is reset."""
+"""Stores the ports of each platform until it is reset."""
 LOOPBACK = "127.0.0.1"
 
 
-def file_of(settings: Settings, runtime: str) -> Path:
-    """Returns the file that notes the ports of this checkout's platform on that runtime."""
+def ports_file(settings: Settings, runtime: str) -> Path:
+    """Returns the file that stores the ports of this checkout's platform on that runtime."""
     return FOLDER / f"{settings.platform}-{runtime}.json"
 
 
-def noted(preferred: Mapping[str, int], file: Path) -> dict[str, int]:
-    """Returns the ports that were chosen, or where none was, the preferred ones.
-
-    Args:
-        preferred: ports by the name of their setting, as the settings have them.
-        file: the note.
-    """
-    noted_ports = _read(file)
-    return {name: noted_ports.get(_key(name, port), port) for name, port in preferred.items()}
-
-
-def choose(preferred: Mapping[str, int], file: Path, addresses: Mapping[str, str] | None = None) -> dict[str, int]:
-    """Chooses a free port for each name: the noted one, else the preferred one, else the next free one after it.
-
-    Writes the choice to the note, by name and preferred port: another setting later on gets another port.
+def saved_ports(preferred: Mapping[str, int], file: Path) -> dict[str, int]:
+    """Returns the saved ports; for a name without one, the preferred port.
 
     Args:
         preferred: ports by the name of their setting.
-        file: the note.
+        file: the file that stores the ports.
+    """
+    saved = _read(file)
+    return {name: saved.get(_key(name, port), port) for name, port in preferred.items()}
+
+
+def choose(preferred: Mapping[str, int], file: Path, addresses: Mapping[str, str] | None = None) -> dict[str, int]:
+    """Chooses a free port for each name: the saved one, else the preferred one, else the next free one after it.
+
+    Saves the choice by name and preferred port: a different preferred port is chosen anew.
+
+    Args:
+        preferred: ports by the name of their setting.
+        file: the file that stores the ports.
         addresses: where each name will listen; those not named listen on loopback.
     """
-    noted_ports, chosen = _read(file), dict[str, int]()
+    saved, chosen = _read(file), dict[str, int]()
     for name, port in preferred.items():
-        candidates = [noted_ports.get(_key(name, port), port), *range(port, 65_536)]
+        candidates = [saved.get(_key(name, port), port), *range(port, 65_536)]
         address = (addresses or {}).get(name, LOOPBACK)
-        chosen[name] = next(each for each in candidates if each not in chosen.values() and is_free(each, address))
+        chosen[name] = next(free for free in candidates if free not in chosen.values() and is_free(free, address))
     file.parent.mkdir(parents=True, exist_ok=True)
-    noted_ports |= {_key(name, port): chosen[name] for name, port in preferred.items()}
-    write(file, json.dumps(noted_ports, indent=2) + "\n")
+    saved |= {_key(name, port): chosen[name] for name, port in preferred.items()}
+    write(file, json.dumps(saved, indent=2) + "\n")
     for name, port in preferred.items():
         if chosen[name] != port:
             say(_explain(name, port, chosen[name], is_free(port, (addresses or {}).get(name, LOOPBACK))))
@@ -71,9 +71,9 @@ def _read(file: Path) -> dict[str, int]:
 
 
 def is_free(port: int, address: str = LOOPBACK) -> bool:
-    """Tells whether a server could listen there now."""
+    """Returns whether a server could listen there now."""
     with socket.socket() as server:
-        # As servers do: a port whose last connections still fade away is free
+        # As servers do: a port in TIME_WAIT counts as free
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             server.bind((address, port))

@@ -1,4 +1,4 @@
-"""What a runtime can do. Compose and embedded implement these two Protocols, side by side, with the same file names."""
+"""What a runtime can do. Compose and embedded each implement these Protocols in `runtime.py` and `stores.py`."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Stores(Protocol):
         """Returns the bytes that Orion's database takes on disk."""
 
     def address(self, port: str) -> str:
-        """Returns the address of the service whose port .env names so."""
+        """Returns the address of the service with this port setting."""
 
     def has_data(self) -> bool:
-        """Tells whether there is anything that a restore would replace."""
+        """Returns whether a restore would replace anything."""
 
     def free_space(self) -> int:
-        """Returns the bytes that are free where the stores keep their data."""
+        """Returns the bytes that are free on the disk of the stores."""
 
     def clear(self) -> None:
         """Stops the platform and deletes what its stores hold."""
@@ -42,7 +42,7 @@ class Stores(Protocol):
         """Starts Postgres, and nothing that writes to it."""
 
     def stop_databases(self) -> None:
-        """Stops Postgres where `up` needs that."""
+        """Stops Postgres if `up` requires it."""
 
     def put_orion(self, content: IO[bytes]) -> None:
         """Fills Orion's database, which is empty."""
@@ -52,12 +52,12 @@ class Stores(Protocol):
 
 
 class Runtime(Protocol):
-    """A platform on one runtime. Every command is idempotent and raises CommandError where it fails."""
+    """A platform on one runtime. Every command is idempotent and raises CommandError if it fails."""
 
     name: ClassVar[str]
-    """As in `--runtime` and in reports."""
+    """The name in `--runtime` and in reports."""
     infrastructure: ClassVar[str]
-    """The deployments that run flows where this runtime does: `docker` or `process`."""
+    """The infrastructure of this runtime's deployments: `docker` or `process`."""
 
     @property
     def settings(self) -> Settings:
@@ -68,49 +68,49 @@ class Runtime(Protocol):
         """The platform's stores."""
 
     def prepare(self) -> None:
-        """Checks what this machine must have; makes .env and the runtime folders."""
+        """Checks the requirements; creates .env and the user's folders."""
 
     def build(self) -> None:
-        """Makes what the platform is started from: images or virtual environments."""
+        """Builds what the platform is started from: images or virtual environments."""
 
     def up(self) -> None:
         """Starts everything; returns when it is usable."""
 
     def ensure_up(self) -> None:
-        """Starts the platform unless all of it is running as it should."""
+        """Starts the platform unless all of it is healthy."""
 
     def down(self) -> None:
         """Stops everything; data stays."""
 
     def reset(self) -> None:
-        """Stops everything and deletes its data; whoever calls it has asked the user."""
+        """Stops everything and deletes its data; the caller must have asked the user."""
 
     def is_up(self) -> bool:
-        """Tells whether every service is healthy, and is what the settings ask for."""
+        """Returns whether every service is healthy and matches the settings."""
 
     def addresses(self) -> str:
         """Lists the addresses of the services that are running, a line each."""
 
     def service_names(self) -> set[str]:
-        """Returns the names of all services, those included that are running only with a setting."""
+        """Returns the names of all services, including optional ones."""
 
     def status(self) -> dict[str, str]:
-        """Returns the state of each service in a few words; `healthy` where it is as it should be."""
+        """Returns the state of each service in a few words; `healthy` if it is healthy."""
 
     def show_logs(self, services: Sequence[str], tail: int, follow: bool) -> int:
-        """Prints the last lines of the logs, of all services where none is named; returns an exit code."""
+        """Prints the last lines of the logs, of all services if none is named; returns an exit code."""
 
     def shell(self) -> int:
-        """Opens a shell where flows run; returns its exit code."""
+        """Opens a shell with the flows' packages and settings; returns its exit code."""
 
     def psql(self, sql: str = "") -> int:
-        """Opens psql on the warehouse, or runs `sql`; returns its exit code, not 0 after an error in SQL."""
+        """Opens psql on the warehouse, or runs `sql`; returns its exit code, non-zero after an SQL error."""
 
     def inbox(self) -> str:
-        """Returns what was sent to the chat, a JSON object a line: time, host, text."""
+        """Returns the messages sent to the chat, one JSON object per line: time, host, text."""
 
     def flows_command(self, module: str, *arguments: str) -> list[str]:
-        """Returns the command that runs a Python module where flows run, without the platform."""
+        """Returns the command that runs a Python module with the flows' packages, without the platform."""
 
 
 def orion_url(settings: Settings) -> str:

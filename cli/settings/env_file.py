@@ -1,4 +1,4 @@
-"""The file .env: made from .env.example, with what is empty there filled in for this machine."""
+"""The file .env: a copy of .env.example, with empty values filled in for this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orionbox.files import write_private
 EXAMPLE = ROOT / ".env.example"
 DOCKER_SOCKET = Path("/var/run/docker.sock")
 OLD_NAMES = {"ENGINE": "TASK_RUNNER"}
-"""Settings of 0.1.0 that have another name now; a .env of then goes on working."""
+"""Settings of 0.1.0 that have another name now; old .env files keep working."""
 HEADER = "# Written by `make up`; .env.example explains the lines.\n"
 
 
@@ -34,22 +34,22 @@ GENERATED: dict[str, Callable[[], str]] = {
 }
 
 
-def filled_in(values: Mapping[str, str]) -> dict[str, str]:
-    """Returns the values with what is empty generated: passwords, user and group."""
+def fill_in(values: Mapping[str, str]) -> dict[str, str]:
+    """Returns the values, with a generated one for each that is empty: passwords, user and group."""
     return {name: value or GENERATED.get(name, str)() for name, value in values.items()}
 
 
 def save(values: Mapping[str, str], path: Path = ROOT / ".env") -> bool:
-    """Writes .env, or adds to it the settings that it lacks or leaves empty; True if it was written.
+    """Writes .env, or adds the settings that it lacks or leaves empty; returns whether it was written.
 
-    So a setting that was typed for the first `make up` stays: `make up ORION_PORT=4300` makes a platform that keeps
-    port 4300.
+    This keeps a setting typed for the first `make up`: `make up ORION_PORT=4300` creates a platform that keeps port
+    4300.
 
     Args:
         values: every setting, complete.
         path: the file.
     """
-    stored = parse_if_there(path)
+    stored = parse_if_exists(path)
     missing = [f"{name}={value}\n" for name, value in values.items() if not stored.get(name)]
     if not missing:
         return False
@@ -59,8 +59,8 @@ def save(values: Mapping[str, str], path: Path = ROOT / ".env") -> bool:
     return True
 
 
-def parse_if_there(path: Path) -> dict[str, str]:
-    """Returns the file's variables; none where there is no file."""
+def parse_if_exists(path: Path) -> dict[str, str]:
+    """Returns the file's variables; none if there is no file."""
     return parse(path) if path.exists() else {}
 
 
@@ -68,7 +68,7 @@ def parse(path: Path) -> dict[str, str]:
     """Returns the file's variables, those with a name of 0.1.0 under today's.
 
     Raises:
-        BadInputError: a line is not `NAME=value`, or the file is no text.
+        BadInputError: a line is not `NAME=value`, or the file is not text.
     """
     variables = {}
     try:

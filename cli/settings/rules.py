@@ -1,4 +1,4 @@
-"""The rule that each setting's value must keep."""
+"""Validation rules of the settings."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class Rule:
     """What a value must be; `pattern` is a regular expression for all of it."""
 
     pattern: str
-    what: str
+    expected: str
     """What the value must be, for a message that begins with "not"."""
     fix: str
-    also: Callable[[str], bool] = lambda value: True
+    extra_check: Callable[[str], bool] = lambda value: True
     is_secret: bool = False
     """Whether no message may show the value."""
 
     def allows(self, value: str) -> bool:
-        """Tells whether the value keeps the rule."""
-        return bool(re.fullmatch(self.pattern, value, re.ASCII)) and self.also(value)
+        """Returns whether the value matches the rule."""
+        return bool(re.fullmatch(self.pattern, value, re.ASCII)) and self.extra_check(value)
 
 
 def _is_ipv4(value: str) -> bool:
@@ -38,14 +38,14 @@ def _is_ipv4(value: str) -> bool:
 PORT = Rule(r"[1-9]\d{0,4}", "a port", "use a number from 1 to 65535, like 4200", lambda value: int(value) < 65536)
 SIZE = Rule(r"[1-9]\d{0,5}[mg]", "a size of memory", "use for example 512m or 2g")
 NUMBER = Rule(r"\d{1,10}", "a number", "delete the line, and the next command finds the right one")
-# It stands in addresses and in SQL as it is
+# Used unquoted in addresses and in SQL
 PASSWORD = Rule(
     r"[\w.~-]{1,128}",
     "a password that fits into an address",
     "use letters, digits and . _ ~ - only",
     is_secret=True,
 )
-# It stands between strangers and the platform
+# Protects the platform from other machines
 LONG_PASSWORD = Rule(
     r"[\w.~-]{16,128}",
     "a password of 16 to 128 characters",
@@ -71,7 +71,7 @@ RULES = {
     "GCP_BUCKET": Rule(
         r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]",
         "the name of a bucket",
-        "use 3 to 63 of a-z, 0-9, - and _, like ada-taxi-data",
+        "use 3 to 63 of a-z, 0-9, -, _ and ., like ada-taxi-data",
     ),
     "GCP_KEY_FILE": Rule(r"\S(.*\S)?", "the name of a file", "use for example secrets/my-google-key.json"),
     "FLOWS_UID": NUMBER,
@@ -87,11 +87,11 @@ RULES = {
     ),
 }
 FOR_DOCKER = ("COMPOSE_", "DOCKER_", "BUILDKIT_")
-"""Beginnings of what Docker itself reads from .env."""
+"""Prefixes of the variables that Docker itself reads from .env."""
 
 
-def rule_of(name: str) -> Rule | None:
-    """Returns the rule of a setting; None where any value will do."""
+def find_rule(name: str) -> Rule | None:
+    """Returns the rule of a setting; None if any value is allowed."""
     return PORT if name.endswith("_PORT") else RULES.get(name)
 
 
@@ -121,7 +121,7 @@ def require_valid(name: str, value: str, where: str) -> None:
     Raises:
         BadInputError: the value breaks the rule; a password is not shown.
     """
-    rule = rule_of(name)
+    rule = find_rule(name)
     if value and rule and not rule.allows(value):
         shown = "…" if rule.is_secret else value
-        raise BadInputError(f"{where}={shown}: not {rule.what}", rule.fix)
+        raise BadInputError(f"{where}={shown}: not {rule.expected}", rule.fix)

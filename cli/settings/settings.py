@@ -1,4 +1,4 @@
-"""The settings in force: `.env`, and above it what the user typed."""
+"""The effective settings: what the user typed, then `.env`."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from orionbox.flow_settings import FlowSettings
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of one command, made once in `cli/__main__.py` and handed to whoever needs them."""
+    """The settings of one command, created once in `cli/__main__.py` and passed to the code that needs them."""
 
     values: Mapping[str, str]
     """Every setting of .env.example by name, as compose and the services read it."""
     typed: frozenset[str] = frozenset()
-    """Names that the user typed, as a variable of make or of the environment; the others stand in .env."""
+    """Names that the user typed, as a variable of make or of the environment; the others are from .env."""
 
     @classmethod
     def read(cls, typed: Mapping[str, str] | None = None, root: Path = ROOT) -> Settings:
-        """Reads .env below what the user typed; what neither has is as in .env.example, or generated.
+        """Reads .env and what the user typed, which wins. Other settings are as in .env.example, or generated.
 
         Writes nothing: `folders.prepare` does.
 
         Args:
-            typed: variables by name; the process's environment where it is not given.
+            typed: variables by name; the process's environment if None.
             root: the checkout.
 
         Raises:
-            BadInputError: .env is no text of NAME=value, has a setting that does not exist, or one breaks its rule.
+            BadInputError: .env is not text of NAME=value, has an unknown setting, or a value breaks its rule.
         """
         variables = os.environ if typed is None else typed
         given = {env_file.OLD_NAMES.get(name, name): value for name, value in variables.items() if value}
-        example, stored = env_file.parse(root / ".env.example"), env_file.parse_if_there(root / ".env")
+        example, stored = env_file.parse(root / ".env.example"), env_file.parse_if_exists(root / ".env")
         rules.require_known(stored, example)
         values = {name: given.get(name) or stored.get(name) or value for name, value in example.items()}
-        settings = cls(env_file.filled_in(values), frozenset(given) & frozenset(example))
+        settings = cls(env_file.fill_in(values), frozenset(given) & frozenset(example))
         for name, value in settings.values.items():
             rules.require_valid(name, value, settings.where(name))
         return settings
 
     def with_values(self, **values: str) -> Settings:
-        """Returns the same settings but for these."""
+        """Returns a copy with these values changed."""
         return replace(self, values={**self.values, **values})
 
     def with_ports(self, ports: Mapping[str, int]) -> Settings:
@@ -53,7 +53,7 @@ class Settings:
         return self.with_values(**{name: str(port) for name, port in ports.items()})
 
     def where(self, name: str) -> str:
-        """Says where a setting was made, for a message: `NAME` as typed, or `.env: NAME`."""
+        """Returns where a setting was made, for a message: `NAME` as typed, or `.env: NAME`."""
         return name if name in self.typed else f".env: {name}"
 
     def __getitem__(self, name: str) -> str:
@@ -86,7 +86,7 @@ class Settings:
 
     @property
     def flow_settings(self) -> FlowSettings:
-        """What flows are told of the cloud."""
+        """The cloud settings that flows get."""
         if not self.is_real_cloud:
             return FlowSettings(project=self["GCP_PROJECT"])
         return FlowSettings(project=self["GCP_PROJECT"], cloud="gcp", bucket=self["GCP_BUCKET"])

@@ -47,11 +47,11 @@ class Containers:
 
     def runs(self, *options: str) -> list[str]:
         """Returns the ids of the containers of flow runs, stopped ones too."""
-        return containers.of_runs(self.platform.name, *options)
+        return containers.list_runs(self.platform.name, *options)
 
     def unhealthy(self) -> list[str]:
         """Returns the services that are not healthy, each with its state."""
-        all_of_them = containers.of_platform(self.platform.name)
+        all_of_them = containers.list_services(self.platform.name)
         return [
             f"{one.service}: {one.status}" for one in all_of_them if one.service != "bootstrap" and not one.is_healthy
         ]

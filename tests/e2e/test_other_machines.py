@@ -248,4 +248,4 @@ def test_an_address_of_another_machine_is_refused_before_anything_changes(platfo
 def test_the_runtime_without_docker_refuses(platform: Checkout) -> None:
     done = platform.run("make", "up", "RUNTIME=embedded", "BIND_ADDRESS=0.0.0.0")
     assert done.returncode == 2
-    assert "needs Docker, and the embedded runtime does without\nuse BIND_ADDRESS=127.0.0.1" in done.stdout
+    assert "needs Docker, which the embedded runtime does not use\nuse BIND_ADDRESS=127.0.0.1" in done.stdout

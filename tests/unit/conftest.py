@@ -11,4 +11,4 @@ from cli.settings.settings import Settings
 @pytest.fixture
 def settings() -> Settings:
     """The settings of a new checkout, where the user has typed nothing."""
-    return Settings(env_file.filled_in(env_file.parse(env_file.EXAMPLE)))
+    return Settings(env_file.fill_in(env_file.parse(env_file.EXAMPLE)))

@@ -14,7 +14,7 @@ from cli.settings.settings import Settings
 
 COMPOSE = ("docker", "compose")
 ALL_PROFILES = ("--profile", "*")
-"""Has Compose look at the optional services too, wanted or not."""
+"""Includes all optional services."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,11 @@ class Compose:
         return programs.run(*COMPOSE, *arguments, environment=self.environment())
 
     def output(self, *arguments: str) -> str:
-        """Returns what Compose prints; raises CommandError where it fails."""
+        """Returns what Compose prints; raises CommandError if it fails."""
         return programs.output(*COMPOSE, *arguments, environment=self.environment())
 
-    def become(self, *arguments: str) -> int:
-        """Becomes Compose, which then owns the terminal."""
+    def replace_process(self, *arguments: str) -> int:
+        """Replaces this process with Compose, which then owns the terminal."""
         programs.replace_process([*COMPOSE, *arguments], self.environment())
 
     def services(self, *options: str) -> dict[str, Any]:

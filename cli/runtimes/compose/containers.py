@@ -10,7 +10,7 @@ from orionbox.errors import CommandError
 
 FORMAT = '{{.Label "com.docker.compose.service"}}\t{{.Names}}\t{{.State}}\t{{.Status}}\t{{.ID}}'
 REMOVAL_TIMEOUT = 20
-"""Seconds in which every container of a flow run must be gone."""
+"""Seconds in which every container of a flow run must be removed."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Container:
         return self.state == "running" and self.status.endswith("(healthy)")
 
     @property
-    def is_well(self) -> bool:
-        """Whether it is as it should be."""
+    def is_ready(self) -> bool:
+        """Whether it is healthy, or a one-shot that has succeeded."""
         return self.is_healthy or self.has_succeeded
 
     @property
@@ -40,16 +40,16 @@ class Container:
 
     @property
     def has_failed(self) -> bool:
-        """Whether waiting will not help it."""
+        """Whether it has exited with an error."""
         return self.state in ("exited", "dead") and not self.has_succeeded
 
     @property
     def is_unhealthy(self) -> bool:
-        """Whether it is running, and its health check has failed time and again."""
+        """Whether it is running, and its health check has failed repeatedly."""
         return self.status.endswith("(unhealthy)")
 
 
-def of_platform(platform: str) -> list[Container]:
+def list_services(platform: str) -> list[Container]:
     """Returns all containers of a platform's services, stopped ones too.
 
     Args:
@@ -63,12 +63,12 @@ def of_platform(platform: str) -> list[Container]:
 
 def running(platform: str) -> set[str]:
     """Returns the services that are running."""
-    return {container.service for container in of_platform(platform) if container.state == "running"}
+    return {container.service for container in list_services(platform) if container.state == "running"}
 
 
 def remove(platform: str, services: tuple[str, ...]) -> bool:
     """Stops and removes the containers of these services; True if there were any."""
-    names = [container.name for container in of_platform(platform) if container.service in services]
+    names = [container.name for container in list_services(platform) if container.service in services]
     if names:
         output("docker", "stop", *names)
         output("docker", "rm", *names)
@@ -85,12 +85,12 @@ def restarts(containers: list[Container]) -> dict[str, int]:
 # --- flow runs, which Compose does not know ---
 
 
-def of_runs(platform: str, *options: str) -> list[str]:
+def list_runs(platform: str, *options: str) -> list[str]:
     """Returns the ids of the containers of a platform's flow runs, stopped ones too.
 
     Args:
         platform: its name.
-        options: more of `docker ps`.
+        options: more options for `docker ps`.
     """
     labels = ("--filter", f"label=orionbox.project={platform}", "--filter", "label=orionbox.run=true")
     return output("docker", "ps", "--all", "--quiet", "--no-trunc", *labels, *options).split()
@@ -103,10 +103,10 @@ def remove_runs(platform: str) -> None:
         CommandError: one cannot be removed.
     """
     deadline = time.monotonic() + REMOVAL_TIMEOUT
-    while runs := of_runs(platform):
+    while runs := list_runs(platform):
         try:
             output("docker", "rm", "--force", *runs)
-        except CommandError:  # as where the agent is removing it at this moment
+        except CommandError:  # for example, the agent is removing it right now
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)

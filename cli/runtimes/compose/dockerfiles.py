@@ -1,7 +1,8 @@
 """Reads Dockerfiles: which images one starts from, and which files of its build context go into its image.
 
-The command line rebuilds an image when one of these is changed. So whatever this cannot follow is an error that names
-the line: to miss a file would leave an old image in use. The format: https://docs.docker.com/reference/dockerfile/
+The command line rebuilds an image when one of these has changed. Anything that this cannot follow is an error with the
+line's number, because a missed file would leave a stale image. The format:
+https://docs.docker.com/reference/dockerfile/
 """
 
 from __future__ import annotations
@@ -44,12 +45,12 @@ class Instruction:
         )
 
     def flag(self, name: str) -> str:
-        """Returns the value of an option; empty where it is not given."""
+        """Returns the value of an option; empty if it is not given."""
         return next((flag.partition("=")[2] for flag in self.flags if flag.startswith(f"--{name}=")), "")
 
     def words(self) -> list[str]:
         """Returns the words after the options, of a JSON list too."""
-        with suppress(ValueError):  # no JSON, as `[ab].py /opt/`
+        with suppress(ValueError):  # not JSON, for example `[ab].py /opt/`
             if isinstance(words := json.loads(self.rest), list):
                 return [str(word) for word in words]
         if '"' in self.rest or "'" in self.rest:
@@ -67,15 +68,15 @@ class Dockerfile:
     args: Mapping[str, str]
 
     def parents(self) -> list[str]:
-        """Returns the images that it takes files or layers from, in their order, other stages of its own left out."""
+        """Returns the images that it takes files or layers from, in order, without its own stages."""
         stages: set[str] = set()
         found: dict[str, None] = {}
         for instruction, variables in self._instructions():
             if instruction.name == "FROM":
-                image, *more = _filled_in(instruction.rest, variables, instruction).split()
+                image, *more = _fill_in(instruction.rest, variables, instruction).split()
                 source, stage = image, more[1] if len(more) == 2 else ""
             else:
-                source, stage = _filled_in(instruction.flag("from"), variables, instruction), ""
+                source, stage = _fill_in(instruction.flag("from"), variables, instruction), ""
             if source and source != "scratch" and source not in stages and not source.isdigit():
                 found[source] = None
             stages.add(stage)
@@ -85,7 +86,7 @@ class Dockerfile:
         """Returns every file that goes into the image, the Dockerfile included.
 
         Raises:
-            CommandError: an instruction takes files in a way that this does not know.
+            CommandError: an instruction takes files in an unsupported way.
         """
         found = {self.path}
         if (self.context / ".dockerignore").is_file():
@@ -94,7 +95,7 @@ class Dockerfile:
             if instruction.name in ("COPY", "ADD") and not instruction.flag("from"):
                 *sources, _ = instruction.words()
                 for source in sources:
-                    found.update(self._matches(_filled_in(source, variables, instruction), instruction))
+                    found.update(self._matches(_fill_in(source, variables, instruction), instruction))
         return sorted(found)
 
     def _matches(self, source: str, instruction: Instruction) -> Iterator[Path]:
@@ -103,7 +104,7 @@ class Dockerfile:
         if ADDRESS.match(source):
             instruction.refuse(f"takes {source} from a network")
         if ".." in pattern.split("/") or "**" in pattern or "\\" in pattern:
-            instruction.refuse(f"takes {source}, a pattern that is not understood")
+            instruction.refuse(f"takes {source}, an unsupported pattern")
         chosen = [self.context] if pattern == "." else sorted(self.context.glob(pattern))
         if not chosen:
             raise CommandError(
@@ -122,8 +123,8 @@ class Dockerfile:
         for instruction in parse(self.path):
             if instruction.name == "ARG":
                 name, _, value = instruction.rest.partition("=")
-                variables[name] = self.args.get(name, _filled_in(value, variables, instruction, whole=False))
-            _require_known_ways(instruction)
+                variables[name] = self.args.get(name, _fill_in(value, variables, instruction, strict=False))
+            _refuse_unsupported(instruction)
             yield instruction, variables
 
 
@@ -131,15 +132,15 @@ def parse(path: Path) -> Iterator[Instruction]:
     """Yields the instructions of a Dockerfile, continued lines put together.
 
     Raises:
-        CommandError: it has its own escape character, or a here-document, whose lines look like instructions.
+        CommandError: the Dockerfile sets an escape character.
     """
     text, start = "", 0
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         stripped = line.strip()
         if re.match(r"#\s*escape\s*=", stripped):
-            raise CommandError(f"{path}, line {number}: an escape character of its own", "delete the line")
+            raise CommandError(f"{path}, line {number}: the file sets an escape character", "delete the line")
         if not stripped or stripped.startswith("#"):
-            continue  # inside of a continued instruction, too
+            continue  # also inside a continued instruction
         start = start or number
         if stripped.endswith("\\"):
             text += stripped[:-1] + " "
@@ -158,11 +159,11 @@ def _instruction(path: Path, line: int, text: str) -> Instruction:
     return Instruction(path, line, name.upper(), tuple(flags), " ".join(words))
 
 
-def _require_known_ways(instruction: Instruction) -> None:
-    """Looks for the other ways by which files get into an image.
+def _refuse_unsupported(instruction: Instruction) -> None:
+    """Refuses the other ways by which files get into an image, here-documents included.
 
     Raises:
-        CommandError: the instruction uses one.
+        CommandError: the instruction uses such a way.
     """
     if HEREDOC.search(instruction.rest) and instruction.name in ("RUN", "COPY", "ADD"):
         instruction.refuse("has a here-document")
@@ -174,21 +175,21 @@ def _require_known_ways(instruction: Instruction) -> None:
             instruction.refuse("mounts files")
 
 
-def _filled_in(text: str, variables: Mapping[str, str], instruction: Instruction, whole: bool = True) -> str:
-    """Returns the text with the build arguments put in; `whole`: an unknown one is an error."""
+def _fill_in(text: str, variables: Mapping[str, str], instruction: Instruction, strict: bool = True) -> str:
+    """Replaces the build arguments in the text by their values; with `strict`, an unknown one is an error."""
 
     def value(match: re.Match[str]) -> str:
         name = match[1] or match[2]
-        if name not in variables and whole:
+        if name not in variables and strict:
             instruction.refuse(f"has {match[0]}, which is no build argument")
         return variables.get(name, match[0])
 
     filled = VARIABLE.sub(value, text)
-    if "$" in filled and whole:
+    if "$" in filled and strict:
         instruction.refuse(f"has {text}, which is not understood")
     return filled
 
 
 def _is_hashed(name: Path, file: Path) -> bool:
-    """Tells whether it is a file; bytecode, which Python makes anew, is not counted."""
+    """Returns whether it is a file, except bytecode."""
     return "__pycache__" not in name.parts and (file.is_symlink() or file.is_file())

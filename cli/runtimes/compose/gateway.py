@@ -1,4 +1,4 @@
-"""The gateway: with a BIND_ADDRESS beyond loopback, a login in front of the pages for other machines."""
+"""The gateway: a login for other machines, if BIND_ADDRESS is not loopback."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 PAGES = {"ORION_HTTPS_PORT": "Orion", "PGADMIN_HTTPS_PORT": "pgAdmin"}
 """The pages behind it, by the setting of their port."""
 VIRTUAL = ("lo", "docker", "br-", "veth")
-"""Beginnings of the names of interfaces that no other machine is connected to."""
+"""Prefixes of the names of interfaces that no other machine is connected to."""
 SIOCGIFADDR = 0x8915
 """Asks Linux for an interface's address: netdevice(7)."""
 
@@ -45,20 +45,20 @@ def require_own_address(settings: Settings) -> None:
 
 
 def ensure_certificate(compose: Compose) -> bool:
-    """Makes the gateway's certificate where there is to be a gateway; True if it is new."""
+    """Creates the gateway's certificate if there is a gateway; returns whether it is new."""
     if not opens_to_other_machines(compose.settings):
         return False
-    return key_files.ensure_gateway(compose, reachable(compose.settings))
+    return key_files.ensure_gateway(compose, listening_addresses(compose.settings))
 
 
-def reachable(settings: Settings) -> list[str]:
-    """Returns the addresses under which the gateway answers, the one to give to others first."""
+def listening_addresses(settings: Settings) -> list[str]:
+    """Returns the addresses on which the gateway answers, the one to share first."""
     address = settings["BIND_ADDRESS"]
     return [address] if address != EVERYWHERE else [*own_addresses(), LOOPBACK]
 
 
 def own_addresses() -> list[str]:
-    """Returns the IPv4 addresses of this machine that another machine may know, that of its default route first."""
+    """Returns the IPv4 addresses of this machine that other machines can reach, that of its default route first."""
     found = [_address_of_default_route(), *map(_address_of_interface, _interfaces())]
     return list(dict.fromkeys(filter(None, found)))
 
@@ -88,11 +88,13 @@ def _address_of_interface(name: str) -> str:
 
 def addresses(settings: Settings) -> str:
     """Lists the pages' addresses for the people at other machines."""
-    pages = [f"  {page:<14} https://{reachable(settings)[0]}:{settings[port]}" for port, page in PAGES.items()]
+    pages = [
+        f"  {page:<14} https://{listening_addresses(settings)[0]}:{settings[port]}" for port, page in PAGES.items()
+    ]
     return "\n".join(
         [
             f"From other machines, as user {USER} with the GATEWAY_PASSWORD in .env:",
             *pages,
-            "  their browsers trust it once they have secrets/authority.crt: docs/trust.md",
+            "  to avoid the browser warning, import secrets/authority.crt there: docs/trust.md",
         ]
     )

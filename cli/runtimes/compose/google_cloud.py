@@ -1,4 +1,4 @@
-"""Google's own Cloud Storage and BigQuery in the emulators' place, with CLOUD=gcp: the key, and a dry run.
+"""The real Google Cloud instead of the emulators, with CLOUD=gcp: the key, and a dry run.
 
 By CLOUD, Compose reads compose/emulators.yaml and emulators.env, or compose/gcp.yaml and gcp.env.
 """
@@ -21,24 +21,24 @@ SECRETS = ROOT / "secrets"
 FIELDS = ("project_id", "private_key", "client_email", "token_uri")
 """What a service account's key file has (https://cloud.google.com/iam/docs/keys-create-delete)."""
 EXAMPLES = {"GCP_PROJECT": FlowSettings.project, "GCP_BUCKET": FlowSettings.bucket}
-"""Names of the emulators' that are nobody's at Google, or somebody else's."""
+"""The emulators' names, which you cannot use at Google."""
 PROJECT = r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]"
 """https://cloud.google.com/resource-manager/docs/creating-managing-projects; older ones may have a domain before."""
 DRY_RUN = ("run", "--rm", "--no-deps", "-T", "bootstrap", "python", "-m", "services.bootstrap.google_check")
 
 
 def require(settings: Settings) -> None:
-    """Checks the settings and the key file before anything is started, and prints what else looks odd.
+    """Checks the settings and the key file before anything is started, and prints warnings.
 
     Raises:
-        BadInputError: one of them is missing, or cannot be right.
+        BadInputError: a setting or the key file is missing or invalid.
     """
     if not settings.is_real_cloud:
         return
     for name, example in EXAMPLES.items():
         if settings[name] == example:
             raise BadInputError(
-                f"{settings.where(name)}={example}: that is the emulators'",
+                f"{settings.where(name)}={example}: this is the emulators'",
                 "with CLOUD=gcp name your own: docs/cloud.md",
             )
     project = settings["GCP_PROJECT"]
@@ -59,19 +59,19 @@ def read_key(settings: Settings) -> dict[str, str]:
     """Returns the key of the service account.
 
     Raises:
-        BadInputError: there is none where GCP_KEY_FILE says, it lies where git would take it, or it is something else.
+        BadInputError: the file is missing, inside the checkout, or not a service account key.
     """
     file, name = key_file(settings), _name(settings)
     if ROOT in file.parents and SECRETS not in file.parents:
         raise BadInputError(
-            f"{name}: lies in the checkout, where git and bundles would take it",
+            f"{name}: is in the checkout, where git and bundles would include it",
             f"move it into secrets/, and set GCP_KEY_FILE=secrets/{file.name}",
         )
-    key = _parsed(file, name)
+    key = _read_json(file, name)
     found = key.get("type", "nothing") if isinstance(key, dict) else "nothing"
     if found != "service_account":
         raise BadInputError(
-            f"{name}: says type {found}, and the key of a service account says service_account",
+            f"{name}: has type {found}; the key of a service account has type service_account",
             "make one: docs/cloud.md",
         )
     missing = [field for field in FIELDS if not isinstance(key.get(field), str) or not key[field]]
@@ -80,7 +80,7 @@ def read_key(settings: Settings) -> dict[str, str]:
     return dict(key)
 
 
-def _parsed(file: Path, name: str) -> dict[str, str]:
+def _read_json(file: Path, name: str) -> dict[str, str]:
     try:
         key: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -89,13 +89,13 @@ def _parsed(file: Path, name: str) -> dict[str, str]:
         ) from error
     except OSError as error:
         raise BadInputError(f"{name}: cannot be read ({error.strerror})", "check its owner and its mode") from error
-    except ValueError as error:  # no text, or no JSON
+    except ValueError as error:  # not text, or not JSON
         raise BadInputError(f"{name}: not JSON ({error})", "download the key again, as JSON and not P12") from error
     return key
 
 
 def key_file(settings: Settings) -> Path:
-    """Returns the path of the user's key; a relative one begins at the top of the checkout."""
+    """Returns the path of the user's key; a relative one starts at the top of the checkout."""
     return (ROOT / Path(settings["GCP_KEY_FILE"]).expanduser()).resolve()
 
 
@@ -109,7 +109,7 @@ def copy_key(settings: Settings) -> None:
 
 
 def dry_run(compose: Compose) -> subprocess.CompletedProcess[str]:
-    """Lets a container ask Google for all that the platform will need, which changes nothing there.
+    """Checks access to Google from a container; changes nothing there.
 
     Prints a line each: state, what, finding, fix, separated by tabs.
     """
@@ -120,7 +120,7 @@ def require_access(compose: Compose) -> None:
     """Refuses a cloud in which the platform could not work.
 
     Raises:
-        CommandError: something is missing; the text has the command for it.
+        CommandError: something is missing at Google; the error has the command that adds it.
     """
     if not compose.settings.is_real_cloud:
         return
@@ -130,4 +130,4 @@ def require_access(compose: Compose) -> None:
     if wrong:
         raise CommandError("\n".join(["Google Cloud is not ready, and nothing was started:", *wrong]))
     if done.returncode:
-        raise CommandError(f"Google Cloud could not be asked, and nothing was started:\n{last_lines(done.stderr)}")
+        raise CommandError(f"Google Cloud could not be checked, and nothing was started:\n{last_lines(done.stderr)}")

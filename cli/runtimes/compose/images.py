@@ -24,11 +24,11 @@ LABEL = "orionbox.inputs"
 HOST_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 OWN_CERTIFICATES = ROOT / "infra" / "certs"
 CERTIFICATES = ROOT / "services" / "base" / "certificates"
-"""Those in the images; `make up` writes them."""
+"""The certificates in the images; `make up` writes them."""
 READ_AND_RUN = 0o555
-"""The bits of a file's mode that decide in an image who can use it. Those for writing differ from clone to clone."""
+"""The bits of a file's mode that decide in an image who can use it. Write bits differ between clones."""
 FROM_BUNDLE = ROOT / ".from-bundle"
-"""Is there where the images came out of a bundle, certificates included."""
+"""Exists if the images came from a bundle, certificates included."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Image:
 
     @classmethod
     def from_service(cls, service: dict[str, Any]) -> Image:
-        """From one service of `docker compose config`."""
+        """Creates an image from one service of `docker compose config`."""
         build, context = service["build"], Path(service["build"]["context"])
         return cls(service["image"], context, context / build.get("dockerfile", "Dockerfile"), build.get("args") or {})
 
@@ -59,7 +59,7 @@ class Image:
 
 
 def collect_certificates() -> None:
-    """Puts the certificates that every image trusts in place: those of this machine, and the user's own.
+    """Copies the trusted certificates into the base image's folder: those of this machine, and the user's own.
 
     If the images come from a bundle, theirs stay: otherwise all images would be out of date at once.
     """
@@ -68,7 +68,7 @@ def collect_certificates() -> None:
 
 
 def import_certificates(tree: Path) -> None:
-    """Puts the certificates of the checkout `tree` in place, whose images this one uses from now on."""
+    """Copies the certificates of the checkout `tree`, whose images this one uses from now on."""
     _replace_certificates((tree / CERTIFICATES.relative_to(ROOT)).glob("*.crt"))
     FROM_BUNDLE.touch()
 
@@ -90,7 +90,7 @@ def ensure(compose: Compose, *only: str) -> bool:
 
     Args:
         compose: the platform's.
-        only: names of services; all where none is given.
+        only: names of services; all if none is given.
     """
     collect_certificates()
     services = compose.services(*ALL_PROFILES)
@@ -111,12 +111,12 @@ def _images(services: dict[str, Any]) -> dict[str, Image]:
 
 
 def names(compose: Compose) -> list[str]:
-    """All images, parents included."""
+    """Returns the names of all images, including parents."""
     return list(_images(compose.services(*ALL_PROFILES)))
 
 
 def size(compose: Compose, names: list[str]) -> int:
-    """Bytes of all these images together, each layer counted once."""
+    """Returns the bytes of all these images together, each layer counted once."""
     images = _images(compose.services(*ALL_PROFILES))
     found = output("docker", "image", "inspect", "--format", "{{.Size}}", *names).split()
     sizes = dict(zip(names, map(int, found)))
@@ -124,7 +124,7 @@ def size(compose: Compose, names: list[str]) -> int:
 
 
 def outdated(compose: Compose) -> list[str]:
-    """The images that are missing, or that the sources would give otherwise."""
+    """Returns the images that are missing or out of date."""
     images = _images(compose.services(*ALL_PROFILES))
     hashes, present = _hashes(images), _labels(list(images))
     return [name for name in images if present.get(name) != hashes[name]]
@@ -135,7 +135,7 @@ def _is_built(service: dict[str, Any]) -> bool:
 
 
 def _with_parents(wanted: Iterable[str], images: dict[str, Image]) -> list[str]:
-    """These images and all that they are built from, each once, and after its parents."""
+    """Returns these images and all that they are built from, each once, and after its parents."""
     found: dict[str, None] = {}
     for name in wanted:
         parents = [parent for parent in images[name].parents() if parent in images]
@@ -144,7 +144,7 @@ def _with_parents(wanted: Iterable[str], images: dict[str, Image]) -> list[str]:
 
 
 def _hashes(images: dict[str, Image]) -> dict[str, str]:
-    """What the sources of each image, and those of its parents, come to."""
+    """Returns the hash of each image's sources and of its parents' sources."""
     hashes: dict[str, str] = {}
     for name in _with_parents(images, images):
         hashes[name] = input_hash(images[name], hashes)
@@ -156,7 +156,7 @@ def input_hash(image: Image, parents: dict[str, str]) -> str:
 
     Args:
         image: the image.
-        parents: the hashes of its parents, as far as they are built here.
+        parents: the hashes of those parents that are built here.
     """
     digest = hashlib.sha256(json.dumps([image.args, [parents.get(name, name) for name in image.parents()]]).encode())
     for file in image.files():
@@ -187,14 +187,14 @@ def program_command(compose: Compose, service: str, *command: str, options: Sequ
 
 
 def _labels(names: list[str]) -> dict[str, str]:
-    """The input hash of each image that there is."""
+    """Returns the input hash of each image that exists."""
     template = f'{{{{range .RepoTags}}}}{{{{.}}}} {{{{end}}}}\t{{{{index .Config.Labels "{LABEL}"}}}}'
     command = ["docker", "image", "inspect", "--format", template, *names]
     return parse_labels(subprocess.run(command, capture_output=True, text=True).stdout)
 
 
 def parse_labels(text: str) -> dict[str, str]:
-    """Tag and label of each line `tag [tag...]<tab>label`; an empty line is what Docker prints when it has none."""
+    """Returns the label by tag from lines `tag [tag...]<tab>label`; Docker prints an empty line if it has none."""
     lines = (line.split("\t") for line in text.splitlines() if "\t" in line)
     return {tag: label for tags, label in lines for tag in tags.split()}
 
@@ -204,7 +204,7 @@ def _make_base(name: str) -> None:
         return
     suite = name.removeprefix("debian:").removesuffix("-slim")
     if run("sh", "infra/debian/make.sh", suite):
-        raise CommandError(f"{name} is neither in a registry nor could it be made here; see the lines above")
+        raise CommandError(f"{name} is neither in a registry nor could it be built here; see the lines above")
 
 
 def _build(image: Image, inputs: str) -> None:

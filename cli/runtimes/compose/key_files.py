@@ -1,4 +1,4 @@
-"""The files in secrets/: throw-away keys and certificates, made once in the bootstrap's image."""
+"""The files in secrets/: throw-away keys and certificates, created once in the bootstrap's image."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from cli.runtimes.compose.compose import Compose
 from orionbox.files import write
 
 FOLDER = ROOT / "secrets"
-LAST = "authority.key"
+AUTHORITY_KEY = "authority.key"
 EMULATOR_KEY = "emulator-key.json"
 """The throw-away service account's key, for which the Cloud Storage emulator hands out tokens."""
 KEY_IN_USE = "service-account.json"
 """The key that the bootstrap has mounted: a copy of the throw-away one or, with CLOUD=gcp, of the user's own."""
-FILES = (EMULATOR_KEY, "authority.crt", "ca-bundle.crt", "internet.crt", "internet.key", LAST)
-AUTHORITY = ("authority.crt", LAST)
+FILES = (EMULATOR_KEY, "authority.crt", "ca-bundle.crt", "internet.crt", "internet.key", AUTHORITY_KEY)
+AUTHORITY = ("authority.crt", AUTHORITY_KEY)
 GATEWAY_NOTE = "gateway.json"
 """What the gateway's certificate is for, and by which authority."""
-UNSHARED = WRITTEN_LAST = (LAST, GATEWAY_NOTE)
-"""What no container gets to see. While one of these is missing, the others may not fit together."""
+PRIVATE_FILES = (AUTHORITY_KEY, GATEWAY_NOTE)
+"""Not mounted into any container; written last, so that they mark the set as complete."""
 HOSTS = ("github.com", "hooks.slack.com")
-"""The hosts that the platform's stand-in for the internet can prove to be."""
+"""The hosts that service `internet` has a certificate for."""
 TOKEN_URI = "http://gcs:4443/token"
 KEYS = "services.bootstrap.keys"
-"""The module that makes them."""
+"""The module that creates them."""
 RENEWED_BEFORE = timedelta(days=60)
 """`make up` renews a certificate that ends sooner than this."""
 LONGEST_VALIDITY = timedelta(days=825)
@@ -42,7 +42,7 @@ TIME = rb"(?:\x17\x0d|\x18\x0f20)(\d{12})Z"
 
 def ensure(compose: Compose) -> bool:
     """Writes the throw-away key and the certificates that are missing or end soon; returns whether any is new."""
-    _take_over_old_names()
+    _migrate_from_0_1()
     missing = {name for name in FILES if not (FOLDER / name).is_file()}
     made = []
     if EMULATOR_KEY in missing:
@@ -50,9 +50,9 @@ def ensure(compose: Compose) -> bool:
         _write_all(_run_keys(compose, "service-account", TOKEN_URI, compose.settings["GCP_PROJECT"]))
     if missing - {EMULATOR_KEY} or not _lasts(FOLDER / "authority.crt"):
         made.append("certificates for this platform")
-        (FOLDER / LAST).unlink(missing_ok=True)
+        (FOLDER / AUTHORITY_KEY).unlink(missing_ok=True)
         _write_all(_run_keys(compose, "certificates", *HOSTS))
-    elif not _is_fit(FOLDER / "internet.crt"):
+    elif not _is_usable(FOLDER / "internet.crt"):
         made.append("a new certificate for this platform, as the old one ends soon or lasts too long")
         _write_all(_sign(compose, "internet", HOSTS))
     if made:
@@ -61,11 +61,11 @@ def ensure(compose: Compose) -> bool:
 
 
 def use(key: str = "") -> None:
-    """Gives the bootstrap this key, the text of its file; the throw-away one where none is given."""
+    """Writes the key that the bootstrap uses, the text of a key file; the throw-away one if none is given."""
     _write(KEY_IN_USE, key or (FOLDER / EMULATOR_KEY).read_text(encoding="utf-8"))
 
 
-def _take_over_old_names() -> None:
+def _migrate_from_0_1() -> None:
     """Renames the throw-away key of version 0.1, and removes that version's copy of the user's own."""
     old = FOLDER / "gcp-key.json"
     if old.is_file() and not (FOLDER / EMULATOR_KEY).exists():
@@ -74,10 +74,10 @@ def _take_over_old_names() -> None:
 
 
 def ensure_gateway(compose: Compose, addresses: Sequence[str]) -> bool:
-    """Writes a certificate for these addresses unless there is one that lasts; returns whether it did."""
+    """Writes a certificate for these addresses unless there is one that lasts; returns whether it wrote one."""
     signer = hashlib.sha256((FOLDER / "authority.crt").read_bytes()).hexdigest()
     note, file = json.dumps({"addresses": list(addresses), "authority": signer}), FOLDER / GATEWAY_NOTE
-    if file.is_file() and file.read_text(encoding="utf-8") == note and _is_fit(FOLDER / "gateway.crt"):
+    if file.is_file() and file.read_text(encoding="utf-8") == note and _is_usable(FOLDER / "gateway.crt"):
         return False
     files = _sign(compose, "gateway", addresses)
     file.unlink(missing_ok=True)
@@ -87,33 +87,33 @@ def ensure_gateway(compose: Compose, addresses: Sequence[str]) -> bool:
 
 
 def _run_keys(compose: Compose, *arguments: str, text: str | None = None) -> dict[str, str]:
-    """Makes files in the bootstrap's image; returns their contents by name."""
+    """Creates files in the bootstrap's image; returns their contents by name."""
     options = ["--interactive"] if text else []
     command = images.module_command(compose, "bootstrap", KEYS, *arguments, options=options)
     return dict(json.loads(output(*command, text=text)))
 
 
 def _sign(compose: Compose, name: str, hosts: Sequence[str]) -> dict[str, str]:
-    """Makes a server's key and certificate, signed by the platform's authority."""
+    """Creates a server's key and certificate, signed by the platform's authority."""
     authority = {file: (FOLDER / file).read_text(encoding="utf-8") for file in AUTHORITY}
     return _run_keys(compose, "server", name, *hosts, text=json.dumps(authority))
 
 
 def _write_all(files: Mapping[str, str]) -> None:
-    for name in sorted(files, key=WRITTEN_LAST.__contains__):
+    for name in sorted(files, key=PRIVATE_FILES.__contains__):
         _write(name, files[name])
 
 
 def _write(name: str, content: str) -> None:
-    # The folder is closed to other users; the containers, whose users are others, get single files mounted.
-    write(FOLDER / name, content, 0o600 if name in UNSHARED else 0o644)
+    # The folder is closed to other users, but containers mount single files and run as other users
+    write(FOLDER / name, content, 0o600 if name in PRIVATE_FILES else 0o644)
 
 
 # --- how long a certificate lasts ---
 
 
-def _is_fit(certificate: Path) -> bool:
-    """Tells whether a server's certificate does not end soon, and no platform refuses it for lasting too long."""
+def _is_usable(certificate: Path) -> bool:
+    """Returns whether a server's certificate is neither about to expire nor too long-lived."""
     validity = _validity(certificate)
     return bool(validity) and _lasts(certificate) and validity[1] - validity[0] <= LONGEST_VALIDITY
 
@@ -126,7 +126,7 @@ def _lasts(certificate: Path) -> bool:
 def _validity(certificate: Path) -> Sequence[datetime]:
     """Returns the first and the last moment at which a certificate is valid; empty if it is not a certificate.
 
-    The standard library has no public reader of certificates. In their binary form, these moments are the only two
+    The standard library has no public reader of certificates. In their binary form, these times are the only two
     texts of this form (https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5).
     """
     try:

@@ -1,4 +1,4 @@
-"""The services that a platform has only where a setting asks for them."""
+"""The services that run only with a setting."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cli.settings.settings import Settings
 
 DASK_SCHEDULER = "dask-scheduler"
 OWN_SCHEDULER = f"tcp://{DASK_SCHEDULER}:8786"
-"""The platform's own scheduler; any other DASK_SCHEDULER_ADDRESS is a cluster that somebody else keeps."""
+"""The platform's own scheduler; any other DASK_SCHEDULER_ADDRESS is an external cluster."""
 
 
 @dataclass(frozen=True)
@@ -20,24 +20,24 @@ class OptionalServices:
     services: tuple[str, ...]
     ports: tuple[str, ...]
     """The settings of their ports."""
-    is_wanted: Callable[[Settings], bool]
-    removed: str
-    """What the user reads when they have been removed."""
+    is_enabled: Callable[[Settings], bool]
+    removed_message: str
+    """The message after they have been removed."""
     profile: str = ""
-    """Their profile in compose's files; empty where Compose chooses by another setting."""
+    """Their profile in compose's files; empty if Compose chooses by another setting."""
 
     def is_running(self, running: Iterable[str]) -> bool:
-        """Tells whether any of them is among the services that are running."""
+        """Returns whether any of them is among the running services."""
         return not set(self.services).isdisjoint(running)
 
 
 def opens_to_other_machines(settings: Settings) -> bool:
-    """Tells whether BIND_ADDRESS lets other machines reach the platform."""
+    """Returns whether BIND_ADDRESS lets other machines reach the platform."""
     return not ipaddress.ip_address(settings["BIND_ADDRESS"]).is_loopback
 
 
 def has_own_cluster(settings: Settings) -> bool:
-    """Tells whether the platform keeps a Dask cluster itself."""
+    """Returns whether the platform runs its own Dask cluster."""
     return settings.task_runner == "dask" and settings["DASK_SCHEDULER_ADDRESS"] == OWN_SCHEDULER
 
 
@@ -66,4 +66,4 @@ ALL = (DASK, GATEWAY, EMULATORS)
 
 def profiles(settings: Settings) -> list[str]:
     """Returns the profiles of compose's files that are part of the platform."""
-    return [optional.profile for optional in ALL if optional.profile and optional.is_wanted(settings)]
+    return [optional.profile for optional in ALL if optional.profile and optional.is_enabled(settings)]

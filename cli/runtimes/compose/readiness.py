@@ -12,15 +12,15 @@ from cli.runtimes.compose.containers import Container
 from orionbox.errors import CommandError
 
 PAUSE = 0.2
-"""Seconds between two looks."""
-PATIENCE = 20
+"""Seconds between two checks."""
+RECOVERY_SECONDS = 20
 """Seconds in which a service that has crashed, or whose health check fails, may still recover."""
-SILENCE = 10
-"""Seconds after which a line says what is still waited for."""
+REPORT_SECONDS = 10
+"""Seconds after which a line names the services that are not ready yet."""
 
 
 def wait_until_usable(platform: str, start: float, timeout: float, before: Collection[str] = ()) -> None:
-    """Returns when every service is healthy and every one-shot has succeeded; prints a line for each as it comes.
+    """Returns when every service is healthy and every one-shot has succeeded; prints a line for each when it is ready.
 
     Args:
         platform: the platform's name.
@@ -29,23 +29,23 @@ def wait_until_usable(platform: str, start: float, timeout: float, before: Colle
         before: the ids of containers that were healthy already and are not worth a line.
 
     Raises:
-        CommandError: they are not, or one of them will never be; the text has the last words of each.
+        CommandError: a service was not ready in time, or has failed; the error has the end of each log.
     """
-    usable, waiting = set(before), containers.of_platform(platform)
+    usable, waiting = set(before), containers.list_services(platform)
     restarts, failing_since, last_line = containers.restarts(waiting), dict[str, float](), start
     while waiting:
-        found, now = containers.of_platform(platform), time.monotonic()
-        new = [container for container in found if container.id not in usable and container.is_well]
+        found, now = containers.list_services(platform), time.monotonic()
+        new = [container for container in found if container.id not in usable and container.is_ready]
         usable.update(container.id for container in new)
         waiting = [container for container in found if container.id not in usable]
         for name in _failing(waiting, restarts):
             failing_since.setdefault(name, now)
-        if new or (waiting and now - last_line > SILENCE):
+        if new or (waiting and now - last_line > REPORT_SECONDS):
             last_line = now
             _report(new, waiting, now - start)
-        hopeless = [one for one in waiting if one.has_failed or now - failing_since.get(one.name, now) > PATIENCE]
-        if hopeless or (waiting and now - start > timeout):
-            raise CommandError(last_words(waiting), "see more with: make logs SERVICE=name")
+        failed = [one for one in waiting if one.has_failed or now - failing_since.get(one.name, now) > RECOVERY_SECONDS]
+        if failed or (waiting and now - start > timeout):
+            raise CommandError(describe_failure(waiting), "see more with: make logs SERVICE=name")
         time.sleep(PAUSE if waiting else 0)
 
 
@@ -62,7 +62,7 @@ def _report(ready: list[Container], waiting: list[Container], seconds: float) ->
         say(f"  waiting for {', '.join(sorted(container.service for container in waiting))} ({seconds:.0f} s)")
 
 
-def last_words(failed: list[Container]) -> str:
+def describe_failure(failed: list[Container]) -> str:
     """Returns what went wrong: the state of these containers, and the end of their logs."""
     lines = ["the platform did not start:"]
     for one in failed:

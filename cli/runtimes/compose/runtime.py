@@ -45,13 +45,13 @@ class ComposeRuntime:
     infrastructure: ClassVar[str] = "docker"
 
     def __init__(self, settings: Settings) -> None:
-        self._asked = settings
-        self.compose = Compose(settings.with_ports(ports.noted(settings.ports, self._ports_file)))
+        self._user_settings = settings
+        self.compose = Compose(settings.with_ports(ports.saved_ports(settings.ports, self._ports_file)))
         self.stores = ComposeStores(self)
 
     @property
     def _ports_file(self) -> Path:
-        return ports.file_of(self._asked, self.name)
+        return ports.ports_file(self._user_settings, self.name)
 
     @property
     def settings(self) -> Settings:
@@ -60,16 +60,16 @@ class ComposeRuntime:
 
     def with_values(self, **values: str) -> ComposeRuntime:
         """Returns the same platform with other settings."""
-        return ComposeRuntime(self._asked.with_values(**values))
+        return ComposeRuntime(self._user_settings.with_values(**values))
 
     def prepare(self) -> None:
-        """Checks the engine and Compose; makes .env and the runtime folders.
+        """Checks Docker and Compose; creates .env and the user's folders.
 
         Raises:
             CommandError: no engine answers, or its Compose is too old.
         """
         engine.require()
-        folders.prepare(self._asked)
+        folders.prepare(self._user_settings)
 
     def build(self) -> None:
         """Builds the images that are missing or out of date."""
@@ -82,13 +82,13 @@ class ComposeRuntime:
         self._start(optional_services.ALL)
 
     def ensure_up(self) -> None:
-        """Starts the platform unless all of it is running, from the images that the sources would give."""
+        """Starts the platform unless all of it is running, from up-to-date images."""
         self.prepare()
         if images.ensure(self.compose) or not self.is_up():
             self._start((EMULATORS,))
 
     def _start(self, optional: Sequence[OptionalServices]) -> None:
-        """Starts everything, and removes those of the optional services that no setting asks for."""
+        """Starts everything, and removes the optional services that no setting enables."""
         gateway.require_own_address(self.settings)
         google_cloud.require(self.settings)
         images.ensure(self.compose)
@@ -96,43 +96,43 @@ class ComposeRuntime:
         google_cloud.copy_key(self.settings)
         google_cloud.require_access(self.compose)
         for one in optional:
-            if not one.is_wanted(self.settings) and containers.remove(self.settings.platform, one.services):
-                say(one.removed)
+            if not one.is_enabled(self.settings) and containers.remove(self.settings.platform, one.services):
+                say(one.removed_message)
         if gateway.ensure_certificate(self.compose):
             containers.remove(self.settings.platform, GATEWAY.services)
         self._start_containers(has_new_keys)
 
     def _start_containers(self, has_new_keys: bool) -> None:
         start, platform = time.monotonic(), self.settings.platform
-        healthy = {container.id for container in containers.of_platform(platform) if container.is_healthy}
-        self.settle_ports()
+        healthy = {container.id for container in containers.list_services(platform) if container.is_healthy}
+        self.choose_ports()
         progress = "auto" if sys.stderr.isatty() else "quiet"
         # A running container keeps the files that it was started with
         anew = ["--force-recreate"] if has_new_keys else []
         if self.compose.run("--progress", progress, "up", "--detach", "--remove-orphans", *anew):
-            raise CommandError("the platform did not start: Compose says why, above")
+            raise CommandError("the platform did not start; Compose's message is above")
         readiness.wait_until_usable(platform, start, START_TIMEOUT, healthy)
         say(f"\nOrionbox is running, after {time.monotonic() - start:.0f} s.\n{self.addresses()}")
 
-    def settle_ports(self) -> None:
-        """Finds free ports for what is asked for and not running yet."""
+    def choose_ports(self) -> None:
+        """Chooses free ports for the enabled services that are not running yet."""
         running = containers.running(self.settings.platform)
         of_optional = {port for optional in optional_services.ALL for port in optional.ports}
-        missing = set() if running else set(self._asked.ports) - of_optional
+        missing = set() if running else set(self._user_settings.ports) - of_optional
         for optional in optional_services.ALL:
-            if optional.is_wanted(self._asked) and not optional.is_running(running):
+            if optional.is_enabled(self._user_settings) and not optional.is_running(running):
                 missing |= set(optional.ports)
         if missing:
-            open_to_others = dict.fromkeys(gateway.PAGES, self._asked["BIND_ADDRESS"])
-            preferred = {name: port for name, port in self._asked.ports.items() if name in missing}
+            open_to_others = dict.fromkeys(gateway.PAGES, self._user_settings["BIND_ADDRESS"])
+            preferred = {name: port for name, port in self._user_settings.ports.items() if name in missing}
             chosen = ports.choose(preferred, self._ports_file, open_to_others)
             self.compose = Compose(self.settings.with_ports(chosen))
 
     def is_up(self) -> bool:
-        """Tells whether every long-running service is healthy, in as many containers as it should have."""
-        found = containers.of_platform(self.settings.platform)
+        """Returns whether every long-running service is healthy, in as many containers as it should have."""
+        found = containers.list_services(self.settings.platform)
         healthy = Counter(container.service for container in found if container.is_healthy)
-        if EMULATORS.is_running(healthy) and not EMULATORS.is_wanted(self.settings):
+        if EMULATORS.is_running(healthy) and not EMULATORS.is_enabled(self.settings):
             return False
         return all(healthy[service] == count for service, count in self._long_running().items())
 
@@ -146,22 +146,22 @@ class ComposeRuntime:
         """Stops the platform; data stays."""
         self.prepare()
         containers.remove_runs(self.settings.platform)
-        self._end("down", "--remove-orphans")
+        self._compose_down("down", "--remove-orphans")
 
     def reset(self) -> None:
-        """Stops the platform and deletes its data, that of emulators that are not in use included."""
+        """Stops the platform and deletes its data, including that of unused emulators."""
         self.prepare()
         containers.remove_runs(self.settings.platform)
         self._ports_file.unlink(missing_ok=True)
-        self.with_values(CLOUD="emulators")._end("down", "--volumes", "--remove-orphans")
+        self.with_values(CLOUD="emulators")._compose_down("down", "--volumes", "--remove-orphans")
 
-    def _end(self, *command: str) -> None:
+    def _compose_down(self, *command: str) -> None:
         if self.compose.run(*ALL_PROFILES, *command):
-            raise CommandError("Compose did not stop everything: it says why, above")
+            raise CommandError("Compose did not stop everything; its message is above")
 
     def status(self) -> dict[str, str]:
-        """Returns the state of each service in Docker's words; `healthy` where it is healthy."""
-        found = sorted(containers.of_platform(self.settings.platform), key=lambda one: one.service)
+        """Returns the state of each service in Docker's words; `healthy` if it is healthy."""
+        found = sorted(containers.list_services(self.settings.platform), key=lambda one: one.service)
         return {
             one.service: messages.HEALTHY if one.is_healthy else "done" if one.has_succeeded else one.status
             for one in found
@@ -180,19 +180,19 @@ class ComposeRuntime:
         return set(self.compose.services("--profile", "dask", "--profile", "gateway"))
 
     def show_logs(self, services: Sequence[str], tail: int, follow: bool) -> int:
-        """Prints the end of the logs; on a terminal it becomes `docker compose logs`."""
+        """Prints the end of the logs; on a terminal `docker compose logs` replaces this process."""
         following = ["--follow"] if follow else []
         command = [*ALL_PROFILES, "logs", "--tail", str(tail), *following, *services]
         if sys.stdout.isatty():
-            return self.compose.become(*command)
+            return self.compose.replace_process(*command)
         # Compose 2.26 begins each line by clearing it, whatever `--ansi` and `--no-color` say
         print(self.compose.output("--ansi", "never", *command).replace(CLEAR_LINE, ""), end="", flush=True)
         return 0
 
     def shell(self) -> int:
-        """Opens a shell where flows run."""
+        """Opens a shell in the flows image."""
         self.ensure_up()
-        return self.compose.become("run", "--rm", *_terminal(), "flows")
+        return self.compose.replace_process("run", "--rm", *_terminal(), "flows")
 
     def psql(self, sql: str = "") -> int:
         """Opens psql on the warehouse, or runs `sql`; an error in SQL that does not come from a terminal ends it."""
@@ -202,7 +202,7 @@ class ComposeRuntime:
             program.append("--set=ON_ERROR_STOP=1")
         if sql:
             program.append(f"--command={sql}")
-        return self.compose.become("exec", *_terminal(), "postgres", *program)
+        return self.compose.replace_process("exec", *_terminal(), "postgres", *program)
 
     def inbox(self) -> str:
         """Returns the messages that the `internet` service has kept."""

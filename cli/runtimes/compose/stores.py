@@ -15,11 +15,11 @@ from cli.runtimes.compose.optional_services import EMULATORS
 from orionbox.errors import CommandError
 
 VOLUMES = {"postgres": "", "gcs": "/var/lib/gcs", "bigquery": "/var/lib/bigquery"}
-"""The volumes that a restore fills, and where the service of that name mounts its own."""
+"""The volumes that a restore fills, with their mount points in the service of the same name."""
 
 
 class Platform(Protocol):
-    """What the stores need of the runtime that they belong to."""
+    """The part of the runtime that the stores use."""
 
     @property
     def compose(self) -> Compose:
@@ -28,8 +28,8 @@ class Platform(Protocol):
     def down(self) -> None:
         """Stops everything; data stays."""
 
-    def settle_ports(self) -> None:
-        """Finds free ports for what is not running yet."""
+    def choose_ports(self) -> None:
+        """Chooses free ports for the services that are not running yet."""
 
 
 class ComposeStores:
@@ -64,7 +64,7 @@ class ComposeStores:
         return f"http://127.0.0.1:{self._compose.settings[port]}"
 
     def has_data(self) -> bool:
-        """Tells whether there is any volume that a restore would fill."""
+        """Returns whether any volume that a restore would fill exists."""
         present = output("docker", "volume", "ls", "--format", "{{.Name}}").split()
         return any(volume in present for volume in self.volumes())
 
@@ -75,7 +75,7 @@ class ComposeStores:
         return [f"{settings.platform}_{name}" for name in VOLUMES if name not in unused]
 
     def free_space(self) -> int:
-        """Returns the bytes that are free where the engine keeps its volumes, which may be in a machine of its own."""
+        """Returns the bytes that are free where the engine keeps its volumes, which may be a virtual machine."""
         df = ("df", "--block-size=1", "--output=avail", "/new")
         command = images.program_command(self._compose, "flows", *df, options=["--volume=/new"])
         return int(output(*command).split()[-1])
@@ -87,10 +87,10 @@ class ComposeStores:
 
     def start_databases(self) -> None:
         """Starts Postgres, and nothing that writes to it."""
-        self._runtime.settle_ports()
+        self._runtime.choose_ports()
         if self._compose.run("--progress", "quiet", "up", "--detach", "--wait", "postgres"):
-            found = containers.of_platform(self._compose.settings.platform)
-            raise CommandError(readiness.last_words([container for container in found if not container.is_well]))
+            found = containers.list_services(self._compose.settings.platform)
+            raise CommandError(readiness.describe_failure([container for container in found if not container.is_ready]))
 
     def stop_databases(self) -> None:
         """Does nothing: `up` starts the other services beside them."""

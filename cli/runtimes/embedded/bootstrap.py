@@ -1,4 +1,4 @@
-"""What a start does besides starting the services: the service-account key, and the bootstrap."""
+"""The service-account key and the bootstrap process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def ensure_key(settings: Settings) -> None:
 
 
 def _token_uri(file: Path) -> str:
-    """Returns where the key in the file gets its tokens; empty if there is no key in it."""
+    """Returns where the key in the file gets its tokens; empty if the file has no key."""
     try:
         return str(json.loads(file.read_text(encoding="utf-8"))["token_uri"])
     except (OSError, ValueError, KeyError, TypeError):
@@ -36,9 +36,9 @@ class Bootstrap:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        processes.end(settings, processes.BOOTSTRAP)  # one whose `make up` was killed
+        processes.kill(settings, processes.BOOTSTRAP)  # left over from a killed `make up`
         environment = variables.environment_of_services(settings)
-        with logs.file_of(settings, processes.BOOTSTRAP).open("w") as log:
+        with logs.log_file(settings, processes.BOOTSTRAP).open("w") as log:
             self._process = subprocess.Popen(
                 service_lock.command(processes.BOOTSTRAP, "python -m services.bootstrap.bootstrap"),
                 cwd=ROOT,
@@ -51,15 +51,15 @@ class Bootstrap:
 
     @property
     def has_succeeded(self) -> bool:
-        """Whether it has done its work."""
+        """Whether it has exited with 0."""
         return self._process.poll() == 0
 
     @property
     def has_failed(self) -> bool:
-        """Whether it has ended without having done its work."""
+        """Whether it has exited with an error."""
         return bool(self._process.poll())
 
     def end(self) -> None:
         """Ends it, if it is still running."""
-        processes.end(self._settings, processes.BOOTSTRAP)
+        processes.kill(self._settings, processes.BOOTSTRAP)
         self._process.wait()

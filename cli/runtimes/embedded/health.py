@@ -1,4 +1,4 @@
-"""Whether the embedded runtime's services are healthy: the same questions as compose's health checks ask."""
+"""Whether the embedded runtime's services are healthy: the same checks as in compose."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from orionbox.services import BY_NAME
 
 START_TIMEOUT = 300
 """Seconds in which every service must have become healthy."""
-PATIENCE = 60
+START_GRACE_SECONDS = 60
 """Seconds after which a service that is not healthy yet counts as unhealthy."""
 PAUSE = 0.1
-"""Seconds between two looks."""
-SILENCE = 5
-"""Seconds after which a line says what is still waited for."""
+"""Seconds between two checks."""
+REPORT_SECONDS = 5
+"""Seconds after which a line names the services that are not ready yet."""
 QUICK = ("postgres", processes.BOOTSTRAP)
-"""What is asked in a moment, besides the services that have a page for it."""
-MOST_ENDS = 3
-"""How often a service may end by itself during a start, until the start has failed."""
+"""Checks that are fast, besides those over HTTP."""
+MAX_EXITS = 3
+"""How often a service may exit by itself before the start fails."""
 
 
 def is_healthy(settings: Settings, name: str) -> bool:
-    """Tells whether the service does its work: this platform's, and no other that answers on its port."""
+    """Returns whether the service is healthy and is this platform's own process."""
     if not processes.is_running(settings, name):
         return False
     service = BY_NAME[name]
@@ -62,11 +62,11 @@ def state(settings: Settings, name: str) -> str:
         return "restarting" if processes.is_running(settings, processes.SUPERVISOR) else "stopped"
     if is_healthy(settings, name):
         return HEALTHY
-    return "starting" if processes.seconds_since_start(settings, name) < PATIENCE else "unhealthy"
+    return "starting" if processes.seconds_since_start(settings, name) < START_GRACE_SECONDS else "unhealthy"
 
 
 class Readiness:
-    """Waits for services that are starting: which are not healthy yet, and what happened to them meanwhile."""
+    """Waits for starting services, and reports failures."""
 
     def __init__(self, settings: Settings, names: Sequence[str], bootstrap: Bootstrap | None = None) -> None:
         self.settings, self.bootstrap = settings, bootstrap
@@ -75,10 +75,10 @@ class Readiness:
         self.log_size = processes.log_size(settings)
 
     def wait(self) -> None:
-        """Returns when every service is healthy and the bootstrap has succeeded; prints a line for each as it comes.
+        """Waits until every service is healthy and the bootstrap has succeeded; prints a line for each.
 
         Raises:
-            CommandError: this did not happen in time, or never will; the text has the last words of what failed.
+            CommandError: a service failed or was not ready in time; the error has the end of its log.
         """
         while True:
             self._report(ready := self._ready())
@@ -90,7 +90,7 @@ class Readiness:
             time.sleep(PAUSE)
 
     def _ready(self) -> list[str]:
-        """Returns those that have become ready. Programs in Python are asked last: each needs part of a second."""
+        """Returns those that have become ready. Python checks come last, because each takes a while to start."""
         quick = [name for name in self.waiting if name in QUICK or BY_NAME[name].health]
         return [name for name in quick or self.waiting if self._is_ready(name)]
 
@@ -104,9 +104,9 @@ class Readiness:
         for name in ready:
             word = "done" if name == processes.BOOTSTRAP else "ready"
             say(f"  {name:<14} {word} after {now - self.began:.1f} s")
-        if not ready and now - self.last_line > SILENCE:
+        if not ready and now - self.last_line > REPORT_SECONDS:
             say(f"  waiting for {', '.join(self.waiting)} ({now - self.began:.0f} s)")
-        if ready or now - self.last_line > SILENCE:
+        if ready or now - self.last_line > REPORT_SECONDS:
             self.last_line = now
 
     def _failed(self) -> list[str]:
@@ -117,14 +117,14 @@ class Readiness:
             return [processes.BOOTSTRAP]
         if time.monotonic() - self.began > START_TIMEOUT:
             return self.waiting
-        ends = processes.ends(self.settings, self.log_size)
-        return [name for name in self.waiting if ends[name] >= MOST_ENDS]
+        ends = processes.count_exits(self.settings, self.log_size)
+        return [name for name in self.waiting if ends[name] >= MAX_EXITS]
 
     def _explain(self, failed: Sequence[str]) -> str:
         """Returns the state of these, and the end of their logs."""
-        ends, lines = processes.ends(self.settings, self.log_size), ["the platform did not start:"]
+        ends, lines = processes.count_exits(self.settings, self.log_size), ["the platform did not start:"]
         for name in failed:
             how = state(self.settings, name) if name in processes.services() else "failed"
-            times = f", ended {ends[name]} times" if ends[name] else ""
-            lines.append(f"  {name} ({how}{times}):\n{logs.last_words(self.settings, name)}")
+            times = f", exited {ends[name]} times" if ends[name] else ""
+            lines.append(f"  {name} ({how}{times}):\n{logs.end_of_log(self.settings, name)}")
         return "\n".join(lines)

@@ -13,27 +13,27 @@ from cli.runtimes.embedded import variables
 from cli.settings.settings import Settings
 
 PAUSE = 0.2
-"""Seconds between two looks at files that are followed."""
-LAST_WORDS = 15
-"""Lines that tell why a service failed."""
+"""Seconds between two checks of files that are followed."""
+FAILURE_LINES = 15
+"""Lines of a log to show for a failed service."""
 
 
-def file_of(settings: Settings, name: str) -> Path:
+def log_file(settings: Settings, name: str) -> Path:
     """Returns the log of a service."""
     return variables.folder(settings) / "log" / f"{name}.log"
 
 
-def last_words(settings: Settings, name: str) -> str:
+def end_of_log(settings: Settings, name: str) -> str:
     """Returns the end of a service's log, indented."""
-    return last_lines("\n".join(_tail(file_of(settings, name), LAST_WORDS)), LAST_WORDS)
+    return last_lines("\n".join(_tail(log_file(settings, name), FAILURE_LINES)), FAILURE_LINES)
 
 
 def show(settings: Settings, names: Sequence[str], tail: int, follow: bool) -> None:
-    """Prints the last lines of each of these logs; with `follow` also what comes, until it is interrupted."""
+    """Prints the last lines of each of these logs; with `follow` also new lines, until it is interrupted."""
     for name in names:
-        _print(name, _tail(file_of(settings, name), tail))
+        _print(name, _tail(log_file(settings, name), tail))
     if follow:
-        _follow({name: Log(file_of(settings, name)) for name in names})
+        _follow({name: Log(log_file(settings, name)) for name in names})
 
 
 def _follow(logs: Mapping[str, Log]) -> None:
@@ -46,7 +46,7 @@ def _follow(logs: Mapping[str, Log]) -> None:
 
 
 class Log:
-    """A log that is followed, also where the supervisor puts another file in its place."""
+    """A log that is followed across rotations."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -54,7 +54,7 @@ class Log:
         self._line = ""
 
     def skip(self) -> None:
-        """Leaves out what it holds now."""
+        """Skips the lines that it has now."""
         for _ in self.new_lines():
             pass
 
@@ -72,7 +72,7 @@ class Log:
             self._file.close()
 
     def _is_open(self) -> bool:
-        """Tells whether the file that was opened is still the one of that name."""
+        """Returns whether the open file is still the one at this path."""
         return self._file is not None and os.path.samestat(self.path.stat(), os.fstat(self._file.fileno()))
 
     def _read(self) -> Iterator[str]:

@@ -18,13 +18,13 @@ from cli.runtimes.embedded import logs, service_lock, variables
 from cli.settings.settings import Settings
 
 SUPERVISOR, BOOTSTRAP = "supervisor", "bootstrap"
-"""Processes that are no services."""
+"""Processes that are not services."""
 CONFIGURATION = Path(__file__).with_name("supervisord.conf")
 SUPERVISE = 'python -m cli.runtimes.embedded.supervisor "$RUN/.." "$ROOT/cli/runtimes/embedded/supervisord.conf"'
 START_TIMEOUT = 10
 """Seconds in which the supervisor must have taken its lock."""
 STOPS = ((signal.SIGTERM, 70), (signal.SIGINT, 60), (signal.SIGKILL, 10))
-"""How processes are ended, and seconds until the next way: by the supervisor; where it is gone, directly; by force."""
+"""Signals that stop processes, in order, and how many seconds to wait after each."""
 
 
 def services() -> tuple[str, ...]:
@@ -35,22 +35,22 @@ def services() -> tuple[str, ...]:
 
 
 def is_running(settings: Settings, name: str) -> bool:
-    """Tells whether any process of the service is running."""
+    """Returns whether any process of the service is running."""
     return service_lock.is_held(_lock(settings, name))
 
 
 def seconds_since_start(settings: Settings, name: str) -> float:
-    """Returns for how long a service that is running has been so."""
+    """Returns for how many seconds a running service has been running."""
     return time.time() - _lock(settings, name).stat().st_mtime
 
 
 def start(settings: Settings, only_postgres: bool = False) -> None:
     """Starts the supervisor, which starts the services; none of them may be running."""
     for name in (SUPERVISOR, BOOTSTRAP, *services()):
-        _lock(settings, name).write_text("")  # what a crash left behind
+        _lock(settings, name).write_text("")  # clears stale process ids
     environment = variables.environment_of_services(settings)
     environment["ALL_SERVICES"] = "false" if only_postgres else "true"
-    with logs.file_of(settings, SUPERVISOR).open("a") as output:
+    with logs.log_file(settings, SUPERVISOR).open("a") as output:
         process = subprocess.Popen(
             service_lock.command(SUPERVISOR, SUPERVISE),
             cwd=ROOT,
@@ -60,22 +60,22 @@ def start(settings: Settings, only_postgres: bool = False) -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    wait(lambda: is_running(settings, SUPERVISOR) or process.poll() is not None, START_TIMEOUT)
+    wait_until(lambda: is_running(settings, SUPERVISOR) or process.poll() is not None, START_TIMEOUT)
 
 
 def stop(settings: Settings) -> None:
-    """Ends every process of the platform, cleanly if that can be done in time."""
+    """Stops every process of the platform, cleanly if that can be done in time."""
     names = [name for name in (SUPERVISOR, BOOTSTRAP, *services()) if is_running(settings, name)]
     for number, seconds in STOPS:
         addressed = [SUPERVISOR, BOOTSTRAP] if number == signal.SIGTERM else names
         if any([_send(settings, name, number) for name in addressed]):
-            wait(lambda: not any(is_running(settings, name) for name in names), seconds)
+            wait_until(lambda: not any(is_running(settings, name) for name in names), seconds)
 
 
-def end(settings: Settings, name: str) -> None:
-    """Ends one process by force, if it is running."""
+def kill(settings: Settings, name: str) -> None:
+    """Kills one process, if it is running."""
     if _send(settings, name, signal.SIGKILL):
-        wait(lambda: not is_running(settings, name), STOPS[-1][1])
+        wait_until(lambda: not is_running(settings, name), STOPS[-1][1])
 
 
 def _send(settings: Settings, name: str, number: signal.Signals) -> bool:
@@ -87,26 +87,26 @@ def _send(settings: Settings, name: str, number: signal.Signals) -> bool:
     return bool(group)
 
 
-def ends(settings: Settings, since: int = 0) -> Counter[str]:
-    """Returns how often each service has ended by itself.
+def count_exits(settings: Settings, since: int = 0) -> Counter[str]:
+    """Returns how often each service has exited by itself.
 
     Args:
         settings: those of the platform.
-        since: only what stands behind this byte of the supervisor's log.
+        since: the byte offset in the supervisor's log after which to count.
     """
-    with logs.file_of(settings, SUPERVISOR).open("rb") as log:
+    with logs.log_file(settings, SUPERVISOR).open("rb") as log:
         log.seek(since)
         return Counter(re.findall(r" exited: (\S+) \(", log.read().decode(errors="replace")))
 
 
 def log_size(settings: Settings) -> int:
-    """Returns the bytes of the supervisor's log, for `ends`; it does not exist before the first start."""
-    log = logs.file_of(settings, SUPERVISOR)
+    """Returns the bytes of the supervisor's log, for `count_exits`; it does not exist before the first start."""
+    log = logs.log_file(settings, SUPERVISOR)
     return log.stat().st_size if log.exists() else 0
 
 
-def wait(condition: Callable[[], bool], seconds: float) -> bool:
-    """Tells whether that became true in time."""
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Waits until the condition is true; returns whether it became true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -116,4 +116,4 @@ def wait(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def _lock(settings: Settings, name: str) -> Path:
-    return service_lock.file_of(variables.folder(settings) / "run", name)
+    return service_lock.lock_file(variables.folder(settings) / "run", name)

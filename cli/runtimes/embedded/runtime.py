@@ -12,7 +12,7 @@ from typing import ClassVar
 from cli import messages
 from cli.programs import ROOT, replace_process, say
 from cli.runtimes import folders, ports
-from cli.runtimes.embedded import health, logs, processes, start, unsupported, variables, virtual_environments
+from cli.runtimes.embedded import health, logs, processes, start, unsupported_settings, variables, virtual_environments
 from cli.runtimes.embedded.bootstrap import Bootstrap
 from cli.runtimes.embedded.stores import EmbeddedStores
 from cli.settings.settings import Settings
@@ -26,39 +26,39 @@ class EmbeddedRuntime:
     infrastructure: ClassVar[str] = "process"
 
     def __init__(self, settings: Settings) -> None:
-        self._asked = settings
+        self._user_settings = settings
         self.stores = EmbeddedStores(self)
 
     @property
     def settings(self) -> Settings:
         """The settings, with the ports that the platform really uses."""
-        return variables.with_chosen_ports(self._asked)
+        return variables.with_chosen_ports(self._user_settings)
 
     def prepare(self) -> None:
-        """Makes .env and the runtime folders."""
-        folders.prepare(self._asked)
+        """Creates .env and the user's folders."""
+        folders.prepare(self._user_settings)
 
     def build(self) -> None:
-        """Makes the virtual environments that are missing or out of date.
+        """Builds the virtual environments that are missing or out of date.
 
         Raises:
-            BadInputError: a setting asks for what this runtime does not have.
-            CommandError: this machine does not have what they need.
+            BadInputError: this runtime does not support a setting.
+            CommandError: this machine lacks a program that they need.
         """
-        unsupported.refuse(self._asked)
+        unsupported_settings.refuse(self._user_settings)
         self.prepare()
-        with start.alone():
+        with start.exclusive_lock():
             virtual_environments.ensure()
 
     def up(self) -> None:
-        """Starts what is not running as it should, and returns when everything is usable."""
+        """Starts what is not healthy, and returns when everything is usable."""
         self.build()
         began = time.monotonic()
-        with start.alone():
+        with start.exclusive_lock():
             if start.is_started(self.settings):
                 names = [name for name in processes.services() if not health.is_healthy(self.settings, name)]
             else:
-                start.start(self._asked)
+                start.start(self._user_settings)
                 names = list(processes.services())
             self._wait(names)
         say(f"\nOrionbox is running, after {time.monotonic() - began:.0f} s.\n{self.addresses()}")
@@ -71,35 +71,35 @@ class EmbeddedRuntime:
             bootstrap.end()
 
     def ensure_up(self) -> None:
-        """Starts the platform unless all of it is running, from the sources as they are."""
+        """Starts the platform unless all of it is running, from the current sources."""
         self.build()
         if not self.is_up():
             self.up()
 
     def is_up(self) -> bool:
-        """Tells whether every service is healthy, and was started from the settings and sources as they are."""
+        """Returns whether every service is healthy, and was started from the current settings and sources."""
         settings = self.settings
         return start.is_started(settings) and all(health.is_healthy(settings, name) for name in processes.services())
 
     def start_postgres(self) -> None:
         """Starts Postgres, and nothing that uses it."""
         self.build()
-        with start.alone():
-            health.Readiness(start.start(self._asked, only_postgres=True), ["postgres"]).wait()
+        with start.exclusive_lock():
+            health.Readiness(start.start(self._user_settings, only_postgres=True), ["postgres"]).wait()
 
     def down(self) -> None:
         """Stops the platform; data stays."""
         self.prepare()
-        with start.alone():
-            start.stop(self._asked)
+        with start.exclusive_lock():
+            start.stop(self._user_settings)
 
     def reset(self) -> None:
         """Stops the platform and deletes its data."""
         self.prepare()
-        with start.alone():
-            start.stop(self._asked)
-            shutil.rmtree(variables.folder(self._asked), ignore_errors=True)
-            ports.file_of(self._asked, self.name).unlink(missing_ok=True)
+        with start.exclusive_lock():
+            start.stop(self._user_settings)
+            shutil.rmtree(variables.folder(self._user_settings), ignore_errors=True)
+            ports.ports_file(self._user_settings, self.name).unlink(missing_ok=True)
 
     def addresses(self) -> str:
         """Lists the addresses of the services."""
@@ -107,11 +107,11 @@ class EmbeddedRuntime:
         return messages.addresses(settings, {name: settings[name] for name in variables.PORTS})
 
     def service_names(self) -> set[str]:
-        """Returns the names of all that has a log."""
+        """Returns the names of all processes that have a log."""
         return {*processes.services(), processes.BOOTSTRAP, processes.SUPERVISOR}
 
     def status(self) -> dict[str, str]:
-        """Returns the state of each service in a word, and that of their supervisor where it has gone."""
+        """Returns the state of each service in a word, and the supervisor's, if it has stopped."""
         settings = self.settings
         states = {name: health.state(settings, name) for name in processes.services()}
         if set(states.values()) != {"stopped"} and not processes.is_running(settings, processes.SUPERVISOR):
@@ -119,13 +119,13 @@ class EmbeddedRuntime:
         return states
 
     def show_logs(self, services: Sequence[str], tail: int, follow: bool) -> int:
-        """Prints the last lines of the logs; with `follow` also what comes, until it is interrupted."""
+        """Prints the last lines of the logs; with `follow` also new lines, until it is interrupted."""
         everything = (processes.SUPERVISOR, processes.BOOTSTRAP, *processes.services())
-        logs.show(self._asked, services or everything, tail, follow)
+        logs.show(self._user_settings, services or everything, tail, follow)
         return 0
 
     def shell(self) -> int:
-        """Opens a shell where flows run."""
+        """Opens a shell with the flows' packages and settings."""
         self.ensure_up()
         environment = variables.environment(self.settings, variables.for_flows(self.settings))
         replace_process([shutil.which("bash") or "sh"], environment, variables.FLOWS)
@@ -141,7 +141,7 @@ class EmbeddedRuntime:
         command.append("--set=ON_ERROR_STOP=1")
         if not sql:
             replace_process(command, environment)
-        # As its input: other users of this machine see a command line, and its exit code would be 1
+        # Through standard input: other users can see a command line, and with --command psql would exit with 1, not 3
         return subprocess.run(command, cwd=ROOT, env=environment, input=f"{sql}\n", text=True).returncode
 
     def inbox(self) -> str:
@@ -153,6 +153,6 @@ class EmbeddedRuntime:
         raise CommandError(f"the {self.name} runtime has no stand-in for hooks.slack.com", "use RUNTIME=compose")
 
     def flows_command(self, module: str, *arguments: str) -> list[str]:
-        """Returns the command that runs a module where flows run."""
+        """Returns the command that runs a module with the flows' packages."""
         self.build()
         return [virtual_environments.program("python"), "-E", "-m", module, *arguments]

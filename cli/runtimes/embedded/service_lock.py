@@ -2,8 +2,8 @@
 
     python -S -m cli.runtimes.embedded.service_lock NAME COMMAND
 
-takes the lock of the file `$RUN/NAME.lock`, notes its process id there, and becomes the shell command. So everybody
-knows a note that a crash left behind for what it is, and takes no foreign process for a service.
+takes the lock of the file `$RUN/NAME.lock`, writes its process id there, and becomes the shell command. So a stale
+process id is recognized, and no unrelated process is taken for a service.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
 """A command that a script started with `&` ignores SIGINT, and Python ignores SIGPIPE. No service inherits that."""
 
 
-def file_of(folder: Path, name: str) -> Path:
+def lock_file(folder: Path, name: str) -> Path:
     """Returns the file that a service holds the lock of."""
     return folder / f"{name}.lock"
 
 
 def is_held(file: Path) -> bool:
-    """Tells whether any process of the service is running."""
+    """Returns whether any process of the service is running."""
     try:
         with file.open() as handle:
             fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -37,7 +37,7 @@ def is_held(file: Path) -> bool:
 
 
 def holder(file: Path) -> int:
-    """Returns the id of the process that holds the lock, which is its process group's, too; 0 if none is noted."""
+    """Returns the id of the process that holds the lock, which is its process group's, too; 0 if there is none."""
     return int(file.read_text() or 0) if is_held(file) else 0
 
 
@@ -57,8 +57,8 @@ def take(file: Path) -> IO[str]:
     return handle
 
 
-def note(handle: IO[str], pid: int) -> None:
-    """Notes who holds the lock."""
+def write_pid(handle: IO[str], pid: int) -> None:
+    """Writes the id of the process that holds the lock."""
     handle.write(str(pid))
     handle.flush()
 
@@ -71,10 +71,10 @@ def command(name: str, shell_command: str) -> list[str]:
 def main(name: str, shell_command: str) -> None:
     """Becomes the command."""
     try:
-        handle = take(file_of(Path(os.environ["RUN"]), name))
+        handle = take(lock_file(Path(os.environ["RUN"]), name))
     except BlockingIOError:
-        sys.exit(f"{name} has not ended yet")
-    note(handle, os.getpid())
+        sys.exit(f"{name} is already running")
+    write_pid(handle, os.getpid())
     os.set_inheritable(handle.fileno(), True)
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)

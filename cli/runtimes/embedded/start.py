@@ -24,32 +24,32 @@ SOURCES = (
     "services/start",
     "src",
 )
-"""What the services run from: where it has changed, `up` starts them again."""
+"""What the services run from; if it changes, `up` restarts them."""
 FOLDERS = ("run", "log", "tmp", "data/gcs", "data/bigquery", "data/postgres", "data/prefect")
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Waits for every other command that makes, starts or stops something in this checkout."""
+def exclusive_lock() -> Iterator[None]:
+    """Waits for every other command that builds, starts or stops something in this checkout."""
     virtual_environments.FOLDER.mkdir(mode=0o700, exist_ok=True)
     with (virtual_environments.FOLDER / "lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def start(asked: Settings, only_postgres: bool = False) -> Settings:
-    """Starts the services again, on ports that are free; returns the settings with these.
+def start(user_settings: Settings, only_postgres: bool = False) -> Settings:
+    """Starts the services again, on ports that are free; returns the settings with these ports.
 
     Args:
-        asked: the settings as the user has made them.
+        user_settings: the settings as the user set them.
         only_postgres: whether to start Postgres alone.
     """
-    stop(asked)
+    stop(user_settings)
     for name in FOLDERS:
-        (variables.folder(asked) / name).mkdir(parents=True, exist_ok=True)
-    variables.hand_to_postgres(variables.data(asked) / "postgres")
-    ports.choose(variables.preferred_ports(asked), ports.file_of(asked, variables.RUNTIME))
-    settings = variables.with_chosen_ports(asked)
+        (variables.folder(user_settings) / name).mkdir(parents=True, exist_ok=True)
+    variables.chown_to_postgres(variables.data(user_settings) / "postgres")
+    ports.choose(variables.preferred_ports(user_settings), ports.ports_file(user_settings, variables.RUNTIME))
+    settings = variables.with_chosen_ports(user_settings)
     bootstrap.ensure_key(settings)
     processes.start(settings, only_postgres)
     if not only_postgres:
@@ -58,14 +58,14 @@ def start(asked: Settings, only_postgres: bool = False) -> Settings:
 
 
 def stop(settings: Settings) -> None:
-    """Ends every process of the platform."""
+    """Stops every process of the platform."""
     for mark in (_mark(settings), variables.bootstrapped_mark(settings)):
         mark.unlink(missing_ok=True)
     processes.stop(settings)
 
 
 def is_started(settings: Settings) -> bool:
-    """Tells whether the services were started from the settings and sources as they are now, and are kept running."""
+    """Returns whether the services were started from the current settings and sources, and are kept running."""
     mark = _mark(settings)
     if not (processes.is_running(settings, processes.SUPERVISOR) and mark.exists()):
         return False
@@ -78,8 +78,8 @@ def _mark(settings: Settings) -> Path:
 
 def _fingerprint(settings: Settings) -> str:
     """Returns a digest of all that the services depend on."""
-    told = {**variables.for_flows(settings), **variables.for_services(settings)}
-    digest = hashlib.sha256(json.dumps([told, virtual_environments.marks()]).encode())
+    environment = {**variables.for_flows(settings), **variables.for_services(settings)}
+    digest = hashlib.sha256(json.dumps([environment, virtual_environments.marks()]).encode())
     for source in SOURCES:
         for file in sorted((ROOT / source).rglob("*")):
             if file.is_file() and "__pycache__" not in file.parts:

@@ -2,7 +2,7 @@
 
     python -m cli.runtimes.embedded.supervisor FOLDER CONFIGURATION
 
-works in the platform's folder until it gets SIGTERM.
+runs in the platform's folder until it gets SIGTERM.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from supervisor.supervisord import Supervisor
 LONGEST_DELAY = 3
 """Seconds before a service is started again; supervisord looks once a second whether they are over."""
 ENDS = (events.ProcessStateBackoffEvent, events.ProcessStateExitedEvent, events.ProcessStateStoppedEvent)
-"""What follows the end of a service's process."""
+"""The events after the end of a service's process."""
 
 
 class PlatformSupervisor(Supervisor):  # type: ignore[misc]
-    """Supervisord with two rules of its own, and without its pauses of a second."""
+    """Supervisord with short restart delays, group kills and instant wake-ups."""
 
     def runforever(self) -> None:
-        """Works until the end; only now are subscriptions not cleared any more."""
+        """Runs to the end; subscribes here because supervisord clears earlier subscriptions."""
         events.subscribe(events.ProcessStateBackoffEvent, shorten_delay)
         for kind in ENDS:
             events.subscribe(kind, end_group)
-        alarm = Alarm()
+        alarm = WakeUpPipe()
         self.options.get_socket_map()[alarm.reading_end] = alarm
         super().runforever()
 
 
-class Alarm:
-    """A pipe that wakes supervisord when a signal arrives, and at its start. It would sleep on, for up to a second."""
+class WakeUpPipe:
+    """A pipe that wakes supervisord at a signal and at its start. Otherwise it would sleep for up to a second."""
 
     def __init__(self) -> None:
         self.reading_end, writing_end = os.pipe()
@@ -47,15 +47,15 @@ class Alarm:
         os.write(writing_end, b"start")
 
     def readable(self) -> bool:
-        """Says that supervisord has to wait for what it reads."""
+        """Returns True: supervisord has to wait for its input."""
         return True
 
     def writable(self) -> bool:
-        """Says that there is nothing to write."""
+        """Returns False: it has nothing to write."""
         return False
 
     def handle_read_event(self) -> None:
-        """Takes the numbers of the signals, which supervisord has noted itself."""
+        """Reads the numbers of the signals, which supervisord has recorded itself."""
         os.read(self.reading_end, 1024)
 
 
@@ -78,7 +78,7 @@ def main(folder: str, configuration: str) -> None:
     """Runs the services of the configuration."""
     os.chdir(folder)
     options = ServerOptions()
-    as_root = [] if os.geteuid() else ["--user", "root"]  # it warns a root who does not say so
+    as_root = [] if os.geteuid() else ["--user", "root"]  # without --user, supervisord warns when it runs as root
     options.realize(["--configuration", configuration, *as_root])
     options.first, options.test = True, False
     with suppress(ExitNow):

@@ -1,4 +1,4 @@
-"""Serves the taxi files under the paths of the course's release, by HTTP on a port of its own.
+"""Serves the taxi files under the paths of the course's release, over HTTP on its own port.
 
     python -m cli.runtimes.embedded.taxi_server PORT FOLDER
 
@@ -46,7 +46,7 @@ def explain(name: str) -> str:
 
 
 class Release(BaseHTTPRequestHandler):
-    """Answers from a folder that is laid out as the release is."""
+    """Answers from a folder with the release's layout."""
 
     protocol_version = "HTTP/1.1"
 

@@ -1,4 +1,4 @@
-"""The environment variables of the embedded runtime's processes: what compose's files give to the containers.
+"""The environment variables of the embedded runtime's processes: the counterpart of compose's env files.
 
 A platform's state is the folder `.embedded/<COMPOSE_PROJECT_NAME>/`. The virtual environments beside it serve all
 platforms of the checkout. Every function takes the settings with the ports that the platform really uses.
@@ -28,17 +28,17 @@ PORTS = ("START_PORT", "ORION_PORT", "POSTGRES_PORT", "GCS_PORT", "BIGQUERY_PORT
 INTERNET_PORT = 8090
 """Where the taxi server listens; in compose it needs no port on this machine."""
 FOREIGN = ("PREFECT_", "PYTHON", "GOOGLE_", "VIRTUAL_ENV", "MAKE", "MFLAGS", "PG", "DASK_", "SUPERVISOR_")
-"""Beginnings of variables that may lead a process to another platform, if the user's environment has them."""
+"""Prefixes of variables in the user's environment that could misdirect a process to another platform."""
 
 
 def preferred_ports(settings: Settings) -> dict[str, int]:
-    """Returns the ports that the settings ask for."""
+    """Returns the ports that the settings name."""
     return {**{name: settings.ports[name] for name in PORTS}, "INTERNET_PORT": INTERNET_PORT}
 
 
 def with_chosen_ports(settings: Settings) -> Settings:
-    """Returns the settings with the ports that the platform has, or will probably have."""
-    return settings.with_ports(ports.noted(preferred_ports(settings), ports.file_of(settings, RUNTIME)))
+    """Returns the settings with the saved ports, or the preferred ones."""
+    return settings.with_ports(ports.saved_ports(preferred_ports(settings), ports.ports_file(settings, RUNTIME)))
 
 
 def folder(settings: Settings) -> Path:
@@ -57,7 +57,7 @@ def key_file(settings: Settings) -> Path:
 
 
 def for_flows(settings: Settings) -> dict[str, str]:
-    """Returns what every program that runs the flows' code is told."""
+    """Returns the environment variables of every program that runs the flows' code."""
     return {
         **_of_compose(settings, "flow.env"),
         **_of_compose(settings, "emulators.env"),
@@ -65,7 +65,7 @@ def for_flows(settings: Settings) -> dict[str, str]:
         "TAXI_RELEASE_URL": f"http://127.0.0.1:{settings['INTERNET_PORT']}/{RELEASE_PATH}",
         "PREFECT_HOME": str(data(settings) / "prefect"),
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://localhost:{settings['ORION_PORT']}",
-        # An engine, if there is one, has nothing of this platform: a run meant for a container fails at once
+        # Even if Docker runs, it has no images of this platform: a run meant for a container fails at once
         "DOCKER_HOST": "unix:///no-docker-in-the-embedded-runtime",
     }
 
@@ -83,7 +83,7 @@ def _of_compose(settings: Settings, name: str) -> dict[str, str]:
 
 
 def for_bootstrap(settings: Settings) -> dict[str, str]:
-    """Returns what the bootstrap alone is told, as by its service in compose/flows.yaml."""
+    """Returns the environment variables of the bootstrap alone, as in its service in compose/flows.yaml."""
     return {
         "FLOWS_FOLDER": str(FLOWS),
         "WAREHOUSE_DB_PASSWORD": settings["WAREHOUSE_DB_PASSWORD"],
@@ -104,7 +104,7 @@ def bootstrapped_mark(settings: Settings) -> Path:
 
 
 def for_services(settings: Settings) -> dict[str, str]:
-    """Returns what the commands in supervisord.conf need besides that."""
+    """Returns what the commands in supervisord.conf need besides the variables of flows."""
     chosen = {name: settings[name] for name in preferred_ports(settings)}
     return {
         "ROOT": str(ROOT),
@@ -131,11 +131,11 @@ def for_services(settings: Settings) -> dict[str, str]:
 def _as_nobody() -> str:
     """Returns the command that drops root's rights, with which PostgreSQL refuses to run; empty for other users.
 
-    It keeps the right to reach this checkout, wherever root has it: below /root, say. The secure bit makes that hold
-    for access(2) too, by which shells and PostgreSQL look for programs.
+    The command keeps the right to reach this checkout, which may be below /root. The secure bit extends that right to
+    access(2), by which shells and PostgreSQL look for programs.
 
     Raises:
-        CommandError: there is no setpriv.
+        CommandError: setpriv is missing.
     """
     if os.geteuid():
         return ""
@@ -148,7 +148,7 @@ def _as_nobody() -> str:
     )
 
 
-def hand_to_postgres(path: Path) -> None:
+def chown_to_postgres(path: Path) -> None:
     """Gives the folder to the user that PostgreSQL runs as."""
     if not os.geteuid():
         nobody = pwd.getpwnam("nobody")
@@ -156,7 +156,7 @@ def hand_to_postgres(path: Path) -> None:
 
 
 def environment(settings: Settings, variables: Mapping[str, str]) -> dict[str, str]:
-    """Returns the user's environment with these variables, and without what would lead a process elsewhere."""
+    """Returns the user's environment with these variables, and without those that could misdirect a process."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     no_proxy = inherited.get("NO_PROXY") or inherited.get("no_proxy")
     local = ",".join(filter(None, [no_proxy, "localhost,127.0.0.1"]))
@@ -174,5 +174,5 @@ def environment(settings: Settings, variables: Mapping[str, str]) -> dict[str, s
 
 
 def environment_of_services(settings: Settings) -> dict[str, str]:
-    """Returns the whole environment of the services."""
+    """Returns the complete environment of the services."""
     return environment(settings, {**for_flows(settings), **for_services(settings)})

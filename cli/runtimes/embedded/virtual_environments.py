@@ -1,7 +1,7 @@
-"""The virtual environments of the embedded runtime, made by uv from the same lock files as the images.
+"""The virtual environments of the embedded runtime, built by uv from the same lock files as the images.
 
 Each is a folder below `.embedded/` with a mark in it, which is written last and names what the virtual environment was
-made from. One that is incomplete, outdated or moved is made again.
+built from. One that is incomplete, outdated or moved is rebuilt.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LOCKS = {
     BIGQUERY: ("services/bigquery",),
 }
 LINK_EXTENSIONS = "services.bigquery.link_extensions"
-ALSO_MADE_FROM = ("pyproject.toml", "services/bigquery/link_extensions.py")
+ALSO_BUILT_FROM = ("pyproject.toml", "services/bigquery/link_extensions.py")
 """Files besides the locks: the shared library's, and the program that links DuckDB's extensions."""
 OLDEST, NEWEST = (3, 11), (3, 13)
 """The Pythons that Prefect 2 runs on: pydantic 1, which it needs, does not run on 3.14."""
@@ -41,14 +41,17 @@ BIGQUERY_VERSION = "3.13"
 
 
 def ensure() -> None:
-    """Makes what is missing.
+    """Builds what is missing.
 
     Raises:
         CommandError: this machine does not have the Pythons for it, or an installation failed.
     """
     if sys.version_info < OLDEST:
         version, oldest = (".".join(map(str, each[:2])) for each in (sys.version_info, OLDEST))
-        raise CommandError(f"without Docker, Python {oldest} or newer is needed; python3 is {version}", "install one")
+        raise CommandError(
+            f"without Docker, Python {oldest} or newer is needed; python3 is {version}",
+            f"install Python {oldest} or newer",
+        )
     ensure_one(UV, sys.executable, _install_uv)
     bigquery_python = python_for_bigquery()
     ensure_one(FLOWS, sys.executable if sys.version_info[:2] <= NEWEST else bigquery_python, _install_flows)
@@ -67,21 +70,21 @@ def postgres_programs() -> Path:
 
 
 def marks() -> list[str]:
-    """Returns what each virtual environment was made from, in a word; empty where one is missing."""
+    """Returns a hash of what each virtual environment was built from; empty if one is missing."""
     return [_read(folder / MARK) for folder in LOCKS]
 
 
 def ensure_one(folder: Path, interpreter: str, install: Callable[[Path, str], None]) -> None:
-    """Makes one virtual environment, unless it is complete and up to date."""
+    """Builds one virtual environment, unless it is complete and up to date."""
     made_from, mark = _made_from(folder, interpreter), folder / MARK
     if _read(mark) == made_from:
         return
-    say(f"virtual environment {folder.relative_to(ROOT)}: making it with {interpreter}")
+    say(f"virtual environment {folder.relative_to(ROOT)}: building with {interpreter}")
     start = time.monotonic()
     shutil.rmtree(folder, ignore_errors=True)
     install(folder, interpreter)
     write(mark, made_from)
-    say(f"virtual environment {folder.relative_to(ROOT)}: made in {time.monotonic() - start:.0f} s")
+    say(f"virtual environment {folder.relative_to(ROOT)}: built in {time.monotonic() - start:.0f} s")
 
 
 def _read(mark: Path) -> str:
@@ -90,7 +93,7 @@ def _read(mark: Path) -> str:
 
 def _made_from(folder: Path, interpreter: str) -> str:
     digest = hashlib.sha256(f"{folder}\0{Path(interpreter).resolve()}\0".encode())
-    for file in (*_locks(folder), *(ROOT / name for name in ALSO_MADE_FROM)):
+    for file in (*_locks(folder), *(ROOT / name for name in ALSO_BUILT_FROM)):
         digest.update(file.read_bytes())
     return digest.hexdigest()
 
@@ -101,7 +104,7 @@ def _locks(folder: Path) -> list[Path]:
 
 def _install_uv(folder: Path, interpreter: str) -> None:
     pip = [interpreter, "-m", "pip"]
-    if not importlib.util.find_spec("pip"):  # Debian's Python comes without
+    if not importlib.util.find_spec("pip"):  # Debian's Python comes without pip
         _run(interpreter, "-m", "venv", str(folder / "pip"), fix="on Debian or Ubuntu: apt install python3-venv")
         pip = [program("python", folder / "pip"), "-m", "pip"]
     options = ("--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps")
@@ -115,7 +118,7 @@ def _install(folder: Path, interpreter: str) -> None:
 
 def _install_flows(folder: Path, interpreter: str) -> None:
     _install(folder, interpreter)
-    # As it stands in src/: uv builds it itself, without a network
+    # From src/: uv builds it itself, without a network
     _run(*_pip_install(folder), "--no-deps", "--editable", str(ROOT))
 
 
@@ -137,7 +140,7 @@ def python_for_bigquery() -> str:
     """Returns a Python 3.13: this one, one on PATH, one that uv knows, or one of pyenv's.
 
     Raises:
-        CommandError: there is none.
+        CommandError: there is no Python 3.13.
     """
     name = f"python{BIGQUERY_VERSION}"
     pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
@@ -172,12 +175,12 @@ def _output(*command: str) -> str:
 def _run(*command: str, fix: str = "", **variables: str) -> None:
     done = subprocess.run(command, cwd=ROOT, env={**_environment(), **variables}, capture_output=True, text=True)
     if done.returncode:
-        said = last_lines(done.stderr or done.stdout)
-        raise CommandError(f"{' '.join(command[:3])} ...: exit {done.returncode}\n{said}", fix)
+        end = last_lines(done.stderr or done.stdout)
+        raise CommandError(f"{' '.join(command[:3])} ...: exit {done.returncode}\n{end}", fix)
 
 
 def _environment() -> dict[str, str]:
-    """Returns the user's environment without what would lead Python or uv elsewhere."""
+    """Returns the user's environment without variables that could misdirect Python or uv."""
     misleading = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PYTHONPATH")
     others = {name: value for name, value in os.environ.items() if name not in misleading}
     return {**others, "UV_PYTHON_DOWNLOADS": "never", "PIP_REQUIRE_VIRTUALENV": "0"}

@@ -37,7 +37,7 @@ def folder(platform: Checkout) -> Path:
 
 def process_of(platform: Checkout, service: str) -> int:
     """The process id of a service that is running."""
-    file = service_lock.file_of(folder(platform) / "run", service)
+    file = service_lock.lock_file(folder(platform) / "run", service)
     return wait_for(lambda: service_lock.holder(file), f"the start of {service}")
 
 
@@ -134,7 +134,7 @@ def test_a_service_that_dies_at_once_ends_the_start_with_its_last_words(platform
         said = broken.refuses("up")
     finally:
         broken.make("reset", "YES=yes")
-    assert "  postgres (restarting, ended 3 times):" in said and "FATAL" in said
+    assert "  postgres (restarting, exited 3 times):" in said and "FATAL" in said
 
 
 def test_another_platform_gets_the_next_free_ports(platform: Checkout) -> None:
@@ -171,7 +171,7 @@ def test_an_incomplete_virtual_environment_is_made_again(platform: Checkout) -> 
     made = platform.root / ".embedded" / "uv"
     (made / ".complete").unlink()
     (made / "bin" / "uv").write_text("half a program")
-    assert "virtual environment .embedded/uv: made in" in platform.make("up")
+    assert "virtual environment .embedded/uv: built in" in platform.make("up")
     assert (made / ".complete").is_file()
 
 

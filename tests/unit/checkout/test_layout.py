@@ -24,7 +24,7 @@ FLOORS = (
     ("orionbox.flow_settings", "orionbox.runs", "orionbox.stores"),
     ("orionbox.prefect2",),
     ("cli.options", "cli.programs"),
-    ("cli.archive", "cli.develop", "cli.make_variables", "cli.settings"),
+    ("cli.archive", "cli.maintainer_commands", "cli.make_variables", "cli.settings"),
     ("cli.messages", "cli.runtimes.folders", "cli.runtimes.ports", "cli.runtimes.runtime"),
     ("cli.runtimes.compose", "cli.runtimes.embedded"),
     ("cli.backup", "cli.runtimes.choose", "cli.status", "cli.taxi_files"),

@@ -358,7 +358,7 @@ def test_with_emulators_no_key_is_needed(machine: FakeMachine, line: Line) -> No
     [
         (ADA, "ok ", "of project ada-1"),
         (ADA | {"project_id": "bob-1"}, "warn", "is of project bob-1, and GCP_PROJECT is ada-1; fix: nothing to do if"),
-        (ADA | {"type": "authorized_user"}, "fail", "says type authorized_user"),
+        (ADA | {"type": "authorized_user"}, "fail", "has type authorized_user"),
         ({"type": "service_account"}, "fail", "has no project_id, private_key"),
         (None, "fail", "there is no such file; fix: put the key of your service account there"),
     ],
@@ -400,7 +400,7 @@ def test_what_google_says_is_passed_on_line_by_line(
     assert line(cloud, "gcp account") == "ok    gcp account     ada"
     assert line(cloud, "gcp bucket") == "fail  gcp bucket      there is none; fix: gcloud x"
     answer("", "no such container")
-    expected = "fail  gcp account     Google could not be asked (no such container); fix: make up"
+    expected = "fail  gcp account     Google could not be checked (no such container); fix: run make up"
     assert line(cloud, "gcp account").startswith(expected)
     assert set(copied) == {"ada-1"}
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cli.runs import follow
-from cli.runs.follow import Silence, patient_orion
+from cli.runs.follow import Silence, orion_with_retries
 from cli.runs.progress_bars import Bars
 from orionbox.errors import CommandError
 from orionbox.orion.client import Orion, Retries
@@ -51,7 +51,7 @@ def api() -> Iterator[FakeApi]:
 
 def client(api: FakeApi, bars: Bars, seconds: float = 5) -> Orion:
     silence = Silence(bars.say, first=0)
-    return Orion(api.url, Retries(seconds, 0.001, 0.001, silence.lasts, silence.ends))
+    return Orion(api.url, Retries(seconds, 0.001, 0.001, silence.on_silence, silence.on_answer))
 
 
 def test_a_run_is_followed_to_its_end_with_every_log_line_once(api: FakeApi) -> None:
@@ -76,26 +76,26 @@ def test_the_longer_the_silence_the_rarer_the_reports() -> None:
     reports: list[str] = []
     silence = Silence(reports.append)
     for seconds in range(100):
-        silence.lasts(seconds)
-    silence.ends()
-    silence.ends()
+        silence.on_silence(seconds)
+    silence.on_answer()
+    silence.on_answer()
     waiting = [f"Orion has not answered for {seconds} s; still waiting" for seconds in (10, 20, 40, 80)]
     assert reports == [*waiting, "Orion answers again"]
-    silence.lasts(9)
-    silence.lasts(10)
+    silence.on_silence(9)
+    silence.on_silence(10)
     assert reports[5:] == waiting[:1], "the next silence is reported like the first"
 
 
 def test_a_short_silence_is_not_worth_a_word() -> None:
     reports: list[str] = []
     silence = Silence(reports.append)
-    silence.lasts(9.9)
-    silence.ends()
+    silence.on_silence(9.9)
+    silence.on_answer()
     assert reports == []
 
 
 def test_only_ten_minutes_of_silence_end_the_command() -> None:
-    orion = patient_orion("http://127.0.0.1:4200", Bars(io.StringIO()))
+    orion = orion_with_retries("http://127.0.0.1:4200", Bars(io.StringIO()))
     assert orion.retries.seconds == 600
     orion.retries.on_silence(599)
 

@@ -17,21 +17,21 @@ VALUES = {"ORION_PORT": "4200", "PGADMIN_PORT": "8080", "ORION_DB_PASSWORD": ""}
 
 
 def test_empty_passwords_are_generated_each_for_itself() -> None:
-    first, second = env_file.filled_in(VALUES), env_file.filled_in(VALUES)
+    first, second = env_file.fill_in(VALUES), env_file.fill_in(VALUES)
     assert first["ORION_PORT"] == "4200"
     assert len(first["ORION_DB_PASSWORD"]) == 32
     assert first["ORION_DB_PASSWORD"] != second["ORION_DB_PASSWORD"]
 
 
 def test_the_first_file_has_every_setting_and_is_private(tmp_path: Path) -> None:
-    file, values = tmp_path / ".env", env_file.filled_in(VALUES)
+    file, values = tmp_path / ".env", env_file.fill_in(VALUES)
     assert env_file.save(values, file)
     assert env_file.parse(file) == values
     assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_complete_file_is_left_alone(tmp_path: Path) -> None:
-    file, values = tmp_path / ".env", env_file.filled_in(VALUES)
+    file, values = tmp_path / ".env", env_file.fill_in(VALUES)
     env_file.save(values, file)
     before = file.read_text()
     assert not env_file.save(values, file)
@@ -41,7 +41,7 @@ def test_a_complete_file_is_left_alone(tmp_path: Path) -> None:
 def test_what_is_new_or_empty_is_added_and_the_rest_stays(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("# mine\nORION_PORT=5000\nORION_DB_PASSWORD=\nOTHER=1\n")
-    assert env_file.save({**env_file.filled_in(VALUES), "ORION_PORT": "5000"}, file)
+    assert env_file.save({**env_file.fill_in(VALUES), "ORION_PORT": "5000"}, file)
     values = env_file.parse(file)
     assert (values["ORION_PORT"], values["PGADMIN_PORT"], values["OTHER"]) == ("5000", "8080", "1")
     assert len(values["ORION_DB_PASSWORD"]) == 32

@@ -48,7 +48,7 @@ def test_the_file_wins_over_the_example_and_the_user_over_the_file(root: Path) -
 
 
 def test_every_setting_of_the_example_has_a_rule_and_keeps_it(root: Path) -> None:
-    assert [name for name in read(root).values if not rules.rule_of(name)] == []
+    assert [name for name in read(root).values if not rules.find_rule(name)] == []
 
 
 def test_settings_cannot_be_changed_only_copied(settings: Settings) -> None:

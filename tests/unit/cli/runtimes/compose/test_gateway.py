@@ -41,7 +41,7 @@ def test_this_machine_s_own_addresses_are_not_loopback_and_can_be_listened_on() 
 
 def test_all_addresses_means_each_by_its_name(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gateway, "own_addresses", lambda: ["192.168.1.5"])
-    assert gateway.reachable(settings.with_values(BIND_ADDRESS="0.0.0.0")) == ["192.168.1.5", "127.0.0.1"]
+    assert gateway.listening_addresses(settings.with_values(BIND_ADDRESS="0.0.0.0")) == ["192.168.1.5", "127.0.0.1"]
 
 
 def test_users_read_the_addresses_the_user_and_where_the_password_is(settings: Settings) -> None:

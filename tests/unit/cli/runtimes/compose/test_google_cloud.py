@@ -81,12 +81,12 @@ def test_a_good_key_is_copied_for_the_bootstrap_and_the_cloud_is_named(gcp: Sett
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("GCP_PROJECT", "orionbox-local", ".env: GCP_PROJECT=orionbox-local: that is the emulators'"),
-        ("GCP_BUCKET", "prefect-de-zoomcamp", ".env: GCP_BUCKET=prefect-de-zoomcamp: that is the emulators'"),
+        ("GCP_PROJECT", "orionbox-local", ".env: GCP_PROJECT=orionbox-local: this is the emulators'"),
+        ("GCP_BUCKET", "prefect-de-zoomcamp", ".env: GCP_BUCKET=prefect-de-zoomcamp: this is the emulators'"),
         ("GCP_PROJECT", "Ada", ".env: GCP_PROJECT=Ada: not the id of a Google Cloud project"),
         ("GCP_KEY_FILE", "secrets/bob.json", ".env: GCP_KEY_FILE=secrets/bob.json: there is no such file"),
-        ("GCP_KEY_FILE", "ada.json", ".env: GCP_KEY_FILE=ada.json: lies in the checkout, where git and bundles"),
-        ("GCP_KEY_FILE", "secrets", ".env: GCP_KEY_FILE=secrets: lies in the checkout"),
+        ("GCP_KEY_FILE", "ada.json", ".env: GCP_KEY_FILE=ada.json: is in the checkout, where git and bundles"),
+        ("GCP_KEY_FILE", "secrets", ".env: GCP_KEY_FILE=secrets: is in the checkout"),
     ],
 )
 def test_a_setting_that_cannot_be_right_is_refused(gcp: Settings, name: str, value: str, message: str) -> None:
@@ -98,8 +98,8 @@ def test_a_setting_that_cannot_be_right_is_refused(gcp: Settings, name: str, val
     [
         (b"", "not JSON ("),
         (b"\x30\x82\x0a\xff", "not JSON ("),
-        (b"[]", "says type nothing, and the key of a service account says service_account"),
-        (b'{"type": "authorized_user"}', "says type authorized_user, and the key of"),
+        (b"[]", "has type nothing; the key of a service account has type service_account"),
+        (b'{"type": "authorized_user"}', "has type authorized_user; the key of"),
         (b'{"type": "service_account", "client_email": ""}', "has no project_id, private_key, client_email, token_uri"),
     ],
 )
@@ -129,7 +129,7 @@ def test_a_restore_leaves_the_emulators_alone_where_google_is_in_use(gcp: Settin
     ("code", "stdout", "stderr", "message"),
     [
         (1, "fail\tgcp bucket\tthere is none\tgcloud x\n", "", "  gcp bucket: there is none\n      fix: gcloud x"),
-        (1, "", "no such image", "Google Cloud could not be asked, and nothing was started:\n    no such image"),
+        (1, "", "no such image", "Google Cloud could not be checked, and nothing was started:\n    no such image"),
     ],
 )
 def test_nothing_is_started_where_the_dry_run_fails(
@@ -148,7 +148,7 @@ def test_nothing_is_started_where_the_dry_run_fails(
 def test_at_google_no_emulator_and_no_word_of_one_is_left(tmp_path: Path) -> None:
     if not shutil.which("docker"):
         pytest.skip("Docker Compose is not installed")
-    env_file.save(env_file.filled_in(env_file.parse(env_file.EXAMPLE)), tmp_path / ".env")
+    env_file.save(env_file.fill_in(env_file.parse(env_file.EXAMPLE)), tmp_path / ".env")
     variables = {"CLOUD": "gcp", "GCP_PROJECT": "ada-taxi-412", "GCP_BUCKET": "ada-taxi-data"}
     here, there = (read_by_compose(tmp_path / ".env", **chosen) for chosen in ({"CLOUD": "emulators"}, variables))
     assert set(here["services"]) - set(there["services"]) == set(EMULATORS.services)

@@ -67,7 +67,7 @@ def test_all_files_are_made_once(secrets: Path, compose: Compose) -> None:
     assert changed(secrets, lambda: key_files.ensure(compose)) == set()
 
 
-@pytest.mark.parametrize("missing", ["internet.crt", key_files.LAST])
+@pytest.mark.parametrize("missing", ["internet.crt", key_files.AUTHORITY_KEY])
 def test_a_missing_file_renews_all_certificates_and_not_the_key(secrets: Path, compose: Compose, missing: str) -> None:
     key_files.ensure(compose)
     (secrets / missing).unlink()
@@ -146,7 +146,7 @@ def test_what_no_container_needs_is_private(secrets: Path, compose: Compose) -> 
     key_files.ensure(compose)
     key_files.ensure_gateway(compose, ADDRESSES)
     private = {path.name for path in secrets.iterdir() if path.stat().st_mode & 0o777 == 0o600}
-    assert private == set(key_files.UNSHARED)
+    assert private == set(key_files.PRIVATE_FILES)
     assert (secrets / "internet.key").stat().st_mode & 0o777 == 0o644, "containers of other users read it"
 
 

@@ -12,7 +12,7 @@ from cli.settings.settings import Settings
 
 def test_a_new_platform_runs_on_threads_with_the_emulators_alone(settings: Settings) -> None:
     assert optional_services.profiles(settings) == []
-    assert EMULATORS.is_wanted(settings) and not EMULATORS.is_wanted(settings.with_values(CLOUD="gcp"))
+    assert EMULATORS.is_enabled(settings) and not EMULATORS.is_enabled(settings.with_values(CLOUD="gcp"))
 
 
 def test_a_cluster_of_its_own_belongs_to_the_platform(settings: Settings) -> None:

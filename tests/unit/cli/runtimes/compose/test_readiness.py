@@ -71,21 +71,21 @@ def test_what_is_sick_may_recover(looks: Looks) -> None:
 
 
 def test_what_stays_sick_is_not_waited_for(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "PATIENCE", 0)
+    monkeypatch.setattr(readiness, "RECOVERY_SECONDS", 0)
     looks({"agent": SICK})
     with pytest.raises(CommandError, match="last words of box-agent-1"):
         wait()
 
 
 def test_what_crashes_again_and_again_is_not_waited_for(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "PATIENCE", 0)
+    monkeypatch.setattr(readiness, "RECOVERY_SECONDS", 0)
     looks({"orion": STARTING}, restarts=[2, 2, 3, 3])
     with pytest.raises(CommandError, match="last words of box-orion-1"):
         wait()
 
 
 def test_what_crashed_in_an_earlier_life_is(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "PATIENCE", 0)
+    monkeypatch.setattr(readiness, "RECOVERY_SECONDS", 0)
     starting = {"orion": STARTING}
     looks(starting, starting, starting, {"orion": UP}, restarts=[2, 2, 2, 2])
     wait()
@@ -100,7 +100,7 @@ def test_nothing_is_waited_for_for_ever(looks: Looks) -> None:
 def test_what_is_waited_for_is_named_after_a_while(
     looks: Looks, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(readiness, "SILENCE", -1)
+    monkeypatch.setattr(readiness, "REPORT_SECONDS", -1)
     first = {"orion": STARTING, "gcs": UP}
     looks(first, first, first, {"orion": UP, "gcs": UP})
     wait()

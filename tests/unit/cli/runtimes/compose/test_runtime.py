@@ -34,7 +34,7 @@ def chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 def settle(settings: Settings, monkeypatch: pytest.MonkeyPatch, running: set[str]) -> ComposeRuntime:
     monkeypatch.setattr(containers, "running", lambda platform: running)
     runtime = ComposeRuntime(settings)
-    runtime.settle_ports()
+    runtime.choose_ports()
     return runtime
 
 
@@ -61,7 +61,7 @@ def test_a_platform_is_up_when_every_service_is_healthy_in_every_container(
     services = {"orion": {"healthcheck": {}}, "worker": {"healthcheck": {}, "deploy": {"replicas": 2}}, "bootstrap": {}}
     monkeypatch.setattr(type(runtime.compose), "services", lambda self, *options: services)
     found = [Container(name, f"{name}-1", "running", "Up (healthy)", name) for name in ("orion", "worker", "worker")]
-    monkeypatch.setattr(containers, "of_platform", lambda platform: found)
+    monkeypatch.setattr(containers, "list_services", lambda platform: found)
     assert runtime.is_up()
     found.pop()
     assert not runtime.is_up()

@@ -49,8 +49,8 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
 @pytest.fixture
 def log(embedded: Settings) -> Iterator[object]:
     """The supervisor's log."""
-    logs.file_of(embedded, "orion").write_text("".join(f"line {number}\n" for number in range(99)) + "port in use\n")
-    with logs.file_of(embedded, processes.SUPERVISOR).open("w", buffering=1) as file:
+    logs.log_file(embedded, "orion").write_text("".join(f"line {number}\n" for number in range(99)) + "port in use\n")
+    with logs.log_file(embedded, processes.SUPERVISOR).open("w", buffering=1) as file:
         yield file
 
 
@@ -74,7 +74,7 @@ def test_it_names_each_service_when_it_becomes_ready(
 def test_it_says_what_it_waits_for(
     embedded: Settings, fake: Fake, log: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "SILENCE", -1)
+    monkeypatch.setattr(health, "REPORT_SECONDS", -1)
     begun(embedded, "orion").wait()
     assert capsys.readouterr().out.splitlines()[0] == "  waiting for orion (0 s)"
 
@@ -82,8 +82,8 @@ def test_it_says_what_it_waits_for(
 def test_a_service_that_has_died_three_times_ends_the_start_with_its_last_words(
     embedded: Settings, fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    logs.file_of(embedded, "orion").write_text("once upon a time\n" * 99 + "port in use\n")
-    log = logs.file_of(embedded, processes.SUPERVISOR)
+    logs.log_file(embedded, "orion").write_text("once upon a time\n" * 99 + "port in use\n")
+    log = logs.log_file(embedded, processes.SUPERVISOR)
     log.write_text("WARN exited: orion (exit status 1; not expected)\n")
     start = begun(embedded, "orion")
     fake.looks["orion"] = 10_000
@@ -97,7 +97,7 @@ def test_a_service_that_has_died_three_times_ends_the_start_with_its_last_words(
     monkeypatch.setattr("time.sleep", crash)
     monkeypatch.setattr(processes, "seconds_since_start", lambda settings, name: 1)
     with pytest.raises(
-        CommandError, match=r"orion \(starting, ended 3 times\):\n(    once upon a time\n){14}"
+        CommandError, match=r"orion \(starting, exited 3 times\):\n(    once upon a time\n){14}"
     ) as error:
         start.wait()
     assert error.value.text.endswith("    port in use") and error.value.fix == "see more with: make logs SERVICE=name"
@@ -105,7 +105,7 @@ def test_a_service_that_has_died_three_times_ends_the_start_with_its_last_words(
 
 def test_a_supervisor_that_ends_ends_the_start(embedded: Settings, fake: Fake, log: object) -> None:
     fake.running = False
-    logs.file_of(embedded, processes.SUPERVISOR).write_text("no such module\n")
+    logs.log_file(embedded, processes.SUPERVISOR).write_text("no such module\n")
     with pytest.raises(
         CommandError, match="the platform did not start:\n  supervisor \\(failed\\):\n    no such module"
     ):
@@ -113,7 +113,7 @@ def test_a_supervisor_that_ends_ends_the_start(embedded: Settings, fake: Fake, l
 
 
 def test_a_bootstrap_that_fails_ends_the_start_with_its_last_words(embedded: Settings, fake: Fake, log: object) -> None:
-    logs.file_of(embedded, processes.BOOTSTRAP).write_text("no such block type\n")
+    logs.log_file(embedded, processes.BOOTSTRAP).write_text("no such block type\n")
     fake.looks["orion"] = 10_000
     with pytest.raises(CommandError, match=r"bootstrap \(failed\):\n    no such block type"):
         begun(embedded, "orion", bootstrap=FakeBootstrap(False)).wait()
@@ -132,7 +132,7 @@ def test_a_service_that_is_not_healthy_has_a_state_in_a_word(
 
 def test_a_service_that_stays_unhealthy_is_called_so(embedded: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "is_running", lambda settings, name: True)
-    monkeypatch.setattr(processes, "seconds_since_start", lambda settings, name: health.PATIENCE)
+    monkeypatch.setattr(processes, "seconds_since_start", lambda settings, name: health.START_GRACE_SECONDS)
     monkeypatch.setattr(health, "is_healthy", lambda settings, name: False)
     assert health.state(embedded, "orion") == "unhealthy"
 

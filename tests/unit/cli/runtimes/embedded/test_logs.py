@@ -12,7 +12,7 @@ from cli.settings.settings import Settings
 
 
 def write(settings: Settings, name: str, *lines: str) -> Path:
-    file = logs.file_of(settings, name)
+    file = logs.log_file(settings, name)
     with file.open("a") as log:
         log.write("".join(f"{line}\n" for line in lines))
     return file
@@ -56,7 +56,7 @@ def test_following_goes_on_after_a_rotation_and_waits_for_the_end_of_a_line(embe
 
 
 def test_a_log_that_does_not_exist_yet_is_followed_from_its_beginning(embedded: Settings) -> None:
-    with closing(logs.Log(logs.file_of(embedded, "orion"))) as log:
+    with closing(logs.Log(logs.log_file(embedded, "orion"))) as log:
         log.skip()
         write(embedded, "orion", "one")
         assert list(log.new_lines()) == ["one"]

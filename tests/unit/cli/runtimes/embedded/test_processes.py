@@ -31,7 +31,7 @@ def begin(embedded: Settings) -> Iterator[Begin]:
     def begin(name: str, command: str) -> subprocess.Popen[bytes]:
         line = service_lock.command(name, command)
         started.append(subprocess.Popen(line, cwd=ROOT, env=environment, start_new_session=True))
-        wait_for(lambda: service_lock.holder(service_lock.file_of(run, name)) == started[-1].pid, name)
+        wait_for(lambda: service_lock.holder(service_lock.lock_file(run, name)) == started[-1].pid, name)
         return started[-1]
 
     yield begin
@@ -81,17 +81,17 @@ def test_a_foreign_process_is_never_ended(embedded: Settings) -> None:
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as foreign:
         (variables.folder(embedded) / "run/orion.lock").write_text(str(foreign.pid))
         processes.stop(embedded)
-        processes.end(embedded, "orion")
+        processes.kill(embedded, "orion")
         assert foreign.poll() is None
         foreign.kill()
 
 
 def test_it_counts_how_often_each_service_has_ended_since(embedded: Settings) -> None:
     assert processes.log_size(embedded) == 0
-    log = logs.file_of(embedded, processes.SUPERVISOR)
+    log = logs.log_file(embedded, processes.SUPERVISOR)
     log.write_text(CRASH.format("orion"))
     before = processes.log_size(embedded)
     with log.open("a") as file:
         file.write(CRASH.format("gcs") * 2 + "2026-01-01 10:00:00,000 WARN stopped: orion (exit status 0)\n")
-    assert processes.ends(embedded) == Counter({"gcs": 2, "orion": 1})
-    assert processes.ends(embedded, before) == Counter({"gcs": 2})
+    assert processes.count_exits(embedded) == Counter({"gcs": 2, "orion": 1})
+    assert processes.count_exits(embedded, before) == Counter({"gcs": 2})

@@ -40,7 +40,7 @@ def test_settings_have_the_ports_that_the_platform_took(
     monkeypatch.setattr(ports, "is_free", lambda port, address: port != 4200)
     platform = EmbeddedRuntime(embedded)
     assert platform.settings["ORION_PORT"] == "4200"
-    ports.choose(variables.preferred_ports(embedded), ports.file_of(embedded, "embedded"))
+    ports.choose(variables.preferred_ports(embedded), ports.ports_file(embedded, "embedded"))
     assert platform.settings["ORION_PORT"] == "4201"
     assert "localhost:4201" in platform.addresses() and "pgAdmin" not in platform.addresses()
 

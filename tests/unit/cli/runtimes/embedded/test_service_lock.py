@@ -37,7 +37,7 @@ def begin(tmp_path: Path) -> Iterator[Begin]:
 
 
 def test_a_service_holds_its_lock_as_long_as_it_is_running(begin: Begin, tmp_path: Path) -> None:
-    file = service_lock.file_of(tmp_path, "orion")
+    file = service_lock.lock_file(tmp_path, "orion")
     assert not service_lock.is_held(file)
     process = begin("sleep 60")
     assert wait_for(lambda: service_lock.holder(file), "the lock") == process.pid
@@ -47,17 +47,17 @@ def test_a_service_holds_its_lock_as_long_as_it_is_running(begin: Begin, tmp_pat
 
 
 def test_a_note_that_a_crash_left_behind_names_nobody(tmp_path: Path) -> None:
-    file = service_lock.file_of(tmp_path, "orion")
+    file = service_lock.lock_file(tmp_path, "orion")
     file.write_text(str(os.getpid()))
     assert service_lock.holder(file) == 0
 
 
 def test_a_second_process_of_a_service_ends_at_once(begin: Begin, tmp_path: Path) -> None:
     begin("sleep 60")
-    wait_for(lambda: service_lock.holder(service_lock.file_of(tmp_path, "orion")), "the lock")
+    wait_for(lambda: service_lock.holder(service_lock.lock_file(tmp_path, "orion")), "the lock")
     second = begin("sleep 60")
     _, said = second.communicate(timeout=10)
-    assert (second.returncode, said) == (1, b"orion has not ended yet\n")
+    assert (second.returncode, said) == (1, b"orion is already running\n")
 
 
 def test_a_service_hears_ctrl_c_also_where_the_caller_ignores_it(begin: Begin, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_a_service_hears_ctrl_c_also_where_the_caller_ignores_it(begin: Begin, t
         process = begin("sleep 60")
     finally:
         signal.signal(signal.SIGINT, before)
-    wait_for(lambda: service_lock.holder(service_lock.file_of(tmp_path, "orion")), "the lock")
+    wait_for(lambda: service_lock.holder(service_lock.lock_file(tmp_path, "orion")), "the lock")
     wait_for(lambda: b"sleep" in Path(f"/proc/{process.pid}/cmdline").read_bytes()[:6], "the command")
     process.send_signal(signal.SIGINT)
     assert process.wait(10) == -signal.SIGINT

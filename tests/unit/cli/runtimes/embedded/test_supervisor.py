@@ -114,7 +114,7 @@ def test_the_supervisor_never_ends_its_own_group(monkeypatch: pytest.MonkeyPatch
 def test_a_signal_wakes_the_supervisor() -> None:
     handler = signal.signal(signal.SIGUSR2, lambda *arguments: None)
     try:
-        alarm = supervisor.Alarm()
+        alarm = supervisor.WakeUpPipe()
         alarm.handle_read_event()
         assert select.select([alarm.reading_end], [], [], 0)[0] == []
         os.kill(os.getpid(), signal.SIGUSR2)

@@ -17,7 +17,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "flows"
     monkeypatch.setattr(virtual_environments, "ROOT", tmp_path)
     monkeypatch.setattr(virtual_environments, "LOCKS", {folder: ("services/flows",)})
-    for name in ("services/flows/requirements.lock", *virtual_environments.ALSO_MADE_FROM):
+    for name in ("services/flows/requirements.lock", *virtual_environments.ALSO_BUILT_FROM):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("one")
     return folder

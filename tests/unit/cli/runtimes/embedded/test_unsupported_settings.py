@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cli.runtimes.embedded import unsupported
+from cli.runtimes.embedded import unsupported_settings
 from cli.settings.settings import Settings
 from orionbox.errors import BadInputError
 
@@ -18,7 +18,7 @@ from orionbox.errors import BadInputError
     ],
 )
 def test_what_needs_docker_is_refused_with_what_to_do(name: str, value: str, fix: str, settings: Settings) -> None:
-    unsupported.refuse(settings)
+    unsupported_settings.refuse(settings)
     with pytest.raises(BadInputError, match=f"{name}={value}.*needs Docker") as error:
-        unsupported.refuse(settings.with_values(**{name: value}))
+        unsupported_settings.refuse(settings.with_values(**{name: value}))
     assert error.value.fix == fix

@@ -8,12 +8,12 @@ from orionbox.errors import BadInputError
 
 
 def refuse(settings: Settings) -> None:
-    """Refuses what needs a container.
+    """Refuses settings that need a container.
 
     Raises:
         BadInputError: a setting asks for the real cloud, for access from other machines, or for Dask.
     """
-    needs = "needs Docker, and the embedded runtime does without"
+    needs = "needs Docker, which the embedded runtime does not use"
     if settings.is_real_cloud:
         raise BadInputError(f"{settings.where('CLOUD')}=gcp: {needs}", "use CLOUD=emulators")
     if not settings["BIND_ADDRESS"].startswith("127."):
