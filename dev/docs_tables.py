@@ -1,4 +1,4 @@
-"""Tables in docs/ that are generated from results."""
+"""Writes tables of results into docs/."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from orionbox.errors import CommandError
 
 
-def put_in(page: str, text: str, begin: str, end: str, path: Path) -> str:
-    """Returns the page with the text between its marks.
+def replace_between_marks(page: str, text: str, begin: str, end: str, path: Path) -> str:
+    """Returns the page with the new text between its marks.
 
     Args:
         page: the page as it is.

@@ -32,9 +32,9 @@ IMAGES = {
     "pgadmin": "infra/pgadmin",
     "postgres": "infra/postgres",
 }
-"""The images with packages of their own, and the folder of each."""
+"""The images that add packages, and the folder of each."""
 NOT_IN_AN_IMAGE = {"uv": "services/base", "embedded": "cli/runtimes/embedded"}
-"""Locks whose packages leave no metadata in an image: of uv only the program is there; the other is without Docker."""
+"""Locks whose packages leave no metadata in an image: uv is copied as a single program; `embedded` has no image."""
 LIKE_FLOWS = ("services/agent", "services/bootstrap")
 """Folders whose images add no package to the flows image."""
 DOCKERFILES = ("services/base", *IMAGES.values(), *LIKE_FLOWS)
@@ -71,13 +71,13 @@ def main() -> None:
 
 
 def _inspected() -> Iterator[tuple[str, dict[str, Any]]]:
-    """What is installed, by place."""
+    """Yields the installed packages, by place."""
     program, tag = INSIDE.read_text(encoding="utf-8"), os.environ.get("ORIONBOX_TAG") or version()
-    wanted = sorted(debian_packages())
+    names = sorted(debian_packages())
     for image in IMAGES:
-        # Only some have Python packages, and those in an environment that is first on the PATH
+        # Only some have Python packages, in a virtual environment that is first on the PATH
         run_image = ("docker", "run", "--rm", "--interactive", "--network=none", f"orionbox/{image}:{tag}")
-        yield image, json.loads(output(*run_image, "python3", "-", *wanted, text=program))
+        yield image, json.loads(output(*run_image, "python3", "-", *names, text=program))
     for place, folder in NOT_IN_AN_IMAGE.items():
         with tempfile.TemporaryDirectory() as target:
             lock = f"{folder}/requirements.lock"
@@ -86,7 +86,7 @@ def _inspected() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def debian_packages() -> set[str]:
-    """Those that the images' Dockerfiles ask for, and that are not for the build alone."""
+    """Returns the Debian packages that the images' Dockerfiles install, without those for the build alone."""
     texts = [(ROOT / folder / "Dockerfile").read_text(encoding="utf-8") for folder in DOCKERFILES]
     lines = [line for text in texts for line in re.findall(r"apt-get install ((?:[\w.-]+ ?)+)", text)]
     words = {word for line in lines for word in line.split()}

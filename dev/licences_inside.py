@@ -1,4 +1,4 @@
-"""Prints what is installed where this runs, as one JSON object: Python packages, and those of Debian's it is asked for.
+"""Prints the Python packages installed here, and the named Debian packages, as one JSON object.
 
 dev/licences.py runs this inside an image, so it needs the standard library only.
 """
@@ -12,23 +12,25 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import cast
 
-NOT_A_NAME = 60
+MAX_NAME_LENGTH = 60
 """Characters; a longer `License` is its text, not its name."""
 
 
 def python_package(found: Distribution) -> list[str]:
-    """Name, version and licence as the package's own metadata have them."""
-    said = cast(Message, found.metadata)
-    classifiers = [line.split(" :: ")[-1] for line in said.get_all("Classifier") or () if line.startswith("License ::")]
-    # A bare "OSI Approved" says only that there is one
+    """Returns name, version and licence from the package's metadata."""
+    metadata = cast(Message, found.metadata)
+    classifiers = [
+        line.split(" :: ")[-1] for line in metadata.get_all("Classifier") or () if line.startswith("License ::")
+    ]
+    # A bare "OSI Approved" names no licence
     named = [name for name in classifiers if name != "OSI Approved"]
-    field = (said.get("License") or "").strip()
-    short = field if field and len(field) <= NOT_A_NAME and "\n" not in field and field != "UNKNOWN" else ""
-    return [said["Name"], found.version, said.get("License-Expression") or short or ", ".join(named)]
+    field = (metadata.get("License") or "").strip()
+    short = field if field and len(field) <= MAX_NAME_LENGTH and "\n" not in field and field != "UNKNOWN" else ""
+    return [metadata["Name"], found.version, metadata.get("License-Expression") or short or ", ".join(named)]
 
 
 def debian_package(name: str) -> "list[str] | None":
-    """Name, version and main licence; None where it is not installed."""
+    """Returns name, version and main licence; None if the package is not installed."""
     command = ["dpkg-query", "--show", "--showformat=${Version}", name]
     done = subprocess.run(command, capture_output=True, text=True)
     file = Path(f"/usr/share/doc/{name}/copyright")
@@ -38,16 +40,16 @@ def debian_package(name: str) -> "list[str] | None":
 
 
 def main_licence(text: str) -> str:
-    """What a copyright file in Debian's machine-readable form says of `Files: *`; empty for one in another form."""
+    """Returns the licence of `Files: *` in a machine-readable Debian copyright file; empty for other formats."""
     for paragraph in re.split(r"\n\s*\n", text):
         if re.search(r"^Files:\s*\*\s*$", paragraph, re.MULTILINE):
-            said = re.search(r"^License:[ \t]*(\S.*)$", paragraph, re.MULTILINE)
-            return said[1].strip() if said else ""
+            match = re.search(r"^License:[ \t]*(\S.*)$", paragraph, re.MULTILINE)
+            return match[1].strip() if match else ""
     return ""
 
 
 def main(*arguments: str) -> None:
-    """Prints it.
+    """Prints the packages.
 
     Args:
         arguments: names of Debian packages; after `--folder=`, the folder of the Python packages, if they are not those

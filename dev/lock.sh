@@ -15,7 +15,7 @@ lock() {
 }
 
 lock services/base 3.11
-# Universal, for the embedded runtime: it takes the Python that is there, and these share its virtual environment
+# Universal, for the embedded runtime, which uses the installed Python; these locks share one virtual environment
 lock services/flows 3.11 --universal
 lock cli/runtimes/embedded 3.11 --universal --constraint ../../../services/flows/requirements.lock
 lock services/gcs 3.11 --universal --constraint ../flows/requirements.lock

@@ -22,8 +22,8 @@ from cli.settings import env_file
 from orionbox.errors import CommandError
 from orionbox.orion.client import Orion
 
-OF_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
-"""Variables by which one make passes its arguments to another."""
+MAKE_VARIABLES = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+"""Variables in which one make passes its arguments to another."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class ThrowawayPlatform:
 
     @property
     def name(self) -> str:
-        """The name of its compose project, and of its network."""
+        """Returns the name of its Compose project, and of its network."""
         return self.env["COMPOSE_PROJECT_NAME"]
 
     @property
     def orion(self) -> Orion:
-        """The client of its Orion."""
+        """Returns the client of its Orion."""
         return Orion(f"http://localhost:{self.env['ORION_PORT']}")
 
     def image(self, name: str) -> str:
@@ -53,7 +53,7 @@ class ThrowawayPlatform:
         """Runs a command at the top of the copy; returns what it prints.
 
         Raises:
-            CommandError: it failed; the text ends with its last lines.
+            CommandError: the command failed; the text ends with the end of its output.
         """
         done = subprocess.run(command, cwd=self.root, env=self.env, capture_output=True, text=True)
         if done.returncode:
@@ -77,10 +77,10 @@ def running(purpose: str) -> Iterator[ThrowawayPlatform]:
         CommandError: no Docker engine answers, or the platform does not start.
     """
     if reason := engine.unavailable_reason():
-        raise CommandError(f"{reason}, and make {purpose} needs one", "on Debian and Ubuntu: sudo make engine")
+        raise CommandError(f"{reason}, and make {purpose} needs Docker", "on Debian and Ubuntu: sudo make engine")
     root = Path(tempfile.mkdtemp(prefix=f"orionbox-{purpose}-"))
     # Compose reads PWD: the engine mounts folders of the copy
-    env = {**plain_environment(), **identity(purpose), "RUNTIME": "compose", "PWD": str(root)}
+    env = {**clean_environment(), **identity(purpose), "RUNTIME": "compose", "PWD": str(root)}
     platform = ThrowawayPlatform(copy_checkout(root), env)
     # A SIGTERM ends the process by an exception, so that `finally` runs
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
@@ -100,10 +100,10 @@ def _remove(platform: ThrowawayPlatform) -> None:
         shutil.rmtree(platform.root)
 
 
-def plain_environment() -> dict[str, str]:
+def clean_environment() -> dict[str, str]:
     """Returns the environment without this checkout's settings and make's own variables."""
     settings = (*env_file.parse(env_file.EXAMPLE), *env_file.OLD_NAMES, "RUNTIME")
-    return {name: value for name, value in os.environ.items() if name not in (*OF_MAKE, *settings)}
+    return {name: value for name, value in os.environ.items() if name not in (*MAKE_VARIABLES, *settings)}
 
 
 def identity(purpose: str) -> dict[str, str]:

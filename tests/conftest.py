@@ -23,7 +23,7 @@ import pytest
 from cli.bundle.checkout_copy import copy_checkout
 from cli.programs import say
 from cli.settings import env_file
-from dev.throwaway_platform import identity, plain_environment
+from dev.throwaway_platform import clean_environment, identity
 from orionbox.orion.client import Orion
 from orionbox.orion.states import ENDED
 
@@ -119,7 +119,7 @@ class Checkout:
 
     def run(self, *command: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         """Runs a command at its top; output and errors come as one text."""
-        env = {**plain_environment(), "PWD": str(self.root), **self.env, **variables}  # Compose reads PWD
+        env = {**clean_environment(), "PWD": str(self.root), **self.env, **variables}  # Compose reads PWD
         return subprocess.run(
             command, cwd=self.root, env=env, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )

@@ -1,7 +1,7 @@
 """`python -m dev.bench`: measures all topics, or those that `--only` names, with `--rows` rows in a month.
 
 Writes reports/bench.json, a row for each goal, and reports/bench-run.json, every measurement with the machine and the
-versions; with `--only`, to files of their own. Exits with 1 where a goal is missed.
+versions; with `--only`, to separate files. Exits with 1 if a goal is missed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cli.programs import ROOT, exit_with, say
 from dev.bench import machine
 from dev.bench.bench_platform import BenchPlatform, running_platform
 from dev.bench.measurements import Measurements
-from dev.bench.results import Row, missed, table, to_json, unjudged, write
+from dev.bench.results import Row, missed, table, to_json, without_verdict, write
 from dev.bench.topics import gcs_to_bigquery, ingest, memory, scaling, startup, web_to_gcs
 from orionbox.errors import BadInputError
 
@@ -29,15 +29,15 @@ TOPICS = {
     "scaling": scaling,
 }
 MONTH_ROWS = 1_369_765
-"""Rows of a full month, as yellow 2021-01 has them. The goals are for that size."""
+"""Rows of a full month, those of yellow 2021-01. The goals are for that size."""
 REPORTS = ROOT / "reports"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measures, prints and writes; 1 where a goal is missed.
+    """Measures, prints and writes; returns 1 if a goal is missed.
 
     Raises:
-        BadInputError: a topic does not exist, or the number of rows is not one.
+        BadInputError: a topic does not exist, or the number of rows is invalid.
         CommandError: the platform does not start, or a measurement failed.
     """
     topics, rows = parse(arguments)
@@ -52,15 +52,15 @@ def parse(arguments: Sequence[str]) -> tuple[list[str], int]:
     parser = argparse.ArgumentParser(prog="python -m dev.bench")
     parser.add_argument("--only", default="", metavar="TOPICS", help=f"some of {','.join(TOPICS)}")
     parser.add_argument("--rows", default=str(MONTH_ROWS), metavar="NUMBER", help="rows in a month")
-    typed = parser.parse_args(list(arguments))
-    topics = [name for name in typed.only.split(",") if name] or list(TOPICS)
+    options = parser.parse_args(list(arguments))
+    topics = [name for name in options.only.split(",") if name] or list(TOPICS)
     if unknown := sorted(set(topics) - set(TOPICS)):
         raise BadInputError(f"unknown topic {','.join(unknown)}", f"use some of {','.join(TOPICS)}")
-    if not typed.rows.isdecimal() or int(typed.rows) < 1:
+    if not options.rows.isdecimal() or int(options.rows) < 1:
         raise BadInputError(
-            f"{typed.rows}: not a number of rows", f"use for example 10000; a full month has {MONTH_ROWS}"
+            f"{options.rows}: not a number of rows", f"use for example 10000; a full month has {MONTH_ROWS}"
         )
-    return topics, int(typed.rows)
+    return topics, int(options.rows)
 
 
 def measure(platform: BenchPlatform, topics: list[str]) -> tuple[list[Row], dict[str, Any]]:
@@ -71,7 +71,7 @@ def measure(platform: BenchPlatform, topics: list[str]) -> tuple[list[Row], dict
         say(f"\n{topic}")
         for row in TOPICS[topic].measure(platform, measurements):
             is_full = platform.rows == MONTH_ROWS
-            results.append(row if is_full else unjudged(row, f"{platform.rows:,} rows are not a full month"))
+            results.append(row if is_full else without_verdict(row, f"{platform.rows:,} rows are not a full month"))
             say("  " + table(results[-1:]).splitlines()[-1])
     run["seconds"] = round(time.monotonic() - start)
     return results, {**run, "measurements": measurements.to_json()}

@@ -16,18 +16,18 @@ Measure = Callable[[], Mapping[str, Any]]
 
 
 def arguments(trips: TripFile) -> tuple[str, str, str]:
-    """Returns a month as the programs of `inside` take it."""
+    """Returns a month as arguments of the programs in `inside`."""
     return trips.color, str(trips.year), str(trips.month)
 
 
 def check(what: str, rows: int, expected: int) -> None:
-    """Compares a count with what it must be.
+    """Compares a count with the expected one.
 
     Raises:
-        CommandError: it differs, so something else was measured.
+        CommandError: the count differs, so the program did other work.
     """
     if rows != expected:
-        raise CommandError(f"{what}: {rows:,} rows where there must be {expected:,}; the measurement does not count")
+        raise CommandError(f"{what}: {rows:,} rows, expected {expected:,}; measurement discarded")
 
 
 def measure_in_turn(
@@ -43,7 +43,7 @@ def measure_in_turn(
         topic: the beginning of each measurement's name.
         programs: by name.
         order: their names, each as often as it is measured.
-        expected: the rows that each must leave, by name; `all` stands for those not named.
+        expected: the rows that each must leave, by name; `all` for the rest.
         measurements: takes the seconds.
     """
     for name in order:

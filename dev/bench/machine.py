@@ -1,4 +1,4 @@
-"""Describes what was measured on: machine, versions, date."""
+"""Describes the conditions of the measurements: machine, versions, date."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def _read(path: str) -> str:
 def versions(platform: BenchPlatform) -> dict[str, str]:
     """Returns the versions of the programs and libraries that the measurements depend on."""
     engine = platform.run("docker", "version", "--format", "{{.Server.Version}}").strip()
-    packages = platform.run(*platform.inside("python", "-c", VERSIONS, *PACKAGES)).split()
-    tools = platform.run(*platform.inside("/opt/peers/bin/python", "-c", VERSIONS, *OTHER_TOOLS)).split()
-    pgloader = platform.run(*platform.inside("pgloader", "--version"))
+    packages = platform.run(*platform.in_bench_image("python", "-c", VERSIONS, *PACKAGES)).split()
+    tools = platform.run(*platform.in_bench_image("/opt/peers/bin/python", "-c", VERSIONS, *OTHER_TOOLS)).split()
+    pgloader = platform.run(*platform.in_bench_image("pgloader", "--version"))
     postgres = platform.run(*platform.compose("exec", "--no-TTY", "postgres", "postgres", "--version"))
     return {
         **dict(zip(PACKAGES, packages)),

@@ -1,4 +1,4 @@
-"""Single measurements: printed when they are made, and kept."""
+"""Prints each measurement when it is made, and keeps it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ class Measurements:
         self.units: dict[str, str] = {}
 
     def add(self, name: str, value: float, unit: str = "s") -> None:
-        """Adds one, and prints it."""
+        """Adds a measurement, and prints it."""
         say(f"    {name}: {amount(value, unit)}")
         self.values.setdefault(name, []).append(value)
         self.units[name] = unit
 
     def median(self, name: str) -> float:
-        """Returns the median of those of that name."""
+        """Returns the median of the measurements of that name."""
         return statistics.median(self.values[name])
 
     def to_json(self) -> dict[str, dict[str, Any]]:
-        """Returns all of them by name."""
+        """Returns all measurements by name."""
         return {name: {"unit": self.units[name], "values": values} for name, values in self.values.items()}

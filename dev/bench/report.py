@@ -1,6 +1,6 @@
 """`make bench-report`: writes the results of the last full `make bench` into docs/benchmarks.md, as table and plot.
 
-What is between the marks there comes from reports/bench.json and reports/bench-run.json.
+The text between the marks there comes from reports/bench.json and reports/bench-run.json.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from cli.programs import ROOT, exit_with, say
 from cli.settings import env_file
 from dev.bench.results import HEADINGS, Row, amount, cells, read
-from dev.docs_tables import markdown, put_in
+from dev.docs_tables import markdown, replace_between_marks
 from orionbox.errors import CommandError
 
 PAGE = ROOT / "docs/benchmarks.md"
@@ -26,12 +26,12 @@ BEGIN, END = "<!-- results: written by `make bench-report` -->", "<!-- end of re
 
 
 def main() -> int:
-    """Writes the page and the plot; 1 if there is nothing to write."""
+    """Writes the page and the plot; returns 1 if there are no results."""
     if not (RESULTS.exists() and RUN.exists()):
         say("no results yet; run make bench")
         return 1
     rows, run = read(RESULTS), json.loads(RUN.read_text(encoding="utf-8"))
-    page = put_in(PAGE.read_text(encoding="utf-8"), results(rows, run), BEGIN, END, PAGE)
+    page = replace_between_marks(PAGE.read_text(encoding="utf-8"), results(rows, run), BEGIN, END, PAGE)
     PAGE.write_text(page, encoding="utf-8")
     PLOT.write_bytes(draw(RESULTS))
     say(f"wrote {PAGE.relative_to(ROOT)} and {PLOT.relative_to(ROOT)}")
@@ -55,7 +55,7 @@ def results(rows: list[Row], run: dict[str, Any]) -> str:
 
 
 def conditions(run: dict[str, Any]) -> str:
-    """Returns date, machine and versions, a sentence each."""
+    """Returns date, machine and versions as sentences."""
     machine = run["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
     return (
@@ -77,7 +77,7 @@ def draw(path: Path) -> bytes:
     """Returns the plot, drawn in the bench image.
 
     Raises:
-        CommandError: there is no such image, or it failed.
+        CommandError: the bench image does not exist, or drawing failed.
     """
     tag = os.environ.get("ORIONBOX_TAG") or env_file.parse(ROOT / "compose/versions.env")["ORIONBOX_TAG"]
     run_image = ["docker", "run", "--rm", "--interactive", "--network=none", f"--volume={ROOT / 'dev'}:/opt/dev:ro"]

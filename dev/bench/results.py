@@ -1,4 +1,4 @@
-"""Results: a row for each goal, as reports/bench.json has them."""
+"""The results: a row per goal, as in reports/bench.json."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class Row:
     ratio: float | None
     goal: str
     ok: bool | None
-    """None where it was not measured, or not under the conditions of the goal."""
+    """None if it was not measured, or not under the conditions of the goal."""
     reason: str = ""
     """Why `ok` is None."""
 
 
 def faster(name: str, seconds: float, baseline: float, times: float) -> Row:
-    """Returns a row whose goal is to be so many times faster than the baseline; its ratio is how many times it is."""
+    """Returns a row whose goal is to be so many times faster than the baseline; the ratio is baseline / seconds."""
     ratio = baseline / seconds
     return Row(name, seconds, "s", baseline, ratio, f">= {times:g}x faster", ratio >= times)
 
 
 def close_to(name: str, value: float, baseline: float, times: float, unit: str = "s") -> Row:
-    """Returns a row whose goal is at most so many times the baseline; its ratio is how many times it is."""
+    """Returns a row whose goal is at most so many times the baseline; the ratio is value / baseline."""
     ratio = value / baseline
     return Row(name, value, unit, baseline, ratio, f"<= {times:g}x", ratio <= times)
 
@@ -45,11 +45,11 @@ def at_most(name: str, value: float, limit: float, unit: str) -> Row:
 
 
 def not_measured(name: str, unit: str, goal: str, reason: str) -> Row:
-    """Returns a row for what cannot be measured here, with the reason."""
+    """Returns a row for a value that cannot be measured here, with the reason."""
     return Row(name, None, unit, None, None, goal, None, reason)
 
 
-def unjudged(row: Row, reason: str) -> Row:
+def without_verdict(row: Row, reason: str) -> Row:
     """Returns the row without a verdict; one without a verdict keeps its own reason."""
     return row if row.ok is None else replace(row, ok=None, reason=reason)
 
@@ -84,13 +84,13 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def write(path: Path, content: Any) -> None:
-    """Writes JSON, whole or not at all."""
+    """Writes JSON atomically."""
     path.parent.mkdir(exist_ok=True)
     files.write(path, json.dumps(content, indent=2) + "\n")
 
 
 def to_json(row: Row) -> dict[str, Any]:
-    """Returns the row as JSON; it has a reason only where there is one."""
+    """Returns the row as JSON; without an empty reason."""
     return {name: value for name, value in asdict(row).items() if name != "reason" or value}
 
 

@@ -29,7 +29,7 @@ def run_to_end(
     """Starts a run and waits for its end, calling `watch` all the time; returns the flow run.
 
     Raises:
-        CommandError: it did not complete.
+        CommandError: the run did not complete.
     """
     run_id, deadline = platform.orion.start_run(deployment, run_parameters), time.monotonic() + RUN_TIMEOUT
     while time.monotonic() < deadline:
@@ -40,7 +40,7 @@ def run_to_end(
         while time.monotonic() < pause:
             watch()
             time.sleep(POLL_SECONDS)
-    raise CommandError(f"{deployment}: not at its end after {RUN_TIMEOUT} s")
+    raise CommandError(f"{deployment}: did not end within {RUN_TIMEOUT} s")
 
 
 def _completed(deployment: str, run: dict[str, Any]) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Fault injection: breaks a throwaway platform in many ways while a run works, and checks what becomes of it."""
+"""Fault injection: breaks a throwaway platform in many ways while a run is in progress, and checks that it recovers."""

@@ -1,7 +1,7 @@
 """`python -m dev.chaos`: injects all faults, or those that `--only` names.
 
 For example `--only kill-orion,pause` or `--only kill@load`. Writes reports/chaos.json after each fault, so an
-interrupted run keeps its results; with `--only`, the results of other faults stay in it. Exits with 1 where the
+interrupted run keeps its results; with `--only`, the results of other faults stay in it. Exits with 1 if the
 platform did not survive a fault.
 """
 
@@ -15,9 +15,9 @@ from contextlib import closing
 from cli.programs import ROOT, exit_with, say
 from dev import throwaway_platform
 from dev.bench.results import write
-from dev.chaos.engine import Containers
+from dev.chaos.containers import Containers
 from dev.chaos.experiment import Experiment
-from dev.chaos.fault import Fault, chosen
+from dev.chaos.fault import Fault, select
 from dev.chaos.fault_result import FaultResult, failed, read, summary, updated
 from dev.chaos.faults import bucket, clock, connections, disk, downloads, kills, start_ups, two_runs
 from dev.chaos.months import ServedMonths
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m dev.chaos")
     parser.add_argument("--only", default="", metavar="FAULTS", help="names, their beginnings, or NAME@STAGE")
     only: str = parser.parse_args(list(arguments)).only
-    faults = chosen(all_faults(), only)
+    faults = select(all_faults(), only)
     with throwaway_platform.running("chaos") as platform:
         results = inject_all(platform, faults, read(REPORT) if only and REPORT.exists() else [])
     say(f"\n{summary(results)}; see {REPORT.relative_to(ROOT)}")

@@ -1,4 +1,4 @@
-"""Experiments: starts a run, waits for a stage of it, follows it to its end, and checks everything afterwards."""
+"""Starts a run, waits for one of its stages, follows it to its end, and checks everything afterwards."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-from dev.chaos.engine import Containers
+from dev.chaos.bucket import Bucket
+from dev.chaos.containers import Containers
 from dev.chaos.leftovers import Leftovers, LeftoversError
 from dev.chaos.months import COLOR, MONTHS, YEAR, ServedMonths
 from dev.chaos.store_watch import Psql, StoreWatch
-from dev.chaos.stores import Bucket
 from dev.throwaway_platform import ThrowawayPlatform
 from orionbox.errors import CommandError
 from orionbox.orion.states import ENDED
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 class CheckFailedError(RuntimeError):
-    """The platform is not as it must be after a fault; the text says how."""
+    """A check of the platform failed after a fault; the text names the difference."""
 
 
 class TooLateError(RuntimeError):
@@ -44,7 +44,7 @@ def wait_for(probe: Callable[[], T | None], what: str, seconds: float, pause: fl
     """Returns the probe's first answer that is not None or empty.
 
     Raises:
-        CheckFailedError: there was none in that time.
+        CheckFailedError: no answer came in that time.
     """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -55,7 +55,7 @@ def wait_for(probe: Callable[[], T | None], what: str, seconds: float, pause: fl
 
 
 class Experiment:
-    """A platform, what watches its stores, and the months that its runs load."""
+    """A platform, the watch on its stores, and the months that its runs load."""
 
     def __init__(self, platform: ThrowawayPlatform, containers: Containers, months: ServedMonths) -> None:
         self.platform, self.containers, self.months = platform, containers, months
@@ -79,7 +79,7 @@ class Experiment:
         self.watch.allow({name: {new, *(counts.get(name, 0) for counts in stores)} for name in names})
 
     def check_without_fault(self) -> str:
-        """Loads the months and checks everything, before any fault is injected; returns what became of the run.
+        """Loads the months and checks everything, before any fault is injected; returns the outcome.
 
         Raises:
             CommandError: a check failed.
@@ -112,37 +112,42 @@ class Experiment:
         """Returns when the run is in a stage: `fetch`, `write`, `load` or `copy`.
 
         Raises:
-            TooLateError: it ended before.
+            TooLateError: the run ended before that stage.
         """
-        is_in_stage = {"fetch": self._fetches, "write": self._writes, "load": self._loads, "copy": self._copies}[stage]
-        deadline, asked = time.monotonic() + STAGE_WITHIN, 0.0
+        is_in_stage = {
+            "fetch": self._is_fetching,
+            "write": self._is_writing,
+            "load": self._is_loading_postgres,
+            "copy": self._is_loading_bigquery,
+        }[stage]
+        deadline, last_poll = time.monotonic() + STAGE_WITHIN, 0.0
         while time.monotonic() < deadline:
             if is_in_stage(run_id):
                 return
-            if time.monotonic() > asked + 1:  # Orion is busy with the run: poll it rarely
-                asked = time.monotonic()
+            if time.monotonic() > last_poll + 1:  # Orion is busy with the run: poll it rarely
+                last_poll = time.monotonic()
                 if self.platform.orion.run(run_id)["state_type"] in ENDED:
                     raise TooLateError(f"the run had ended before stage {stage} was seen")
             time.sleep(POLL)
         raise TooLateError(f"stage {stage} was not seen within {STAGE_WITHIN} s")
 
-    def _fetches(self, run_id: str) -> bool:
-        """Tells whether a month is being downloaded: Orion has its task as Running."""
+    def _is_fetching(self, run_id: str) -> bool:
+        """Returns whether a month is being downloaded: its task is Running in Orion."""
         chosen = {"state": {"type": {"any_": ["RUNNING"]}}, "name": {"like_": "web-to-gcs"}}
         body = {"flow_runs": {"id": {"any_": [run_id]}}, "task_runs": chosen}
         return bool(self.platform.orion.call("task_runs/filter", body))
 
-    def _writes(self, run_id: str) -> bool:
-        """Tells whether the first month is in the bucket, while others are being written."""
+    def _is_writing(self, run_id: str) -> bool:
+        """Returns whether the first month is in the bucket, while others are being written."""
         return self.bucket.etags(MONTHS) != self._etags
 
-    def _loads(self, run_id: str) -> bool:
-        """Tells whether a month is being loaded into Postgres, which holds its lock."""
+    def _is_loading_postgres(self, run_id: str) -> bool:
+        """Returns whether a month is being loaded into Postgres, which holds its lock."""
         locks = self._locks.rows("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted")
         return bool(locks)
 
-    def _copies(self, run_id: str) -> bool:
-        """Tells whether a month is being loaded into BigQuery, which has its staging table."""
+    def _is_loading_bigquery(self, run_id: str) -> bool:
+        """Returns whether a month is being loaded into BigQuery, which has its staging table."""
         return any(name.startswith(staging_tables.PREFIX) for name in self.watch.bigquery.tables())
 
     def wait_for_end(self, run_id: str) -> Json:
@@ -151,17 +156,17 @@ class Experiment:
         def probe() -> Json | None:
             try:
                 run = self.platform.orion.run(run_id)
-            except CommandError:  # Orion may be what the fault has hit
+            except CommandError:  # the fault may have hit Orion
                 return None
             return run if run["state_type"] in ENDED else None
 
         return wait_for(probe, "the run's end", END_WITHIN)
 
     def finish(self, *run_ids: str, months: Sequence[TripFile] = MONTHS) -> str:
-        """Follows the runs to their end, starts one more where one did not complete, and checks everything.
+        """Follows the runs to their end, starts another run if one did not complete, and checks everything.
 
         Returns:
-            What became of the runs, in words.
+            The outcome of the runs, in words.
 
         Raises:
             CheckFailedError: a check failed.
@@ -180,10 +185,10 @@ class Experiment:
         return words
 
     def wait_until_healthy(self) -> None:
-        """Returns when every service is healthy again; nobody but the platform itself restarts any.
+        """Waits until every service is healthy again; the platform must restart them itself.
 
         Raises:
-            CheckFailedError: one is not.
+            CheckFailedError: a service is not healthy in time.
         """
         deadline = time.monotonic() + HEALTHY_WITHIN
         while unhealthy := self.containers.unhealthy():
@@ -204,7 +209,7 @@ class Experiment:
         expected = {trips.csv_name: self.months.rows for trips in months}
         for store, counts in (("Postgres", self.in_postgres()), ("BigQuery", self.watch.in_bigquery())):
             if {name: rows for name, rows in (counts or {}).items() if name in expected} != expected:
-                raise CheckFailedError(f"{store} has {counts}, and must have {expected}")
+                raise CheckFailedError(f"{store} has {counts}, expected {expected}")
         if damaged := self.bucket.damaged(months):
             raise CheckFailedError(f"objects that do not match their checksum: {', '.join(damaged)}")
         for run in runs:
@@ -212,11 +217,11 @@ class Experiment:
         self._check_watch()
 
     def in_postgres(self) -> dict[str, int] | None:
-        """Returns the rows by source file, counted once; None where Postgres does not answer."""
+        """Returns the rows by source file, counted once; None if Postgres does not answer."""
         return self._locks.rows_by_file()
 
     def counts_agree(self, run: Json) -> bool:
-        """Tells whether the run counted the same rows of each month in every store."""
+        """Returns whether the run counted the same rows of each month in every store."""
         return all(len(set(rows.values())) == 1 for rows in self._counted(run).values())
 
     def _counted(self, run: Json) -> dict[str, dict[str, int]]:
@@ -226,7 +231,7 @@ class Experiment:
     def _check_report(self, run: Json, expected: dict[str, int]) -> None:
         counted = self._counted(run)
         if counted != {name: dict.fromkeys(STORES, rows) for name, rows in expected.items()}:
-            raise CheckFailedError(f"the run's own count is {counted}, and must be {expected} everywhere")
+            raise CheckFailedError(f"the run counted {counted}, expected {expected} in every store")
 
     def _check_watch(self) -> None:
         if wrong := self.watch.wrong:

@@ -15,7 +15,7 @@ from orionbox.errors import BadInputError, CommandError
 TRIES = 3
 """How many runs are started at most, until the fault hits one at its stage."""
 FAILURES = (CheckFailedError, LeftoversError, CommandError, OSError, HTTPException)
-"""What a failed check raises, or a platform that does not answer any more."""
+"""Raised by a failed check, or by a platform that does not answer."""
 
 
 class CannotInjectError(RuntimeError):
@@ -31,7 +31,7 @@ class Fault:
     inject: Callable[[Experiment], str]
 
     def run(self, experiment: Experiment) -> FaultResult:
-        """Injects it, and returns whether every check passed."""
+        """Injects the fault, and returns whether every check passed."""
         start = time.monotonic()
         survived, details = self._try(experiment)
         return FaultResult(self.name, self.stage, survived, details, time.monotonic() - start)
@@ -52,29 +52,29 @@ class Fault:
         return False, details
 
 
-def during_a_run(stage: str, harm: Callable[[Experiment, str], str]) -> Callable[[Experiment], str]:
-    """Returns a fault's `inject` that starts a run, and does the harm when the run is in the stage.
+def during_a_run(stage: str, inject_fault: Callable[[Experiment, str], str]) -> Callable[[Experiment], str]:
+    """Returns a fault's `inject` that starts a run, and injects the fault when the run is in the stage.
 
     Args:
         stage: one of Experiment.wait_for_stage.
-        harm: is given the run's id, and returns in words what it did.
+        inject_fault: takes the run's id, and returns in words what it did.
     """
 
     def inject(experiment: Experiment) -> str:
         experiment.serve_new_months()
         run_id = experiment.start_run()
         experiment.wait_for_stage(run_id, stage)
-        done = harm(experiment, run_id)
+        done = inject_fault(experiment, run_id)
         return ", ".join(filter(None, [done, experiment.finish(run_id)]))
 
     return inject
 
 
-def chosen(faults: Sequence[Fault], only: str) -> list[Fault]:
-    """Returns the faults that `only` names, by their name or its beginning up to a hyphen; all where it is empty.
+def select(faults: Sequence[Fault], only: str) -> list[Fault]:
+    """Returns the faults that `only` names, by their name or its beginning up to a hyphen; all if it is empty.
 
     Raises:
-        BadInputError: there is no such fault.
+        BadInputError: a name matches no fault.
     """
     names = [name for name in only.split(",") if name]
     for name in names:

@@ -19,7 +19,7 @@ class FaultResult:
     name: str
     stage: str
     survived: bool | None
-    """Whether the platform passed every check afterwards; None where the fault could not be injected."""
+    """Whether the platform passed every check afterwards; None if the fault could not be injected."""
     details: str
     """What happened, which check failed, or why the fault could not be injected."""
     seconds: float
@@ -38,7 +38,7 @@ class FaultResult:
         return [self.name, self.stage, self.verdict, self.details.replace("|", "/"), f"{self.seconds:.0f}"]
 
     def to_json(self) -> dict[str, Any]:
-        """Returns it with the keys that all reports have, and three of its own."""
+        """Returns the result with the keys that all reports have, and three more."""
         value = {"name": f"{self.name} {self.stage}".strip(), "value": round(self.seconds, 1), "unit": "s"}
         goal = {"baseline": None, "ratio": None, "goal": GOAL, "ok": self.survived}
         return {**value, **goal, "fault": self.name, "stage": self.stage, "what": self.details}
@@ -57,7 +57,7 @@ def updated(known: Sequence[FaultResult], new: Sequence[FaultResult]) -> list[Fa
 
 
 def failed(results: Sequence[FaultResult]) -> list[FaultResult]:
-    """Returns those that the platform did not survive."""
+    """Returns the faults that the platform did not survive."""
     return [result for result in results if result.survived is False]
 
 

@@ -1,18 +1,18 @@
-"""Checks that a fault leaves nothing behind: containers, locks, staging tables, runs that are Running for ever."""
+"""Checks that a fault leaves nothing behind: containers, locks, staging tables, runs that are stuck in Running."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 
-from dev.chaos.engine import Containers
+from dev.chaos.containers import Containers
 from dev.chaos.store_watch import Psql, StoreWatch
 from dev.throwaway_platform import ThrowawayPlatform
 from orionbox.orion.states import ACTIVE
 from orionbox.stores import staging_tables
 
 REMOVED_WITHIN = 75
-"""Seconds in which everything must be gone: the sweeper waits a minute, and looks every few seconds."""
+"""Seconds in which everything must be gone: the sweeper removes orphans after 20 s (`GRACE`), and checks every 5 s"""
 STAGING_TABLES = """
 SELECT relname FROM pg_class
 WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND NOT relispartition AND relname LIKE '%tripdata%'
@@ -32,10 +32,10 @@ class Leftovers:
         self._platform, self._containers, self._watch = platform, containers, watch
 
     def check(self) -> None:
-        """Returns when there are none.
+        """Waits until nothing is left behind.
 
         Raises:
-            LeftoversError: there are some, for longer than the platform may take to remove them.
+            LeftoversError: leftovers exist for longer than the platform may take to remove them.
         """
         deadline = time.monotonic() + REMOVED_WITHIN
         while lines := self.lines():
@@ -44,9 +44,9 @@ class Leftovers:
             time.sleep(1)
 
     def lines(self) -> list[str]:
-        """Returns a line for each place that has some, or that does not answer."""
+        """Returns a line for each place that has leftovers, or that does not answer."""
         places: dict[str, Callable[[], list[str]]] = {
-            "run containers": lambda: [name[:12] for name in self._containers.runs()],
+            "run containers": lambda: [name[:12] for name in self._containers.run_ids()],
             "staging tables in BigQuery": self._in_bigquery,
             "staging tables in Postgres": lambda: self._in_postgres(STAGING_TABLES),
             "locks in Postgres": lambda: self._in_postgres(LOCKS),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from dev.chaos.engine import Containers
+from dev.chaos.containers import Containers
 from orionbox.errors import CommandError
 from orionbox.trips.months import TripFile
 

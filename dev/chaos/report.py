@@ -5,7 +5,7 @@ from __future__ import annotations
 from cli.programs import ROOT, exit_with, say
 from dev.chaos.__main__ import REPORT, all_faults
 from dev.chaos.fault_result import HEADINGS, FaultResult, read, summary
-from dev.docs_tables import markdown, put_in
+from dev.docs_tables import markdown, replace_between_marks
 
 PAGE = ROOT / "docs/trust.md"
 BEGIN, END = "<!-- chaos -->", "<!-- /chaos -->"
@@ -16,7 +16,7 @@ def main() -> int:
     if not REPORT.exists():
         say("no results yet; run make chaos")
         return 1
-    page = put_in(PAGE.read_text(encoding="utf-8"), table(read(REPORT)), BEGIN, END, PAGE)
+    page = replace_between_marks(PAGE.read_text(encoding="utf-8"), table(read(REPORT)), BEGIN, END, PAGE)
     PAGE.write_text(page, encoding="utf-8")
     say(f"wrote {PAGE.relative_to(ROOT)}")
     return 0

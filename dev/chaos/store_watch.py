@@ -1,4 +1,4 @@
-"""Watches Postgres and BigQuery: counts the rows of each month all the time, and keeps counts that must not be."""
+"""Watches Postgres and BigQuery: counts the rows of each month all the time, and records impossible counts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TIMEOUT = 20
 END = "--"
 
 Counts = dict[str, int]
-Count = Callable[[], Optional[Counts]]
+Counter = Callable[[], Optional[Counts]]
 
 
 def wrong_counts(counts: Mapping[str, int], allowed: Mapping[str, Collection[int]]) -> list[str]:
@@ -42,13 +42,13 @@ class Psql:
         self._session: subprocess.Popen[str] | None = None
 
     def rows(self, sql: str) -> list[list[str]] | None:
-        """Returns the rows of a query; None where Postgres does not answer, in a new session either."""
+        """Returns the rows of a query; None if Postgres does not answer, in a new session either."""
         is_old = self._session is not None
         rows = self._ask(sql)
         return self._ask(sql) if rows is None and is_old else rows
 
     def rows_by_file(self) -> Counts | None:
-        """Returns the number of rows by source file; None where Postgres does not answer."""
+        """Returns the number of rows by source file; None if Postgres does not answer."""
         rows = self.rows(f"SELECT source_file, count(*) FROM {TABLE} GROUP BY 1")
         return None if rows is None else {name: int(count) for name, count in rows}
 
@@ -136,9 +136,9 @@ class StoreWatch:
         self.wrong: list[str] = []
         """Counts that were not allowed."""
         self.answers: dict[str, int] = {}
-        """How often each store has answered."""
+        """The number of answers of each store."""
         self._end = threading.Event()
-        counts: dict[str, Count] = {"Postgres": self.in_postgres, "BigQuery": self.in_bigquery}
+        counts: dict[str, Counter] = {"Postgres": self.in_postgres, "BigQuery": self.in_bigquery}
         self._threads = [threading.Thread(target=self._watch, args=item) for item in counts.items()]
         for thread in self._threads:
             thread.start()
@@ -155,18 +155,18 @@ class StoreWatch:
         self.postgres.close()
 
     def in_postgres(self) -> Counts | None:
-        """Returns the rows by source file that Postgres has; None where it does not answer."""
+        """Returns the rows by source file that Postgres has; None if it does not answer."""
         return self.postgres.rows_by_file()
 
     def in_bigquery(self) -> Counts | None:
-        """Returns the rows by source file that BigQuery has; None where it does not answer."""
+        """Returns the rows by source file that BigQuery has; None if it does not answer."""
         try:
             rows = self.bigquery.rows(f"SELECT source_file, count(*) FROM trips_data_all.{TABLE} GROUP BY 1")
         except (OSError, ValueError, HTTPException):
             return None
         return {name: int(count) for name, count in rows}
 
-    def _watch(self, store: str, count: Count) -> None:
+    def _watch(self, store: str, count: Counter) -> None:
         while not self._end.is_set():
             allowed = self._allowed
             counts = count()

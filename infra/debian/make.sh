@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes debian:SUITE-slim, from which the Dockerfiles start, where no container registry answers: by debootstrap from the
-# Debian mirror that this machine uses. Usage: make.sh bookworm|trixie
+# Builds debian:SUITE-slim, from which the Dockerfiles start, if no container registry answers: by debootstrap, from
+# this machine's Debian mirror. Usage: make.sh bookworm|trixie
 set -eu
 
 suite=$1

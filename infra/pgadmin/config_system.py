@@ -6,7 +6,7 @@ What each one means: https://www.pgadmin.org/docs/pgadmin4/latest/config_py.html
 # One user, no login page: the port is published on the loopback interface only.
 SERVER_MODE = False
 MASTER_PASSWORD_REQUIRED = False
-# Without a login, only the Host header tells this page from a foreign one whose name points at 127.0.0.1.
+# Without a login, the Host header is the only protection against DNS rebinding.
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "pgadmin"]
 
 DATA_DIR = "/var/lib/pgadmin"

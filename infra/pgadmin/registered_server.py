@@ -1,4 +1,4 @@
-"""pgAdmin with the warehouse registered and its password at hand: what gunicorn serves."""
+"""The WSGI application that gunicorn serves: pgAdmin with the warehouse and its password registered."""
 
 import json
 import os
@@ -9,9 +9,10 @@ SERVERS = Path(__file__).with_name("servers.json")
 
 
 def create_app() -> Any:
-    """Return pgAdmin's WSGI application; its database is made, or brought up to date, on the way.
+    """Return pgAdmin's WSGI application, and create or migrate its database.
 
-    Raises KeyError where WAREHOUSE_DB_PASSWORD is not set.
+    Raises:
+        KeyError: WAREHOUSE_DB_PASSWORD is not set.
     """
     (server,) = json.loads(SERVERS.read_text())["Servers"].values()
     write_password_file(server, os.environ["WAREHOUSE_DB_PASSWORD"])
@@ -23,7 +24,7 @@ def create_app() -> Any:
 
 
 def write_password_file(server: dict[str, Any], password: str) -> None:
-    """Write the file from which libpq takes the server's password: it may be another one at each start."""
+    """Write the file from which libpq reads the server's password, which may change between starts."""
     path = Path(server["ConnectionParameters"]["passfile"])
     path.touch(mode=0o600)
     path.write_text(passfile_line(server["Host"], server["Port"], server["Username"], password))

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Starts Postgres. The first start makes the cluster with its roles and databases (init/), whole or not at all.
+# Starts Postgres. The first start creates the cluster with its roles and databases (init/), completely or not at all.
 # Arguments go to postgres, after those of postgresql.conf beside this file.
 set -eu
 here=$(dirname "$0")
 
-# Single-user mode needs no socket, whose path might be too long in the embedded runtime
+# Single-user mode needs no socket; in the embedded runtime its path could be too long
 single() { postgres --single -j -c exit_on_error=true -D "$1" postgres >/dev/null; }
 
 if [ ! -s "$PGDATA/PG_VERSION" ]; then

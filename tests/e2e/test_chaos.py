@@ -8,11 +8,11 @@ from contextlib import closing
 import pytest
 
 from dev.chaos.__main__ import all_faults
-from dev.chaos.engine import Containers
+from dev.chaos.containers import Containers
 from dev.chaos.experiment import Experiment
-from dev.chaos.fault import chosen
+from dev.chaos.fault import select
 from dev.chaos.months import ServedMonths
-from dev.throwaway_platform import ThrowawayPlatform, plain_environment
+from dev.throwaway_platform import ThrowawayPlatform, clean_environment
 from tests.conftest import Checkout
 
 SIZES = (110_000, 120_000)
@@ -23,7 +23,7 @@ FAULTS = ("kill-gcs@write", "kill-run@load")
 def experiment(platform: Checkout) -> Iterator[Experiment]:
     """One with small months, loaded once."""
     platform.make("up")
-    own = ThrowawayPlatform(platform.root, {**plain_environment(), **platform.settings, **platform.env})
+    own = ThrowawayPlatform(platform.root, {**clean_environment(), **platform.settings, **platform.env})
     with closing(Containers(own, own.image("flows"))) as containers:
         with closing(Experiment(own, containers, ServedMonths(containers, SIZES))) as experiment:
             experiment.check_without_fault()
@@ -32,6 +32,6 @@ def experiment(platform: Checkout) -> Iterator[Experiment]:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_the_platform_survives_the_fault(experiment: Experiment, fault: str) -> None:
-    (found,) = chosen(all_faults(), fault)
+    (found,) = select(all_faults(), fault)
     result = found.run(experiment)
     assert result.survived, result.line()

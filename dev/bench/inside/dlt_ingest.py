@@ -1,7 +1,7 @@
 """Loads a month from the web into Postgres by dlt: `python -m dev.bench.inside.dlt_ingest URL FORMAT`.
 
 Runs in the virtual environment of the other tools. The format is that of dlt's own files: `csv`, loaded by COPY, is the
-fastest of `dlt[postgres]`; where an ADBC driver is installed, dlt loads `parquet` too.
+fastest of `dlt[postgres]`; if an ADBC driver is installed, dlt loads `parquet` too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DATASET = "dlt_trips"
 
 @dlt.resource(name="trips", write_disposition="replace")
 def trips(url: str) -> Iterator[pa.Table]:
-    """Yields the rows as Arrow tables, which dlt takes as they are."""
+    """Yields the rows as Arrow tables, which dlt accepts unchanged."""
     with urlopen(url) as response, pa.CompressedInputStream(response, "gzip") as stream:
         for batch in pyarrow.csv.open_csv(stream):
             yield pa.Table.from_batches([batch])

@@ -1,4 +1,4 @@
-"""Loads a month from the bucket into BigQuery, by our code and the course's, from the same object."""
+"""Loads a month from the bucket into BigQuery, by Orionbox's code and the course's, from the same object."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ def course(trips: TripFile, watch: Stopwatch) -> int:
 
 
 def load_job(trips: TripFile, watch: Stopwatch) -> int:
-    """Runs only the first half of ours: a client from the block, and a load job into a table.
+    """Runs only the first half of `ours`: a client from the block, and a load job into a table.
 
-    Ours then swaps the month in a transaction, and drops that table.
+    `ours` then swaps the month in a transaction, and drops that table.
     """
     settings, staged = FlowSettings.from_environment(), find_in_gcs.fn(trips)
     table = f"{settings.project}.{settings.dataset}.loaded_only"

@@ -12,7 +12,7 @@ PROGRAM = "import prefect.engine, etl"
 LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+(\w+)", re.ASCII)
 """The microseconds of the module itself, without those that it imports; and its package."""
 SHOWN = 4
-"""Packages that are named; the others are added up."""
+"""Packages that are listed; the others are added up."""
 
 
 def by_package(report: str) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Loads a month from the web into Postgres, by our code, the course's and other tools, and by COPY alone."""
+"""Loads a month from the web into Postgres, by Orionbox's code, the course's and other tools, and by COPY alone."""
 
 from __future__ import annotations
 
@@ -52,24 +52,24 @@ def course(trips: TripFile, watch: Stopwatch) -> int:
 
 
 def stages_before_postgres(trips: TripFile, watch: Stopwatch) -> int:
-    """Runs the stages of ours before Postgres gets a row; each includes the stages before it."""
+    """Times fetch, unpack and parse cumulatively, without Postgres."""
     with TemporaryDirectory() as folder:
         with watch.time("fetch"), Download(trips.url(), Path(folder)) as file:
-            exhaust(file)
+            read_to_end(file)
         with watch.time("fetch and unpack"), Download(trips.url(), Path(folder)) as file:
-            exhaust(pa.CompressedInputStream(pa.PythonFile(file, "r"), "gzip"))
+            read_to_end(pa.CompressedInputStream(pa.PythonFile(file, "r"), "gzip"))
         with watch.time(WORK), Download(trips.url(), Path(folder)) as file:
             return sum(batch.num_rows for batch in TripCsv(file, ARROW_SCHEMAS[trips.color]).batches())
 
 
-def exhaust(file: BinaryIO) -> None:
-    """Reads to the end."""
+def read_to_end(file: BinaryIO) -> None:
+    """Reads the file to its end."""
     while file.read(BUFFER_BYTES):
         pass
 
 
 def limit(trips: TripFile, watch: Stopwatch) -> int:
-    """Copies the unpacked text into a new table with the columns of ours: nothing is fetched, parsed or checked."""
+    """Copies the unpacked text into a new table with the columns of `ours`, without fetching, parsing or checking."""
     table = "copied_trips"
     columns = f"{postgres_columns(COLUMNS[trips.color])}, {SOURCE_FILE} text NOT NULL DEFAULT '{trips.csv_name}'"
     names = ", ".join(f'"{name}"' for name in COLUMNS[trips.color])

@@ -15,10 +15,10 @@ from orionbox.trips.months import TripFile
 WORK = "work"
 """The stage of the stopwatch that counts; preparing and counting rows are outside of it."""
 WAREHOUSE = os.environ.get("WAREHOUSE", "")
-"""The address of Postgres, as libpq and SQLAlchemy take it."""
+"""The address of Postgres, for libpq and SQLAlchemy."""
 
 Program = Callable[[TripFile, Stopwatch], int]
-"""Does the work for a month and times it; returns the rows that are in the store then."""
+"""Does the work for a month and times it; returns the rows in the store afterwards."""
 
 
 def main(programs: Mapping[str, Program]) -> None:

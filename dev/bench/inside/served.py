@@ -1,4 +1,4 @@
-"""Counts the rows of a month's file as it is served, by Python's own gzip and csv alone."""
+"""Counts the rows of a month's file as it is served, with Python's gzip and csv alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stores a month from the web in the bucket as parquet, by our code and the course's."""
+"""Stores a month from the web in the bucket as parquet, by Orionbox's code and the course's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def ours(trips: TripFile, watch: Stopwatch) -> int:
         staged = web_to_gcs.fn(trips)
     for stage, seconds in staged.seconds.items():
         watch.add(stage, seconds)
-    return rows_of(trips.object_name)
+    return rows_in_object(trips.object_name)
 
 
 def course(trips: TripFile, watch: Stopwatch) -> int:
@@ -36,11 +36,11 @@ def course(trips: TripFile, watch: Stopwatch) -> int:
         path = Path(folder, f"{trips.name}.parquet")
         df.to_parquet(path, compression="gzip")
         GcsBucket.load(BUCKET).upload_from_path(from_path=path, to_path=name)
-    return rows_of(name)
+    return rows_in_object(name)
 
 
-def rows_of(name: str) -> int:
-    """Returns the rows of the object, as its footer has them."""
+def rows_in_object(name: str) -> int:
+    """Returns the number of rows in the object's footer."""
     with bucket().blob(name).open("rb") as file:
         return count_rows(file)
 

@@ -11,10 +11,11 @@ from dev.bench.measurements import Measurements
 from dev.bench.results import Row, close_to, faster
 
 OTHER_TOOLS = {"dlt": 8, "pgloader": 8, "dlt with ADBC": 1}
-"""How many times faster than each we want to be. With ADBC, which ours uses too, dlt is not much slower than COPY."""
+"""The goal for each: how many times faster Orionbox must be. With ADBC, which Orionbox uses too, dlt is nearly as fast
+as COPY."""
 DLT_FORMATS = {"dlt": "csv", "dlt with ADBC": "parquet"}
 ORDER = ("ours", "limit", "course", "ours", "limit", *OTHER_TOOLS, "ours", "limit", "stages")
-"""The slow ones only once: they vary by less than the difference to ours."""
+"""The slow programs run only once: they vary by less than their difference to `ours`."""
 
 
 def measure(platform: BenchPlatform, measurements: Measurements) -> Iterator[Row]:

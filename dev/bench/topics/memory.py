@@ -16,15 +16,15 @@ from dev.bench.runs import counted, parameters, run_to_end
 from orionbox.trips.months import TripFile
 
 LARGE_MONTH = TripFile("yellow", 2019, 3)
-LARGER = 7_832_545 / 1_369_765
-"""How many times the rows of the comparisons' month the release's largest month has."""
+SIZE_RATIO = 7_832_545 / 1_369_765
+"""Rows of the release's largest month, divided by those of the comparisons' month."""
 JOBS = {"etl/docker": "main job", "ingest-data/docker": "ingest"}
 LIMIT_MB, LIMIT_RATIO = 600, 1.25
 
 
 def measure(platform: BenchPlatform, measurements: Measurements) -> Iterator[Row]:
     """Measures both jobs: each month, and the larger compared with the smaller."""
-    sizes = {MONTH: platform.rows, LARGE_MONTH: round(platform.rows * LARGER)}
+    sizes = {MONTH: platform.rows, LARGE_MONTH: round(platform.rows * SIZE_RATIO)}
     for trips, rows in sizes.items():
         platform.serve([trips], rows)
     for deployment, job in JOBS.items():
@@ -42,7 +42,7 @@ def measure(platform: BenchPlatform, measurements: Measurements) -> Iterator[Row
 
 
 def _peak(platform: BenchPlatform, deployment: str, trips: TripFile, rows: int) -> float:
-    """Returns a run's peak in MB."""
+    """Returns a run's peak memory in MB."""
     peak = Peak(platform.name)
     run = run_to_end(platform, deployment, parameters(trips), peak.update)
     for count in counted(platform, run):
@@ -67,7 +67,7 @@ class Peak:
 
     @property
     def megabytes(self) -> float:
-        """The peak so far; 0 where no process was seen."""
+        """Returns the peak so far; 0 if no process was seen."""
         return sum(self._kilobytes.values()) * 1024 / 1e6
 
     def update(self) -> None:
@@ -96,7 +96,7 @@ def _descendants(process: int) -> list[int]:
     for thread in Path(f"/proc/{process}/task").glob("*"):
         with suppress(OSError):
             children += map(int, (thread / "children").read_text().split())
-    return [each for child in children for each in (child, *_descendants(child))]
+    return [process for child in children for process in (child, *_descendants(child))]
 
 
 def high_water_mark(process: int) -> int:

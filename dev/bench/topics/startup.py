@@ -17,11 +17,12 @@ SMALL_MONTH, SMALL_ROWS = TripFile("green", 2021, 1), 1_000
 STARTS, RUNS = 3, 3
 IDLE_SECONDS = 60
 IDLE_MB = 1_200
+"""The goal, in MB."""
 BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 
 def measure(platform: BenchPlatform, measurements: Measurements) -> Iterator[Row]:
-    """Measures each of them."""
+    """Measures the start, the memory at rest and the overhead of a run."""
     for _ in range(STARTS):
         platform.make("down")
         measurements.add("prefect server start until healthy", _server_start(platform))

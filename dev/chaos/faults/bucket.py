@@ -8,12 +8,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPException
+from time import sleep
 
 from cli.programs import output
-from dev.chaos.engine import pause
+from dev.chaos.bucket import checksum
 from dev.chaos.experiment import CheckFailedError, Experiment, wait_for
 from dev.chaos.fault import Fault
-from dev.chaos.stores import checksum
 
 KILLS = 50
 START_WITHIN = 30
@@ -56,7 +56,7 @@ class Uploads:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Uploads while this lasts, and waits for the last upload at the end."""
+        """Uploads until the block ends, then waits for the last upload."""
         self._end.clear()
         thread = threading.Thread(target=self._upload_all)
         thread.start()
@@ -86,15 +86,15 @@ class Uploads:
 
 
 def gcs_killed(experiment: Experiment) -> str:
-    """Checks after each kill that every object is the old or the new one, whole, and has the right checksum."""
-    gcs, uploads, moments = experiment.containers.of("gcs"), Uploads(experiment), random.Random(1)
+    """Checks after each kill that every object is the old or the new one, complete, with the right checksum."""
+    gcs, uploads, moments = experiment.containers.id_of_service("gcs"), Uploads(experiment), random.Random(1)
     for name in OBJECTS:
         uploads.upload(name)
     for kill in range(KILLS):
         with uploads.running():
-            pause(moments.uniform(0.05, 0.6))
+            sleep(moments.uniform(0.05, 0.6))
             output("docker", "kill", gcs)
-        # The engine itself would wait longer after each kill, up to a minute
+        # Docker itself would wait longer after each kill, up to a minute
         output("docker", "start", gcs)
         _check(experiment, uploads, kill + 1)
     if uploads.interrupted < KILLS // 2:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from time import sleep
 
 from cli.programs import output
-from dev.chaos.engine import pause
 from dev.chaos.experiment import DEPLOYMENT, CheckFailedError, Experiment, TooLateError
 from dev.chaos.fault import CannotInjectError, Fault
 from orionbox.errors import CommandError
@@ -24,11 +24,11 @@ FOLDER, INSIDE = Path("services/flows/flows"), Path("/opt/prefect/flows")
 """The folder that services and runs share, in the checkout and in a container: the clock's files are there."""
 LIBRARY, STEP = "clock.so", "clock-step"
 SERVICES = ("orion", "agent", "sweeper", "start", "postgres", "gcs", "bigquery", "internet")
-"""Services with such a clock (inside/clock.yaml) that are running during a run."""
+"""Services that get the stepped clock (inside/clock.yaml)."""
 SETTLE = 45
 """Seconds between a step and the next runs."""
 TOLERANCE = 60
-"""Seconds by which a stepped clock may differ from what it should be."""
+"""Seconds by which a stepped clock may differ from the expected time."""
 
 
 def faults() -> list[Fault]:
@@ -49,11 +49,11 @@ def _stepped(seconds: int, experiment: Experiment) -> str:
         step(seconds)
         _check(experiment, run_id, seconds)
         words = experiment.finish(run_id)
-        # So that whatever checks the time has checked it
-        pause(SETTLE)
+        # Gives every timed check a chance to run
+        sleep(SETTLE)
         later_runs = [_next(experiment, "etl/process"), _next(experiment, "etl/docker")]
         step(0)
-        pause(SETTLE)
+        sleep(SETTLE)
         later_runs += [_next(experiment, "etl/process"), _next(experiment, "etl/docker")]
         if others := set(later_runs) - {"the run completed by itself"}:
             raise CheckFailedError(f"a later run: {' and '.join(others)}")
@@ -63,14 +63,14 @@ def _stepped(seconds: int, experiment: Experiment) -> str:
 
 
 def _next(experiment: Experiment, deployment: str) -> str:
-    """Starts a run; returns what became of it."""
+    """Starts a run; returns the outcome."""
     experiment.serve_new_months()
     return experiment.finish(experiment.start_run(deployment=deployment))
 
 
 @contextmanager
 def _clock(experiment: Experiment) -> Iterator[Callable[[int], None]]:
-    """Gives services and runs a clock of their own; yields a function that sets its difference in seconds.
+    """Gives services and runs a separate clock; yields a function that sets its difference in seconds.
 
     Containers share the kernel's clock; a step of that would affect everything else on this machine.
 
@@ -106,7 +106,7 @@ def _clock(experiment: Experiment) -> Iterator[Callable[[int], None]]:
 
 
 def _override(experiment: Experiment, values: dict[str, str]) -> None:
-    """Sets the values that the deployment's runs have in place of those of its block."""
+    """Sets the values that replace those of the block in the deployment's runs."""
     orion = experiment.platform.orion
     deployment = orion.call(f"deployments/name/{DEPLOYMENT}")["id"]
     orion.call(f"deployments/{deployment}", {"infra_overrides": values}, method="PATCH")
@@ -119,7 +119,7 @@ def _check(experiment: Experiment, run_id: str, seconds: int) -> None:
         TooLateError: the run's container is gone already.
         CheckFailedError: a clock was not stepped, so nothing was tested.
     """
-    containers = {service: experiment.containers.of(service) for service in SERVICES}
+    containers = {service: experiment.containers.id_of_service(service) for service in SERVICES}
     for name, container in {"run": experiment.container_of(run_id), **containers}.items():
         try:
             now = int(output("docker", "exec", container, "date", "+%s"))

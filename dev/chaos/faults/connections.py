@@ -1,11 +1,11 @@
-"""Pauses a service, or drops what a run sends to it, for a while: connections stay open, and nothing comes."""
+"""Pauses a service, or drops the packets that a run sends to it, for a while, without closing connections."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from time import sleep
 
-from dev.chaos.engine import pause
 from dev.chaos.experiment import Experiment
 from dev.chaos.fault import Fault, during_a_run
 
@@ -18,7 +18,7 @@ NAMES = {"copy": "load"}
 
 def faults() -> list[Fault]:
     """Returns these faults."""
-    pauses = [Fault(f"pause-{service}", "load", during_a_run("load", pause_of(service))) for service in PAUSED]
+    pauses = [Fault(f"pause-{service}", "load", during_a_run("load", pause_service(service))) for service in PAUSED]
     cuts = [
         Fault(f"cut-{service}", NAMES.get(stage, stage), during_a_run(stage, cut_from(service)))
         for service, stage in NEEDED.items()
@@ -27,14 +27,14 @@ def faults() -> list[Fault]:
     return [*pauses, *cuts, everything]
 
 
-def pause_of(service: str) -> Callable[[Experiment, str], str]:
+def pause_service(service: str) -> Callable[[Experiment, str], str]:
     """Returns a fault that pauses the service."""
     return partial(_pause, service)
 
 
 def _pause(service: str, experiment: Experiment, run_id: str) -> str:
     with experiment.containers.paused(service):
-        pause(PAUSE_SECONDS)
+        sleep(PAUSE_SECONDS)
     return f"paused for {PAUSE_SECONDS} s"
 
 
@@ -45,5 +45,5 @@ def cut_from(*services: str) -> Callable[[Experiment, str], str]:
 
 def _cut(services: tuple[str, ...], experiment: Experiment, run_id: str) -> str:
     with experiment.containers.cut_off(experiment.container_of(run_id), services):
-        pause(CUT_SECONDS)
+        sleep(CUT_SECONDS)
     return f"cut for {CUT_SECONDS} s"

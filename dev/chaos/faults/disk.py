@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from time import sleep
 
 from cli.programs import output
-from dev.chaos.engine import pause
 from dev.chaos.experiment import CheckFailedError, Experiment
 from dev.chaos.fault import Fault
 
@@ -36,14 +36,14 @@ def _full(service: str, stage: str, experiment: Experiment) -> str:
     experiment.wait_for_stage(run_id, stage)
     _fill(holder, service)
     try:
-        pause(FULL_SECONDS)
+        sleep(FULL_SECONDS)
     finally:
         output("docker", "exec", holder, "rm", f"/{service}/ballast")
     return f"no room on its volume for {FULL_SECONDS} s, {experiment.finish(run_id)}"
 
 
 def _holder(experiment: Experiment) -> str:
-    """Returns a container that keeps the volumes mounted, as volumes in memory need; the first call makes both."""
+    """Returns a container that keeps the volumes mounted, as volumes in memory need; the first call creates both."""
     own = experiment.platform
     mounts = [f"--volume={own.name}_{service}:/{service}" for service in VOLUMES]
     if not _are_small(own.name):
@@ -68,7 +68,7 @@ def _fill(holder: str, service: str) -> None:
 
 
 def _create(project: str, service: str) -> None:
-    """Makes the volume with the labels of Compose, so that Compose uses it."""
+    """Creates the volume with the labels of Compose, so that Compose uses it."""
     labels = [f"--label=com.docker.compose.project={project}", f"--label=com.docker.compose.volume={service}"]
     in_memory = ["--driver=local", "--opt=type=tmpfs", "--opt=device=tmpfs", f"--opt=o=size={MEGABYTES}m"]
     output("docker", "volume", "create", *labels, *in_memory, f"{project}_{service}")

@@ -1,4 +1,4 @@
-"""Serves the taxi files from a server that breaks off, or that is busy."""
+"""Serves the taxi files from a server that drops connections, or that is busy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dev.chaos.fault import Fault
 from dev.chaos.months import MONTHS
 
 NAMES = ("github.com", "hooks.slack.com")
-"""The names of service `internet` besides its own."""
+"""The aliases of service `internet`."""
 PROGRAM = "/opt/chaos/flaky.py"
 RESUMED, BUSY = "206", "503"
 
@@ -40,16 +40,18 @@ def _flaky(mode: str, status: str, times: int, experiment: Experiment) -> str:
         log = subprocess.run(["docker", "logs", server], capture_output=True, text=True).stdout
     answers = Counter(log.splitlines())
     if missing := [trips.csv_name for trips in MONTHS if answers[f"{status} {trips.csv_name}"] < times]:
-        raise CheckFailedError(
-            f"the server did not get to say {status} for {', '.join(missing)}, so nothing was tested"
-        )
+        raise CheckFailedError(f"the server did not answer {status} for {', '.join(missing)}, so nothing was tested")
     return f"{status} was answered {times * len(MONTHS)} times; {experiment.finish(run_id)}"
 
 
 @contextmanager
 def _in_place_of_the_internet(experiment: Experiment, mode: str) -> Iterator[str]:
-    """Gives the names of service `internet` to a server of ours, and disconnects the service; yields the container."""
-    network, internet, root = experiment.platform.name, experiment.containers.of("internet"), experiment.platform.root
+    """Disconnects service `internet`, gives its names to the flaky server, and yields that server's container."""
+    network, internet, root = (
+        experiment.platform.name,
+        experiment.containers.id_of_service("internet"),
+        experiment.platform.root,
+    )
     output("docker", "network", "disconnect", network, internet)
     names = [f"--network-alias={name}" for name in NAMES]
     files = [f"{root / 'data'}:/data", f"{root / 'secrets'}:/tls", f"{root / 'dev/chaos/inside/flaky.py'}:{PROGRAM}"]

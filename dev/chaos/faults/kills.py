@@ -33,7 +33,7 @@ def kill(service: str) -> Callable[[Experiment, str], str]:
 
 
 def _kill(service: str, experiment: Experiment, run_id: str) -> str:
-    experiment.containers.kill(experiment.containers.of(service))
+    experiment.containers.kill(experiment.containers.id_of_service(service))
     return ""
 
 

@@ -26,7 +26,7 @@ def faults() -> list[Fault]:
 def down(experiment: Experiment, run_id: str) -> str:
     """Stops the platform and starts it again."""
     experiment.platform.make("down")
-    if experiment.containers.runs():
+    if experiment.containers.run_ids():
         raise CheckFailedError("make down left a run's container")
     experiment.platform.make("up")
     return "make down, make up"

@@ -38,22 +38,22 @@ def runs_that_overlap(experiment: Experiment) -> str:
 
 def agent_gone(experiment: Experiment, run_id: str) -> str:
     """Kills the agent, and starts it again when the run has ended."""
-    output("docker", "kill", experiment.containers.of("agent"))
+    output("docker", "kill", experiment.containers.id_of_service("agent"))
     run = experiment.wait_for_end(run_id)
     experiment.platform.make("up")
     return f"{run['state_name']} without an agent"
 
 
 def agent_and_run_gone(experiment: Experiment, run_id: str) -> str:
-    """Kills the agent and the run, and starts the agent again when the sweeper has ended the run."""
-    output("docker", "kill", experiment.containers.of("agent"), experiment.container_of(run_id))
+    """Kills the agent and the run, and starts the agent again when the sweeper has marked the run as crashed."""
+    output("docker", "kill", experiment.containers.id_of_service("agent"), experiment.container_of(run_id))
     run = experiment.wait_for_end(run_id)
     experiment.platform.make("up")
     return f"{run['state_name']} by the sweeper"
 
 
 def power_cut(experiment: Experiment, run_id: str) -> str:
-    """Kills every container at once. Unlike at a real power cut, the kernel still writes what it has in memory."""
+    """Kills every container at once. Unlike in a real power cut, the kernel still writes its buffers to disk."""
     output("docker", "kill", *output("docker", "ps", "--quiet", *experiment.containers.filters()).split())
     experiment.platform.make("up")
     return "killed all at once, then make up"

@@ -1,6 +1,5 @@
-/* Another wall clock for the processes before whose C library LD_PRELOAD puts this: the kernel's, and as many seconds
- * more as the file STEP holds at the moment (an int64 of this machine's byte order; changed in place). The clocks that
- * measure how long something takes, and those of file systems, stay as they are. Build: cc -shared -fPIC -DSTEP='"..."'
+/* LD_PRELOAD library that shifts the wall clock by the number of seconds in file STEP (an int64 in this machine's byte
+ * order, changed in place). Monotonic clocks and file times stay unchanged. Build: cc -shared -fPIC -DSTEP='"..."'
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

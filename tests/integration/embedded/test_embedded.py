@@ -19,7 +19,7 @@ import pytest
 
 from cli.bundle.checkout_copy import copy_checkout
 from cli.runtimes.embedded import processes, service_lock, variables
-from dev.throwaway_platform import plain_environment
+from dev.throwaway_platform import clean_environment
 from orionbox.trips.months import TripFile
 from tests.conftest import Checkout, wait_for
 from tests.reports import assert_documented
@@ -178,7 +178,7 @@ def test_an_incomplete_virtual_environment_is_made_again(platform: Checkout) -> 
 def test_two_commands_at_once_wait_for_each_other(platform: Checkout) -> None:
     with (platform.root / ".embedded" / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        up = subprocess.Popen(["make", "up"], cwd=platform.root, env={**plain_environment(), **platform.env})
+        up = subprocess.Popen(["make", "up"], cwd=platform.root, env={**clean_environment(), **platform.env})
         with pytest.raises(subprocess.TimeoutExpired):
             up.wait(3)
     assert up.wait(120) == 0

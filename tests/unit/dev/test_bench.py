@@ -15,7 +15,7 @@ from dev.bench import report, results, runs
 from dev.bench.comparisons import check, measure_in_turn
 from dev.bench.inside.imports import by_package
 from dev.bench.measurements import Measurements
-from dev.bench.results import Row, at_most, close_to, faster, missed, not_measured, table, unjudged
+from dev.bench.results import Row, at_most, close_to, faster, missed, not_measured, table, without_verdict
 from dev.bench.topics import memory, startup
 from orionbox.errors import BadInputError, CommandError
 from tests.conftest import ROOT
@@ -40,9 +40,9 @@ def test_a_row_that_was_not_measured_says_why_and_misses_no_goal() -> None:
 
 
 def test_a_small_month_is_measured_but_not_judged() -> None:
-    row = unjudged(faster("load", 2, 4, 30), "10 rows")
+    row = without_verdict(faster("load", 2, 4, 30), "10 rows")
     assert (row.ok, row.ratio, row.reason) == (None, 2, "10 rows")
-    assert unjudged(not_measured("x", "s", "", "no engine"), "10 rows").reason == "no engine"
+    assert without_verdict(not_measured("x", "s", "", "no engine"), "10 rows").reason == "no engine"
 
 
 def test_the_results_file_has_its_keys_and_can_be_read(tmp_path: Path) -> None:
@@ -75,13 +75,13 @@ def test_programs_are_measured_in_turn_and_their_rows_are_compared_with_what_the
     measure_in_turn("load", programs, order, {"all": 10, "course": 9}, measurements)
     assert calls == order
     assert measurements.median("load, ours") == 2.0
-    with pytest.raises(CommandError, match="load, course: 9 rows where there must be 10"):
+    with pytest.raises(CommandError, match="load, course: 9 rows, expected 10"):
         measure_in_turn("load", programs, ["course"], {"all": 10}, measurements)
 
 
 def test_a_count_that_differs_ends_the_benchmark() -> None:
     check("file", 1_000, 1_000)
-    with pytest.raises(CommandError, match="file: 999 rows where there must be 1,000"):
+    with pytest.raises(CommandError, match="file: 999 rows, expected 1,000"):
         check("file", 999, 1_000)
 
 
@@ -130,7 +130,7 @@ def test_topics_and_rows_have_defaults() -> None:
 def test_without_an_engine_nothing_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "unavailable_reason", lambda: "no Docker engine answers")
     monkeypatch.setattr(throwaway_platform, "copy_checkout", lambda root: pytest.fail("a copy was made"))
-    with pytest.raises(CommandError, match="no Docker engine answers, and make bench needs one; on Debian"):
+    with pytest.raises(CommandError, match="no Docker engine answers, and make bench needs Docker; on Debian"):
         bench.main([])
 
 
@@ -146,17 +146,19 @@ RUN = {
 
 def test_results_replace_what_is_between_the_page_s_marks_and_nothing_else() -> None:
     page, marks = (ROOT / "docs/benchmarks.md").read_text(), (report.BEGIN, report.END, report.PAGE)
-    written = docs_tables.put_in(page, report.results([faster("load", 2, 60, 30)], RUN), *marks)
+    written = docs_tables.replace_between_marks(page, report.results([faster("load", 2, 60, 30)], RUN), *marks)
     assert "| load | 2.00 s | 60.0 s | 30.0x | >= 30x faster | met |" in written
     assert "| load, ours | 2.00 s | 1.00, 3.00, 2.00 |" in written
     assert written.partition(report.BEGIN)[0] == page.partition(report.BEGIN)[0]
     assert written.partition(report.END)[2] == page.partition(report.END)[2]
-    assert docs_tables.put_in(written, "new", *marks) == docs_tables.put_in(page, "new", *marks)
+    assert docs_tables.replace_between_marks(written, "new", *marks) == docs_tables.replace_between_marks(
+        page, "new", *marks
+    )
 
 
 def test_a_page_without_marks_is_left_alone() -> None:
     with pytest.raises(CommandError, match="has no place for results"):
-        docs_tables.put_in("# a page", "text", report.BEGIN, report.END, report.PAGE)
+        docs_tables.replace_between_marks("# a page", "text", report.BEGIN, report.END, report.PAGE)
 
 
 def test_imports_are_summed_by_package() -> None:

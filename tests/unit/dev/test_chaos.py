@@ -12,14 +12,14 @@ from dev import docs_tables
 from dev.bench.results import write
 from dev.chaos import __main__ as chaos
 from dev.chaos import fault, fault_result, report
+from dev.chaos.bucket import checksum
 from dev.chaos.experiment import CheckFailedError, TooLateError, wait_for
-from dev.chaos.fault import CannotInjectError, Fault, chosen
+from dev.chaos.fault import CannotInjectError, Fault, select
 from dev.chaos.fault_result import FaultResult, failed, summary
 from dev.chaos.faults import kills
 from dev.chaos.inside import cut
 from dev.chaos.leftovers import LeftoversError
 from dev.chaos.store_watch import wrong_counts
-from dev.chaos.stores import checksum
 from orionbox.errors import BadInputError
 from tests.conftest import ROOT
 
@@ -96,14 +96,14 @@ def test_leftovers_of_a_try_that_came_too_late_fail_the_fault() -> None:
 
 def test_only_names_whole_groups_single_faults_and_stages() -> None:
     faults = chaos.all_faults()
-    assert chosen(faults, "") == faults
-    assert {each.name for each in chosen(faults, "kill")} == {each.name for each in kills.faults()}
-    assert [(each.name, each.stage) for each in chosen(faults, "kill-orion@load,pause-orion")] == [
+    assert select(faults, "") == faults
+    assert {each.name for each in select(faults, "kill")} == {each.name for each in kills.faults()}
+    assert [(each.name, each.stage) for each in select(faults, "kill-orion@load,pause-orion")] == [
         ("kill-orion", "load"),
         ("pause-orion", "load"),
     ]
     with pytest.raises(BadInputError, match="unknown fault kil; use some of kill-run,kill-agent"):
-        chosen(faults, "kill,kil")
+        select(faults, "kill,kil")
 
 
 def test_every_fault_has_a_name_and_stage_of_its_own() -> None:
@@ -153,7 +153,7 @@ def test_failed_and_untested_faults_are_counted_apart() -> None:
 
 def test_the_table_replaces_what_is_between_the_page_s_marks_and_nothing_else() -> None:
     page, marks = (ROOT / "docs/trust.md").read_text(), (report.BEGIN, report.END, report.PAGE)
-    written = docs_tables.put_in(page, report.table(RESULTS), *marks)
+    written = docs_tables.replace_between_marks(page, report.table(RESULTS), *marks)
     assert "| kill-gcs | write | survived | the run completed by itself | 21 |" in written
     assert "left behind: a / b" in written
     assert "| kill-run | fetch | not run |  |  |" in written

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.settings import env_file
-from dev.throwaway_platform import ThrowawayPlatform, identity, plain_environment
+from dev.throwaway_platform import ThrowawayPlatform, clean_environment, identity
 from orionbox.errors import CommandError
 
 
@@ -24,7 +24,7 @@ def test_it_takes_no_setting_of_this_checkout_and_no_variable_of_make(monkeypatc
     ours = {"WORKERS": "9", "ENGINE": "dask", "RUNTIME": "embedded", "MAKEFLAGS": " -- ONLY=ingest"}
     for name, value in {**ours, "PIP_INDEX_URL": "http://mirror.example"}.items():
         monkeypatch.setenv(name, value)
-    environment = plain_environment()
+    environment = clean_environment()
     assert not set(ours) & set(environment)
     assert environment["PIP_INDEX_URL"] == "http://mirror.example", "the mirror is needed for the build"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from uuid import uuid4
@@ -23,17 +22,17 @@ class Containers:
         self.platform, self.image = platform, image
         self._helpers: dict[str, str] = {}
 
-    def of(self, service: str) -> str:
+    def id_of_service(self, service: str) -> str:
         """Returns the id of a service's container, running or not.
 
         Raises:
-            CommandError: there is none.
+            CommandError: the service has no container.
         """
         project = f"label=com.docker.compose.project={self.platform.name}"
         name = f"label=com.docker.compose.service={service}"
         ids = output("docker", "ps", "--all", "--quiet", "--no-trunc", "--filter", project, "--filter", name).split()
         if not ids:
-            raise CommandError(f"{service}: there is no such container")
+            raise CommandError(f"{service}: has no container")
         return ids[0]
 
     def filters(self) -> list[str]:
@@ -45,7 +44,7 @@ class Containers:
         images = output("docker", "images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", f"reference=*/*:{tag}*")
         output("docker", "rmi", *images.split())
 
-    def runs(self, *options: str) -> list[str]:
+    def run_ids(self, *options: str) -> list[str]:
         """Returns the ids of the containers of flow runs, stopped ones too."""
         return containers.list_runs(self.platform.name, *options)
 
@@ -59,7 +58,7 @@ class Containers:
     def kill(self, *containers: str) -> None:
         """Kills their first processes by SIGKILL, as the kernel does when memory runs out.
 
-        Docker restarts such a container. It does not restart one after `docker kill`, which it takes for a user's wish.
+        Docker restarts such a container. After `docker kill` it does not, because it treats that as a user's stop.
         """
         processes = output("docker", "inspect", "--format", "{{.State.Pid}}", *containers).split()
         killer = self.helper("killer", "--pid=host", "--cap-drop=ALL", "--cap-add=KILL")
@@ -80,7 +79,7 @@ class Containers:
     @contextmanager
     def paused(self, service: str) -> Iterator[None]:
         """Stops the service's processes; its connections stay open."""
-        container = self.of(service)
+        container = self.id_of_service(service)
         output("docker", "pause", container)
         try:
             yield
@@ -95,23 +94,18 @@ class Containers:
         try:
             yield
         finally:
-            if container in self.runs("--filter", "status=running"):
+            if container in self.run_ids("--filter", "status=running"):
                 self._cut("restore", container, addresses)
 
     def _cut(self, action: str, container: str, addresses: list[str]) -> None:
         rights = (f"--network=container:{container}", "--user=0", "--cap-drop=ALL", "--cap-add=NET_ADMIN")
         program = f"--volume={self.platform.root / 'dev/chaos/inside/cut.py'}:{CUT}:ro"
-        # With --rm an older engine may have removed it before the client has asked for its exit code
+        # With --rm, an older Docker may remove it before the client has read its exit code
         name = f"{self.platform.name}-{action}-{uuid4().hex[:8]}"
         output("docker", "run", f"--name={name}", *rights, program, self.image, "python", CUT, action, *addresses)
         output("docker", "rm", name)
 
     def address(self, service: str) -> str:
-        """Returns its address on the platform's network."""
+        """Returns the service's address on the platform's network."""
         form = f'{{{{(index .NetworkSettings.Networks "{self.platform.name}").IPAddress}}}}'
-        return output("docker", "inspect", "--format", form, self.of(service)).strip()
-
-
-def pause(seconds: float) -> None:
-    """Waits while a fault lasts."""
-    time.sleep(seconds)
+        return output("docker", "inspect", "--format", form, self.id_of_service(service)).strip()

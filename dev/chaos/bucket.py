@@ -1,4 +1,4 @@
-"""Reads and writes the bucket, as any client does."""
+"""Reads and writes the bucket like any client."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Bucket:
         self._url = f"http://localhost:{platform.env['GCS_PORT']}"
 
     def described(self, name: str) -> dict[str, str]:
-        """Returns the object's resource; empty where there is no such object.
+        """Returns the object's resource; empty if there is no such object.
 
         Raises:
             OSError: Cloud Storage does not answer.
@@ -58,7 +58,7 @@ class Bucket:
             response.read()
 
     def etags(self, months: Sequence[TripFile]) -> list[str]:
-        """Returns the ETag of each month's object, which changes with its content; empty where there is none."""
+        """Returns the ETag of each month's object, which changes with its content; empty if there is no object."""
         return [self.described(trips.object_name).get("etag", "") for trips in months]
 
     def damaged(self, months: Sequence[TripFile]) -> list[str]:
@@ -71,5 +71,5 @@ class Bucket:
 
 
 def checksum(content: bytes) -> str:
-    """Returns the MD5 in base64, as Cloud Storage has it."""
+    """Returns the MD5 in base64, as Cloud Storage does."""
     return base64.b64encode(hashlib.md5(content).digest()).decode()
