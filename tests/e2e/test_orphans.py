@@ -112,6 +112,6 @@ def test_a_process_whose_agent_was_started_again_is_crashed_and_a_new_one_is_not
     slow.make("up")
     run = started(slow, "slow/process")
     subprocess.run(["docker", "restart", "--time=0", container(slow, "agent")], check=True, capture_output=True)
-    new = started(slow, "slow/process", seconds=60)
+    new = started(slow, "slow/process", seconds=45)
     assert_swept(slow, run, "process")
     ends(slow, new, "COMPLETED", 120)

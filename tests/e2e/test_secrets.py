@@ -83,16 +83,16 @@ def test_no_service_logs_one(used: Checkout) -> None:
 
 
 def test_no_failed_start_prints_or_logs_one(used: Checkout) -> None:
-    """Then services' last words are shown: here Orion's, which has its password in an address that leads nowhere."""
+    """Then services' last words are shown: here Orion's, whose address of its database has a password in it."""
     file = used.root / "compose" / "orion.yaml"
     kept = file.read_text()
-    file.write_text(kept.replace("@postgres:5432/orion", "@postgres:5433/orion"))
+    file.write_text(kept.replace("@postgres:5432/orion", "@postgres:5432/nowhere"))
     try:
         printed = used.refuses("up") + service_logs(used)
     finally:
         file.write_text(kept)
         used.make("up")
-    assert "orion (" in printed and "Connect" in printed
+    assert "orion (" in printed and 'database "nowhere" does not exist' in printed
     assert found_in(printed, generated(used)) == []
 
 
