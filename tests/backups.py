@@ -1,4 +1,4 @@
-"""Backups as somebody reads and changes them who has found one, without the platform that they are from."""
+"""Reads and edits backup files without the platform that wrote them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from orionbox.files import new_file
 TOKEN = re.compile(rb"gAAAAA[A-Za-z0-9_=-]{50,}")
 """A block that Fernet has encrypted (https://github.com/fernet/spec)."""
 KEY = re.compile(rb"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}=(?![A-Za-z0-9_=-])")
-"""Anything that has the form of its key."""
+"""A text in the form of such a key."""
 
 
-def unpacked(file: Path, *pg_restore: str) -> bytes:
+def read_content(file: Path, *pg_restore: str) -> bytes:
     """Returns everything in the file, decompressed; `pg_restore` is the command that prints a dump."""
     with tarfile.open(file) as tar:
-        return b"\n".join(plain(member.name, _content(tar, member), pg_restore) for member in tar)
+        return b"\n".join(decompress(member.name, _content(tar, member), pg_restore) for member in tar)
 
 
-def plain(name: str, content: bytes, pg_restore: tuple[str, ...]) -> bytes:
+def decompress(name: str, content: bytes, pg_restore: tuple[str, ...]) -> bytes:
     """Returns the member's content, decompressed."""
     if name.endswith(".dump"):
         return subprocess.run([*pg_restore, "--file=-"], input=content, stdout=subprocess.PIPE, check=True).stdout
@@ -45,8 +45,8 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     return file.read()
 
 
-def resealed(file: Path, replaced: dict[str, bytes] | None = None, **facts: Any) -> Path:
-    """Writes a copy beside a backup with other content or facts, and the checksums that belong to them."""
+def rewrite_backup(file: Path, replaced: dict[str, bytes] | None = None, **facts: Any) -> Path:
+    """Writes a copy beside a backup with other content or facts, and matching checksums."""
     target = file.with_name(f"resealed-{file.name}")
     with archive.open_archive(file) as backup, new_file(target) as copy:
         old_facts = {name: value for name, value in backup.manifest.items() if name not in ("format", "members")}
@@ -57,8 +57,8 @@ def resealed(file: Path, replaced: dict[str, bytes] | None = None, **facts: Any)
     return target
 
 
-def opened_by(key: bytes, content: bytes) -> list[bytes]:
-    """Returns the blocks that this key opens."""
+def decrypt_blocks(key: bytes, content: bytes) -> list[bytes]:
+    """Returns the blocks that this key decrypts."""
     found = []
     for token in set(TOKEN.findall(content)):
         try:
@@ -68,6 +68,6 @@ def opened_by(key: bytes, content: bytes) -> list[bytes]:
     return found
 
 
-def opened_by_itself(content: bytes) -> list[bytes]:
-    """Returns the blocks that anything in the content itself opens."""
-    return [block for key in set(KEY.findall(content)) for block in opened_by(key, content)]
+def decrypt_with_own_keys(content: bytes) -> list[bytes]:
+    """Returns the blocks that a key in the content itself decrypts."""
+    return [block for key in set(KEY.findall(content)) for block in decrypt_blocks(key, content)]

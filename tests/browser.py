@@ -26,7 +26,7 @@ TREE = ("Servers", "Orionbox warehouse", "Databases", "ny_taxi", "Schemas", "pub
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Headless Chromium, Debian's where it is installed; without it the test is skipped, and says why."""
+    """Starts headless Chromium, Debian's if it is installed; without it, skips the test with the reason."""
     program = shutil.which("chromium") or shutil.which("google-chrome")
     if not program:
         pytest.skip("no Chromium on this machine (apt-get install chromium)")
@@ -44,7 +44,7 @@ def open_table(page: Page, name: str) -> None:
 
 
 def tree_entry(page: Page, name: str) -> Locator:
-    """The object tree's entry of that name (the tree is virtual: only what is in view exists)."""
+    """Returns the object tree's entry of that name (the tree is virtual: only entries in view exist)."""
     exact = page.locator(".file-name").filter(has_text=re.compile(f"^{re.escape(name)}$"))
     return page.locator(".file-entry").filter(has=exact)
 
@@ -53,7 +53,7 @@ def open_one_more(page: Page, path: tuple[str, ...]) -> bool:
     """Opens the deepest entry of the path that is in view; True once the last one is.
 
     pgAdmin opens an only child, and the last visit's entries, by itself, and a click that crosses that closes the entry
-    again: so this looks anew at each step, clicks only what is closed, and takes no step for granted.
+    again: so this looks again at each step, clicks only closed entries, and checks each step's result.
     """
     depth = max((number for number, name in enumerate(path) if tree_entry(page, name).count()), default=0)
     if depth == len(path) - 1:
@@ -64,5 +64,5 @@ def open_one_more(page: Page, path: tuple[str, ...]) -> bool:
             toggle.click(timeout=1_000)
         tree_entry(page, path[depth + 1]).wait_for(timeout=3_000)
     except PlaywrightTimeout:
-        pass  # gone or still closed: the next look will tell
+        pass  # gone or still closed: the next try finds out
     return False

@@ -1,4 +1,4 @@
-"""What all tests share: a checkout of their own, a platform of their own, taxi files, and one way of waiting."""
+"""What all tests share: separate checkouts and platforms, taxi files, and one way of waiting."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from orionbox.orion.states import ENDED
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_DATA = ROOT.parent / "shared" / "data" / "nyc-tlc"
-"""Real taxi files in the release's layout, where there are some beside the checkout."""
+"""Real taxi files in the release's layout, if there are any beside the checkout."""
 
 END = "@@ended@@"
 """What the shell prints after each command."""
 NOTES = "ORIONBOX_TEST_PLATFORMS"
-"""The variable that names the folder in which running platforms are noted."""
+"""The variable that names the folder in which running platforms are recorded."""
 T = TypeVar("T")
 
 GROUPS = (
@@ -46,13 +46,13 @@ GROUPS = (
     "e2e/test_cloud.py",
     "e2e/test_bundle.py",
 )
-"""Folders and files, in the order in which two workers begin them; the longest path that fits decides.
+"""Folders and files, in the order in which two workers start them; the longest matching path decides.
 
 The tests of a group share a platform, so one worker runs them all; those of `unit` are spread file by file. The first
 worker begins with the longest group, and so builds the images, while the other runs the unit tests.
 """
 
-# As in the flows image: without them gcsfs asks Google first, and waits a minute for nobody to answer
+# As in the flows image: without them gcsfs asks Google first, and waits a minute for a timeout
 os.environ.update({"GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false", "NO_GCE_CHECK": "true"})
 
 
@@ -75,7 +75,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Makes a folder in which all workers note the platforms that they start."""
+    """Creates a folder in which all workers record the platforms that they start."""
     if not hasattr(config, "workerinput"):
         os.environ[NOTES] = tempfile.mkdtemp(prefix="orionbox-tests-")
 
@@ -92,7 +92,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def wait_for(probe: Callable[[], T | None], what: str, seconds: float = 60) -> T:
-    """The probe's first answer that is not None or False; the one way in which tests wait."""
+    """Returns the probe's first answer that is not None or False; all tests wait this way."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if answer := probe():
@@ -103,7 +103,7 @@ def wait_for(probe: Callable[[], T | None], what: str, seconds: float = 60) -> T
 
 @dataclass(frozen=True)
 class Answer:
-    """What one command in the shell printed, and its exit code."""
+    """The output and exit code of one command in the shell."""
 
     command: str
     output: str
@@ -112,7 +112,7 @@ class Answer:
 
 @dataclass
 class Checkout:
-    """A copy of the working tree with settings of its own."""
+    """A copy of the working tree with its own settings."""
 
     root: Path
     env: dict[str, str] = field(default_factory=dict)
@@ -125,13 +125,13 @@ class Checkout:
         )
 
     def make(self, *arguments: str, stdin: str = "") -> str:
-        """What `make ARGUMENTS` prints; it must succeed."""
+        """Returns what `make ARGUMENTS` prints; it must succeed."""
         done = self.run("make", *arguments, stdin=stdin)
         assert done.returncode == 0, done.stdout
         return done.stdout
 
-    def refuses(self, *arguments: str) -> str:
-        """What `make ARGUMENTS` prints when it must fail."""
+    def make_fails(self, *arguments: str) -> str:
+        """Returns what `make ARGUMENTS` prints; it must fail."""
         done = self.run("make", *arguments)
         assert done.returncode != 0, done.stdout
         return done.stdout
@@ -146,13 +146,13 @@ class Checkout:
         return answers
 
     def services(self, **variables: str) -> dict[str, Any]:
-        """Every service by name, the optional ones too, as Compose reads its files."""
+        """Returns every service by name, including optional ones, as Compose reads its files."""
         done = self.run("docker", "compose", "--profile", "*", "config", "--format", "json", **variables)
         services: dict[str, Any] = json.loads(done.stdout)["services"]
         return services
 
     def build(self) -> None:
-        """Builds the images that are missing; two workers do it one after the other."""
+        """Builds the images that are missing; two workers build one after the other."""
         with (Path(tempfile.gettempdir()) / "orionbox-tests.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self.make("build")
@@ -168,11 +168,11 @@ class Checkout:
         return Orion(f"http://localhost:{self.settings['ORION_PORT']}")
 
     def finished_run(self, deployment: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        """Starts a run through Orion and waits for its end; the flow run."""
+        """Starts a run through Orion, waits for its end and returns it."""
         return self.end_of(self.orion.start_run(deployment, parameters))
 
     def end_of(self, run_id: str) -> dict[str, Any]:
-        """Waits for the run's end; the flow run."""
+        """Waits for the run's end; returns the run."""
 
         def probe() -> dict[str, Any] | None:
             run = self.orion.run(run_id)
@@ -186,20 +186,20 @@ class Checkout:
         return dict(json.loads((self.root / "reports" / "last-run.json").read_text()))
 
     def rows_in(self, csv_path: str) -> int:
-        """Rows of a file in its data folder, counted by nothing but its newlines."""
+        """Counts the rows of a file in its data folder by its newlines."""
         with gzip.open(self.root / "data" / csv_path) as file:
             return sum(1 for _ in file) - 1
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Checkout:
-    """A fresh copy of the tree; nothing runs."""
+    """Returns a new copy of the tree; nothing is running."""
     return Checkout(copy_checkout(tmp_path / "orionbox"))
 
 
 @pytest.fixture(scope="session")
 def engine() -> None:
-    """Skips, saying why, where no Docker engine answers."""
+    """Skips with the reason if no Docker engine answers."""
     if not shutil.which("docker") or subprocess.run(["docker", "version"], capture_output=True).returncode:
         pytest.skip("no Docker engine answers (make engine starts one)")
 
@@ -212,16 +212,16 @@ def has_real_data() -> bool:
 
 @pytest.fixture(scope="session")
 def platform(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """A running platform with its own name, ports and data, made by the README's own commands."""
+    """Starts a platform with its own name, ports and data, by the README's commands."""
     with running_platform(tmp_path_factory.mktemp("platform") / "orionbox", has_real_data, "compose") as platform:
         yield platform
 
 
 @pytest.fixture(scope="session")
 def embedded_platform(has_real_data: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """The same without Docker, in a folder whose name a template or a configuration file would read.
+    """Starts the same without Docker, in a folder whose name contains special characters.
 
-    PostgreSQL takes no dollar sign in it, and the BigQuery emulator no quote.
+    PostgreSQL does not accept a dollar sign in it, nor the BigQuery emulator a quote.
     """
     root = tmp_path_factory.mktemp("platform") / "orion box 100%"
     with running_platform(root, has_real_data, "embedded") as platform:
@@ -242,7 +242,7 @@ def reset_at_the_end(platform: Checkout) -> Iterator[Checkout]:
 
 @contextmanager
 def running_platform(root: Path, has_real_data: bool, runtime: str) -> Iterator[Checkout]:
-    """A platform in a copy of the tree; when this ends, nothing of it is left."""
+    """Starts a platform in a copy of the tree; removes it at the end."""
     platform = Checkout(copy_checkout(root), {**identity("test"), "RUNTIME": runtime})
     with reset_at_the_end(platform):
         if runtime == "compose":

@@ -14,7 +14,7 @@ STEPS = {"fetch", "clean", "write", "upload", "bigquery", "postgres"}
 def assert_documented(
     report: dict[str, Any], runtime: str, expected: Mapping[TripFile, int], is_real_data: bool
 ) -> None:
-    """Compares the report of a run that has completed with the rows of its files; nothing may be missing or more."""
+    """Compares the report of a completed run with the rows of its files; nothing may be missing or added."""
     months = [
         {
             "color": trips.color,

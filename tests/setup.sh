@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv, the development environment, from tests/requirements.lock; does nothing where it is up to date.
+# Creates .venv, the development environment, from tests/requirements.lock; does nothing if it is up to date.
 set -eu
 
 mark=.venv/.made-from
@@ -14,6 +14,6 @@ fi
 uv=$PWD/.venv/bootstrap/bin/uv
 [ -x .venv/bin/python ] || "$uv" venv --quiet --allow-existing --python 3.11 .venv
 "$uv" pip sync --quiet --python .venv/bin/python --require-hashes tests/requirements.lock
-# The shared library, as it stands in src/: an edit needs no new installation
+# The shared library, editable in src/: an edit needs no new installation
 "$uv" pip install --quiet --python .venv/bin/python --no-deps --editable .
 echo "$wanted" >$mark

@@ -1,4 +1,4 @@
-"""A flow that takes its time, and what becomes of its runs."""
+"""A slow flow, for tests that kill its runs."""
 
 from __future__ import annotations
 
@@ -30,27 +30,27 @@ if __name__ == "__main__":
             apply=True,
         )
 """
-WITHIN = 60
-"""Seconds."""
+TIMEOUT = 60
+"""Seconds until a run must be in its state."""
 
 
 def deploy(platform: Checkout) -> None:
-    """Puts it into the workspace and deploys it as slow/docker and slow/process."""
+    """Writes the flow into the workspace and deploys it as slow/docker and slow/process."""
     (platform.root / "workspace" / "slow.py").write_text(SLOW)
     folder = "/workspace" if platform.env["RUNTIME"] == "compose" else shlex.quote(f"{platform.root}/workspace")
     platform.make("shell", stdin=f"cd {folder} && python slow.py\n")
 
 
-def started(platform: Checkout, deployment: str, seconds: int = 600) -> dict[str, Any]:
-    """A run whose task is running."""
+def start_run(platform: Checkout, deployment: str, seconds: int = 600) -> dict[str, Any]:
+    """Starts a run; returns it when its task is running."""
     run_id = platform.orion.start_run(deployment, {"seconds": seconds})
     running = {"flow_runs": {"id": {"any_": [run_id]}}, "task_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
     wait_for(lambda: platform.orion.call("task_runs/filter", running), "the run's task", 90)
     return platform.orion.run(run_id)
 
 
-def ends(platform: Checkout, run: dict[str, Any], state: str, seconds: float = WITHIN) -> dict[str, Any]:
-    """The run, when it is in that state."""
+def wait_for_state(platform: Checkout, run: dict[str, Any], state: str, seconds: float = TIMEOUT) -> dict[str, Any]:
+    """Waits until the run is in that state; returns it."""
 
     def probe() -> dict[str, Any] | None:
         now = platform.orion.run(run["id"])
@@ -60,7 +60,7 @@ def ends(platform: Checkout, run: dict[str, Any], state: str, seconds: float = W
 
 
 def assert_swept(platform: Checkout, run: dict[str, Any], what: str) -> None:
-    ended = ends(platform, run, "CRASHED")
+    ended = wait_for_state(platform, run, "CRASHED")
     assert f"Its {what} disappeared" in ended["state"]["message"] and "Start the run again" in ended["state"]["message"]
     chosen = {"flow_runs": {"id": {"any_": [run["id"]]}}}
     assert {task["state_type"] for task in platform.orion.call("task_runs/filter", chosen)} == {"CRASHED"}

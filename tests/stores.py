@@ -1,4 +1,4 @@
-"""The platform's stores, asked from outside as a user's own program would."""
+"""Queries the platform's stores from outside, as a user's own program does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Settings = dict[str, str]
 
 
 def query_postgres(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
-    """The rows of one query on the warehouse."""
+    """Returns the rows of one query on the warehouse."""
     connection = psycopg2.connect(
         host="localhost",
         port=settings["POSTGRES_PORT"],
@@ -33,7 +33,7 @@ def query_postgres(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
 
 @contextmanager
 def bigquery_client(settings: Settings, project: str = "orionbox-local") -> Iterator[bigquery.Client]:
-    """A client of the BigQuery emulator."""
+    """Opens a client of the BigQuery emulator."""
     client: Any = bigquery.Client(
         project=project,
         credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
@@ -44,12 +44,12 @@ def bigquery_client(settings: Settings, project: str = "orionbox-local") -> Iter
 
 
 def query_bigquery(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
-    """The rows of one query on BigQuery."""
+    """Returns the rows of one query on BigQuery."""
     with bigquery_client(settings) as client:
         return [tuple(row.values()) for row in client.query_and_wait(sql)]
 
 
 def bucket_files(settings: Settings) -> gcsfs.GCSFileSystem:
-    """The objects in Cloud Storage, as files."""
+    """Returns the objects in Cloud Storage as a file system."""
     endpoint = f"http://localhost:{settings['GCS_PORT']}"
     return gcsfs.GCSFileSystem(token="anon", endpoint_url=endpoint, skip_instance_cache=True)

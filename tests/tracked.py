@@ -1,4 +1,4 @@
-"""The checkout's own files: tests look at these, and never at what a user keeps in workspace/, data/ or reports/."""
+"""The checkout's own files. Tests read these, and never a user's files in workspace/, data/ or reports/."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tests.conftest import ROOT
 
 @cache
 def tracked_files() -> tuple[Path, ...]:
-    """Every file that git knows or would add."""
+    """Returns every file that git tracks or would add."""
     return tuple(path for name in checkout_copy.list_sources() if (path := ROOT / name).is_file())
 
 
-def tracked(name: str) -> list[Path]:
-    """Those of that file name, for example `Dockerfile`."""
+def files_named(name: str) -> list[Path]:
+    """Returns the files with that name, for example `Dockerfile`."""
     return [path for path in tracked_files() if path.name == name]

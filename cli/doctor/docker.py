@@ -145,7 +145,7 @@ def reason(answer: Answer) -> str:
 
 
 def container_at(machine: Machine, port: int) -> tuple[str, str]:
-    """Returns the compose project and the name of the container that publishes the port; empty where none does."""
+    """Returns the compose project and the name of the container that publishes the port; empty if none does."""
     form = '{{.Label "com.docker.compose.project"}}|{{.Names}}'
     answer = machine.ask("docker", "ps", "--filter", f"publish={port}", "--format", form)
     project, _, name = answer.text.partition("\n")[0].partition("|") if answer.is_ok else ("", "", "")

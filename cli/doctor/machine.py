@@ -74,7 +74,7 @@ class Machine:
         return sys.platform == "darwin"
 
     def has(self, program: str) -> bool:
-        """Tells whether the program is on PATH."""
+        """Returns whether the program is on PATH."""
         return bool(shutil.which(program))
 
     def ask(self, *command: str, seconds: float = 20) -> Answer:

@@ -98,7 +98,7 @@ def _print_until_ended(orion: Orion, run_id: str, bars: Bars) -> Json:
 
 
 def _stop_following(orion: Orion, run_id: str) -> NoReturn:
-    """Tells the user where the run goes on, and on a terminal offers to cancel it; ends this process."""
+    """Prints where the run continues and, on a terminal, offers to cancel it; ends this process."""
     say(f"\nThe run goes on: {orion.run_url(run_id)}")
     try:
         if sys.stdin.isatty() and input("Cancel it? [y/N] ").strip().lower() == "y":

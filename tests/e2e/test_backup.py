@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cli.archive import archive
-from tests.backups import opened_by, opened_by_itself, resealed, unpacked
+from tests.backups import decrypt_blocks, decrypt_with_own_keys, read_content, rewrite_backup
 from tests.conftest import Checkout, running_platform, wait_for
 from tests.stores import bucket_files, query_bigquery, query_postgres
 
@@ -68,8 +68,8 @@ def story(platform: Checkout) -> Story:
     platform.make("reset")
     for file in (platform.root / ".env", *(platform.root / "secrets").iterdir()):
         file.unlink()
-    said["refusal"] = platform.refuses("restore", f"FILE={plain}")
-    said["full"] = platform.refuses("restore", f"FILE={resealed(secret, bytes=10**15)}")
+    said["refusal"] = platform.make_fails("restore", f"FILE={plain}")
+    said["full"] = platform.make_fails("restore", f"FILE={rewrite_backup(secret, bytes=10**15)}")
     said["volumes"] = platform.run("docker", "volume", "ls", "--quiet").stdout
     said["restore"] = platform.make("restore", f"FILE={secret.relative_to(platform.root)}")
     return Story(platform, plain, secret, said, before, key, passwords, abandoned, run)
@@ -158,18 +158,18 @@ def test_a_backup_says_how_large_it_is_and_what_it_holds(story: Story) -> None:
 
 def test_without_secrets_nothing_in_the_file_opens_a_block(story: Story) -> None:
     pg_restore = ("docker", "run", "--rm", "-i", postgres_image(story.platform), "pg_restore")
-    content = unpacked(story.plain, *pg_restore)
+    content = read_content(story.plain, *pg_restore)
     for password in (*story.passwords, SECRET, story.key.decode()):
         assert password.encode() not in content
     assert b"PRIVATE KEY" not in content
-    assert opened_by_itself(content) == []
-    assert any(SECRET.encode() in block for block in opened_by(story.key, content)), "they are there, and locked"
+    assert decrypt_with_own_keys(content) == []
+    assert any(SECRET.encode() in block for block in decrypt_blocks(story.key, content)), "they are there, and locked"
 
 
 def test_with_secrets_the_file_opens_them(story: Story) -> None:
     pg_restore = ("docker", "run", "--rm", "-i", postgres_image(story.platform), "pg_restore")
-    content = unpacked(story.secret, *pg_restore)
-    assert any(SECRET.encode() in block for block in opened_by_itself(content))
+    content = read_content(story.secret, *pg_restore)
+    assert any(SECRET.encode() in block for block in decrypt_with_own_keys(content))
     assert [password for password in story.passwords if password.encode() in content] == []
 
 
@@ -183,7 +183,7 @@ def test_a_file_without_secrets_is_refused_where_its_key_is_not(story: Story) ->
 
 def test_a_platform_that_holds_something_is_refused(story: Story) -> None:
     before = described(story.platform)
-    printed = story.platform.refuses("restore", f"FILE={story.secret}")
+    printed = story.platform.make_fails("restore", f"FILE={story.secret}")
     assert re.search(r"is not empty \(.*runs in Orion, 1 blocks of your own, .*rows in Postgres", printed)
     assert "make reset" in printed
     assert described(story.platform) == before
@@ -196,7 +196,7 @@ def test_a_damaged_file_is_refused(story: Story) -> None:
     damaged.write_bytes(content)
     assert re.search(
         r"damaged\.tar is damaged: the checksum of \S+ is wrong; nothing was changed",
-        story.platform.refuses("restore", f"FILE={damaged}"),
+        story.platform.make_fails("restore", f"FILE={damaged}"),
     )
 
 

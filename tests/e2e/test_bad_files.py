@@ -53,7 +53,7 @@ def test_a_bad_file_is_named_and_leaves_its_month_as_it_was_and_a_good_month_arr
 ) -> None:
     write(platform, TRIPS, TEXT + ROW.replace("2019-03-01", "03/01/2019", 1) + "\n")
     write(platform, TripFile("yellow", 2019, 4), TEXT.replace("2019-03", "2019-04"))
-    output = platform.refuses("run-etl", "COLOR=yellow", "YEAR=2019", "MONTHS=3,4")
+    output = platform.make_fails("run-etl", "COLOR=yellow", "YEAR=2019", "MONTHS=3,4")
     message = output.splitlines()[-2]
     assert message.startswith(f"{TRIPS.csv_name}, line 1002: column 'tpep_pickup_datetime': '03/01/2019 00:30:10' is")
     assert "`make data`" in message and "Failed after" in output

@@ -97,7 +97,7 @@ def test_a_bundle_that_was_damaged_on_the_way_changes_nothing(bundle: Path, sour
         byte = file.read(1)
         file.seek(-1, os.SEEK_CUR)
         file.write(bytes([byte[0] ^ 1]))
-    refusal = source.refuses("load", f"FILE={bundle}")
+    refusal = source.make_fails("load", f"FILE={bundle}")
     assert "is damaged: the checksum of images.tgz is wrong; nothing was changed" in refusal
     os.truncate(bundle, bundle.stat().st_size // 2)
-    assert "; nothing was changed" in source.refuses("load", f"FILE={bundle}")
+    assert "; nothing was changed" in source.make_fails("load", f"FILE={bundle}")

@@ -80,7 +80,7 @@ def write_secrets(folder: Path) -> None:
 @pytest.fixture(scope="module")
 def used(cloud: Checkout) -> Checkout:
     """The platform, up, after its main job; before that, without the bucket, it did not start."""
-    refusal = cloud.refuses("up")
+    refusal = cloud.make_fails("up")
     assert f"gcp bucket: there is no bucket {BUCKET}" in refusal
     assert f"fix: gcloud storage buckets create gs://{BUCKET} --project={PROJECT}" in refusal
     assert services(cloud) == {"google", "google-gcs", "google-bigquery"}
@@ -152,7 +152,7 @@ def test_the_emulators_come_back_with_what_they_held(used: Checkout) -> None:
     rows = "SELECT count(*) FROM trips_data_all.green_tripdata"
     held = query_bigquery(used.env, rows)
     used.env |= {"CLOUD": "gcp", "GCP_KEY_FILE": "secrets/none.json"}
-    assert "GCP_KEY_FILE=secrets/none.json: there is no such file" in used.refuses("up")
+    assert "GCP_KEY_FILE=secrets/none.json: there is no such file" in used.make_fails("up")
     used.env["CLOUD"] = "emulators"
     assert {"gcs", "bigquery"} <= services(used), "what runs goes on where the other cloud is not ready"
     assert query_bigquery(used.env, rows) == held and held[0][0] > 0

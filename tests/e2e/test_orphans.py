@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Checkout, wait_for
-from tests.slow import WITHIN, assert_swept, deploy, ends, started
+from tests.slow import TIMEOUT, assert_swept, deploy, start_run, wait_for_state
 
 BY_HAND = "cd /workspace && python -c 'import slow; slow.slow(45)' 2>&1 | tail -1\n"
 """Longer than the sweeper waits."""
@@ -48,9 +48,9 @@ def slow(platform: Checkout) -> Iterator[Checkout]:
 def killed(slow: Checkout) -> Killed:
     """The agent is killed once for all tests, as the sweeper needs half a minute to judge what it has left."""
     agent = container(slow, "agent")
-    process = started(slow, "slow/process")
-    working = started(slow, "slow/docker", seconds=60)
-    others = [started(slow, "slow/docker") for _ in range(2)]
+    process = start_run(slow, "slow/process")
+    working = start_run(slow, "slow/docker", seconds=60)
+    others = [start_run(slow, "slow/docker") for _ in range(2)]
     kill(agent, container_of(others[0]))
     cancelled = {"state": {"type": "CANCELLED"}, "force": True}
     slow.orion.call(f"flow_runs/{others[1]['id']}/set_state", cancelled)
@@ -83,7 +83,7 @@ def exists(name: str) -> bool:
 
 
 def test_a_container_whose_agent_is_killed_does_its_work_to_the_end(killed: Killed) -> None:
-    ends(killed.platform, killed.working, "COMPLETED", 90)
+    wait_for_state(killed.platform, killed.working, "COMPLETED", 90)
     wait_for(lambda: not exists(container_of(killed.working)), "the end of its container")
 
 
@@ -97,11 +97,11 @@ def test_a_process_whose_agent_is_killed_is_crashed(killed: Killed) -> None:
 
 
 def test_a_container_that_never_started_is_removed(killed: Killed) -> None:
-    wait_for(lambda: not exists(killed.never_started), "its removal", WITHIN)
+    wait_for(lambda: not exists(killed.never_started), "its removal", TIMEOUT)
 
 
 def test_a_container_whose_run_has_ended_is_removed(killed: Killed) -> None:
-    wait_for(lambda: not exists(container_of(killed.cancelled)), "its removal", WITHIN)
+    wait_for(lambda: not exists(container_of(killed.cancelled)), "its removal", TIMEOUT)
 
 
 def test_a_flow_that_runs_by_hand_is_left_alone(killed: Killed) -> None:
@@ -110,8 +110,8 @@ def test_a_flow_that_runs_by_hand_is_left_alone(killed: Killed) -> None:
 
 def test_a_process_whose_agent_was_started_again_is_crashed_and_a_new_one_is_not(slow: Checkout) -> None:
     slow.make("up")
-    run = started(slow, "slow/process")
+    run = start_run(slow, "slow/process")
     subprocess.run(["docker", "restart", "--time=0", container(slow, "agent")], check=True, capture_output=True)
-    new = started(slow, "slow/process", seconds=45)
+    new = start_run(slow, "slow/process", seconds=45)
     assert_swept(slow, run, "process")
-    ends(slow, new, "COMPLETED", 120)
+    wait_for_state(slow, new, "COMPLETED", 120)

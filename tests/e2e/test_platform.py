@@ -198,7 +198,7 @@ def broken(platform: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iter
     compose = second.root / "compose" / "internet.yaml"
     compose.write_text(compose.read_text().replace("/etc/nginx/tls/internet.crt:ro", "/etc/nginx/tls/elsewhere.crt:ro"))
     with reset_at_the_end(second):
-        yield second, second.refuses("up")
+        yield second, second.make_fails("up")
 
 
 def test_a_taken_port_is_exchanged_for_the_next_free_one(platform: Checkout, broken: tuple[Checkout, str]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli.runtimes.compose.images import Image
-from tests.backups import unpacked
+from tests.backups import read_content
 from tests.conftest import Checkout
 from tests.e2e.conftest import MainJob
 
@@ -88,7 +88,7 @@ def test_no_failed_start_prints_or_logs_one(used: Checkout) -> None:
     kept = file.read_text()
     file.write_text(kept.replace("@postgres:5432/orion", "@postgres:5432/nowhere"))
     try:
-        printed = used.refuses("up") + service_logs(used)
+        printed = used.make_fails("up") + service_logs(used)
     finally:
         file.write_text(kept)
         used.make("up")
@@ -128,7 +128,7 @@ def test_no_image_holds_one(used: Checkout) -> None:
 
 def test_no_backup_without_secrets_holds_one(used: Checkout, backup: Path) -> None:
     image = used.services()["postgres"]["image"]
-    content = unpacked(backup, "docker", "run", "--rm", "-i", image, "pg_restore")
+    content = read_content(backup, "docker", "run", "--rm", "-i", image, "pg_restore")
     assert len(content) > 100_000
     assert found_in(content.decode("latin-1"), generated(used)) == []
 

@@ -100,7 +100,7 @@ def remove_runs(platform: str) -> None:
     """Removes the containers of flow runs.
 
     Raises:
-        CommandError: one cannot be removed.
+        CommandError: a container cannot be removed.
     """
     deadline = time.monotonic() + REMOVAL_TIMEOUT
     while runs := list_runs(platform):

@@ -95,9 +95,9 @@ def ensure(compose: Compose, *only: str) -> bool:
     collect_certificates()
     services = compose.services(*ALL_PROFILES)
     images = _images(services)
-    wanted = [services[service]["image"] for service in only] or list(images)
+    needed = [services[service]["image"] for service in only] or list(images)
     hashes, present = _hashes(images), _labels(list(images))
-    stale = [name for name in _with_parents(wanted, images) if present.get(name) != hashes[name]]
+    stale = [name for name in _with_parents(needed, images) if present.get(name) != hashes[name]]
     for name in stale:
         for parent in images[name].parents():
             if parent.startswith("debian:"):
@@ -134,10 +134,10 @@ def _is_built(service: dict[str, Any]) -> bool:
     return "build" in service
 
 
-def _with_parents(wanted: Iterable[str], images: dict[str, Image]) -> list[str]:
+def _with_parents(names: Iterable[str], images: dict[str, Image]) -> list[str]:
     """Returns these images and all that they are built from, each once, and after its parents."""
     found: dict[str, None] = {}
-    for name in wanted:
+    for name in names:
         parents = [parent for parent in images[name].parents() if parent in images]
         found.update(dict.fromkeys([*_with_parents(parents, images), name]))
     return list(found)

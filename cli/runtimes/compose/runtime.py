@@ -108,8 +108,8 @@ class ComposeRuntime:
         self.choose_ports()
         progress = "auto" if sys.stderr.isatty() else "quiet"
         # A running container keeps the files that it was started with
-        anew = ["--force-recreate"] if has_new_keys else []
-        if self.compose.run("--progress", progress, "up", "--detach", "--remove-orphans", *anew):
+        options = ["--force-recreate"] if has_new_keys else []
+        if self.compose.run("--progress", progress, "up", "--detach", "--remove-orphans", *options):
             raise CommandError("the platform did not start; Compose's message is above")
         readiness.wait_until_usable(platform, start, START_TIMEOUT, healthy)
         say(f"\nOrionbox is running, after {time.monotonic() - start:.0f} s.\n{self.addresses()}")

@@ -75,7 +75,7 @@ class EmbeddedStores:
         return f"http://127.0.0.1:{self._runtime.settings[port]}"
 
     def has_data(self) -> bool:
-        """Tells whether there is anything that a restore would replace."""
+        """Returns whether a restore would replace anything."""
         return self._orion_file.exists() or any((self._data / name).exists() for name in DATA)
 
     def free_space(self) -> int:

@@ -13,7 +13,7 @@ import pytest
 
 from cli.archive import archive
 from orionbox.trips.months import TripFile
-from tests.backups import opened_by, opened_by_itself, resealed, unpacked
+from tests.backups import decrypt_blocks, decrypt_with_own_keys, read_content, rewrite_backup
 from tests.conftest import Checkout
 from tests.integration.conftest import Stores
 from tests.integration.stores.test_replacing_a_month import JANUARY, load_bigquery, load_postgres
@@ -80,22 +80,24 @@ def rows(platform: Checkout) -> list[list[tuple[Any, ...]]]:
 def test_without_secrets_nothing_in_the_file_opens_a_block(platform: Checkout, backup: Path) -> None:
     (pg_restore,) = (platform.root / ".embedded/flows").glob("lib/python*/site-packages/*/pginstall/bin/pg_restore")
     key = key_of(platform, backup)
-    content = unpacked(backup, str(pg_restore))
+    content = read_content(backup, str(pg_restore))
     passwords = [value for name, value in platform.settings.items() if name.endswith("_PASSWORD")]
     assert [word for word in (*passwords, SECRET, "PRIVATE KEY") if word.encode() in content] == []
-    assert opened_by_itself(content) == []
-    assert any(SECRET.encode() in block for block in opened_by(key.read_bytes(), content))
+    assert decrypt_with_own_keys(content) == []
+    assert any(SECRET.encode() in block for block in decrypt_blocks(key.read_bytes(), content))
 
 
 def test_a_restore_that_fails_on_the_way_leaves_the_platform_empty(platform: Checkout, backup: Path) -> None:
-    broken = resealed(backup, {"warehouse.dump": b"no dump"})
-    assert "the platform is empty again" in platform.refuses("restore", f"FILE={broken}")
+    broken = rewrite_backup(backup, {"warehouse.dump": b"no dump"})
+    assert "the platform is empty again" in platform.make_fails("restore", f"FILE={broken}")
     assert not list(platform.root.glob(".embedded/*/data/prefect/prefect.db"))
 
 
 def test_a_backup_that_would_not_fit_is_refused_and_nothing_is_made(platform: Checkout, backup: Path) -> None:
-    too_large = resealed(backup, bytes=10**15)
-    assert "needs 1,000,000.00 GB where the platform keeps its data" in platform.refuses("restore", f"FILE={too_large}")
+    too_large = rewrite_backup(backup, bytes=10**15)
+    assert "needs 1,000,000.00 GB where the platform keeps its data" in platform.make_fails(
+        "restore", f"FILE={too_large}"
+    )
     assert not list(platform.root.glob(".embedded/*/data/prefect/prefect.db"))
 
 
@@ -113,7 +115,7 @@ def test_without_the_key_all_but_the_user_s_blocks_comes_back(platform: Checkout
     key = key_of(platform, backup)
     key.rename(key.with_suffix(".elsewhere"))
     try:
-        assert "which decrypts its blocks, is missing" in platform.refuses("restore", f"FILE={backup}")
+        assert "which decrypts its blocks, is missing" in platform.make_fails("restore", f"FILE={backup}")
         printed = platform.make("restore", f"FILE={backup}", "SECRETS=no")
     finally:
         key.with_suffix(".elsewhere").rename(key)

@@ -66,7 +66,7 @@ def test_the_first_line_says_which_runtime_it_is_and_why(platform: Checkout) -> 
     assert platform.make("status").splitlines()[0] == "runtime: embedded (RUNTIME=embedded)"
     found = platform.run("make", "status", RUNTIME="", DOCKER_HOST="unix:///nonexistent").stdout
     assert found.startswith(("runtime: embedded (no Docker engine answers)", "runtime: embedded (there is no docker"))
-    assert "use one of compose, embedded" in platform.refuses("status", "RUNTIME=lambda")
+    assert "use one of compose, embedded" in platform.make_fails("status", "RUNTIME=lambda")
 
 
 def test_the_main_job_moves_every_row(platform: Checkout, has_real_data: bool) -> None:
@@ -96,7 +96,7 @@ def test_logs_are_those_of_the_services_that_are_named(platform: Checkout) -> No
     printed = platform.make("logs", "SERVICE=postgres sweeper", "TAIL=3").splitlines()
     assert {line.split("|")[0].strip() for line in printed if "|" in line} == {"postgres", "sweeper"}
     assert sum(line.startswith("postgres") for line in printed) == 3
-    assert "unknown service foo" in platform.refuses("logs", "SERVICE=foo")
+    assert "unknown service foo" in platform.make_fails("logs", "SERVICE=foo")
 
 
 def test_a_run_that_is_meant_for_a_container_fails_at_once(platform: Checkout) -> None:
@@ -131,7 +131,7 @@ def test_a_service_that_dies_at_once_ends_the_start_with_its_last_words(platform
     cluster.mkdir(parents=True)
     (cluster / "PG_VERSION").write_text("9.6\n")
     try:
-        said = broken.refuses("up")
+        said = broken.make_fails("up")
     finally:
         broken.make("reset", "YES=yes")
     assert "  postgres (restarting, exited 3 times):" in said and "FATAL" in said

@@ -7,13 +7,13 @@ import signal
 
 from tests.conftest import Checkout
 from tests.integration.embedded.test_embedded import process_of
-from tests.slow import assert_swept, deploy, ends, started
+from tests.slow import assert_swept, deploy, start_run, wait_for_state
 
 
 def test_a_run_that_died_with_its_agent_is_crashed_and_the_next_one_is_not(platform: Checkout) -> None:
     deploy(platform)
-    run = started(platform, "slow/process")
+    run = start_run(platform, "slow/process")
     os.kill(process_of(platform, "agent"), signal.SIGKILL)
-    new = started(platform, "slow/process", seconds=30)
+    new = start_run(platform, "slow/process", seconds=30)
     assert_swept(platform, run, "process")
-    ends(platform, new, "COMPLETED", 90)
+    wait_for_state(platform, new, "COMPLETED", 90)

@@ -17,7 +17,7 @@ from cli.runtimes.compose import optional_services
 from cli.settings import env_file as env_files
 from services.bootstrap.settings import FORWARDED
 from tests.conftest import ROOT
-from tests.tracked import tracked
+from tests.tracked import files_named
 
 COMPOSE_FILES = [ROOT / "compose.yaml", *sorted((ROOT / "compose").glob("*.yaml"))]
 ONLY_BUILT = {"base", "base-trixie"}
@@ -77,8 +77,8 @@ def test_every_long_running_service_has_a_health_check(services: dict[str, dict[
     assert without == {"bootstrap", "flows"}, "they end by themselves"
 
 
-def test_nothing_waits_for_another_service_s_health_before_it_starts(services: dict[str, dict[str, Any]]) -> None:
-    """They start side by side; a Dask worker is the exception, as it ends where there is no scheduler."""
+def test_no_service_waits_for_another_one_s_health_before_it_starts(services: dict[str, dict[str, Any]]) -> None:
+    """They start side by side; a Dask worker is the exception, because it ends if there is no scheduler."""
     waits = {
         (name, other)
         for name, service in services.items()
@@ -103,7 +103,7 @@ def test_a_worker_shares_no_folder_with_other_services(services: dict[str, dict[
     assert worker["deploy"]["replicas"] == 2, "as .env.example says"
 
 
-def test_what_belongs_to_the_cluster_or_is_the_gateway_starts_with_its_setting_only(
+def test_the_cluster_and_the_gateway_start_only_with_their_setting(
     services: dict[str, dict[str, Any]],
 ) -> None:
     for optional in (each for each in optional_services.ALL if each.profile):
@@ -111,14 +111,14 @@ def test_what_belongs_to_the_cluster_or_is_the_gateway_starts_with_its_setting_o
         assert inside == set(optional.services)
 
 
-def test_what_fails_is_started_again_however_often(
+def test_a_failed_service_is_restarted_however_often_it_fails(
     services: dict[str, dict[str, Any]],
 ) -> None:
     assert {service["restart"] for service in services.values()} == {"on-failure", "no"}
 
 
 def test_no_dockerfile_ends_as_root() -> None:
-    for dockerfile in tracked("Dockerfile"):
+    for dockerfile in files_named("Dockerfile"):
         if dockerfile.parent.name not in ("base", ".devcontainer"):
             users = [line.split()[1] for line in dockerfile.read_text().splitlines() if line.startswith("USER")]
             assert users and users[-1] != "root", dockerfile
@@ -149,7 +149,7 @@ def test_the_package_and_the_images_have_one_version() -> None:
     assert package == env_files.version()
 
 
-def test_a_run_s_container_gets_every_variable_of_the_flows_that_prefect_does_not_hand_on() -> None:
+def test_a_run_s_container_gets_every_variable_of_flows_that_prefect_does_not_pass_on() -> None:
     flow = {name for name in env_files.parse(ROOT / "compose/flow.env") if not name.startswith("PREFECT_")}
     clouds = {name for cloud in ("emulators", "gcp") for name in env_files.parse(ROOT / f"compose/{cloud}.env")}
     assert flow | clouds <= set(FORWARDED)
@@ -176,7 +176,7 @@ def test_every_line_of_the_example_settings_is_used() -> None:
 
 
 def test_locks_are_hashed_and_hold_no_address() -> None:
-    locks = tracked("requirements.lock")
+    locks = files_named("requirements.lock")
     assert len(locks) >= 9
     for lock in locks:
         text = lock.read_text()
@@ -187,6 +187,6 @@ def test_locks_are_hashed_and_hold_no_address() -> None:
 
 def test_each_dockerfile_belongs_to_a_service() -> None:
     text = "".join(path.read_text() for path in [*COMPOSE_FILES, ROOT / "dev/bench/compose.yaml"])
-    for dockerfile in tracked("Dockerfile"):
+    for dockerfile in files_named("Dockerfile"):
         folder = dockerfile.parent.relative_to(ROOT).as_posix()
         assert folder in text or folder == ".devcontainer", dockerfile

@@ -22,8 +22,8 @@ TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", 
 DOCUMENTS = [*TOP, *sorted((ROOT / "docs").glob("*.md"))]
 SETTINGS = [*env_file.parse(env_file.EXAMPLE), *env_file.OLD_NAMES, "RUNTIME"]
 PLACEHOLDER = re.compile(r"[A-Z]{3,}|\.\.\.|…|hello")
-"""What stands in a path for something that the reader puts there."""
-REPLACED = {
+"""A placeholder in a path, which the reader replaces."""
+BANNED_WORDS = {
     "engine": r"(?<!container )(?<!Docker )(?<!flow )\bengines?\b",
     "told": r"\btold\b",
     "surroundings": r"\bsurroundings\b",
@@ -80,12 +80,12 @@ def test_no_link_is_dead(document: Path) -> None:
 
 
 @each_document
-def test_every_command_that_is_named_exists(document: Path) -> None:
+def test_every_command_in_the_documents_exists(document: Path) -> None:
     assert {name for name, _ in commands(document)} - BY_NAME.keys() == set()
 
 
 @each_document
-def test_every_variable_that_is_typed_is_one_of_its_command(document: Path) -> None:
+def test_every_variable_in_the_documents_belongs_to_its_command(document: Path) -> None:
     for name, rest in commands(document):
         variables = dict(re.findall(r"\b([A-Z_]+)=(\S*)", rest.partition("#")[0]))
         if "COLOUR" not in variables and name in BY_NAME and "SPLIT" not in variables:
@@ -103,7 +103,7 @@ def accepts(name: str, variables: dict[str, str]) -> bool:
 
 
 @each_document
-def test_every_path_that_is_named_exists(document: Path) -> None:
+def test_every_path_in_the_documents_exists(document: Path) -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.split()
     folders = {parent.as_posix() for path in map(Path, tracked) for parent in path.parents}
     tops = {path.partition("/")[0] for path in tracked if "/" in path} - {".ci"}
@@ -115,7 +115,7 @@ def test_every_path_that_is_named_exists(document: Path) -> None:
 @each_document
 def test_a_word_that_the_glossary_replaces_is_used_nowhere(document: Path) -> None:
     text = re.sub(r"^## Glossary$.*?^## ", "", prose(document), flags=re.MULTILINE | re.DOTALL)
-    assert {word for word, pattern in REPLACED.items() if re.search(pattern, text)} == set()
+    assert {word for word, pattern in BANNED_WORDS.items() if re.search(pattern, text)} == set()
 
 
 def test_the_readme_lists_every_command_with_its_help_and_its_options() -> None:

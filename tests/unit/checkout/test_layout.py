@@ -18,7 +18,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.tracked import tracked_files
 
-FLOORS = (
+LAYERS = (
     ("orionbox.errors", "orionbox.services"),
     ("orionbox.files", "orionbox.orion", "orionbox.trips"),
     ("orionbox.flow_settings", "orionbox.runs", "orionbox.stores"),
@@ -34,7 +34,7 @@ FLOORS = (
     ("services.gcs", "services.internet", "services.orion", "services.start", "infra.pgadmin"),
     ("dev",),
 )
-"""Modules and folders, the lowest first: each imports only from floors below its own, a service only the package."""
+"""Modules and folders, the lowest layer first. Each imports only from lower layers, a service only from the package."""
 SOURCES = ("src", "cli", "services", "infra", "dev")
 NEWER_THAN_3_9 = {"tomllib"}
 """Modules of the standard library that Python 3.9 does not have."""
@@ -74,44 +74,44 @@ def own_imports() -> Iterator[tuple[str, str]]:
         yield from ((module, other) for other in imports(module) & MODULES.keys())
 
 
-def floor(module: str) -> tuple[int, str]:
-    """Its floor's number, and the entry on that floor that it belongs to."""
+def layer(module: str) -> tuple[int, str]:
+    """Returns the number of its layer, and its entry in that layer."""
     found = [
         (number, entry)
-        for number, entries in enumerate(FLOORS)
+        for number, entries in enumerate(LAYERS)
         for entry in entries
         if module == entry or module.startswith(f"{entry}.")
     ]
-    assert len(found) == 1, f"{module}: give it a floor"
+    assert len(found) == 1, f"{module}: give it a layer"
     return found[0]
 
 
 def test_no_import_runs_upwards() -> None:
     upwards = []
     for module, other in own_imports():
-        (here, entry), (there, other_entry) = floor(module), floor(other)
+        (here, entry), (there, other_entry) = layer(module), layer(other)
         if entry != other_entry and there >= here:
             upwards.append(f"{module} imports {other}")
     assert upwards == []
 
 
-def test_there_is_no_circle_of_folders() -> None:
+def test_folders_import_without_cycles() -> None:
     """Of a folder with folders in it each module counts: its program is at the top, what all share at the bottom."""
     folders = {path.parent for path in MODULES.values()}
 
-    def room(module: str) -> str:
+    def package_of(module: str) -> str:
         folder = MODULES[module].parent
         has_folders = any(folder in other.parents for other in folders)
         return module if has_folders else name_of(folder / "__init__.py")
 
-    doors: dict[str, set[str]] = {}
+    imports_by_package: dict[str, set[str]] = {}
     for module, other in own_imports():
-        doors.setdefault(room(module), set()).add(room(other))
-    open_rooms = {here: there - {here} for here, there in doors.items()}
-    while ends := [here for here, there in open_rooms.items() if not there & open_rooms.keys()]:
+        imports_by_package.setdefault(package_of(module), set()).add(package_of(other))
+    remaining = {here: there - {here} for here, there in imports_by_package.items()}
+    while ends := [here for here, there in remaining.items() if not there & remaining.keys()]:
         for here in ends:
-            del open_rooms[here]
-    assert open_rooms == {}
+            del remaining[here]
+    assert remaining == {}
 
 
 def reached_from_the_command_line() -> set[str]:
@@ -136,7 +136,7 @@ def test_the_command_line_needs_nothing_but_the_standard_library_of_python_3_9()
 
 
 def python_3_9() -> str:
-    """A Python 3.9 of this machine that works; empty where there is none."""
+    """A Python 3.9 of this machine that works; empty if there is none."""
     pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
     candidates = [shutil.which("python3.9"), *glob.glob(f"{glob.escape(pyenv)}/versions/3.9.*/bin/python3.9")]
     for candidate in filter(None, candidates):
@@ -209,7 +209,7 @@ def lines(*suffixes: str) -> Iterator[tuple[str, str]]:
                 yield path.relative_to(ROOT).as_posix(), line
 
 
-def test_nobody_sets_a_search_path_for_modules() -> None:
+def test_no_file_sets_a_search_path_for_modules() -> None:
     setting = re.compile(r"PYTHON" + r"PATH[\"']?\s*[=:]|python" + "path")
     assert [(name, line) for name, line in lines() if setting.search(line)] == []
 

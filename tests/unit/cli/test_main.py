@@ -60,7 +60,7 @@ def make(monkeypatch: pytest.MonkeyPatch, command: str, *variables: str) -> int:
         ("WORKERS=0", "WORKERS=0: not a number of workers"),
     ],
 )
-def test_a_bad_argument_is_named_with_the_fix_and_exits_with_2(
+def test_a_bad_argument_is_reported_with_the_fix_and_exits_with_2(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     checkout: Path,
@@ -84,7 +84,7 @@ def test_a_bad_argument_is_named_with_the_fix_and_exits_with_2(
         ("CLOUD=aws", "CLOUD=aws: not a cloud"),
     ],
 )
-def test_a_bad_setting_on_make_s_command_line_is_refused_likewise(
+def test_a_bad_setting_on_make_s_command_line_is_refused_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: str, argument: str, message: str
 ) -> None:
     assert make(monkeypatch, command, argument) == 2

@@ -33,11 +33,11 @@ def test_variables_of_make_become_options() -> None:
     assert from_make("psql", SQL="SELECT 1") == ["--sql=SELECT 1"]
 
 
-def test_a_setting_is_for_every_command_and_no_option() -> None:
+def test_a_setting_is_not_an_option_of_a_command() -> None:
     assert from_make("up", ORION_PORT="4300", RUNTIME="embedded") == []
 
 
-def test_an_unknown_variable_is_refused_with_what_was_meant() -> None:
+def test_an_unknown_variable_is_refused_with_a_suggestion() -> None:
     assert refusal("run-etl", COLOUR="green") == "unknown variable COLOUR (did you mean COLOR?)"
     assert refusal("up", ORION_PROT="1") == "unknown variable ORION_PROT (did you mean ORION_PORT?)"
     assert refusal("up", XYZ="1") == "unknown variable XYZ; see its options: ./orionbox up --help"

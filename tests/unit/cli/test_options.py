@@ -12,7 +12,7 @@ from orionbox.errors import BadInputError
 from tests.conftest import ROOT
 
 
-def test_an_unknown_option_is_refused_with_what_was_meant() -> None:
+def test_an_unknown_option_is_refused_with_a_suggestion() -> None:
     with pytest.raises(BadInputError, match=r"^unknown argument --colour=green \(did you mean --color\?\); see: "):
         options.parse(["run-etl", "--colour=green"], "0")
 

@@ -65,7 +65,7 @@ def fill(folder: Path | str) -> int:
 # --- what is asked for ---
 
 
-def test_months_of_the_release_are_asked_for_by_their_numbers(data: Path) -> None:
+def test_months_of_the_release_are_named_by_their_numbers(data: Path) -> None:
     assert taxi_files.parse_months("green", "2021", "2,1") == [JANUARY, FEBRUARY]
 
 
@@ -87,7 +87,7 @@ def test_a_month_that_the_release_lacks_must_be_in_the_data_folder(data: Path) -
         ("from/green/a.csv.gz", r"from/green/a\.csv\.gz is a file; name its folder: make data FROM=from/green"),
     ],
 )
-def test_what_has_no_taxi_files_is_refused(data: Path, name: str, words: str) -> None:
+def test_an_import_without_taxi_files_is_refused(data: Path, name: str, words: str) -> None:
     a_folder(data.parent, **{"from/green/a.csv.gz": CSV})
     (data.parent / "empty").mkdir()
     with pytest.raises(BadInputError, match=words):

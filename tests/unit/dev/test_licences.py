@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from dev import licences, licences_inside
 from tests.conftest import ROOT
-from tests.tracked import tracked
+from tests.tracked import files_named
 
 LOCKS = {folder: ROOT / folder / "requirements.lock" for folder in (*licences.DOCKERFILES, "cli/runtimes/embedded")}
 PIN = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>\S+)(?: ; (?P<marker>.*?))? \\$", re.MULTILINE)
@@ -49,7 +49,7 @@ def test_every_locked_package_is_listed_with_its_version(folder: str) -> None:
 
 
 def test_every_image_s_lock_is_looked_at() -> None:
-    found = {lock.parent.relative_to(ROOT).as_posix() for lock in tracked("requirements.lock")}
+    found = {lock.parent.relative_to(ROOT).as_posix() for lock in files_named("requirements.lock")}
     assert found - DEVELOPMENT == {folder for folder, lock in LOCKS.items() if lock.exists()}
 
 
@@ -60,7 +60,7 @@ def test_every_debian_package_that_an_image_adds_is_listed() -> None:
 
 
 def test_every_dockerfile_is_looked_at() -> None:
-    found = {file.parent.relative_to(ROOT).as_posix() for file in tracked("Dockerfile")}
+    found = {file.parent.relative_to(ROOT).as_posix() for file in files_named("Dockerfile")}
     assert found - DEVELOPMENT == set(licences.DOCKERFILES)
 
 

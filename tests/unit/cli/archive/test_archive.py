@@ -50,7 +50,7 @@ def refusal(path: Path) -> str:
     return str(error.value)
 
 
-def test_what_was_written_comes_back(file: Path) -> None:
+def test_written_members_are_read_back(file: Path) -> None:
     with archive.open_archive(file) as backup:
         assert backup.stream("orion.dump").read() == MEMBERS["orion.dump"]
         assert backup.manifest["rows"] == FACTS["rows"]
@@ -107,7 +107,7 @@ def foreign_tar(path: Path) -> None:
         (lambda path: write(path, MEMBERS, format=archive.FORMAT + 1), "use a newer Orionbox"),
     ],
 )
-def test_what_is_not_one_of_our_backups_is_refused(make: Callable[[Path], object], words: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_backup_is_refused(make: Callable[[Path], object], words: str, tmp_path: Path) -> None:
     make(tmp_path / "file.tar")
     assert words in refusal(tmp_path / "file.tar")
 

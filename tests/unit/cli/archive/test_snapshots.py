@@ -97,7 +97,7 @@ def test_a_copy_of_orion_s_database_holds_all_but_the_key(tmp_path: Path) -> Non
     assert (tmp_path / "again.db").read_bytes() == content
 
 
-def test_what_a_killed_backup_left_of_orion_s_database_is_deleted(tmp_path: Path) -> None:
+def test_a_killed_backup_s_copy_of_orion_s_database_is_deleted(tmp_path: Path) -> None:
     file = tmp_path / "prefect.db"
     with closing(sqlite3.connect(file)) as connection:
         connection.execute(f"CREATE TABLE {snapshots.KEY_TABLE} (key, value)")
@@ -108,7 +108,7 @@ def test_what_a_killed_backup_left_of_orion_s_database_is_deleted(tmp_path: Path
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_database_that_cannot_be_copied_is_named(tmp_path: Path) -> None:
+def test_a_database_that_cannot_be_copied_is_reported(tmp_path: Path) -> None:
     (tmp_path / "prefect.db").write_text("not a database" * 100)
     with pytest.raises(CommandError, match=r"prefect\.db: file is not a database; no backup was made"):
         with snapshots.copy_sqlite("orion.sqlite.gz", tmp_path / "prefect.db"):

@@ -54,7 +54,7 @@ def test_with_secrets_the_key_is_in_the_file_only(runtime: FakeRuntime, checkout
     assert list((checkout / "secrets").iterdir()) == []
 
 
-def test_it_says_what_it_holds_and_what_opens_it(
+def test_it_prints_its_content_and_the_key_that_decrypts_its_blocks(
     runtime: FakeRuntime, checkout: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runtime.ensure_up()
@@ -67,7 +67,7 @@ def test_it_says_what_it_holds_and_what_opens_it(
 
 
 @pytest.mark.parametrize("is_absolute", [True, False])
-def test_a_backup_goes_to_the_file_that_is_named(runtime: FakeRuntime, checkout: Path, is_absolute: bool) -> None:
+def test_a_backup_goes_to_the_named_file(runtime: FakeRuntime, checkout: Path, is_absolute: bool) -> None:
     (checkout / "stick").mkdir()
     backup.write_backup(
         as_runtime(runtime), True, checkout / "stick/mine.tar" if is_absolute else Path("stick/mine.tar")
@@ -84,7 +84,7 @@ def test_an_existing_file_is_not_overwritten(runtime: FakeRuntime, checkout: Pat
     assert not runtime.stores.has_data(), "it is refused before anything is started"
 
 
-def test_a_folder_that_does_not_exist_is_named(runtime: FakeRuntime) -> None:
+def test_a_missing_folder_is_reported(runtime: FakeRuntime) -> None:
     with pytest.raises(BadInputError, match=r"stick/mine\.tar: there is no folder stick; create that folder first"):
         backup.write_backup(as_runtime(runtime), True, Path("stick/mine.tar"))
 
@@ -135,6 +135,6 @@ def test_a_store_that_does_not_answer_leaves_nothing(with_emulators: FakeRuntime
     assert made(checkout) == []
 
 
-def test_a_backup_on_google_s_stores_says_what_is_not_in_it() -> None:
+def test_a_backup_with_the_real_cloud_reports_what_is_not_included() -> None:
     rows = {"orion": {"flow_run": 1, "deployment": 2}, "warehouse": {"green_tripdata": 3}}
     assert backup.describe_rows(rows).endswith("BigQuery and Cloud Storage are not included: they stay at Google")

@@ -54,14 +54,14 @@ def test_the_key_that_stayed_in_secrets_is_found(checkout: Path) -> None:
     assert check_backup.find_key(backup(), without_blocks=False) == KEY
 
 
-def test_without_the_key_it_says_where_that_is(checkout: Path) -> None:
+def test_a_missing_key_is_reported_with_its_file(checkout: Path) -> None:
     words = r"secrets/orion-[0-9a-f]{12}\.key, which decrypts its blocks, is missing; nothing was changed"
     with pytest.raises(BadInputError, match=f"{words}.*make restore SECRETS=no FILE=mine.tar"):
         check_backup.find_key(backup(), without_blocks=False)
     assert check_backup.find_key(backup(), without_blocks=True) == ""
 
 
-def test_without_a_name_the_newest_backup_is_named(checkout: Path) -> None:
+def test_without_a_name_the_newest_backup_is_suggested(checkout: Path) -> None:
     with pytest.raises(BadInputError, match=r"no backup named; name one: make restore FILE=backups/NAME\.tar"):
         check_backup.require_file(None)
     for day in ("19", "20"):

@@ -13,7 +13,7 @@ import pytest
 from cli.backup import backup, block_key, restore
 from cli.settings.settings import Settings
 from orionbox.errors import BadInputError, CommandError
-from tests.backups import resealed
+from tests.backups import rewrite_backup
 from tests.unit.cli.backup.fake_runtime import KEY, FakeRuntime, FakeStores, FakeWarehouse, as_runtime, backs_up, counts
 from tests.unit.fake_api import FakeApi, says
 
@@ -75,7 +75,7 @@ def test_without_the_key_only_the_blocks_are_lost(runtime: FakeRuntime, capsys: 
     assert "not restored, because their key is missing: block api-token" in capsys.readouterr().out
 
 
-def test_a_disk_that_is_full_is_named_and_leaves_the_platform_empty(
+def test_a_full_disk_is_reported_and_leaves_the_platform_empty(
     runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def put_orion(stores: FakeStores, content: IO[bytes]) -> None:
@@ -106,7 +106,7 @@ def test_a_store_that_refuses_its_part_leaves_the_platform_empty(
 
 def test_rows_that_have_not_come_back_are_an_error(runtime: FakeRuntime) -> None:
     file = back_up(runtime)
-    broken = resealed(file, {"warehouse.dump": json.dumps({"green_tripdata": 2}).encode()})
+    broken = rewrite_backup(file, {"warehouse.dump": json.dumps({"green_tripdata": 2}).encode()})
     with pytest.raises(CommandError, match="warehouse green_tripdata: 3 rows in the backup, 2 here"):
         restore.restore(as_runtime(runtime), broken, without_blocks=False)
 
@@ -120,7 +120,7 @@ def test_a_platform_that_holds_something_is_left_alone(runtime: FakeRuntime, set
     assert runtime.stores.database("ny_taxi").count_rows() == {"yellow_tripdata": 1200}
 
 
-def test_what_the_first_start_has_made_is_replaced(runtime: FakeRuntime) -> None:
+def test_data_of_the_first_start_is_replaced(runtime: FakeRuntime) -> None:
     file = back_up(runtime)
     runtime.ensure_up()
     assert restore.restore(as_runtime(runtime), file, without_blocks=False) == 0

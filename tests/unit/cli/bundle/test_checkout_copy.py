@@ -11,7 +11,7 @@ from cli.bundle import checkout_copy
 from tests.conftest import ROOT
 
 
-def test_a_checkout_without_git_knows_its_own_files_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkout_without_git_lists_its_own_files_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     checkout_copy.copy_checkout(tmp_path)
     theirs = {"data/green/x.csv.gz", ".env", ".venv/bin/python", "cli/__pycache__/x.pyc", ".ruff_cache/x"}
     for name in theirs:

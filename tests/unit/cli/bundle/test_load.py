@@ -126,7 +126,7 @@ def test_without_a_name_it_says_how_to_name_one(runtime: ComposeRuntime) -> None
         load.load(runtime, None)
 
 
-def test_other_sources_than_the_bundle_s_are_named(
+def test_a_bundle_of_a_different_checkout_is_reported(
     runtime: ComposeRuntime, checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(images, "outdated", lambda compose: ["orionbox/flows:1"])

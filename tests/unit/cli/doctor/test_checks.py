@@ -104,14 +104,14 @@ def line(doctor: Doctor) -> Callable[..., str]:
 Line = Callable[..., str]
 
 
-def test_where_nothing_is_wrong_every_line_is_ok(machine: FakeMachine, doctor: Doctor) -> None:
+def test_every_line_is_ok_if_nothing_is_wrong(machine: FakeMachine, doctor: Doctor) -> None:
     *lines, code = doctor(machine)
     assert [line for line in lines if not line.startswith("ok ")] == [] and code == "exit 0"
     subjects = "checkout python3 settings engine compose buildx images ports ca gcp memory disk clock"
     assert [line.split()[1] for line in lines] == subjects.split()
 
 
-def test_the_quick_checks_print_nothing_where_nothing_is_wrong_and_ask_no_engine(
+def test_quick_checks_print_nothing_if_nothing_is_wrong_and_ask_no_engine(
     machine: FakeMachine, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(docker, "check_engine", lambda *arguments: pytest.fail("the engine was asked"))
@@ -141,7 +141,7 @@ def test_without_docker_the_platform_still_runs(machine: FakeMachine, doctor: Do
     assert line(bare, "engine", runtime="compose").startswith("fail ")
 
 
-def test_for_the_embedded_runtime_docker_is_not_asked(machine: FakeMachine, doctor: Doctor, line: Line) -> None:
+def test_the_embedded_runtime_does_not_check_docker(machine: FakeMachine, doctor: Doctor, line: Line) -> None:
     broken = machine.but(docker_info=Answer(False, "permission denied"))
     assert line(broken, "engine", runtime="embedded").startswith("ok    engine          none is needed")
     assert doctor(broken, runtime="embedded")[-1] == "exit 0"
@@ -165,7 +165,7 @@ def test_an_engine_that_cannot_be_used_says_why(
     assert doctor(broken)[-1] == "exit 1"
 
 
-def test_an_engine_whose_info_hides_why_it_failed_is_asked_for_its_version(machine: FakeMachine, line: Line) -> None:
+def test_the_reason_comes_from_docker_version_if_docker_info_hides_it(machine: FakeMachine, line: Line) -> None:
     broken = machine.but(docker_info=Answer(False, "template"), docker_version=Answer(False, "Got permission denied"))
     assert "you may not use it" in line(broken, "engine")
 
@@ -188,7 +188,7 @@ def test_an_engine_on_another_machine_is_refused(machine: FakeMachine, line: Lin
         ),
     ],
 )
-def test_a_plugin_that_is_old_or_missing_is_named(
+def test_an_old_or_missing_plugin_is_reported(
     machine: FakeMachine, line: Line, plugin: str, answer: str | Answer, text: str
 ) -> None:
     assert line(machine.but(**{f"docker_{plugin}_version": answer}), plugin).startswith(text)
@@ -234,7 +234,7 @@ def test_before_the_build_the_base_images_are_looked_for(
         (Answer(False, "No module named pip"), Answer(False, ""), "warn", "python3 has no pip"),
     ],
 )
-def test_before_the_build_the_package_index_is_asked(
+def test_the_package_index_is_checked_before_the_build(
     machine: FakeMachine, line: Line, pip: str | Answer, index: str | Answer, state: str, text: str
 ) -> None:
     new = not_built(machine, **{"python3_-m_pip_--version": pip, "python3_-m_pip_index": index})
@@ -242,7 +242,7 @@ def test_before_the_build_the_package_index_is_asked(
     assert printed.startswith(state) and text in printed
 
 
-def test_a_port_s_user_is_named_and_a_free_port(machine: FakeMachine, line: Line) -> None:
+def test_the_program_on_a_port_and_a_free_port_are_reported(machine: FakeMachine, line: Line) -> None:
     listeners = (
         'LISTEN 0 128 127.0.0.1:15432 0.0.0.0:* users:(("other",pid=6,fd=5))\n'
         'LISTEN 0 128 127.0.0.1:5432 0.0.0.0:* users:(("postgres",pid=7,fd=5))\n'
@@ -254,7 +254,7 @@ def test_a_port_s_user_is_named_and_a_free_port(machine: FakeMachine, line: Line
     )
 
 
-def test_a_port_that_a_container_holds_names_it_and_our_own_is_fine(machine: FakeMachine, line: Line) -> None:
+def test_another_container_on_a_port_is_reported_and_our_own_is_fine(machine: FakeMachine, line: Line) -> None:
     busy = replace(machine, used_ports=frozenset({8080}))
     assert "is in use by container shop-web-1" in line(busy.but(docker_ps="shop|shop-web-1\n"), "port 8080")
     assert line(busy.but(docker_ps="orionbox|orionbox-pgadmin-1\n"), "ports").startswith("ok ")
@@ -264,7 +264,9 @@ def test_a_port_that_a_container_holds_names_it_and_our_own_is_fine(machine: Fak
     ("lsof", "owner"),
     [("COMMAND\npython3 7 me 3u IPv4 1 0t0 TCP 127.0.0.1:4200 (LISTEN)\n", "python3"), (None, "another program")],
 )
-def test_a_port_s_user_is_found_without_ss_too(machine: FakeMachine, line: Line, lsof: str | None, owner: str) -> None:
+def test_the_program_on_a_port_is_found_without_ss_too(
+    machine: FakeMachine, line: Line, lsof: str | None, owner: str
+) -> None:
     busy = replace(machine.but(ss=None, lsof=lsof), used_ports=frozenset({4200}))
     assert f"is in use by {owner};" in line(busy, "port 4200")
 
@@ -281,7 +283,7 @@ def test_too_little_memory_is_a_warning_and_never_a_failure(machine: FakeMachine
     assert doctor(machine, quick=True)[-1] == "exit 0"
 
 
-def test_memory_that_cannot_be_measured_is_said(machine: FakeMachine, doctor: Doctor, line: Line) -> None:
+def test_memory_that_cannot_be_measured_is_reported(machine: FakeMachine, doctor: Doctor, line: Line) -> None:
     (machine.proc / "meminfo").unlink()
     assert "about 1900 MB" in line(machine.but(docker=None), "memory")
     assert doctor(machine, quick=True) == ["exit 0"]
@@ -294,7 +296,7 @@ def test_dask_needs_more_memory_and_a_running_platform_less(machine: FakeMachine
     assert "about 600 MB needed" in line(replace(machine, used_ports=frozenset({4280})), "memory")
 
 
-def test_in_docker_desktop_the_memory_of_its_own_machine_counts(machine: FakeMachine, line: Line) -> None:
+def test_docker_desktop_counts_the_memory_of_its_virtual_machine(machine: FakeMachine, line: Line) -> None:
     desktop = machine.but(docker_info="27.1|Docker Desktop|1500000000|[]\n")
     assert line(desktop, "engine") == "ok    engine          Docker Desktop, Docker 27.1"
     printed = line(desktop, "memory")
@@ -374,16 +376,14 @@ def test_the_key_is_checked_as_the_commands_check_it(
     assert code == f"exit {int(state == 'fail')}"
 
 
-def test_before_the_build_google_is_not_asked_and_that_is_said(machine: FakeMachine, line: Line) -> None:
+def test_google_is_not_checked_before_the_build_and_a_line_says_so(machine: FakeMachine, line: Line) -> None:
     assert line(not_built(in_the_cloud(machine, ADA)), "gcp account") == (
         "warn  gcp account     bucket, datasets and roles cannot be checked before the images are built; "
         "fix: make up, which builds them and checks before it starts anything"
     )
 
 
-def test_what_google_says_is_passed_on_line_by_line(
-    machine: FakeMachine, line: Line, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_dry_run_s_lines_are_findings(machine: FakeMachine, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     (machine.root / ".env").write_text("")
     (machine.root / "secrets").mkdir()
     (machine.root / "secrets/ca-bundle.crt").write_text("")

@@ -40,7 +40,7 @@ def break_line_endings(path: Path) -> None:
     path.write_bytes((path.read_bytes() if path.exists() else b"WORKERS=2\n").replace(b"\n", b"\r\n"))
 
 
-def test_where_nothing_is_wrong_it_prints_nothing(checkout: Path) -> None:
+def test_it_prints_nothing_if_nothing_is_wrong(checkout: Path) -> None:
     assert run(checkout) == (0, "")
 
 
@@ -52,7 +52,7 @@ def test_windows_line_endings_are_found_with_a_fix(checkout: Path, name: str) ->
     assert len(text.splitlines()) == 1
 
 
-def test_windows_line_endings_in_the_settings_have_a_fix_of_their_own_that_works(checkout: Path) -> None:
+def test_the_fix_for_windows_line_endings_in_the_settings_works(checkout: Path) -> None:
     break_line_endings(checkout / ".env")
     code, text = run(checkout)
     assert code == 1 and text.startswith("fail  checkout        .env has Windows line endings; fix: perl")
@@ -90,7 +90,7 @@ def test_the_fix_for_windows_line_endings_works_and_git_does_not_make_them(tmp_p
     assert script.read_bytes() == b"true\n"
 
 
-def test_a_machine_without_python_is_told_how_to_install_it(checkout: Path) -> None:
+def test_without_python_it_prints_how_to_install_it(checkout: Path) -> None:
     (checkout / "bin" / "python3").unlink()
     assert run(checkout) == (
         1,

@@ -169,7 +169,7 @@ def test_ctrl_c_says_that_the_run_goes_on_and_asks(
 
 
 @pytest.mark.parametrize("answer", ["y", " Y "])
-def test_the_run_is_cancelled_where_the_user_says_so(
+def test_the_run_is_cancelled_if_the_user_confirms(
     api: FakeApi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str
 ) -> None:
     Keyboard(monkeypatch, answer)
@@ -203,7 +203,7 @@ def test_without_a_terminal_ctrl_c_asks_nothing(
 @pytest.mark.parametrize(
     ("state", "line"), [("CANCELLED", "Cancelled."), ("COMPLETED", "Not cancelled: the run is Completed already.")]
 )
-def test_a_run_that_needs_no_agent_to_end_is_said_to_have_ended(
+def test_cancelling_a_run_without_the_agent_reports_its_state(
     api: FakeApi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: str, line: str
 ) -> None:
     run = SomeRun()

@@ -23,6 +23,6 @@ def test_each_message_is_printed_with_its_time_and_host(capsys: pytest.CaptureFi
     assert capsys.readouterr().out.startswith("12:00  hooks.slack.com\n    Run failed\n    why: disk\n")
 
 
-def test_an_empty_inbox_is_said_to_be_empty(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_empty_inbox_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     show()
     assert capsys.readouterr().out.startswith("the inbox is empty")

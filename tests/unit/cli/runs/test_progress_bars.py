@@ -47,7 +47,7 @@ def test_on_a_terminal_a_bar_stands_below_the_lines_until_all_has_arrived(monkey
     assert stream.getvalue().endswith(f"  2.0 s  {ALL}\n"), "there is nothing left to take away"
 
 
-def test_another_store_s_end_is_not_this_one_s() -> None:
+def test_the_end_of_one_load_leaves_the_bars_of_other_stores() -> None:
     stream = Terminal()
     bars = Bars(stream)
     bars.print([("", f"{TARGET}: 1 rows -> Postgres so far, 50 %"), ("", f"{TARGET}: 2 rows -> BigQuery d.t")])

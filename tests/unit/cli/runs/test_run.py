@@ -90,7 +90,7 @@ def test_the_task_runner_chooses_the_deployment(api: FakeApi, settings: dict[str
     assert api.requests[1][2]["parameters"] == {"color": "green", "year": 2021, "months": [1]}
 
 
-def test_ingest_runs_where_the_runtime_runs_flows(api: FakeApi) -> None:
+def test_ingest_uses_the_runtime_s_infrastructure(api: FakeApi) -> None:
     assert run.ingest(FILES, FakePlatform(api, TASK_RUNNER="dask")) == 0  # type: ignore[arg-type]
     assert api.requests[0][1] == "/api/deployments/name/ingest-data/docker"
 

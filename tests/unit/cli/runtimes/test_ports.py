@@ -37,14 +37,14 @@ def test_a_platform_keeps_its_port_when_the_preferred_one_becomes_free(
     assert f"A_PORT={used_port} was in use once: this platform keeps {chosen['A_PORT']}" in capsys.readouterr().out
 
 
-def test_another_preferred_port_is_chosen_anew(tmp_path: Path, used_port: int) -> None:
+def test_a_different_preferred_port_is_chosen_anew(tmp_path: Path, used_port: int) -> None:
     file = tmp_path / "ports.json"
     assert ports.saved_ports({"A_PORT": used_port}, file) == {"A_PORT": used_port}
     ports.choose({"A_PORT": used_port}, file)
     assert ports.saved_ports({"A_PORT": 1}, file) == {"A_PORT": 1}
 
 
-def test_each_platform_and_runtime_has_a_note_of_its_own() -> None:
+def test_each_platform_and_runtime_has_its_own_file_of_ports() -> None:
     first, second = Settings({"COMPOSE_PROJECT_NAME": "a"}), Settings({"COMPOSE_PROJECT_NAME": "b"})
     files = {ports.ports_file(settings, runtime) for settings in (first, second) for runtime in ("compose", "embedded")}
     assert len(files) == 4

@@ -38,7 +38,7 @@ def test_a_complete_file_is_left_alone(tmp_path: Path) -> None:
     assert file.read_text() == before
 
 
-def test_what_is_new_or_empty_is_added_and_the_rest_stays(tmp_path: Path) -> None:
+def test_new_and_empty_settings_are_added_and_the_rest_stays(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("# mine\nORION_PORT=5000\nORION_DB_PASSWORD=\nOTHER=1\n")
     assert env_file.save({**env_file.fill_in(VALUES), "ORION_PORT": "5000"}, file)
@@ -48,7 +48,7 @@ def test_what_is_new_or_empty_is_added_and_the_rest_stays(tmp_path: Path) -> Non
     assert file.read_text().startswith("# mine\n")
 
 
-def test_a_line_that_is_no_setting_is_named(tmp_path: Path) -> None:
+def test_a_line_that_is_not_a_setting_is_reported(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_text("ORION_PORT=1\nwhat is this\n")
     with pytest.raises(BadInputError, match=r"\.env, line 2: 'what is this' is not NAME=value"):

@@ -59,7 +59,7 @@ def test_settings_cannot_be_changed_only_copied(settings: Settings) -> None:
     assert settings["ORION_PORT"] == "4200" and not settings.is_real_cloud
 
 
-def test_flows_are_told_of_google_s_bucket_only_where_google_is_in_use(settings: Settings) -> None:
+def test_flows_get_the_user_s_bucket_only_if_google_is_in_use(settings: Settings) -> None:
     google = settings.with_values(GCP_PROJECT="ada-taxi-412", GCP_BUCKET="ada-taxi-data", CLOUD="gcp")
     assert google.flow_settings == FlowSettings(project="ada-taxi-412", cloud="gcp", bucket="ada-taxi-data")
     assert google.with_values(CLOUD="emulators").flow_settings.bucket == FlowSettings.bucket
@@ -100,11 +100,11 @@ def test_the_task_runner_may_still_be_called_engine(root: Path, names: dict[str,
         ("NONSENSE=1", "unknown setting NONSENSE in .env; delete the line"),
     ],
 )
-def test_a_bad_setting_is_named_with_the_fix(root: Path, line: str, message: str) -> None:
+def test_a_bad_setting_is_reported_with_the_fix(root: Path, line: str, message: str) -> None:
     assert refusal(root, line).startswith(message)
 
 
-def test_what_was_typed_is_not_blamed_on_the_file(root: Path) -> None:
+def test_a_typed_setting_is_not_blamed_on_the_file(root: Path) -> None:
     assert refusal(root, WORKERS="many").startswith("WORKERS=many: not a number of workers")
 
 
@@ -119,5 +119,5 @@ def test_a_short_or_odd_password_for_the_gateway_is_refused_but_not_shown(root: 
     assert message.startswith(".env: GATEWAY_PASSWORD=…: not a password of 16 to 128 characters; use letters")
 
 
-def test_what_docker_reads_from_the_file_is_left_to_it(root: Path) -> None:
+def test_docker_s_own_variables_are_allowed_in_the_file(root: Path) -> None:
     assert read(root, "COMPOSE_PARALLEL_LIMIT=2", "DOCKER_BUILDKIT=1").platform == "orionbox"

@@ -56,7 +56,7 @@ def test_each_way_of_copying_is_followed(context: Path, line: str, files: set[st
     assert copied(context, f"FROM x:1 AS build\n{line}\n", NAME="c.txt" if "ARG NAME\n" in line else "a.py") == files
 
 
-def test_the_whole_context_is_followed_without_bytecode(context: Path) -> None:
+def test_the_whole_context_is_hashed_except_bytecode(context: Path) -> None:
     found = copied(context, "FROM x:1\nCOPY . /opt/\n")
     assert {"app/sub/more.py", ".hidden.py"} <= found and not any("__pycache__" in name for name in found)
 
@@ -80,7 +80,7 @@ def test_the_whole_context_is_followed_without_bytecode(context: Path) -> None:
         ("# escape=`\nFROM x:1\n", "line 1: the file sets an escape character"),
     ],
 )
-def test_what_cannot_be_followed_is_refused_with_its_line(context: Path, text: str, message: str) -> None:
+def test_unsupported_instructions_are_refused_with_their_line(context: Path, text: str, message: str) -> None:
     with pytest.raises(CommandError) as error:
         read(context, text).files()
     assert f"{context / 'Dockerfile'}, {message}" in str(error.value)
@@ -98,7 +98,7 @@ def test_the_list_of_ignored_files_counts_too(context: Path) -> None:
     assert copied(context, "FROM x:1\nCOPY a.py /opt/\n") == {"a.py", ".dockerignore"}
 
 
-def test_parents_are_the_images_of_all_stages_and_of_what_is_copied_from_them(context: Path) -> None:
+def test_parents_are_the_images_of_all_stages_and_of_copies(context: Path) -> None:
     text = """
         ARG TAG
         FROM --platform=linux/amd64 base:${TAG} AS build

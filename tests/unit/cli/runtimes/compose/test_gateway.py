@@ -44,7 +44,7 @@ def test_all_addresses_means_each_by_its_name(settings: Settings, monkeypatch: p
     assert gateway.listening_addresses(settings.with_values(BIND_ADDRESS="0.0.0.0")) == ["192.168.1.5", "127.0.0.1"]
 
 
-def test_users_read_the_addresses_the_user_and_where_the_password_is(settings: Settings) -> None:
+def test_the_addresses_name_the_user_and_the_setting_of_the_password(settings: Settings) -> None:
     text = gateway.addresses(settings.with_values(BIND_ADDRESS="192.168.1.5", GATEWAY_PASSWORD="not-to-be-shown-here"))
     assert "https://192.168.1.5:8443" in text and "https://192.168.1.5:8444" in text
     assert "user orionbox with the GATEWAY_PASSWORD in .env" in text

@@ -1,4 +1,4 @@
-"""What stands behind Cloud Storage and BigQuery, as CLOUD says: settings, key, compose's files, the dry run."""
+"""The cloud that CLOUD names: settings, key, compose's files, the dry run."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def refusal(settings: Settings) -> str:
     return str(error.value)
 
 
-def test_with_emulators_nothing_of_google_is_asked_for(gcp: Settings, tmp_path: Path) -> None:
+def test_with_emulators_google_is_not_contacted(gcp: Settings, tmp_path: Path) -> None:
     emulators = gcp.with_values(CLOUD="emulators", GCP_KEY_FILE="nowhere.json")
     (tmp_path / "secrets" / key_files.EMULATOR_KEY).write_text('{"type": "throw-away"}')
     google_cloud.require(emulators)
@@ -64,7 +64,7 @@ def test_with_emulators_nothing_of_google_is_asked_for(gcp: Settings, tmp_path: 
     assert json.loads((tmp_path / "secrets" / key_files.KEY_IN_USE).read_text()) == {"type": "throw-away"}
 
 
-def test_a_good_key_is_copied_for_the_bootstrap_and_the_cloud_is_named(gcp: Settings, tmp_path: Path) -> None:
+def test_a_good_key_is_copied_for_the_bootstrap_and_the_cloud_is_printed(gcp: Settings, tmp_path: Path) -> None:
     google_cloud.require(gcp)
     google_cloud.copy_key(gcp)
     copy = tmp_path / "secrets" / key_files.KEY_IN_USE
@@ -114,13 +114,13 @@ def test_a_key_of_another_project_is_mentioned(gcp: Settings, capsys: pytest.Cap
     assert "the key is of project ada-taxi-412, and GCP_PROJECT is bob-taxi-7" in capsys.readouterr().out
 
 
-def test_a_key_outside_the_checkout_is_read_where_it_is(gcp: Settings, tmp_path_factory: Any) -> None:
+def test_a_key_outside_the_checkout_is_read(gcp: Settings, tmp_path_factory: Any) -> None:
     file = tmp_path_factory.mktemp("keys") / "ada.json"
     file.write_text(json.dumps(KEY))
     google_cloud.require(gcp.with_values(GCP_KEY_FILE=str(file)))
 
 
-def test_a_restore_leaves_the_emulators_alone_where_google_is_in_use(gcp: Settings) -> None:
+def test_a_restore_leaves_the_emulators_alone_if_google_is_in_use(gcp: Settings) -> None:
     assert [name.rpartition("_")[2] for name in ComposeRuntime(gcp).stores.volumes()] == ["postgres"]
     assert len(ComposeRuntime(gcp.with_values(CLOUD="emulators")).stores.volumes()) == 3
 
@@ -132,7 +132,7 @@ def test_a_restore_leaves_the_emulators_alone_where_google_is_in_use(gcp: Settin
         (1, "", "no such image", "Google Cloud could not be checked, and nothing was started:\n    no such image"),
     ],
 )
-def test_nothing_is_started_where_the_dry_run_fails(
+def test_nothing_is_started_if_the_dry_run_fails(
     gcp: Settings, monkeypatch: pytest.MonkeyPatch, code: int, stdout: str, stderr: str, message: str
 ) -> None:
     done = subprocess.CompletedProcess(google_cloud.DRY_RUN, code, stdout, stderr)
@@ -229,7 +229,7 @@ REVOKED = RefreshError("invalid_grant: Invalid JWT")  # type: ignore[no-untyped-
 UNREACHABLE = TransportError("no route")  # type: ignore[no-untyped-call]
 
 
-def test_where_all_is_there_every_line_is_ok(look: Look) -> None:
+def test_every_line_is_ok_if_everything_exists(look: Look) -> None:
     lines = look()
     assert [line[1] for line in lines] == ["gcp account", "gcp bucket", "gcp jobs", "gcp dataset", "gcp dataset"]
     assert {line[0] for line in lines} == {"ok"}
@@ -260,7 +260,7 @@ def test_lacking_rights_on_the_bucket_come_with_the_roles(look: Look) -> None:
     assert f"--member=serviceAccount:{KEY['client_email']}" in line[3]
 
 
-def test_an_account_without_jobs_is_told_the_role(look: Look) -> None:
+def test_for_an_account_without_jobs_the_missing_role_is_reported(look: Look) -> None:
     line = look(jobs=Forbidden("Access Denied: bigquery.jobs.create"))[-1]  # type: ignore[no-untyped-call]
     assert (
         line[:2] == ("fail", "gcp jobs") and "bigquery.jobs.create" in line[2] and line[3].endswith("bigquery.jobUser")

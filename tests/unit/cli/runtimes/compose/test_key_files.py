@@ -1,4 +1,4 @@
-"""The files in secrets/: made once, renewed in time, and private where no container needs them."""
+"""The files in secrets/: created once, renewed in time, and private if no container needs them."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_missing_file_renews_all_certificates_and_not_the_key(secrets: Path, c
 
 
 @pytest.mark.parametrize(("days", "is_renewed"), [(50, True), (100, False), (3650, True)])
-def test_a_server_s_certificate_is_renewed_before_it_ends_and_if_it_lasts_too_long(
+def test_a_server_s_certificate_is_renewed_before_it_expires_or_if_it_lasts_too_long(
     secrets: Path, compose: Compose, monkeypatch: pytest.MonkeyPatch, days: int, is_renewed: bool
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -142,7 +142,7 @@ def test_a_file_that_is_not_a_certificate_is_replaced(secrets: Path, compose: Co
     assert changed(secrets, lambda: key_files.ensure(compose)) == {"internet.crt", "internet.key"}
 
 
-def test_what_no_container_needs_is_private(secrets: Path, compose: Compose) -> None:
+def test_files_that_no_container_needs_are_private(secrets: Path, compose: Compose) -> None:
     key_files.ensure(compose)
     key_files.ensure_gateway(compose, ADDRESSES)
     private = {path.name for path in secrets.iterdir() if path.stat().st_mode & 0o777 == 0o600}

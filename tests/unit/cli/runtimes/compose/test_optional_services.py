@@ -15,7 +15,7 @@ def test_a_new_platform_runs_on_threads_with_the_emulators_alone(settings: Setti
     assert EMULATORS.is_enabled(settings) and not EMULATORS.is_enabled(settings.with_values(CLOUD="gcp"))
 
 
-def test_a_cluster_of_its_own_belongs_to_the_platform(settings: Settings) -> None:
+def test_the_platform_s_own_cluster_is_part_of_it(settings: Settings) -> None:
     assert optional_services.profiles(settings.with_values(TASK_RUNNER="dask")) == ["dask"]
 
 

@@ -49,7 +49,7 @@ def wait(timeout: float = 60, before: Sequence[str] = ()) -> None:
     readiness.wait_until_usable("box", time.monotonic(), timeout, before)
 
 
-def test_each_service_is_named_when_it_is_ready(looks: Looks, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_service_is_printed_when_it_is_ready(looks: Looks, capsys: pytest.CaptureFixture[str]) -> None:
     first = {"orion": STARTING, "bootstrap": STARTING, "gcs": UP, "start": UP}
     looks(first, first, {**first, "orion": UP}, {"orion": UP, "bootstrap": DONE, "gcs": UP, "start": UP})
     wait(before=["id-of-gcs", "id-of-an-older-start"])
@@ -58,46 +58,46 @@ def test_each_service_is_named_when_it_is_ready(looks: Looks, capsys: pytest.Cap
     assert said == wanted, "what was ready before is not worth a line; what is anew, and ready at once, is"
 
 
-def test_what_has_failed_ends_the_wait_with_its_last_words(looks: Looks) -> None:
+def test_a_failed_service_ends_the_wait_with_the_end_of_its_log(looks: Looks) -> None:
     looks({"orion": STARTING, "gcs": UP}, {"orion": FAILED, "gcs": UP})
     with pytest.raises(CommandError, match="(?s)orion .*last words of box-orion-1") as error:
         wait()
     assert "gcs" not in str(error.value)
 
 
-def test_what_is_sick_may_recover(looks: Looks) -> None:
+def test_an_unhealthy_service_may_recover(looks: Looks) -> None:
     looks({"agent": SICK}, {"agent": SICK}, {"agent": SICK}, {"agent": UP})
     wait()
 
 
-def test_what_stays_sick_is_not_waited_for(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_fails_if_a_service_stays_unhealthy(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "RECOVERY_SECONDS", 0)
     looks({"agent": SICK})
     with pytest.raises(CommandError, match="last words of box-agent-1"):
         wait()
 
 
-def test_what_crashes_again_and_again_is_not_waited_for(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_fails_if_a_service_keeps_crashing(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "RECOVERY_SECONDS", 0)
     looks({"orion": STARTING}, restarts=[2, 2, 3, 3])
     with pytest.raises(CommandError, match="last words of box-orion-1"):
         wait()
 
 
-def test_what_crashed_in_an_earlier_life_is(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crashes_before_the_start_are_ignored(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "RECOVERY_SECONDS", 0)
     starting = {"orion": STARTING}
     looks(starting, starting, starting, {"orion": UP}, restarts=[2, 2, 2, 2])
     wait()
 
 
-def test_nothing_is_waited_for_for_ever(looks: Looks) -> None:
+def test_a_start_times_out(looks: Looks) -> None:
     looks({"orion": STARTING})
     with pytest.raises(CommandError, match="the platform did not start"):
         wait(timeout=0)
 
 
-def test_what_is_waited_for_is_named_after_a_while(
+def test_services_that_are_not_ready_are_printed_after_a_while(
     looks: Looks, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(readiness, "REPORT_SECONDS", -1)

@@ -38,7 +38,7 @@ def settle(settings: Settings, monkeypatch: pytest.MonkeyPatch, running: set[str
     return runtime
 
 
-def test_only_what_is_asked_for_and_not_running_gets_a_port(
+def test_only_enabled_services_that_are_not_running_get_a_port(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, chosen: list[str]
 ) -> None:
     runtime = settle(settings, monkeypatch, running=set())

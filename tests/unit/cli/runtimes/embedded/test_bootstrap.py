@@ -27,7 +27,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 @pytest.mark.parametrize("left", ["", "{", "[]", "null", '{"private_key": "…"}', "\x00\x00"])
-def test_what_an_interrupted_start_has_left_is_replaced(left: str, embedded: Settings, made: list[str]) -> None:
+def test_an_incomplete_key_file_is_replaced(left: str, embedded: Settings, made: list[str]) -> None:
     file = variables.key_file(embedded)
     file.write_text(left)
     bootstrap.ensure_key(embedded)

@@ -71,7 +71,7 @@ def test_it_names_each_service_when_it_becomes_ready(
     ]
 
 
-def test_it_says_what_it_waits_for(
+def test_it_prints_the_services_that_are_not_ready(
     embedded: Settings, fake: Fake, log: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(health, "REPORT_SECONDS", -1)
@@ -79,7 +79,7 @@ def test_it_says_what_it_waits_for(
     assert capsys.readouterr().out.splitlines()[0] == "  waiting for orion (0 s)"
 
 
-def test_a_service_that_has_died_three_times_ends_the_start_with_its_last_words(
+def test_a_service_that_exits_three_times_ends_the_start_with_the_end_of_its_log(
     embedded: Settings, fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logs.log_file(embedded, "orion").write_text("once upon a time\n" * 99 + "port in use\n")
@@ -137,7 +137,7 @@ def test_a_service_that_stays_unhealthy_is_called_so(embedded: Settings, monkeyp
     assert health.state(embedded, "orion") == "unhealthy"
 
 
-def test_what_is_not_running_is_stopped(embedded: Settings) -> None:
+def test_the_state_of_a_service_without_a_process_is_stopped(embedded: Settings) -> None:
     assert health.state(embedded, "orion") == "stopped"
 
 

@@ -27,7 +27,7 @@ def test_the_last_lines_of_each_service_are_printed_with_its_name(
     assert capsys.readouterr().out == "orion        | two\norion        | three\ngcs          | four\n"
 
 
-def test_no_lines_are_printed_where_none_are_asked_for(embedded: Settings, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_tail_of_zero_prints_no_lines(embedded: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     write(embedded, "orion", "one")
     logs.show(embedded, ["orion"], 0, follow=False)
     assert capsys.readouterr().out == ""

@@ -68,7 +68,7 @@ def test_stopping_ends_services_whose_supervisor_has_gone(embedded: Settings, be
     assert not processes.is_running(embedded, "orion")
 
 
-def test_what_does_not_end_by_itself_is_ended_by_force(
+def test_a_process_that_does_not_end_is_killed(
     embedded: Settings, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processes, "STOPS", ((signal.SIGTERM, 0), (signal.SIGINT, 0), (signal.SIGKILL, 10)))

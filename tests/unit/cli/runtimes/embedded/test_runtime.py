@@ -45,7 +45,7 @@ def test_settings_have_the_ports_that_the_platform_took(
     assert "localhost:4201" in platform.addresses() and "pgAdmin" not in platform.addresses()
 
 
-def test_nothing_is_up_where_nothing_was_started(embedded: Settings) -> None:
+def test_a_platform_that_was_never_started_is_not_up(embedded: Settings) -> None:
     platform = EmbeddedRuntime(embedded)
     assert not platform.is_up()
     assert set(platform.status().values()) == {"stopped"}

@@ -46,7 +46,7 @@ def test_a_service_holds_its_lock_as_long_as_it_is_running(begin: Begin, tmp_pat
     assert service_lock.holder(file) == 0
 
 
-def test_a_note_that_a_crash_left_behind_names_nobody(tmp_path: Path) -> None:
+def test_a_stale_process_id_is_ignored(tmp_path: Path) -> None:
     file = service_lock.lock_file(tmp_path, "orion")
     file.write_text(str(os.getpid()))
     assert service_lock.holder(file) == 0
@@ -60,7 +60,7 @@ def test_a_second_process_of_a_service_ends_at_once(begin: Begin, tmp_path: Path
     assert (second.returncode, said) == (1, b"orion is already running\n")
 
 
-def test_a_service_hears_ctrl_c_also_where_the_caller_ignores_it(begin: Begin, tmp_path: Path) -> None:
+def test_a_service_receives_ctrl_c_even_if_the_caller_ignores_it(begin: Begin, tmp_path: Path) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         process = begin("sleep 60")

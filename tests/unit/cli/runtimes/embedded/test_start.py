@@ -27,7 +27,7 @@ def source(tmp_path: Path, embedded: Settings, monkeypatch: pytest.MonkeyPatch) 
     return source
 
 
-def test_what_was_started_from_the_same_settings_and_sources_stays(embedded: Settings, source: Path) -> None:
+def test_services_with_unchanged_settings_and_sources_keep_running(embedded: Settings, source: Path) -> None:
     assert not start.is_started(embedded)
     start.start(embedded)
     assert start.is_started(embedded)

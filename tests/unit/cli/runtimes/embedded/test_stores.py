@@ -51,7 +51,7 @@ def test_any_store_with_data_is_something_that_a_restore_would_replace(embedded:
     assert stores.has_data()
 
 
-def test_clearing_stops_the_platform_first_and_leaves_what_is_no_store_s(embedded: Settings, data: Path) -> None:
+def test_clearing_stops_the_platform_first_and_deletes_only_stores(embedded: Settings, data: Path) -> None:
     platform = FakePlatform(embedded)
     stores = EmbeddedStores(platform)
     for name in ("gcs/object", "prefect/prefect.db", "prefect/prefect.db-wal", "prefect/profiles.toml"):

@@ -89,7 +89,7 @@ def test_the_configuration_is_read_in_a_folder_of_any_name(
     assert all(len(shlex.split(program.command)) == len(COMMAND) for program in group.process_configs)
 
 
-def test_what_a_service_leaves_behind_ends_with_it() -> None:
+def test_a_service_s_child_processes_end_with_it() -> None:
     with subprocess.Popen(["sh", "-c", "sleep 600 & echo"], start_new_session=True, stdout=subprocess.DEVNULL) as shell:
         shell.wait(10)
         supervisor.end_group(SimpleNamespace(process=shell))

@@ -17,7 +17,9 @@ from orionbox.errors import BadInputError
         ("TASK_RUNNER", "dask", "use TASK_RUNNER=threads"),
     ],
 )
-def test_what_needs_docker_is_refused_with_what_to_do(name: str, value: str, fix: str, settings: Settings) -> None:
+def test_settings_that_need_docker_are_refused_with_the_fix(
+    name: str, value: str, fix: str, settings: Settings
+) -> None:
     unsupported_settings.refuse(settings)
     with pytest.raises(BadInputError, match=f"{name}={value}.*needs Docker") as error:
         unsupported_settings.refuse(settings.with_values(**{name: value}))

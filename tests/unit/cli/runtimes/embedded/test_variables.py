@@ -23,7 +23,7 @@ def of_compose(file: str, service: str) -> set[str]:
     return set(services[service]["environment"])
 
 
-def test_flows_are_told_what_compose_tells_them(embedded: Settings) -> None:
+def test_flows_get_the_same_variables_as_in_compose(embedded: Settings) -> None:
     told = variables.for_flows(embedded)
     assert {*env_file.parse(ROOT / "compose/flow.env"), *env_file.parse(ROOT / "compose/emulators.env")} <= set(told)
     assert told["PREFECT_API_URL"] == "http://127.0.0.1:4200/api"
@@ -38,7 +38,7 @@ def test_no_address_is_that_of_a_container(embedded: Settings) -> None:
     assert told["START_URL"] == "http://localhost:4281"
 
 
-def test_the_bootstrap_and_the_services_are_told_what_compose_tells_them(embedded: Settings) -> None:
+def test_the_bootstrap_and_the_services_get_the_same_variables_as_in_compose(embedded: Settings) -> None:
     flows, bootstrap = set(variables.for_flows(embedded)), set(variables.for_bootstrap(embedded))
     services = flows | set(variables.for_services(embedded))
     assert of_compose("flows.yaml", "bootstrap") <= flows | bootstrap
@@ -47,7 +47,7 @@ def test_the_bootstrap_and_the_services_are_told_what_compose_tells_them(embedde
     assert of_compose("flows.yaml", "sweeper") - {"AGENT_HOST"} <= services
 
 
-def test_the_start_page_is_told_of_the_services_that_there_are_and_where_the_documents_are(embedded: Settings) -> None:
+def test_the_start_page_gets_the_services_and_the_folder_of_the_documents(embedded: Settings) -> None:
     told = variables.for_services(embedded)
     assert (told["ORION_ADDRESS"], told["INTERNET_ADDRESS"]) == ("127.0.0.1:4200", "127.0.0.1:8090")
     assert "PGADMIN_ADDRESS" not in told and "DOCKER_PROXY_ADDRESS" not in told
@@ -71,7 +71,7 @@ def test_the_emulators_are_used_whatever_the_settings_say_for_the_real_cloud(emb
         "MAKEFLAGS",
     ],
 )
-def test_no_process_inherits_what_leads_elsewhere(
+def test_no_process_inherits_misdirecting_variables(
     name: str, embedded: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, "elsewhere")

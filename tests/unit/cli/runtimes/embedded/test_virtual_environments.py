@@ -1,4 +1,4 @@
-"""Virtual environments: made once, made again where they are not what they should be, and refused with a reason."""
+"""Virtual environments: built once, rebuilt if incomplete or outdated, and refused with a reason."""
 
 from __future__ import annotations
 
