@@ -159,12 +159,12 @@ class Checkout:
 
     @property
     def settings(self) -> dict[str, str]:
-        """Its .env."""
+        """Returns the settings in its .env."""
         return env_file.parse(self.root / ".env")
 
     @property
     def orion(self) -> Orion:
-        """Its Orion."""
+        """Returns the client of its Orion."""
         return Orion(f"http://localhost:{self.settings['ORION_PORT']}")
 
     def finished_run(self, deployment: str, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -182,7 +182,7 @@ class Checkout:
 
     @property
     def report(self) -> dict[str, Any]:
-        """The last run's report."""
+        """Returns the last run's report."""
         return dict(json.loads((self.root / "reports" / "last-run.json").read_text()))
 
     def rows_in(self, csv_path: str) -> int:
@@ -206,7 +206,7 @@ def engine() -> None:
 
 @pytest.fixture(scope="session")
 def has_real_data() -> bool:
-    """Whether tests run on real taxi files; without them they run on generated ones."""
+    """Returns whether tests run on real taxi files; without them they run on generated ones."""
     return REAL_DATA.is_dir()
 
 

@@ -1,4 +1,4 @@
-"""The documented form of reports/last-run.json, which is the same in both runtimes."""
+"""Checks the documented format of reports/last-run.json, which is the same in both runtimes."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def results(rows: list[Row], run: dict[str, Any]) -> str:
             conditions(run),
             markdown(HEADINGS, [list(cells(row)) for row in rows]),
             f"![The ratios and their goals]({PLOT.relative_to(PAGE.parent).as_posix()})",
-            "All measurements; where there are several, the median counts:",
+            "All measurements; if there are several, the median counts:",
             markdown(
                 ("measured", "median", "all"), [measured(name, each) for name, each in run["measurements"].items()]
             ),

@@ -1,4 +1,4 @@
-"""The months that the runs load: each in two sizes, so that new rows can be told from old ones by their number."""
+"""The months that the runs load: each in two sizes, so that the number of rows distinguishes new from old."""
 
 from __future__ import annotations
 

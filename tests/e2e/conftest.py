@@ -1,4 +1,4 @@
-"""The browser in which pages are tested, and the runs of the main job that several files look at."""
+"""The browser in which pages are tested, and the runs of the main job that several files check."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class MainJob:
     output: str
     report: dict[str, Any]
     run: dict[str, Any]
-    """As Orion describes it."""
+    """The flow run in Orion."""
 
 
 @pytest.fixture(scope="session")

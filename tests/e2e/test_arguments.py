@@ -1,4 +1,4 @@
-"""What is typed wrong is refused before anything starts, by make and by ./orionbox; tests/unit/cli has the cases."""
+"""make and ./orionbox refuse wrong arguments before anything starts; tests/unit/cli has the cases."""
 
 from __future__ import annotations
 

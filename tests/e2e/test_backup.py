@@ -26,7 +26,7 @@ PRINT_COUNT = (
 
 @dataclass
 class Story:
-    """What happened, up to the moment when the platform is back."""
+    """The events up to the moment when the platform is back."""
 
     platform: Checkout
     plain: Path
@@ -36,21 +36,21 @@ class Story:
     key: bytes
     passwords: list[str]
     abandoned: str
-    """A run that was under way, but that nothing worked on."""
+    """A run that was in progress, but orphaned."""
     run: str
-    """The run that was under way, with month 2."""
+    """The run that was in progress, with month 2."""
 
 
 @pytest.fixture(scope="module")
 def platform(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """One of its own, as it will be destroyed."""
+    """A separate platform, because it will be destroyed."""
     with running_platform(tmp_path_factory.mktemp("backup") / "orionbox", has_real_data, "compose") as platform:
         yield platform
 
 
 @pytest.fixture(scope="module")
 def story(platform: Checkout) -> Story:
-    """The whole of it."""
+    """The whole sequence."""
     platform.make("run-etl", "COLOR=green", "YEAR=2021", "MONTHS=1")
     in_shell(platform, SAVE_BLOCK)
     abandoned, before = a_run_under_way(platform), described(platform)
@@ -80,7 +80,7 @@ def in_shell(platform: Checkout, program: str) -> str:
 
 
 def a_run_under_way(platform: Checkout) -> str:
-    """A run that nothing works on: in a backup, that is what every unfinished one is."""
+    """An orphan run, which every unfinished run in a backup is."""
     deployment = platform.orion.call("deployments/name/etl/docker")["id"]
     state = {"state": {"type": "RUNNING", "name": "Running"}}
     return str(platform.orion.call(f"deployments/{deployment}/create_flow_run", state)["id"])
@@ -102,7 +102,7 @@ def described(platform: Checkout) -> dict[str, Any]:
     }
 
 
-def test_everything_is_as_it_was_but_for_what_the_run_has_added(story: Story) -> None:
+def test_everything_is_restored_except_for_the_run_s_additions(story: Story) -> None:
     now, then = described(story.platform), story.before
     then["runs"][story.abandoned] = "CRASHED"
     for store in ("postgres", "bigquery", "objects", "runs"):
@@ -119,7 +119,7 @@ def test_the_run_that_was_under_way_has_ended(story: Story) -> None:
 
 @pytest.fixture(scope="module")
 def printed(story: Story) -> str:
-    """What a program in the shell prints that uses two blocks."""
+    """Returns the output of a program in the shell that uses two blocks."""
     return in_shell(story.platform, f"{PRINT_BLOCK}\n{PRINT_COUNT}")
 
 
@@ -210,7 +210,7 @@ def test_a_file_that_would_not_fit_is_refused_and_nothing_is_made(story: Story) 
     assert story.platform.env["COMPOSE_PROJECT_NAME"] not in story.said["volumes"]
 
 
-def test_a_file_notes_what_it_will_take_on_disk(story: Story) -> None:
+def test_a_file_records_its_size_on_disk(story: Story) -> None:
     for file in (story.plain, story.secret):
         with archive.open_archive(file) as backup:
             members = sum(member["bytes"] for member in backup.manifest["members"].values())

@@ -35,7 +35,7 @@ def contents(platform: Checkout) -> tuple[int, object, object]:
 
 @pytest.fixture(scope="module")
 def before(platform: Checkout) -> tuple[int, object, object]:
-    """What the stores have of a good file."""
+    """Returns the month in the stores after a good file."""
     write(platform, TRIPS, TEXT)
     platform.make("run-etl", "COLOR=yellow", "YEAR=2019", "MONTHS=3")
     assert contents(platform)[1:] == ([(1_000,)], [(1_000,)])

@@ -102,7 +102,7 @@ def test_months_arrive_at_google_and_every_row_is_counted(used: Checkout) -> Non
     assert used.report["cloud"] == "gcp" and used.report["state"] == "Completed"
 
 
-def test_no_emulator_runs_and_no_flow_is_told_of_one(used: Checkout) -> None:
+def test_no_emulator_is_running_and_no_flow_has_its_address(used: Checkout) -> None:
     assert {"gcs", "bigquery"}.isdisjoint(services(used)) and {"orion", "agent", "start"} <= services(used)
     environment = used.make("shell", stdin="env\n")
     assert f"GCP_BUCKET={BUCKET}" in environment and "EMULATOR_HOST" not in environment
@@ -143,7 +143,7 @@ def test_the_doctor_asks_google(used: Checkout) -> None:
     assert {line[:5] for line in lines} == {"ok   "}, lines
 
 
-def test_the_emulators_come_back_with_what_they_held(used: Checkout) -> None:
+def test_the_emulators_come_back_with_their_data(used: Checkout) -> None:
     removed = used.run("docker", "compose", "rm", "--stop", "--force", "google", "google-gcs", "google-bigquery")
     assert removed.returncode == 0, removed.stdout  # they have the ports
     used.env |= {"CLOUD": "emulators", "COMPOSE_FILE": "compose.yaml"}

@@ -1,4 +1,4 @@
-"""The main job on a Dask cluster: who does its work, and what becomes of it when one of them is lost."""
+"""The main job on a Dask cluster: which workers run its tasks, and how it survives the loss of one."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def where():
 
 
 def docker(*arguments: str) -> str:
-    """What `docker ARGUMENTS` prints, errors included."""
+    """Returns the output of `docker ARGUMENTS`, errors included."""
     command = ["docker", *arguments]
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True).stdout
 
 
 def containers(platform: Checkout, service: str) -> list[str]:
-    """The ids of the service's running containers."""
+    """Returns the ids of the service's running containers."""
     labels = {"project": platform.settings["COMPOSE_PROJECT_NAME"], "service": service}
     filters = [word for name, value in labels.items() for word in ("-f", f"label=com.docker.compose.{name}={value}")]
     return docker("ps", "--quiet", *filters).split()
@@ -65,7 +65,7 @@ def now() -> str:
 
 
 def rows_by_file(platform: Checkout) -> list[tuple[str, int]]:
-    """What Postgres has of the green trips, if BigQuery has the same."""
+    """Returns the green trips in Postgres by file, after a check that BigQuery has the same."""
     sql = "SELECT source_file, count(*) FROM {}green_tripdata GROUP BY source_file ORDER BY source_file"
     in_postgres = query_postgres(platform.settings, sql.format(""))
     assert query_bigquery(platform.settings, sql.format("trips_data_all.")) == in_postgres
@@ -171,12 +171,12 @@ def test_a_worker_that_dies_comes_back_by_itself(cluster: Checkout) -> None:
 
 
 def end_process_of(container: str) -> None:
-    """Kills what runs in the container, as a lack of memory does; `docker kill` counts as a wish to have it gone."""
+    """Kills the container's process, as a lack of memory does; Docker treats `docker kill` as a user's stop."""
     pid, image = docker("inspect", "--format", "{{.State.Pid}} {{.Config.Image}}", container).split()
     docker("run", "--rm", "--user=root", "--pid=host", image, "python", "-c", f"import os; os.kill({pid}, 9)")
 
 
-def test_without_its_scheduler_a_run_fails_with_a_word_and_the_next_one_works(
+def test_without_its_scheduler_a_run_fails_with_a_message_and_the_next_one_works(
     cluster: Checkout, expected: list[tuple[str, int]]
 ) -> None:
     start, workers = now(), containers(cluster, "dask-worker")

@@ -1,4 +1,4 @@
-"""What the agent can do with Docker, tried from inside the agent through the real engine."""
+"""The agent's calls to Docker, tried from inside the agent against the real Docker."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ print(json.dumps([ask(*call) for call in json.load(sys.stdin)]))
 
 
 class Door:
-    """The docker-proxy as the agent sees it."""
+    """The docker-proxy, called from the agent."""
 
     def __init__(self, platform: Checkout) -> None:
         self._platform = platform
@@ -154,7 +154,7 @@ class Door:
         }
 
     def ask(self, *calls: Call) -> list[tuple[int, str]]:
-        """Status and text of each answer."""
+        """Returns status and text of each answer."""
         requests = json.dumps([self._request(*call) for call in calls])
         command = ("docker", "compose", "exec", "--no-TTY", "agent", "python", "-c", SCRIPT)
         done = self._platform.run(*command, stdin=requests)
@@ -183,7 +183,7 @@ def door(platform: Checkout) -> Door:
 
 @pytest.fixture(scope="module")
 def answers(door: Door) -> dict[str, tuple[int, str]]:
-    """The answer to each call that is to be refused."""
+    """The answer to each call that must be refused."""
     return dict(zip(REFUSED, door.ask(*REFUSED.values()), strict=True))
 
 
@@ -201,7 +201,7 @@ def test_every_refusal_is_logged_with_its_reason(platform: Checkout, answers: di
     assert [reason for reason in reasons if f": {reason!r}" not in log] == []
 
 
-def test_what_a_refused_call_would_have_ended_or_made_is_as_it_was(
+def test_a_refused_call_changes_no_container(
     platform: Checkout, door: Door, answers: dict[str, tuple[int, str]]
 ) -> None:
     running = platform.run("docker", "compose", "ps", "--format", "{{.Service}} {{.Health}}", "postgres").stdout
@@ -212,12 +212,12 @@ def test_what_a_refused_call_would_have_ended_or_made_is_as_it_was(
     assert door.names["project"] in networks and "other" not in networks
 
 
-def test_what_a_run_needs_passes_and_is_hardened_whatever_it_asked(platform: Checkout, door: Door) -> None:
+def test_a_run_s_container_passes_and_is_hardened_whatever_it_requests(platform: Checkout, door: Door) -> None:
     ((status, text),) = door.ask(PASSES)
     assert status == 201, text
     run = json.loads(text)["Id"]
     path = f"/containers/{run}"
-    wanted = {
+    expected = {
         f"POST {path}/start": 204,
         f"POST {path}/wait": 200,
         f"GET {path}/json": 200,
@@ -228,8 +228,8 @@ def test_what_a_run_needs_passes_and_is_hardened_whatever_it_asked(platform: Che
         "GET /version": 200,
         "GET /_ping": 200,
     }
-    got = door.ask(*((call, None) for call in wanted))
-    assert {call: status for call, (status, _) in zip(wanted, got, strict=True)} == wanted
+    got = door.ask(*((call, None) for call in expected))
+    assert {call: status for call, (status, _) in zip(expected, got, strict=True)} == expected
     inspected = json.loads(platform.run("docker", "inspect", run).stdout)[0]
     assert door.ask((f"DELETE {path}?force=true", None))[0][0] == 204
     host = inspected["HostConfig"]

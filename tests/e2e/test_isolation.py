@@ -1,4 +1,4 @@
-"""What a flow cannot reach, tried from where flows run; and what nobody can from another machine."""
+"""Flows cannot reach secrets; other machines cannot reach the platform."""
 
 from __future__ import annotations
 

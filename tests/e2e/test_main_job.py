@@ -1,4 +1,4 @@
-"""The main job, run twice by the README's command, and what then lies in each store."""
+"""The main job, run twice with the README's command, and the content of each store afterwards."""
 
 from __future__ import annotations
 

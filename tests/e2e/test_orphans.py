@@ -1,4 +1,4 @@
-"""The agent, a run's container, or both are killed while runs are under way: none of them is Running for ever."""
+"""The agent, a run's container, or both are killed during runs: none of the runs is stuck in Running."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BY_HAND = "cd /workspace && python -c 'import slow; slow.slow(45)' 2>&1 | tail -
 
 @dataclass
 class Killed:
-    """A platform whose agent was killed, and what it had started by then."""
+    """A platform whose agent was killed, and the runs that it had started."""
 
     platform: Checkout
     working: dict[str, Any]
@@ -46,7 +46,7 @@ def slow(platform: Checkout) -> Iterator[Checkout]:
 
 @pytest.fixture(scope="module")
 def killed(slow: Checkout) -> Killed:
-    """The agent is killed once for all tests, as the sweeper needs half a minute to judge what it has left."""
+    """The agent is killed once for all tests, as the sweeper needs half a minute."""
     agent = container(slow, "agent")
     process = start_run(slow, "slow/process")
     working = start_run(slow, "slow/docker", seconds=60)

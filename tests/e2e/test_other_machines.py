@@ -1,4 +1,4 @@
-"""The platform as it is seen from other machines, with a BIND_ADDRESS beyond loopback: a login, or nothing."""
+"""The platform from other machines, with a BIND_ADDRESS beyond loopback: without the login, nothing is reachable."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WEBSOCKET = {
 }
 # What nginx takes for the client's own trying again, or for another client's
 AGAIN = 60
-"""Seconds."""
+"""Seconds for one answer."""
 
 
 @dataclass
@@ -110,7 +110,7 @@ def answers(address: str, port: int) -> bool:
         return probe.connect_ex((address, port)) == 0
 
 
-def test_up_says_where_who_and_where_the_password_stands_but_not_the_password(outside: Outside) -> None:
+def test_up_prints_address_user_and_password_file_but_not_the_password(outside: Outside) -> None:
     for port in gateway.PAGES:
         assert outside.url(port) in outside.said
     assert "user orionbox with the GATEWAY_PASSWORD in .env" in outside.said
@@ -155,7 +155,7 @@ def test_with_the_login_pgadmin_answers_and_opens_its_websocket(outside: Outside
     assert " 101 " in outside.shake_hands("PGADMIN_HTTPS_PORT", "/socket.io/?EIO=4&transport=websocket", headers)
 
 
-def test_wrong_passwords_are_refused_and_after_ten_not_even_looked_at(outside: Outside) -> None:
+def test_wrong_passwords_are_refused_and_rate_limited_after_ten(outside: Outside) -> None:
     url = outside.url("ORION_HTTPS_PORT", "/api/health")
     statuses = [outside.ask(url, outside.login("wrong" * 4))[0] for _ in range(30)]
     assert statuses[0] == 401 and set(statuses) == {401, 429}
@@ -177,7 +177,7 @@ def test_the_certificate_is_the_local_authority_s_and_for_this_address(outside: 
                 ssl.create_default_context().wrap_socket(plain, server_hostname=outside.address)
 
 
-def test_what_is_typed_without_tls_is_led_to_it(outside: Outside) -> None:
+def test_http_is_redirected_to_https(outside: Outside) -> None:
     url = outside.url("ORION_HTTPS_PORT", "/deployments").replace("https:", "http:")
     assert outside.ask(url, {})[0] == 401, "asked again by TLS"
 
@@ -199,13 +199,13 @@ def test_orion_s_pages_work_and_ask_their_own_address_only(outside: Outside, pag
     assert asked == {outside.url("ORION_HTTPS_PORT")}
 
 
-def test_pgadmin_opens_the_warehouse_behind_the_one_login(outside: Outside, page: Page) -> None:
+def test_pgadmin_opens_the_warehouse_after_one_login(outside: Outside, page: Page) -> None:
     page.goto(outside.url("PGADMIN_HTTPS_PORT"))
     open_table(page, "green_tripdata")
     page.screenshot(path=outside.platform.root / "reports" / "gateway-pgadmin.png")
 
 
-def test_orion_made_anew_is_found_again(outside: Outside) -> None:
+def test_a_recreated_orion_is_found_again(outside: Outside) -> None:
     """It then has another address on the platform's network."""
     outside.platform.run("docker", "compose", "up", "--detach", "--wait", "--force-recreate", "--no-deps", "orion")
     url = outside.url("ORION_HTTPS_PORT", "/api/health")

@@ -32,7 +32,7 @@ def test_orion_shows_the_run_its_tasks_and_its_logs(platform: Checkout, page: Pa
         ("blocks/catalog", "GCS Bucket"),
     ],
 )
-def test_orion_shows_what_bootstrap_made(platform: Checkout, page: Page, path: str, text: str) -> None:
+def test_orion_shows_the_objects_of_the_bootstrap(platform: Checkout, page: Page, path: str, text: str) -> None:
     page.goto(f"{platform.orion.site}/{path}")
     expect(page.get_by_text(text).first).to_be_visible(timeout=30_000)
     page.screenshot(path=platform.root / "reports" / f"{path.replace('/', '-')}.png")
@@ -77,7 +77,7 @@ def test_orion_asks_the_outside_for_logos_alone_and_has_others(
         page.screenshot(path=platform.root / "reports" / "blocks-offline.png")
 
 
-def test_pgadmin_asks_nobody_outside(platform: Checkout, page: Page, outside: list[Request]) -> None:
+def test_pgadmin_calls_no_outside_address(platform: Checkout, page: Page, outside: list[Request]) -> None:
     page.goto(f"http://localhost:{platform.settings['PGADMIN_PORT']}")
     open_table(page, "green_tripdata")
     page.wait_for_load_state("networkidle")

@@ -1,4 +1,4 @@
-"""The platform as a whole: what bootstrap made, what a second `make up` changes, what the other targets do."""
+"""The whole platform: the bootstrap's objects, a second `make up`, and the other targets."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def lose_one_of_each_kind(platform: Checkout) -> None:
     platform.make("psql", "SQL=DROP TABLE green_tripdata")
 
 
-def test_what_has_gone_is_put_back_by_the_next_up(platform: Checkout) -> None:
+def test_deleted_objects_are_created_again_by_the_next_up(platform: Checkout) -> None:
     lose_one_of_each_kind(platform)
     platform.make("up")
     assert "nothing has changed" not in bootstrap_log(platform)
@@ -210,7 +210,7 @@ def test_a_taken_port_is_exchanged_for_the_next_free_one(platform: Checkout, bro
     assert not running(platform) & running(second)
 
 
-def test_a_service_that_cannot_start_is_named_with_its_last_words(broken: tuple[Checkout, str]) -> None:
+def test_a_service_that_cannot_start_is_named_with_the_end_of_its_log(broken: tuple[Checkout, str]) -> None:
     assert "internet (" in broken[1]
     assert "cannot load certificate" in broken[1]
 

@@ -1,4 +1,4 @@
-"""What a main run leaves to be read: artifacts in Orion, and a page of its own with numbers that SQL confirms."""
+"""The report of a run of the main job: artifacts in Orion, and a page with numbers that SQL confirms."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ COLOURS = (
 )
 
 
-def brightness(colour: str) -> int:
-    return sum(map(int, re.findall(r"\d+", colour)[:3]))
+def brightness(color: str) -> int:
+    return sum(map(int, re.findall(r"\d+", color)[:3]))
 
 
 def test_on_paper_it_is_black_on_white(platform: Checkout, browser: Browser, file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Where the generated passwords and keys are not: every value is looked for, in all that leaves its place."""
+"""Generated passwords and keys leak nowhere: every value is searched in logs, backups, images and environments."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def used(platform: Checkout, backup: Path) -> Checkout:
     return platform
 
 
-def test_what_was_generated_is_its_owner_s_alone(used: Checkout) -> None:
+def test_generated_secrets_are_readable_only_by_their_owner(used: Checkout) -> None:
     assert (used.root / ".env").stat().st_mode & 0o777 == 0o600
     assert (used.root / "secrets").stat().st_mode & 0o777 == 0o700
     for path in (*(used.root / "secrets").glob("authority.key"), *(used.root / "secrets").glob("orion-*.key")):
@@ -133,7 +133,7 @@ def test_no_backup_without_secrets_holds_one(used: Checkout, backup: Path) -> No
     assert found_in(content.decode("latin-1"), generated(used)) == []
 
 
-def test_the_search_finds_what_is_there(used: Checkout, tmp_path: Path) -> None:
+def test_the_search_finds_secrets_that_exist(used: Checkout, tmp_path: Path) -> None:
     """As a check of the checks: in .env and in the key files all of it is found."""
     values = generated(used)
     texts = [path.read_text() for pattern in PRIVATE for path in (used.root / "secrets").glob(pattern)]

@@ -64,7 +64,7 @@ def test_the_last_run_is_there_with_its_state_and_its_counts(platform: Checkout,
     expect(line.get_by_role("link", name=run_name)).to_have_attribute("href", platform.report["url"])
 
 
-def test_what_orion_knows_to_be_done_is_marked(platform: Checkout, page: Page, run_name: str) -> None:
+def test_steps_that_orion_shows_as_done_are_marked(platform: Checkout, page: Page, run_name: str) -> None:
     page.goto(address(platform))
     step = page.locator("ol li").filter(has_text="Run the whole pipeline once")
     expect(step).to_contain_text("done")
@@ -94,13 +94,13 @@ def test_it_fits_every_screen(platform: Checkout, browser: Browser, run_name: st
 
 def test_the_tabulator_reaches_every_link_in_the_order_of_the_page(platform: Checkout, page: Page) -> None:
     page.goto(address(platform))
-    wanted = page.evaluate("[...document.links].map(link => link.href)")
+    links = page.evaluate("[...document.links].map(link => link.href)")
     reached = []
-    for _ in wanted:
+    for _ in links:
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.href"))
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
-    assert len(wanted) > 12 and reached == wanted
+    assert len(links) > 12 and reached == links
 
 
 def test_no_request_leaves_the_machine(platform: Checkout, page: Page, run_name: str) -> None:

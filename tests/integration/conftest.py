@@ -19,13 +19,13 @@ from tests.stores import bigquery_client, query_postgres
 
 @pytest.fixture(scope="session")
 def platform(embedded_platform: Checkout) -> Checkout:
-    """Integration tests need no Docker."""
+    """The embedded platform: integration tests need no Docker."""
     return embedded_platform
 
 
 @dataclass
 class Stores:
-    """What one test may write to."""
+    """The stores that one test may write to."""
 
     postgres_uri: str
     bigquery: bigquery.Client
@@ -33,14 +33,14 @@ class Stores:
     bucket: Bucket
 
     def put(self, name: str, content: bytes) -> str:
-        """Stores an object; its `gs://` name."""
+        """Stores an object; returns its `gs://` name."""
         self.bucket.blob(name).upload_from_string(content)
         return f"gs://{self.bucket.name}/{name}"
 
 
 @pytest.fixture
 def stores(platform: Checkout) -> Iterator[Stores]:
-    """Fresh places in the stores of a running platform."""
+    """A new bucket, dataset and schema on a running platform."""
     name, settings = f"test_{uuid.uuid4().hex}", platform.settings
     query_postgres(settings, f"CREATE SCHEMA {name}; SELECT 1")
     uri = (

@@ -59,7 +59,7 @@ class FakeApi:
                 api.requests.append((self.command, self.path, sent))
                 api.headers.append(dict(self.headers))
                 answer = api.answers.pop(0) if api.answers else api.route(self.path, sent)
-                (answer if callable(answer) else says(answer))(self)
+                (answer if callable(answer) else json_answer(answer))(self)
 
             do_GET = do_POST = do_PATCH = do_DELETE = answer
 
@@ -69,13 +69,13 @@ class FakeApi:
         return Handler
 
 
-def says(content: Any, status: int = 200) -> Answer:
+def json_answer(content: Any, status: int = 200) -> Answer:
     """Answers with JSON."""
-    return sends(json.dumps(content).encode(), status, kind="application/json")
+    return raw_answer(json.dumps(content).encode(), status, kind="application/json")
 
 
-def sends(content: bytes, status: int = 200, length: int | None = None, kind: str = "text/html") -> Answer:
-    """Answers with these bytes; `length` and `kind` are what the headers claim of them."""
+def raw_answer(content: bytes, status: int = 200, length: int | None = None, kind: str = "text/html") -> Answer:
+    """Answers with these bytes; the headers claim `length` and `kind`."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
         request.send_response(status)
@@ -87,23 +87,23 @@ def sends(content: bytes, status: int = 200, length: int | None = None, kind: st
     return answer
 
 
-def resets(request: BaseHTTPRequestHandler) -> None:
-    """Ends the connection without an answer, in the hard way of a process that was killed."""
+def reset_connection(request: BaseHTTPRequestHandler) -> None:
+    """Resets the connection without an answer, as when a process is killed."""
     request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     request.connection.close()
     request.wfile = request.rfile = open("/dev/null", "rb+", buffering=0)  # type: ignore[assignment]  # nothing is left to flush
 
 
-def closes(request: BaseHTTPRequestHandler) -> None:
-    """Ends the connection without an answer."""
+def close_connection(request: BaseHTTPRequestHandler) -> None:
+    """Closes the connection without an answer."""
 
 
-def babbles(request: BaseHTTPRequestHandler) -> None:
-    """Answers in another language than HTTP."""
+def answer_garbage(request: BaseHTTPRequestHandler) -> None:
+    """Answers in another protocol than HTTP."""
     request.wfile.write(b"220 mail.example.org ESMTP\r\n")
 
 
-class Hangs:
+class HangingAnswer:
     """Does not answer until the test is over."""
 
     def __init__(self) -> None:

@@ -75,7 +75,7 @@ def _clock(experiment: Experiment) -> Iterator[Callable[[int], None]]:
     Containers share the kernel's clock; a step of that would affect everything else on this machine.
 
     Raises:
-        CannotInjectError: there is no C compiler to build it with.
+        CannotInjectError: no C compiler is installed.
     """
     compiler = shutil.which("cc")
     if not compiler:

@@ -47,7 +47,7 @@ def interrupt(target: str, seconds: float, experiment: Experiment) -> None:
     """Interrupts a make target after so many seconds.
 
     Raises:
-        CheckFailedError: it ended before.
+        CheckFailedError: the target ended before.
     """
     own = experiment.platform
     command = subprocess.Popen(

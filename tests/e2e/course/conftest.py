@@ -26,7 +26,7 @@ class CutOff(Checkout):
     """A platform whose network leads nowhere; the host reaches its containers by their own addresses."""
 
     def address(self, service: str) -> str:
-        """The service's container's address."""
+        """Returns the address of the service's container."""
         container = self.run("docker", "compose", "ps", "--quiet", service).stdout.strip()
         template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         done = subprocess.run(["docker", "inspect", "--format", template, container], capture_output=True, text=True)
@@ -34,11 +34,11 @@ class CutOff(Checkout):
 
     @property
     def orion(self) -> Orion:
-        """Its Orion."""
+        """Returns the client of its Orion."""
         return Orion(f"http://{self.address('orion')}:4200")
 
     def completed(self, flow_run_id: str, seconds: float = 300) -> dict[str, Any]:
-        """The run, once it has ended; it must have completed."""
+        """Waits for the run's end; returns the run, which must have completed."""
 
         def probe() -> dict[str, Any] | None:
             run = self.orion.run(flow_run_id)
@@ -49,7 +49,7 @@ class CutOff(Checkout):
         return run
 
     def log(self, flow_run_id: str) -> str:
-        """What the run has logged."""
+        """Returns the run's log."""
         return "\n".join(message for _, _, message in self.orion.logs(flow_run_id, set()))
 
 
@@ -73,7 +73,7 @@ def cut_off(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="session")
 def leaks(cut_off: CutOff) -> Iterator[Leaks]:
-    """What has been sent past the platform since the session's first test; at its end, nothing may have been."""
+    """Packets that left the platform since the session's first test; at its end there must be none."""
     if os.geteuid() != 0:
         pytest.skip("only root may watch the network for packets that leave it")
     services = cut_off.run("docker", "compose", "--profile", "*", "config", "--services").stdout.split()
@@ -85,13 +85,13 @@ def leaks(cut_off: CutOff) -> Iterator[Leaks]:
 
 @pytest.fixture(autouse=True)
 def watch_for_leaks(request: pytest.FixtureRequest) -> None:
-    """Watches all tests, where that is allowed."""
+    """Watches all tests, if the system allows it."""
     if os.geteuid() == 0 and "cut_off" in request.fixturenames:
         request.getfixturevalue("leaks")
 
 
 def publish(folder: Path, repository: Path) -> None:
-    """Makes a git repository of a folder's files."""
+    """Creates a git repository of a folder's files."""
     shutil.copytree(folder, repository)
     author = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
     for command in (["init", "--quiet"], ["add", "."], [*author, "commit", "--quiet", "--message", "homework"]):

@@ -1,4 +1,4 @@
-"""Watches a Docker network for what is meant for beyond it, also where the engine then drops it."""
+"""Watches a Docker network for packets to addresses outside it, also if Docker then drops them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ UDP, NAME_SERVER = 17, 53
 
 
 class Leaks:
-    """What a network's containers have asked of the outside: addresses, and names asked for; needs root, on Linux.
+    """The outside addresses and names that a network's containers tried to reach; needs root, on Linux.
 
     An internal network drops such packets, but older engines leave a default route in its containers, so that the
     routing table shows nothing. What is on the wire does.
@@ -54,7 +54,7 @@ class Leaks:
 
 
 def asked_of_outside(frame: bytes, subnet: ipaddress.IPv4Network) -> str | None:
-    """The address an Ethernet frame goes to if one in the subnet sends it beyond; of a DNS question, the name."""
+    """Returns the address of an Ethernet frame that leaves the subnet; for a DNS question, the name."""
     # The frame's type is in bytes 12 and 13; IPv4 (RFC 791) has source and destination in its bytes 12 to 19
     if frame[12:14] != IPV4:
         return None

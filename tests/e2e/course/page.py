@@ -21,7 +21,7 @@ class Step:
 
 
 def steps(page: str) -> Iterator[Step]:
-    """Every step of the page."""
+    """Returns every step of the page."""
     for block in BLOCK.finditer(page):
         if block["title"]:
             yield Step("file", block["body"], block["title"])

@@ -1,4 +1,4 @@
-"""The course's commands, typed into `make shell` as they stand there."""
+"""The course's commands, typed into `make shell` unchanged."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def answers(cut_off: CutOff) -> dict[str, Answer]:
 
 
 @pytest.mark.parametrize("command", WORDS)
-def test_the_command_does_what_the_course_says(answers: dict[str, Answer], command: str) -> None:
+def test_the_command_works_as_the_course_describes(answers: dict[str, Answer], command: str) -> None:
     answer = answers[command]
     assert WORDS[command] in answer.output, answer.output
     assert answer.code == 0, answer.output

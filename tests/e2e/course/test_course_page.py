@@ -14,7 +14,7 @@ PAGE = ROOT / "docs" / "week2.md"
 
 
 def failures(platform: CutOff, where: str, group: list[Step]) -> list[str]:
-    """Executes steps of one kind; what went wrong."""
+    """Executes steps of one kind; returns what went wrong."""
     if where == "shell":
         answers = platform.shell(*(step.text for step in group))
         return [f"{answer.command}\n{answer.output}" for answer in answers if answer.code]

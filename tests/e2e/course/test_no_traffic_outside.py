@@ -1,4 +1,4 @@
-"""What stands for the outside world, and that nothing goes past it."""
+"""The stand-in for the outside world; nothing may bypass it."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_missing_month_and_a_missing_repository_say_how_to_get_them(cut_off: C
     assert "data/git/ada/none" in repository.output
 
 
-def test_a_schedule_fires_and_its_completion_is_told_to_the_chat(cut_off: CutOff) -> None:
+def test_a_schedule_fires_and_its_completion_is_posted_to_the_chat(cut_off: CutOff) -> None:
     workspace = cut_off.root / "workspace"
     (workspace / "notify.py").write_text(NOTIFY)
     (workspace / "tick.py").write_text(TICK)

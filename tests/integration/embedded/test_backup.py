@@ -47,7 +47,7 @@ def in_shell(platform: Checkout, program: str) -> str:
 
 
 @pytest.mark.parametrize("load", [load_postgres, load_bigquery])
-def test_a_month_that_is_being_replaced_is_whole_in_every_backup(
+def test_a_month_that_is_being_replaced_is_complete_in_every_backup(
     load: Callable[[Stores, TripFile, int], int], stores: Stores, platform: Checkout
 ) -> None:
     load(stores, JANUARY, 1000)

@@ -1,4 +1,4 @@
-"""The platform without Docker: it does its job, survives what happens to processes, and leaves nothing behind."""
+"""The platform without Docker: it runs the main job, survives killed processes, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_two_commands_at_once_wait_for_each_other(platform: Checkout) -> None:
     assert up.wait(120) == 0
 
 
-def test_without_python_3_13_it_says_how_to_get_one_before_anything_starts(checkout: Checkout) -> None:
+def test_without_python_3_13_up_explains_how_to_get_one_before_anything_starts(checkout: Checkout) -> None:
     checkout.env.update(RUNTIME="embedded", PATH="/usr/bin:/bin", PYENV_ROOT="/nonexistent", HOME=str(checkout.root))
     done = checkout.run("make", "up")
     if done.returncode == 0:  # pragma: no cover

@@ -1,4 +1,4 @@
-"""The agent is killed while a process of it works on a run."""
+"""The agent is killed during a run that is one of its processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How tasks get to a Dask cluster, as far as none is needed for that."""
+"""How tasks get to a Dask cluster, tested without a cluster."""
 
 from __future__ import annotations
 

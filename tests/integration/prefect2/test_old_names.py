@@ -1,4 +1,4 @@
-"""The old names and ways of the course and of Orionbox 0.1.0, as far as they need no server."""
+"""The compatibility patches for the course and Orionbox 0.1.0, tested without a server."""
 
 from __future__ import annotations
 

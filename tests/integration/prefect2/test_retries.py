@@ -1,4 +1,4 @@
-"""A flow run's client tries again where Orion is not there for a moment."""
+"""A flow run's client retries while Orion is down for a moment."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ SCHEMA = ARROW_SCHEMAS["green"]
 
 
 def trips(rows: int) -> pa.RecordBatch:
-    """Rows in which only the vendor is known, and of the first not even that."""
+    """Returns rows with only a vendor; the first row has none."""
     columns = [pa.nulls(rows, field.type) for field in SCHEMA]
     columns[0] = pa.array([None, *range(1, rows)], pa.int64())
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)

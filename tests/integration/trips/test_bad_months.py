@@ -1,4 +1,4 @@
-"""Every bad file gets one message that says what and where, and the month that was there stays as it was."""
+"""Every bad file gets one message that says what is wrong and where, and the stored month stays unchanged."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ BAD: dict[str, tuple[bytes, str]] = {
         ", line 1: the header lacks 'VendorID' and has unknown 'vendor'",
     ),
     "duplicate column": (packed(ROW + ",1", header=HEADER + ",extra"), ", line 1: the header repeats 'extra'"),
-    "other month's colour": (
+    "other month's color": (
         packed(ROW, header=",".join(ARROW_SCHEMAS["yellow"].names)),
         ", line 1: the header lacks 'lpep_pickup_datetime'",
     ),
@@ -164,7 +164,7 @@ def test_a_bad_file_is_named_and_the_month_stays(stores: Stores, tmp_path: Path,
         ("another month", packed(row(lpep_pickup_datetime="2009-01-01 00:00:00"))),
     ],
 )
-def test_what_only_looks_unusual_is_loaded(stores: Stores, tmp_path: Path, what: str, content: bytes) -> None:
+def test_unusual_but_valid_files_are_loaded(stores: Stores, tmp_path: Path, what: str, content: bytes) -> None:
     assert load(stores, tmp_path, content) == 1
 
 

@@ -1,4 +1,4 @@
-"""Downloads from a server that breaks off: what comes in is the file, or an error, never a part of it."""
+"""Downloads from a server that drops connections: the result is the complete file or an error."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         server.shutdown()
 
 
-def test_a_download_that_breaks_off_goes_on_where_it_was(server: Server, tmp_path: Path) -> None:
+def test_a_broken_download_resumes_at_its_last_byte(server: Server, tmp_path: Path) -> None:
     with Download(server.url, tmp_path) as file:
         assert file.read() == CONTENT
     assert server.requests == -(-len(CONTENT) // PART)
@@ -76,7 +76,7 @@ def test_it_gives_up_when_nothing_more_comes_and_says_how_far_it_came(server: Se
 
 
 @pytest.mark.parametrize(("version", "knows_ranges"), [(None, True), ('"1"', False)])
-def test_what_cannot_be_resumed_is_an_error(
+def test_a_download_that_cannot_resume_is_an_error(
     server: Server, tmp_path: Path, version: str | None, knows_ranges: bool
 ) -> None:
     server.version, server.knows_ranges = version, knows_ranges

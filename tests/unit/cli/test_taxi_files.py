@@ -17,7 +17,7 @@ import pytest
 from cli import taxi_files
 from orionbox.errors import BadInputError, CommandError
 from orionbox.trips.months import GENERATED_MARK, TripFile
-from tests.unit.fake_api import Answer, FakeApi, babbles, closes, says, sends
+from tests.unit.fake_api import Answer, FakeApi, answer_garbage, close_connection, json_answer, raw_answer
 
 JANUARY, FEBRUARY = TripFile("green", 2021, 1), TripFile("green", 2021, 2)
 MONTH = JANUARY.csv_path
@@ -146,7 +146,7 @@ def test_a_disk_without_room_is_not_blamed_on_the_file(data: Path, monkeypatch: 
 
 
 def test_the_first_month_that_is_downloaded_brings_the_names_of_the_zones(data: Path, release: FakeApi) -> None:
-    release.answers = [sends(CSV), sends(b"zones"), sends(CSV)]
+    release.answers = [raw_answer(CSV), raw_answer(b"zones"), raw_answer(CSV)]
     taxi_files.ensure([JANUARY, FEBRUARY], cast(Any, None))
     names = [path.removeprefix("/") for _, path, _ in release.requests]
     assert names == [MONTH, "misc/taxi_zone_lookup.csv", FEBRUARY.csv_path]
@@ -157,12 +157,12 @@ def test_the_first_month_that_is_downloaded_brings_the_names_of_the_zones(data: 
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (sends(CSV[:1000], length=1_000_000), "the connection ended after 1,000 of 1,000,000 bytes"),
-        (sends(CSV[:1000]), "not a complete gzip file"),
-        (sends(b"<html>please log in</html>"), "not a complete gzip file"),
-        (says({}, 404), "HTTP Error 404"),
-        (closes, "Remote end closed connection without response"),
-        (babbles, "220 mail.example.org ESMTP"),
+        (raw_answer(CSV[:1000], length=1_000_000), "the connection ended after 1,000 of 1,000,000 bytes"),
+        (raw_answer(CSV[:1000]), "not a complete gzip file"),
+        (raw_answer(b"<html>please log in</html>"), "not a complete gzip file"),
+        (json_answer({}, 404), "HTTP Error 404"),
+        (close_connection, "Remote end closed connection without response"),
+        (answer_garbage, "220 mail.example.org ESMTP"),
     ],
 )
 def test_a_month_that_does_not_arrive_completely_is_generated_and_marked(
@@ -184,14 +184,14 @@ def test_a_disk_that_is_full_while_a_month_arrives_generates_nothing(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", fsync)
-    release.answers = [sends(CSV)]
+    release.answers = [raw_answer(CSV)]
     with pytest.raises(CommandError, match="was not written: No space left on device; see whether the disk is full"):
         taxi_files.ensure([JANUARY], runtime("raise SystemExit('not asked for')"))
     assert not (data / MONTH).exists()
 
 
 def test_a_generator_that_fails_leaves_nothing(data: Path, release: FakeApi) -> None:
-    release.answers = [closes]
+    release.answers = [close_connection]
     with pytest.raises(CommandError, match=f"data/{MONTH}: could not be generated"):
         taxi_files.ensure([JANUARY], runtime("print('half'); raise SystemExit(3)"))
     assert not list(data.rglob("*.gz*"))
@@ -214,7 +214,7 @@ def test_months_are_filled_in_with_the_runtime_that_is_in_use(data: Path) -> Non
 
 
 def test_a_file_appears_in_the_data_folder_when_it_is_complete(data: Path, release: FakeApi) -> None:
-    release.answers = [closes]
+    release.answers = [close_connection]
     look = f"import pathlib; pathlib.Path('seen').write_text(str(pathlib.Path({str(data / MONTH)!r}).exists()))"
     taxi_files.ensure([JANUARY], runtime(f"{look}\n{GENERATE}"))
     assert (data / MONTH).exists() and (data.parent / "seen").read_text() == "False"

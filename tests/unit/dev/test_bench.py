@@ -63,7 +63,7 @@ def test_amounts_have_about_three_digits(value: float | None, unit: str, text: s
     assert results.amount(value, unit) == text
 
 
-def test_programs_are_measured_in_turn_and_their_rows_are_compared_with_what_they_must_be() -> None:
+def test_programs_are_measured_in_turn_and_their_rows_are_checked() -> None:
     measurements, calls = Measurements(), list[str]()
 
     def run(name: str, rows: int) -> dict[str, float]:
@@ -144,7 +144,7 @@ RUN = {
 }
 
 
-def test_results_replace_what_is_between_the_page_s_marks_and_nothing_else() -> None:
+def test_results_replace_only_the_text_between_the_page_s_marks() -> None:
     page, marks = (ROOT / "docs/benchmarks.md").read_text(), (report.BEGIN, report.END, report.PAGE)
     written = docs_tables.replace_between_marks(page, report.results([faster("load", 2, 60, 30)], RUN), *marks)
     assert "| load | 2.00 s | 60.0 s | 30.0x | >= 30x faster | met |" in written

@@ -151,7 +151,7 @@ def test_failed_and_untested_faults_are_counted_apart() -> None:
     assert "FAILED" in RESULTS[1].line() and "not tested" in RESULTS[2].line()
 
 
-def test_the_table_replaces_what_is_between_the_page_s_marks_and_nothing_else() -> None:
+def test_the_table_replaces_only_the_text_between_the_page_s_marks() -> None:
     page, marks = (ROOT / "docs/trust.md").read_text(), (report.BEGIN, report.END, report.PAGE)
     written = docs_tables.replace_between_marks(page, report.table(RESULTS), *marks)
     assert "| kill-gcs | write | survived | the run completed by itself | 21 |" in written

@@ -36,7 +36,7 @@ def test_its_images_have_the_tag_of_the_copy_or_of_the_environment(tmp_path: Pat
     assert ThrowawayPlatform(tmp_path, {"ORIONBOX_TAG": "mine"}).image("flows") == "orionbox/flows:mine"
 
 
-def test_a_command_that_fails_ends_with_what_it_printed(tmp_path: Path) -> None:
+def test_a_failed_command_ends_with_its_output(tmp_path: Path) -> None:
     platform = ThrowawayPlatform(tmp_path, {"PATH": "/usr/bin:/bin"})
     assert platform.run("pwd").strip() == str(tmp_path)
     with pytest.raises(CommandError, match="exit 3\n    no room"):

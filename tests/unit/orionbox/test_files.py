@@ -1,4 +1,4 @@
-"""Files are written whole or not at all, with their permissions from the start."""
+"""Files are written atomically, with their permissions from the start."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def no_umask() -> Iterator[None]:
     os.umask(old_umask)
 
 
-def test_a_private_file_replaces_what_was_open_to_all(tmp_path: Path, no_umask: None) -> None:
+def test_a_private_file_replaces_a_public_one(tmp_path: Path, no_umask: None) -> None:
     (tmp_path / "file").write_text("old, and open to all")
     write_private(tmp_path / "file", "new")
     assert (tmp_path / "file").read_text() == "new"
@@ -89,7 +89,7 @@ def test_a_stale_temporary_file_does_not_pass_its_mode_on(tmp_path: Path, no_uma
         assert [mode(tmp_path / name) for name in being_written] == [0o600]
 
 
-def test_what_a_killed_writer_left_is_deleted_by_the_next_one(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_writer_are_deleted_by_the_next_one(tmp_path: Path) -> None:
     command = [sys.executable, "-c", WRITER, str(tmp_path / "backup-1.tar")]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout and writer.stdout.readline() == "writing\n"
@@ -114,7 +114,7 @@ def test_two_writers_of_one_folder_leave_each_other_s_files_alone(tmp_path: Path
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"one": "1", "two": "2"}
 
 
-def test_many_programs_that_write_one_file_at_once_leave_one_whole_file(tmp_path: Path) -> None:
+def test_many_programs_that_write_one_file_at_once_leave_one_complete_file(tmp_path: Path) -> None:
     command = [sys.executable, "-c", REWRITER, str(tmp_path / "file")]
     writers = [subprocess.Popen([*command, letter], cwd=ROOT) for letter in "abcd"]
     assert [writer.wait() for writer in writers] == [0] * 4
@@ -131,7 +131,7 @@ def test_a_temporary_folder_is_private_and_does_not_stay(tmp_path: Path) -> None
     assert names(tmp_path) == ["other"]
 
 
-def test_what_is_left_of_a_killed_program_s_temporary_folder_is_deleted(tmp_path: Path) -> None:
+def test_a_killed_program_s_temporary_folder_is_deleted(tmp_path: Path) -> None:
     leftover = tmp_path / ".folder.abcd1234.part" / "deep"
     leftover.mkdir(parents=True)
     with temporary_folder(tmp_path) as folder:

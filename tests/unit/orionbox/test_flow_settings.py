@@ -10,7 +10,7 @@ from orionbox.trips.months import RELEASE_URL
 from tests.unit.fuzz import fuzz
 
 
-def test_what_is_not_set_keeps_its_default() -> None:
+def test_an_unset_variable_keeps_its_default() -> None:
     assert FlowSettings.from_environment({}) == FlowSettings("orionbox-local", "trips_data_all", RELEASE_URL)
 
 

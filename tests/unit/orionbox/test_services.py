@@ -19,7 +19,7 @@ COMPOSE: dict[str, dict[str, Any]] = {
     for name, service in (yaml.safe_load(file.read_text()).get("services") or {}).items()
     if "test" in service.get("healthcheck", {})
 }
-"""The services of compose's files that have a health check of their own, by name."""
+"""The services of compose's files that have a health check, by name."""
 each_service = pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
 
 

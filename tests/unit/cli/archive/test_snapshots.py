@@ -16,7 +16,7 @@ import pytest
 from cli.archive import snapshots
 from cli.archive.archive import MemberWriter
 from orionbox.errors import CommandError
-from tests.unit.fake_api import FakeApi, babbles, closes, says, sends
+from tests.unit.fake_api import FakeApi, answer_garbage, close_connection, json_answer, raw_answer
 
 KEY = "not-in-a-backup-0123456789"
 
@@ -48,24 +48,27 @@ def downloaded(emulator: FakeApi) -> tuple[bytes, dict[str, int]]:
 
 
 def test_an_emulator_s_tar_is_stored_unchanged_with_its_rows(emulator: FakeApi) -> None:
-    emulator.answers = [sends(WHOLE)]
+    emulator.answers = [raw_answer(WHOLE)]
     assert downloaded(emulator) == (WHOLE, {"taxi": 1})
 
 
 @pytest.mark.parametrize("length", [0, 100, 20_000, len(WHOLE) - 12_000, WHOLE.index(b'{"rows"')])
 def test_an_emulator_that_stops_halfway_fails_the_backup(emulator: FakeApi, length: int) -> None:
-    emulator.answers = [sends(WHOLE[:length], length=len(WHOLE))]
+    emulator.answers = [raw_answer(WHOLE[:length], length=len(WHOLE))]
     with pytest.raises(CommandError, match="stopped halfway"):
         downloaded(emulator)
 
 
 def test_an_emulator_that_sends_no_summary_fails_the_backup(emulator: FakeApi) -> None:
-    emulator.answers = [sends(tar(month=b"trips"))]
+    emulator.answers = [raw_answer(tar(month=b"trips"))]
     with pytest.raises(CommandError, match=r"stopped halfway \(its end is missing\); no backup was made"):
         downloaded(emulator)
 
 
-@pytest.mark.parametrize("answer", [babbles, closes, says({}, 500), sends(b"<html>"), sends(b"{", length=100)])
+@pytest.mark.parametrize(
+    "answer",
+    [answer_garbage, close_connection, json_answer({}, 500), raw_answer(b"<html>"), raw_answer(b"{", length=100)],
+)
 def test_an_answer_that_is_not_one_is_explained(emulator: FakeApi, answer: object) -> None:
     emulator.answers = [answer]  # type: ignore[list-item]
     with pytest.raises(CommandError, match=rf"{emulator.url}/counts gives no valid answer \(.+make status"):
@@ -75,7 +78,7 @@ def test_an_answer_that_is_not_one_is_explained(emulator: FakeApi, answer: objec
 def test_no_proxy_stands_before_the_platform(emulator: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
-    emulator.answers = [says({"rows": {"taxi": 1}, "bytes": 5})]
+    emulator.answers = [json_answer({"rows": {"taxi": 1}, "bytes": 5})]
     assert snapshots.fetch_counts(emulator.url) == {"rows": {"taxi": 1}, "bytes": 5}
 
 

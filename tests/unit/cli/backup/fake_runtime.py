@@ -18,7 +18,7 @@ from cli.archive.snapshots import Snapshot
 from cli.runtimes.runtime import Runtime
 from cli.settings.settings import Settings
 from orionbox.orion.names import BLOCKS, FLOWS
-from tests.unit.fake_api import Answer, FakeApi, says, sends
+from tests.unit.fake_api import Answer, FakeApi, json_answer, raw_answer
 
 KEY = "x" * 43 + "="
 SCHEMA = (
@@ -153,7 +153,7 @@ def as_runtime(fake: FakeRuntime) -> Runtime:
 
 def counts(**rows: int) -> Answer:
     """Answers as an emulator that holds these rows."""
-    return says({"rows": rows, "bytes": 10 * sum(rows.values())})
+    return json_answer({"rows": rows, "bytes": 10 * sum(rows.values())})
 
 
 def tar_of(**rows: int) -> bytes:
@@ -163,7 +163,7 @@ def tar_of(**rows: int) -> bytes:
 
 def backs_up(**rows: int) -> Answer:
     """Answers as an emulator that is asked for a backup."""
-    return sends(tar_of(**rows))
+    return raw_answer(tar_of(**rows))
 
 
 def _tar(members: dict[str, Any]) -> bytes:

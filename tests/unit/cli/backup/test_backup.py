@@ -17,7 +17,7 @@ from cli.backup import backup, block_key
 from orionbox.errors import BadInputError, CommandError, OrionboxError
 from orionbox.files import new_file
 from tests.unit.cli.backup.fake_runtime import KEY, FakeRuntime, as_runtime, backs_up, counts
-from tests.unit.fake_api import FakeApi, closes
+from tests.unit.fake_api import FakeApi, close_connection
 
 
 def made(checkout: Path) -> list[Path]:
@@ -129,7 +129,7 @@ def test_a_disk_that_takes_no_more_leaves_nothing(
 
 
 def test_a_store_that_does_not_answer_leaves_nothing(with_emulators: FakeRuntime, api: FakeApi, checkout: Path) -> None:
-    api.answers = [counts(trips=3), counts(bucket=1), backs_up(trips=3), closes]
+    api.answers = [counts(trips=3), counts(bucket=1), backs_up(trips=3), close_connection]
     with pytest.raises(OrionboxError, match="halfway|no valid answer"):
         backup.write_backup(as_runtime(with_emulators), True, None)
     assert made(checkout) == []

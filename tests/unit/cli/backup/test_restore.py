@@ -15,7 +15,7 @@ from cli.settings.settings import Settings
 from orionbox.errors import BadInputError, CommandError
 from tests.backups import rewrite_backup
 from tests.unit.cli.backup.fake_runtime import KEY, FakeRuntime, FakeStores, FakeWarehouse, as_runtime, backs_up, counts
-from tests.unit.fake_api import FakeApi, says
+from tests.unit.fake_api import FakeApi, json_answer
 
 NOT_OURS = (
     "INSERT INTO block_document VALUES ('api-token', 0);"
@@ -51,7 +51,7 @@ def test_everything_is_back_and_counted(runtime: FakeRuntime, api: FakeApi, caps
 def test_the_emulators_get_their_own_data_back(with_emulators: FakeRuntime, api: FakeApi) -> None:
     api.answers = [counts(trips=3), counts(bucket=1), backs_up(trips=3), backs_up(bucket=1)]
     file = back_up(with_emulators)
-    two_runs_crashed = [says({}), says({})]
+    two_runs_crashed = [json_answer({}), json_answer({})]
     api.answers = [*two_runs_crashed, counts(trips=3), counts(bucket=1)]
     restore.restore(as_runtime(with_emulators), file, without_blocks=False)
     assert set(with_emulators.stores.unpacked) == {"bigquery", "gcs"}

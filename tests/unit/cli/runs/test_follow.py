@@ -13,7 +13,7 @@ from cli.runs.follow import Silence, orion_with_retries
 from cli.runs.progress_bars import Bars
 from orionbox.errors import CommandError
 from orionbox.orion.client import Orion, Retries
-from tests.unit.fake_api import FakeApi, closes, says, sends
+from tests.unit.fake_api import FakeApi, close_connection, json_answer, raw_answer
 
 CREATED = "2026-11-20T17:31:20.000000+00:00"
 PAGE = "/flow-runs/flow-run/x"
@@ -62,7 +62,13 @@ def test_a_run_is_followed_to_its_end_with_every_log_line_once(api: FakeApi) -> 
 
 
 def test_single_errors_and_odd_answers_end_nothing(api: FakeApi) -> None:
-    api.answers = [says({}, 500), closes, sends(b"<html>"), says({}, 503), sends(b"{", length=9)]
+    api.answers = [
+        json_answer({}, 500),
+        close_connection,
+        raw_answer(b"<html>"),
+        json_answer({}, 503),
+        raw_answer(b"{", length=9),
+    ]
     printed = io.StringIO()
     bars = Bars(printed)
     assert follow.follow(client(api, bars), "x", bars)["state_type"] == "COMPLETED"
@@ -101,7 +107,7 @@ def test_only_ten_minutes_of_silence_end_the_command() -> None:
 
 
 def test_after_the_longest_silence_the_user_learns_that_the_run_was_not_stopped(api: FakeApi) -> None:
-    api.answers = [closes] * 1000
+    api.answers = [close_connection] * 1000
     bars = Bars(io.StringIO())
     with pytest.raises(CommandError) as caught:
         follow.follow(client(api, bars, seconds=0.02), "x", bars)
@@ -111,7 +117,7 @@ def test_after_the_longest_silence_the_user_learns_that_the_run_was_not_stopped(
 
 
 def test_a_run_that_orion_does_not_know_is_an_error_at_once(api: FakeApi) -> None:
-    api.answers = [says({"detail": "Not found"}, 404)]
+    api.answers = [json_answer({"detail": "Not found"}, 404)]
     bars = Bars(io.StringIO())
     with pytest.raises(CommandError, match="404"):
         follow.follow(client(api, bars), "x", bars)

@@ -15,7 +15,7 @@ from cli.runs import follow, run
 from cli.settings.settings import Settings
 from orionbox.errors import CommandError
 from orionbox.trips.months import TripFile
-from tests.unit.fake_api import FakeApi, closes, sends
+from tests.unit.fake_api import FakeApi, close_connection, raw_answer
 
 CREATED = "2026-11-20T17:31:20+00:00"
 MONTH = {"color": "green", "year": 2021, "month": 1, "source": "import"} | {
@@ -103,7 +103,7 @@ def test_a_run_that_failed_is_an_error_with_its_own_message(api: FakeApi, monkey
     assert caught.value.text == "green_tripdata_2021-01.csv.gz: line 3"
 
 
-@pytest.mark.parametrize("answer", [sends(b"no", 503), closes, sends(b"<html>", length=100)])
+@pytest.mark.parametrize("answer", [raw_answer(b"no", 503), close_connection, raw_answer(b"<html>", length=100)])
 def test_a_page_that_cannot_be_had_changes_nothing_of_the_result(
     api: FakeApi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: Any
 ) -> None:

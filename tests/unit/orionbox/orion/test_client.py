@@ -20,18 +20,27 @@ from orionbox.orion.client import (
     RefusedError,
     Retries,
 )
-from tests.unit.fake_api import Answer, FakeApi, Hangs, babbles, closes, resets, says, sends
+from tests.unit.fake_api import (
+    Answer,
+    FakeApi,
+    HangingAnswer,
+    answer_garbage,
+    close_connection,
+    json_answer,
+    raw_answer,
+    reset_connection,
+)
 
 QUICK = Retries(5, first_pause=0.001, longest_pause=0.001)
 FAILURES: dict[str, Answer] = {
-    "an error of the server": says({"detail": "the database is gone"}, 500),
-    "a database that is busy": says({}, 503),
-    "a web page": sends(b"<html>Welcome</html>"),
-    "half an answer": sends(b'{"half": ', length=100),
-    "a closed connection": closes,
-    "a reset connection": resets,
-    "another protocol": babbles,
-    "bytes that are no text": sends(b"\xff\xfe"),
+    "an error of the server": json_answer({"detail": "the database is gone"}, 500),
+    "a database that is busy": json_answer({}, 503),
+    "a web page": raw_answer(b"<html>Welcome</html>"),
+    "half an answer": raw_answer(b'{"half": ', length=100),
+    "a closed connection": close_connection,
+    "a reset connection": reset_connection,
+    "another protocol": answer_garbage,
+    "bytes that are no text": raw_answer(b"\xff\xfe"),
 }
 each_failure = pytest.mark.parametrize("failure", FAILURES.values(), ids=list(FAILURES))
 
@@ -44,7 +53,7 @@ def api() -> Iterator[FakeApi]:
 
 @each_failure
 def test_a_request_without_a_proper_answer_is_repeated(api: FakeApi, failure: Answer) -> None:
-    api.answers = [failure, failure, says({"id": "x"})]
+    api.answers = [failure, failure, json_answer({"id": "x"})]
     assert Orion(api.url, QUICK).run("x") == {"id": "x"}
     assert api.requests == [("GET", "/api/flow_runs/x", None)] * 3
 
@@ -60,8 +69,8 @@ def test_a_single_try_ends_in_an_error_for_the_user(api: FakeApi, failure: Answe
 
 
 def test_a_late_answer_is_asked_for_again(api: FakeApi) -> None:
-    late = Hangs()
-    api.answers = [late, says({"id": "x"})]
+    late = HangingAnswer()
+    api.answers = [late, json_answer({"id": "x"})]
     try:
         assert Orion(api.url, QUICK, timeout=0.05).run("x") == {"id": "x"}
     finally:
@@ -90,14 +99,14 @@ def test_a_server_that_is_started_again_is_waited_for() -> None:
 
 
 def test_silence_is_reported_while_it_lasts_and_when_it_ends(api: FakeApi) -> None:
-    told: list[str] = []
-    retries = Retries(5, 0.001, 0.001, lambda seconds: told.append("silent"), lambda: told.append("back"))
+    calls: list[str] = []
+    retries = Retries(5, 0.001, 0.001, lambda seconds: calls.append("silent"), lambda: calls.append("back"))
     client = Orion(api.url, retries)
     client.run("x")
-    assert told == []
-    api.answers = [closes, says({}, 500)]
+    assert calls == []
+    api.answers = [close_connection, json_answer({}, 500)]
     client.run("x")
-    assert told == ["silent", "silent", "back"]
+    assert calls == ["silent", "silent", "back"]
 
 
 def test_the_retries_end() -> None:
@@ -116,7 +125,7 @@ def test_pauses_grow_to_a_limit() -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 422])
 def test_a_refusal_is_an_error_at_once(api: FakeApi, status: int) -> None:
-    api.answers = [says({"detail": "no such thing"}, status)]
+    api.answers = [json_answer({"detail": "no such thing"}, status)]
     with pytest.raises(RefusedError, match=f"Orion refuses flow_runs/x: {status} .*no such thing") as caught:
         Orion(api.url, QUICK).run("x")
     assert caught.value.status == status
@@ -127,7 +136,7 @@ def test_a_run_is_started_once_however_often_it_is_asked_for(api: FakeApi) -> No
     def route(path: str, body: Any) -> Any:
         return {"id": "run-of-" + body["idempotency_key"]} if body else {"id": "deployment"}
 
-    api.route, api.answers = route, [says({"id": "deployment"}), closes, says({}, 500)]
+    api.route, api.answers = route, [json_answer({"id": "deployment"}), close_connection, json_answer({}, 500)]
     run_id = Orion(api.url, QUICK).start_run("etl/docker", {"months": [1]})
     (_, asked, _), *created = api.requests
     assert asked == "/api/deployments/name/etl/docker"
@@ -138,14 +147,14 @@ def test_a_run_is_started_once_however_often_it_is_asked_for(api: FakeApi) -> No
 
 
 def test_a_deployment_that_is_missing_can_be_created_by_up(api: FakeApi) -> None:
-    api.answers = [says({"detail": "Deployment not found"}, 404)]
+    api.answers = [json_answer({"detail": "Deployment not found"}, 404)]
     with pytest.raises(RefusedError) as caught:
         Orion(api.url, QUICK).start_run("etl/docker", {})
     assert (caught.value.text, caught.value.fix) == ("Orion has no deployment etl/docker", "create it with: make up")
 
 
 def test_a_post_that_may_do_something_twice_is_not_repeated(api: FakeApi) -> None:
-    api.answers = [closes]
+    api.answers = [close_connection]
     with pytest.raises(NoAnswerError):
         Orion(api.url, QUICK).call("deployments/d/create_flow_run", {})
     assert len(api.requests) == 1
@@ -156,7 +165,7 @@ def test_a_post_that_may_do_something_twice_is_not_repeated(api: FakeApi) -> Non
     [("flow_runs/filter", {}, ""), ("flow_runs/x/set_state", {}, ""), ("flow_runs/x", None, "DELETE")],
 )
 def test_reads_and_settings_of_a_state_are_repeated(api: FakeApi, path: str, body: Any, method: str) -> None:
-    api.answers = [closes]
+    api.answers = [close_connection]
     Orion(api.url, QUICK).call(path, body, method)
     assert len(api.requests) == 2
 
@@ -199,13 +208,13 @@ def test_a_log_line_comes_once(api: FakeApi) -> None:
         ({"status": "ABORT", "state": None}, "COMPLETED"),
     ],
 )
-def test_a_cancelled_run_s_state_is_what_orion_made_of_it(api: FakeApi, answer: Any, state: str) -> None:
-    api.answers = [says(answer), says({"state_type": "COMPLETED"})]
+def test_a_cancelled_run_s_state_comes_from_orion(api: FakeApi, answer: Any, state: str) -> None:
+    api.answers = [json_answer(answer), json_answer({"state_type": "COMPLETED"})]
     assert Orion(api.url, QUICK).cancel_run("x") == state
 
 
 def test_a_table_is_the_newest_one_of_the_run(api: FakeApi) -> None:
-    api.answers = [says([{"data": '[{"rows": 1}]'}]), says([])]
+    api.answers = [json_answer([{"data": '[{"rows": 1}]'}]), json_answer([])]
     client = Orion(api.url, QUICK)
     assert client.table_artifact("x", "etl-report") == [{"rows": 1}]
     assert client.table_artifact("x", "etl-report") == []

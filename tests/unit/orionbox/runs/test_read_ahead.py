@@ -13,7 +13,7 @@ def test_the_items_come_in_their_order() -> None:
     assert list(read_ahead([])) == []
 
 
-def test_the_next_item_is_made_while_one_is_used() -> None:
+def test_the_next_item_is_read_while_one_is_in_use() -> None:
     made = threading.Event()
 
     def items() -> Iterator[int]:
@@ -49,7 +49,7 @@ def test_an_error_comes_after_the_items_before_it() -> None:
         next(used)
 
 
-def test_who_stops_early_leaves_no_thread_behind() -> None:
+def test_stopping_early_leaves_no_thread() -> None:
     before = threading.active_count()
     used = read_ahead(iter(range(10)))
     assert next(used) == 0

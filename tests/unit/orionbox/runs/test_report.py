@@ -45,7 +45,7 @@ def test_a_month_whose_counts_differ_is_named_with_its_counts() -> None:
     assert "The counts differ." in summary([LOST], "", "")
 
 
-def test_a_stage_s_time_is_what_passes_inside_it_and_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stage_s_time_includes_waiting_for_its_items(monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter([0.0, 2.0, 2.0, 5.0, 5.0, 5.0])
     monkeypatch.setattr("time.perf_counter", lambda: next(moments))
     watch = Stopwatch()

@@ -1,3 +1,5 @@
+"""How many months a run processes at once."""
+
 from __future__ import annotations
 
 import pytest

@@ -90,6 +90,6 @@ def test_any_bytes_are_refused(content: bytes) -> None:
         assert isinstance(found, str) and is_one_line(found), found
 
 
-def test_what_the_fuzzing_starts_from_is_good() -> None:
+def test_the_fuzzing_starts_from_a_valid_file() -> None:
     found = read(gzip.compress(GOOD))
     assert isinstance(found, pa.Table) and found.num_rows == 3

@@ -24,7 +24,7 @@ def test_months_come_sorted_and_each_once() -> None:
     assert [trips.month for trips in trip_files("yellow", 2021, [3, 1, 3])] == [1, 3]
 
 
-def test_months_are_read_from_what_is_typed_after_make() -> None:
+def test_months_are_parsed_from_make_s_arguments() -> None:
     assert parse_trip_files("yellow", "2021", "2,1") == [TripFile("yellow", 2021, 1), TripFile("yellow", 2021, 2)]
 
 
@@ -45,9 +45,7 @@ def test_months_are_read_from_what_is_typed_after_make() -> None:
         ("yellow", "2021", "1; DROP TABLE zones", "not a list of months"),
     ],
 )
-def test_an_impossible_month_gets_one_line_that_says_what_to_type(
-    color: str, year: str, months: str, message: str
-) -> None:
+def test_an_impossible_month_gets_one_line_with_the_fix(color: str, year: str, months: str, message: str) -> None:
     with pytest.raises(BadInputError) as error:
         parse_trip_files(color, year, months)
     assert message in str(error.value)
@@ -91,6 +89,6 @@ def test_any_arguments_are_months_or_refused(color: str, year: str, months: str)
 @given(st.text(max_size=60))
 @example("green/green_tripdata_2021-13.csv.gz")
 @example("../green/green_tripdata_2021-01.csv.gz")
-def test_any_file_name_is_a_month_s_or_nobody_s(name: str) -> None:
+def test_any_file_name_is_parsed_or_rejected(name: str) -> None:
     trips = parse_csv_path(name)
     assert trips is None or trips.csv_path == name

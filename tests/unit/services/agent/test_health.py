@@ -11,7 +11,7 @@ import pytest
 from orionbox.orion.client import NoAnswerError
 from services.agent import health
 from services.agent.lock import RunningAgent
-from tests.unit.fake_api import FakeApi, closes
+from tests.unit.fake_api import FakeApi, close_connection
 
 NOW = datetime.now(UTC)
 
@@ -53,7 +53,7 @@ def test_the_check_asks_orion_and_the_lock(
 
 
 def test_the_check_fails_at_once_without_orion(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers: list[Any] = [closes]
+    answers: list[Any] = [close_connection]
     with FakeApi(answers).serving() as api:
         monkeypatch.setenv("PREFECT_API_URL", f"{api.url}/api")
         with pytest.raises(NoAnswerError):

@@ -1,4 +1,4 @@
-"""What is an orphan, and what is left alone."""
+"""Which runs and containers are orphans, and which are not."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_without_containers_processes_of_this_machine_are_looked_at() -> None:
     assert embedded.lost_infrastructure(run(f"{DOCKER}:gone")) == ""
 
 
-def test_only_what_is_an_orphan_at_every_look_is_swept() -> None:
+def test_only_an_orphan_in_every_sweep_is_removed() -> None:
     watchlist = Watchlist(20)
     assert watchlist.update(["a", "b"], 0) == []
     assert watchlist.update(["a"], 19) == []

@@ -1,4 +1,4 @@
-"""What the sweeper sweeps, and when it is healthy."""
+"""Which orphans the sweeper removes, and when it is healthy."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Answers:
         return self.answers
 
 
-def test_tables_for_loading_are_removed_when_their_run_has_ended_and_nobody_else_s(
+def test_only_staging_tables_of_ended_runs_are_removed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ended, alive, deleted = (str(uuid4()) for _ in range(3))
@@ -69,7 +69,7 @@ def test_tables_for_loading_are_removed_when_their_run_has_ended_and_nobody_else
     assert subject.dataset.changed == [f"tables/{names[ended]}", f"tables/{names[deleted]}"]
 
 
-def test_what_is_left_running_in_a_run_that_has_ended_is_crashed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tasks_still_running_in_an_ended_run_are_crashed_too(monkeypatch: pytest.MonkeyPatch) -> None:
     tasks, flows = [{"id": "task", "flow_run_id": "parent"}], [{"id": "child"}]
 
     class Orion(Answers):

@@ -30,7 +30,7 @@ def backup(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     return importlib.import_module("services.bigquery.backup")
 
 
-def test_a_start_deletes_what_a_backup_left_that_was_killed(backup: Any, tmp_path: Path) -> None:
+def test_a_start_deletes_the_leftovers_of_a_killed_backup(backup: Any, tmp_path: Path) -> None:
     (tmp_path / ".backup-x7d2" / "copies").mkdir(parents=True)
     (tmp_path / "project").mkdir()
     backup.install(SimpleNamespace(add_api_route=lambda *arguments, **options: None))

@@ -51,6 +51,6 @@ def test_other_statements_are_left_to_the_emulator(parse: Any, sql: str) -> None
 
 
 @pytest.mark.parametrize("options", [f"format='AVRO', {URIS}", URIS, "format='CSV'"])
-def test_what_cannot_be_read_is_refused(parse: Any, options: str) -> None:
+def test_unreadable_statements_are_refused(parse: Any, options: str) -> None:
     with pytest.raises(Refusal, match="PARQUET or CSV"):
         parse(f"CREATE EXTERNAL TABLE d.t OPTIONS ({options})")

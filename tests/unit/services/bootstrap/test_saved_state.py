@@ -10,7 +10,7 @@ import pytest
 
 from orionbox.trips.months import COLORS
 from services.bootstrap import saved_state
-from tests.unit.fake_api import FakeApi, says
+from tests.unit.fake_api import FakeApi, json_answer
 
 PROJECT = "bigquery/v2/projects/orionbox-local/datasets"
 
@@ -72,7 +72,7 @@ class Services:
         for name, found in lists.items():
             if path == f"/api/{name}/filter":
                 return found
-        return {"id": path} if path[1:] in self.stored else says({}, status=404)
+        return {"id": path} if path[1:] in self.stored else json_answer({}, status=404)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ from tests.unit.services.docker_proxy.loader import POLICY, decide, reason, rout
         ("GET", "/networks/box", "/networks/NET"),
     ],
 )
-def test_what_the_agent_needs_is_let_through(method: str, target: str, sent: str) -> None:
+def test_calls_that_the_agent_needs_are_let_through(method: str, target: str, sent: str) -> None:
     assert routes.with_full_ids(decide(method, target), {"container": "FULL", "network": "NET"}).target == sent
 
 
@@ -71,7 +71,7 @@ def test_what_the_agent_needs_is_let_through(method: str, target: str, sent: str
         ("get", "/version"),
     ],
 )
-def test_what_the_agent_does_not_need_is_refused(method: str, target: str) -> None:
+def test_calls_that_the_agent_does_not_need_are_refused(method: str, target: str) -> None:
     assert "not something a flow run needs" in reason(method, "/v1.41" + target)
 
 
@@ -113,7 +113,7 @@ def test_a_path_in_disguise_is_refused(target: str) -> None:
         ("GET", "/containers/json?filters={%22label%22:%22x%22}", "not a list"),
     ],
 )
-def test_a_refusal_names_what_is_wrong(method: str, target: str, words: str) -> None:
+def test_a_refusal_names_its_reason(method: str, target: str, words: str) -> None:
     assert words in reason(method, target)
 
 
@@ -126,7 +126,7 @@ def filters(target: str) -> Any:
     return json.loads(decide("GET", target).query["filters"])
 
 
-def test_lists_show_only_what_is_ours() -> None:
+def test_lists_show_only_this_platform_s_objects() -> None:
     ours = ["orionbox.project=box", "orionbox.run=true"]
     assert filters("/containers/json?all=1") == {"label": ours}
     assert filters('/containers/json?filters={"label":["a"],"id":["b"]}') == {"label": ["a", *ours], "id": ["b"]}

@@ -34,7 +34,7 @@ def test_a_runs_name_cannot_be_a_services_name() -> None:
     assert decide("POST", "/containers/create", {"Image": IMAGE}).query == {}
 
 
-def test_what_prefects_block_sends_arrives() -> None:
+def test_a_message_of_prefects_block_arrives() -> None:
     """Recorded from Prefect 2.20.26 with docker-py 7."""
     binds = ["/home/ada/box/flows:/opt/prefect/flows:ro", "box_results:/results"]
     sent = create(

@@ -76,13 +76,13 @@ def md5(content: bytes) -> str:
     return base64.b64encode(hashlib.md5(content).digest()).decode()
 
 
-def test_an_idle_connection_holds_up_nobody(emulator: Emulator) -> None:
+def test_an_idle_connection_delays_no_other(emulator: Emulator) -> None:
     host, port = emulator.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))):
         assert emulator.ask("/") == (200, b"OK")
 
 
-def test_an_upload_that_stalls_halfway_holds_up_nobody(emulator: Emulator) -> None:
+def test_an_upload_that_stalls_halfway_delays_no_other(emulator: Emulator) -> None:
     host, port = emulator.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as stalled:
         stalled.sendall(b"POST /upload/storage/v1/b/taxi/o?uploadType=media&name=slow HTTP/1.0\r\n")
@@ -102,11 +102,11 @@ def test_token_answers_a_service_account(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "part"), [("bytes=-3", b"789"), ("bytes=-99", b"0123456789"), ("bytes=2-4", b"234")]
+    ("header", "part"), [("bytes=-3", b"789"), ("bytes=-99", b"0123456789"), ("bytes=2-4", b"234")]
 )
-def test_a_range_may_count_from_the_end(emulator: Emulator, wanted: str, part: bytes) -> None:
+def test_a_range_may_count_from_the_end(emulator: Emulator, header: str, part: bytes) -> None:
     emulator.upload("digits", b"0123456789")
-    assert emulator.ask("/download/storage/v1/b/taxi/o/digits?alt=media", Range=wanted) == (206, part)
+    assert emulator.ask("/download/storage/v1/b/taxi/o/digits?alt=media", Range=header) == (206, part)
 
 
 def test_an_object_bears_no_address_of_its_uploader(emulator: Emulator) -> None:
@@ -130,7 +130,7 @@ def half_uploaded(emulator: Emulator) -> list[Path]:
     return list((emulator.folder / "_resumable").glob("*"))
 
 
-def test_an_upload_in_parts_arrives_whole(emulator: Emulator) -> None:
+def test_an_upload_in_parts_arrives_complete(emulator: Emulator) -> None:
     session = begin_upload(emulator, "folder/parts")
     assert send(emulator, session, b"first ", "0-5/*") == 308
     assert emulator.ask("/storage/v1/b/taxi/o/folder%2Fparts")[0] == 404
@@ -190,7 +190,7 @@ def test_sigterm_ends_the_process_with_success(tmp_path: Path) -> None:
     assert emulator.process.returncode == 0
 
 
-def test_an_object_overwritten_just_before_a_crash_has_the_md5_of_what_it_holds(tmp_path: Path) -> None:
+def test_an_object_overwritten_just_before_a_crash_has_the_md5_of_its_content(tmp_path: Path) -> None:
     with running(tmp_path, end=signal.SIGKILL) as emulator:
         emulator.make_bucket()
         emulator.upload("data/month", b"first")
@@ -204,7 +204,7 @@ def test_an_object_overwritten_just_before_a_crash_has_the_md5_of_what_it_holds(
         assert not list(emulator.folder.glob(".tmp-*"))
 
 
-def test_what_a_crash_left_unrecorded_is_listed_and_what_it_took_is_not(tmp_path: Path) -> None:
+def test_objects_unrecorded_in_a_crash_are_listed_and_lost_ones_are_not(tmp_path: Path) -> None:
     with running(tmp_path, end=signal.SIGKILL) as emulator:
         emulator.make_bucket()
         emulator.upload("taken", b"gone")
@@ -239,7 +239,7 @@ def test_a_backup_holds_every_object_and_leaves_nothing_behind(emulator: Emulato
     assert set(emulator.folder.parent.iterdir()) == before
 
 
-def test_what_a_backup_holds_is_what_was_there_when_it_began(emulator: Emulator) -> None:
+def test_a_backup_holds_the_objects_of_its_start(emulator: Emulator) -> None:
     """Though objects change while it is read, and though its reader takes its time."""
     before, after = b"before" * 100_000, b"after" * 100_000
     for number in range(20):

@@ -20,6 +20,6 @@ def test_every_text_of_a_message_is_kept(body: str, kept: list[str]) -> None:
     assert list(texts(parse(body))) == kept
 
 
-def test_what_is_no_message_is_refused() -> None:
+def test_an_invalid_message_is_refused() -> None:
     with pytest.raises(ValueError):
         parse("hello")

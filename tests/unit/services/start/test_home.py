@@ -26,7 +26,7 @@ def overview_of(environment: dict[str, str]) -> Overview:
     return asyncio.run(ask())
 
 
-def test_equal_counts_are_one_number_and_different_ones_are_all_said() -> None:
+def test_equal_counts_are_one_number_and_different_counts_are_all_shown() -> None:
     assert counts([MONTH, MONTH]) == "20 rows in source, parquet, BigQuery and Postgres"
     assert counts([MONTH | {"rows.postgres": 9}]) == "source 10, parquet 10, bigquery 10, postgres 9"
     assert counts([]) == ""

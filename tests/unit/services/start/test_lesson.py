@@ -8,7 +8,7 @@ from services.start.lesson import STEPS, StepStatus, next_step
 from tests.conftest import ROOT
 
 
-def test_what_comes_next_is_the_first_step_that_is_not_done() -> None:
+def test_the_next_step_is_the_first_that_is_not_done() -> None:
     done = [StepStatus(step, True) for step in STEPS]
     assert next_step(done) is None
     assert next_step([StepStatus(STEPS[0], True), StepStatus(STEPS[1], False), StepStatus(STEPS[2], False)]) == STEPS[1]

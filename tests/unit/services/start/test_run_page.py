@@ -1,4 +1,4 @@
-"""A run's page: its numbers, and that it stands alone. The queries themselves are tried on the platform."""
+"""A run's page: its numbers, and that it is self-contained. The queries themselves are tested on the platform."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.start.run_page import charts, facts, queries
 from services.start.run_page.facts import RunFacts, fare_bars, fill_hours, gather_facts, stages
 from services.start.run_page.figures import figures
 from tests.conftest import ROOT
-from tests.unit.fake_api import FakeApi, says, sends
+from tests.unit.fake_api import FakeApi, json_answer, raw_answer
 
 ROWS = {"source": 1_000, "parquet": 1_000, "bigquery": 1_000, "postgres": 1_000}
 SECONDS = {"fetch": 0.5, "clean": 0.25, "write": 0.1, "upload": 0.2, "bigquery": 2.0, "postgres": 0.0}
@@ -55,7 +55,7 @@ def made_up(**changes: Any) -> RunFacts:
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the page is told."""
+    """The facts of the page."""
     monkeypatch.setenv("ORION_PORT", "4200")
     monkeypatch.setenv("RUNTIME", "compose")
 
@@ -144,14 +144,14 @@ def test_the_page_has_the_run_s_numbers(drawn_page: str) -> None:
     assert "<b>East" not in text and "&lt;b&gt;East &amp; Harlem" in text
 
 
-def test_generated_trips_are_said_to_be_generated(without_drawings: None) -> None:
+def test_generated_trips_are_marked_as_generated(without_drawings: None) -> None:
     synthetic = MonthReport("green", 2021, 1, "synthetic", ROWS, SECONDS)
     assert "Generated data." in page.render(made_up(months=[synthetic.flat()]))
     assert "Some of these" in page.render(made_up(months=[synthetic.flat(), MONTH.flat()]))
     assert "Generated data." not in page.render(made_up())
 
 
-def test_counts_that_differ_are_not_said_to_add_up(without_drawings: None) -> None:
+def test_different_counts_are_reported(without_drawings: None) -> None:
     lost = MonthReport("green", 2021, 1, "import", ROWS | {"postgres": 999}, SECONDS)
     text = page.render(made_up(months=[lost.flat()]))
     assert "The counts differ" in text and "Every row is accounted for" not in text
@@ -251,7 +251,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
 
 
 def test_a_run_that_orion_does_not_know_or_that_has_no_counts_has_no_page(api: FakeApi) -> None:
-    api.answers = [says({}, 404), says([])]
+    api.answers = [json_answer({}, 404), json_answer([])]
     with pytest.raises(queries.UnknownRunError, match="Orion has no run x"):
         queries.find_run("x")
     with pytest.raises(queries.UnknownRunError, match="has no counts"):
@@ -259,7 +259,10 @@ def test_a_run_that_orion_does_not_know_or_that_has_no_counts_has_no_page(api: F
 
 
 def test_bigquery_s_rows_are_lists_of_text(api: FakeApi) -> None:
-    api.answers = [says({"jobComplete": True, "rows": [{"f": [{"v": "2021-01-01"}, {"v": None}]}]}), says({})]
+    api.answers = [
+        json_answer({"jobComplete": True, "rows": [{"f": [{"v": "2021-01-01"}, {"v": None}]}]}),
+        json_answer({}),
+    ]
     assert queries.ask_all({"days": "SELECT 1"}) == {"days": [["2021-01-01", None]]}
     assert queries.ask("SELECT 2") == []
     method, path, body = api.requests[0]
@@ -267,16 +270,16 @@ def test_bigquery_s_rows_are_lists_of_text(api: FakeApi) -> None:
 
 
 def test_a_query_that_takes_too_long_is_an_error(api: FakeApi) -> None:
-    api.answers = [says({"jobComplete": False})]
+    api.answers = [json_answer({"jobComplete": False})]
     with pytest.raises(OSError, match="has not answered"):
         queries.ask("SELECT 1")
 
 
 @pytest.mark.parametrize("missing", [0, 1])
 def test_the_zones_names_come_from_the_release_under_either_name(api: FakeApi, missing: int) -> None:
-    api.answers = [sends(b"", 404)] * missing + [sends(b"LocationID,Zone\n74,East Harlem North\n")]
+    api.answers = [raw_answer(b"", 404)] * missing + [raw_answer(b"LocationID,Zone\n74,East Harlem North\n")]
     assert queries.zone_names() == {"74": "East Harlem North"}
-    api.answers = [sends(b"", 404)] * 2
+    api.answers = [raw_answer(b"", 404)] * 2
     assert queries.zone_names() == {}
 
 

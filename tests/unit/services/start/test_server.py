@@ -1,4 +1,4 @@
-"""The start page's server where no platform is running."""
+"""The start page's server while no platform is running."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
         (timedelta(days=3, hours=5), "3 days ago"),
     ],
 )
-def test_a_run_s_age_is_said_in_words(passed: timedelta, words: str) -> None:
+def test_a_run_s_age_is_in_words(passed: timedelta, words: str) -> None:
     assert ago((NOW - passed).isoformat(), NOW) == words
     assert ago(None, NOW) == ""
 
@@ -66,11 +66,11 @@ def test_postgres_is_up_when_it_asks_for_a_password(answer: bytes, up: bool) -> 
 
 @pytest.mark.parametrize(("profiles", "asked"), [("", False), ("dask", True), ("build,dask", True)])
 def test_a_cluster_is_asked_for_only_where_there_is_one(profiles: str, asked: bool) -> None:
-    told = {"DASK_ADDRESS": f"127.0.0.1:{unused_port()}", "ORION_ADDRESS": "127.0.0.1:9", "PROFILES": profiles}
+    environment = {"DASK_ADDRESS": f"127.0.0.1:{unused_port()}", "ORION_ADDRESS": "127.0.0.1:9", "PROFILES": profiles}
 
     async def look() -> bool:
         async with aiohttp.ClientSession() as session:
-            statuses = await Platform(session, told).statuses()
+            statuses = await Platform(session, environment).statuses()
         return any(each.service.name == "dask-scheduler" and each.is_up is False for each in statuses)
 
     assert asyncio.run(look()) is asked
