@@ -1,4 +1,4 @@
-"""The commands for those who work on Orionbox itself; their programs are in dev/, tests/ and infra/."""
+"""The maintainers' commands; their programs are in dev/, tests/ and infra/."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ IS_UNFINISHED = f"state_type IN {ACTIVE}"
 """A condition in SQL. Python prints a tuple of strings in the form of an SQL list."""
 CRASHED = {
     "type": "CRASHED",
-    "message": "It was in progress when the backup was made from which this platform was restored. Start it again.",
+    "message": "This run was in progress when the backup was made. Start it again.",
 }
 
 
@@ -87,7 +87,7 @@ def _content(backup: Archive, snapshot: str) -> IO[bytes]:
 
 
 def _delete_blocks(stores: Stores) -> None:
-    """Deletes the blocks, which nobody can decrypt, and the references to them. `up` creates the platform's again."""
+    """Deletes the blocks, which cannot be decrypted, and the references to them. `up` creates the platform's again."""
     own = str(names.BLOCKS)
     lost = stores.ask_orion(f"SELECT name FROM block_document WHERE NOT is_anonymous AND name NOT IN {own}")
     stores.ask_orion(

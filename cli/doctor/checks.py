@@ -152,7 +152,7 @@ def _check_certificate(machine: Machine, file: Path) -> Finding | None:
         return fail("ca", f"{name} is not a PEM certificate", fix)
     expiry = ("openssl", "x509", "-checkend", "0", "-noout", "-in", str(file))
     if machine.has("openssl") and not machine.ask(*expiry).is_ok:
-        return fail("ca", f"{name} has expired", "get a new one from whoever runs your network")
+        return fail("ca", f"{name} has expired", "get a new one from your network's administrators")
     return None
 
 

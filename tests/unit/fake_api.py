@@ -1,4 +1,4 @@
-"""A fake API on a port of this machine: it gives the answers that a test lists, and fails in the ways of a real one."""
+"""A fake API on a port of this machine: it gives the answers that a test lists, and fails as a real one does."""
 
 from __future__ import annotations
 
@@ -99,7 +99,11 @@ def close_connection(request: BaseHTTPRequestHandler) -> None:
 
 
 def answer_garbage(request: BaseHTTPRequestHandler) -> None:
+<<<<<<< HEAD
     """Answers in another protocol than HTTP."""
+=======
+    """Answers with something that is not HTTP."""
+>>>>>>> 132725c (Fakes of the unit tests have plain names)
     request.wfile.write(b"220 mail.example.org ESMTP\r\n")
 
 

@@ -26,7 +26,7 @@ OWN_CERTIFICATES = ROOT / "infra" / "certs"
 CERTIFICATES = ROOT / "services" / "base" / "certificates"
 """The certificates in the images; `make up` writes them."""
 READ_AND_RUN = 0o555
-"""The bits of a file's mode that decide in an image who can use it. Write bits differ between clones."""
+"""The bits of a file's mode that decide which users can use it in an image. Write bits differ between clones."""
 FROM_BUNDLE = ROOT / ".from-bundle"
 """Exists if the images came from a bundle, certificates included."""
 

@@ -148,7 +148,7 @@ def python_for_bigquery() -> str:
     candidates = [sys.executable, shutil.which(name), known_to_uv]
     candidates += sorted(glob.glob(f"{glob.escape(pyenv)}/versions/{BIGQUERY_VERSION}.*/bin/{name}"), reverse=True)
     for candidate in filter(None, candidates):
-        # Behind one of pyenv's shims, say, is another program, or none
+        # One of pyenv's shims may start another version, or fail
         version, _, path = _output(candidate, "-c", _PRINT_VERSION).partition(" ")
         if version == BIGQUERY_VERSION:
             return path

@@ -1,4 +1,4 @@
-"""Holds the compose files to what every service must have; needs Compose, but no engine."""
+"""Checks that every service in the compose files has what it must have; needs Compose, but no engine."""
 
 from __future__ import annotations
 

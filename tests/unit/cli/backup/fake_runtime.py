@@ -34,7 +34,7 @@ SCHEMA = (
 
 
 class FakeWarehouse(Database):
-    """A database whose rows by table stand in a JSON file."""
+    """A database whose rows by table are in a JSON file."""
 
     def __init__(self, file: Path) -> None:
         super().__init__([], str(file), {})
@@ -55,7 +55,7 @@ class FakeWarehouse(Database):
 
 @contextmanager
 def fake_dump(name: str, database: FakeWarehouse) -> Iterator[Snapshot]:
-    """Stands for `databases.dump`."""
+    """Replaces `databases.dump`."""
     yield Snapshot(name, lambda member: member.write(json.dumps(database.count_rows()).encode()), database.count_rows())
 
 
@@ -112,7 +112,7 @@ class FakeStores:
 
 
 class FakeRuntime:
-    """The platform of the FakeStores; `ensure_up` makes what a first start makes."""
+    """The platform of the FakeStores; `ensure_up` creates what a first start creates."""
 
     name = "compose"
     infrastructure = "docker"
@@ -147,7 +147,7 @@ class FakeRuntime:
 
 
 def as_runtime(fake: FakeRuntime) -> Runtime:
-    """Returns the fake as the runtime that it stands for; what it lacks, no backup needs."""
+    """Returns the fake as a runtime; it has everything that a backup needs."""
     return cast(Runtime, fake)
 
 
@@ -156,14 +156,18 @@ def counts(**rows: int) -> Answer:
     return json_answer({"rows": rows, "bytes": 10 * sum(rows.values())})
 
 
-def tar_of(**rows: int) -> bytes:
+def backup_tar(**rows: int) -> bytes:
     """Returns what an emulator sends for a backup."""
     return _tar({"data": b"trips", snapshots.SUMMARY: json.dumps({"rows": rows}).encode()})
 
 
-def backs_up(**rows: int) -> Answer:
+def backup_answer(**rows: int) -> Answer:
     """Answers as an emulator that is asked for a backup."""
+<<<<<<< HEAD
     return raw_answer(tar_of(**rows))
+=======
+    return raw_answer(backup_tar(**rows))
+>>>>>>> 132725c (Fakes of the unit tests have plain names)
 
 
 def _tar(members: dict[str, Any]) -> bytes:

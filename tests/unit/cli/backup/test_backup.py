@@ -16,7 +16,11 @@ from cli.archive.archive import MemberWriter
 from cli.backup import backup, block_key
 from orionbox.errors import BadInputError, CommandError, OrionboxError
 from orionbox.files import new_file
+<<<<<<< HEAD
 from tests.unit.cli.backup.fake_runtime import KEY, FakeRuntime, as_runtime, backs_up, counts
+=======
+from tests.unit.cli.backup.fake_runtime import KEY, FakeRuntime, as_runtime, backup_answer, counts
+>>>>>>> 132725c (Fakes of the unit tests have plain names)
 from tests.unit.fake_api import FakeApi, close_connection
 
 
@@ -27,7 +31,7 @@ def made(checkout: Path) -> list[Path]:
 def test_the_file_holds_every_store_with_its_rows_and_size(with_emulators: FakeRuntime, api: FakeApi) -> None:
     with_emulators.ensure_up()
     with_emulators.load(green_tripdata=3)
-    api.answers = [counts(trips=3), counts(bucket=1), backs_up(trips=3), backs_up(bucket=1)]
+    api.answers = [counts(trips=3), counts(bucket=1), backup_answer(trips=3), backup_answer(bucket=1)]
     assert backup.write_backup(as_runtime(with_emulators), with_secrets=False, target=None) == 0
     (file,) = made(with_emulators.stores.folder.parent)
     with archive.open_archive(file) as opened:
@@ -129,7 +133,11 @@ def test_a_disk_that_takes_no_more_leaves_nothing(
 
 
 def test_a_store_that_does_not_answer_leaves_nothing(with_emulators: FakeRuntime, api: FakeApi, checkout: Path) -> None:
+<<<<<<< HEAD
     api.answers = [counts(trips=3), counts(bucket=1), backs_up(trips=3), close_connection]
+=======
+    api.answers = [counts(trips=3), counts(bucket=1), backup_answer(trips=3), close_connection]
+>>>>>>> 132725c (Fakes of the unit tests have plain names)
     with pytest.raises(OrionboxError, match="halfway|no valid answer"):
         backup.write_backup(as_runtime(with_emulators), True, None)
     assert made(checkout) == []

@@ -14,7 +14,19 @@ from cli.backup import backup, block_key, restore
 from cli.settings.settings import Settings
 from orionbox.errors import BadInputError, CommandError
 from tests.backups import rewrite_backup
+<<<<<<< HEAD
 from tests.unit.cli.backup.fake_runtime import KEY, FakeRuntime, FakeStores, FakeWarehouse, as_runtime, backs_up, counts
+=======
+from tests.unit.cli.backup.fake_runtime import (
+    KEY,
+    FakeRuntime,
+    FakeStores,
+    FakeWarehouse,
+    as_runtime,
+    backup_answer,
+    counts,
+)
+>>>>>>> 132725c (Fakes of the unit tests have plain names)
 from tests.unit.fake_api import FakeApi, json_answer
 
 NOT_OURS = (
@@ -49,7 +61,7 @@ def test_everything_is_back_and_counted(runtime: FakeRuntime, api: FakeApi, caps
 
 
 def test_the_emulators_get_their_own_data_back(with_emulators: FakeRuntime, api: FakeApi) -> None:
-    api.answers = [counts(trips=3), counts(bucket=1), backs_up(trips=3), backs_up(bucket=1)]
+    api.answers = [counts(trips=3), counts(bucket=1), backup_answer(trips=3), backup_answer(bucket=1)]
     file = back_up(with_emulators)
     two_runs_crashed = [json_answer({}), json_answer({})]
     api.answers = [*two_runs_crashed, counts(trips=3), counts(bucket=1)]

@@ -19,7 +19,7 @@ CREATED = "2026-11-20T17:31:20.000000+00:00"
 PAGE = "/flow-runs/flow-run/x"
 
 
-class SomeRun:
+class FakeRun:
     """Orion's answers about a run that moves on with each look: Pending, Running, Completed; a log line each time."""
 
     def __init__(self, states: tuple[str, ...] = ("PENDING", "RUNNING", "COMPLETED")) -> None:
@@ -45,7 +45,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def api() -> Iterator[FakeApi]:
-    with FakeApi(route=SomeRun()).serving() as api:
+    with FakeApi(route=FakeRun()).serving() as api:
         yield api
 
 
@@ -61,7 +61,11 @@ def test_a_run_is_followed_to_its_end_with_every_log_line_once(api: FakeApi) -> 
     assert printed.getvalue().splitlines() == [f"   1.0 s  line {number}" for number in range(3)]
 
 
+<<<<<<< HEAD
 def test_single_errors_and_odd_answers_end_nothing(api: FakeApi) -> None:
+=======
+def test_single_errors_and_malformed_answers_end_nothing(api: FakeApi) -> None:
+>>>>>>> 132725c (Fakes of the unit tests have plain names)
     api.answers = [
         json_answer({}, 500),
         close_connection,
@@ -126,7 +130,7 @@ def test_a_run_that_orion_does_not_know_is_an_error_at_once(api: FakeApi) -> Non
 
 def test_a_run_that_the_agent_does_not_take_is_reported_once(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow, "AGENT_SECONDS", -1)
-    api.route = SomeRun(("PENDING", "PENDING", "COMPLETED"))
+    api.route = FakeRun(("PENDING", "PENDING", "COMPLETED"))
     printed = io.StringIO()
     bars = Bars(printed)
     follow.follow(client(api, bars), "x", bars)
@@ -212,7 +216,7 @@ def test_without_a_terminal_ctrl_c_asks_nothing(
 def test_cancelling_a_run_without_the_agent_reports_its_state(
     api: FakeApi, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], state: str, line: str
 ) -> None:
-    run = SomeRun()
+    run = FakeRun()
     answer = {"status": "REJECT", "state": {"type": state}}
     api.route = lambda path, body: answer if path.endswith("/set_state") else run(path, body)
     Keyboard(monkeypatch, "y")

@@ -16,7 +16,7 @@ from orionbox.errors import CommandError
 from orionbox.services import BY_NAME
 
 
-class Fake:
+class FakeServices:
     """Services that become healthy at the look that is given for each."""
 
     def __init__(self, **looks: int) -> None:
@@ -38,8 +38,8 @@ class FakeBootstrap:
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> Fake:
-    fake = Fake(orion=3, gcs=1, agent=2)
+def fake(monkeypatch: pytest.MonkeyPatch) -> FakeServices:
+    fake = FakeServices(orion=3, gcs=1, agent=2)
     monkeypatch.setattr(health, "PAUSE", 0)
     monkeypatch.setattr(health, "is_healthy", fake.is_healthy)
     monkeypatch.setattr(processes, "is_running", fake.is_running)
@@ -59,7 +59,7 @@ def begun(settings: Settings, *names: str, bootstrap: object = None) -> health.R
 
 
 def test_it_names_each_service_when_it_becomes_ready(
-    embedded: Settings, fake: Fake, log: object, capsys: pytest.CaptureFixture[str]
+    embedded: Settings, fake: FakeServices, log: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     begun(embedded, "orion", "gcs", "agent", bootstrap=FakeBootstrap(True)).wait()
     lines = capsys.readouterr().out.splitlines()
@@ -72,7 +72,11 @@ def test_it_names_each_service_when_it_becomes_ready(
 
 
 def test_it_prints_the_services_that_are_not_ready(
-    embedded: Settings, fake: Fake, log: object, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    embedded: Settings,
+    fake: FakeServices,
+    log: object,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(health, "REPORT_SECONDS", -1)
     begun(embedded, "orion").wait()
@@ -80,7 +84,7 @@ def test_it_prints_the_services_that_are_not_ready(
 
 
 def test_a_service_that_exits_three_times_ends_the_start_with_the_end_of_its_log(
-    embedded: Settings, fake: Fake, monkeypatch: pytest.MonkeyPatch
+    embedded: Settings, fake: FakeServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logs.log_file(embedded, "orion").write_text("once upon a time\n" * 99 + "port in use\n")
     log = logs.log_file(embedded, processes.SUPERVISOR)
@@ -103,7 +107,7 @@ def test_a_service_that_exits_three_times_ends_the_start_with_the_end_of_its_log
     assert error.value.text.endswith("    port in use") and error.value.fix == "see more with: make logs SERVICE=name"
 
 
-def test_a_supervisor_that_ends_ends_the_start(embedded: Settings, fake: Fake, log: object) -> None:
+def test_a_supervisor_that_ends_ends_the_start(embedded: Settings, fake: FakeServices, log: object) -> None:
     fake.running = False
     logs.log_file(embedded, processes.SUPERVISOR).write_text("no such module\n")
     with pytest.raises(
@@ -112,7 +116,9 @@ def test_a_supervisor_that_ends_ends_the_start(embedded: Settings, fake: Fake, l
         begun(embedded, "orion").wait()
 
 
-def test_a_bootstrap_that_fails_ends_the_start_with_its_last_words(embedded: Settings, fake: Fake, log: object) -> None:
+def test_a_failed_bootstrap_ends_the_start_with_the_end_of_its_log(
+    embedded: Settings, fake: FakeServices, log: object
+) -> None:
     logs.log_file(embedded, processes.BOOTSTRAP).write_text("no such block type\n")
     fake.looks["orion"] = 10_000
     with pytest.raises(CommandError, match=r"bootstrap \(failed\):\n    no such block type"):
