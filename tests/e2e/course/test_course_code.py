@@ -87,35 +87,59 @@ def test_week_3_s_external_and_partitioned_tables(cut_off: CutOff, by_hand: list
     assert f"rows: {rows}" in cut_off.shell(*typed)[-1].output
 
 
-@pytest.mark.parametrize("kind", INFRASTRUCTURE)
-def test_a_deployment_runs_twice_and_the_second_run_is_cached(cut_off: CutOff, kind: str) -> None:
+@pytest.fixture(scope="module")
+def second_runs(cut_off: CutOff) -> dict[str, str]:
+    """The second run of a deployment as a process, and of one in a container."""
     entrypoint = "flows/deployments/parameterized_flow.py:etl_parent_flow"
-    build = f"prefect deployment build {entrypoint} -n {kind} -ib {INFRASTRUCTURE[kind]} -a"
-    run = f'prefect deployment run etl-parent-flow/{kind} -p "months=[1,2]"'
-    states = []
-    for command in (f"{build} && {run}", run):
-        (output,) = succeed(*cut_off.shell(command, folder="/workspace/taxi"))
-        (run_id,) = run_ids(output)
-        cut_off.completed(run_id)
-        children = cut_off.orion.with_subflows(run_id)[1:]
-        chosen = {"flow_runs": {"id": {"any_": children}}}
-        tasks = cut_off.orion.call("task_runs/filter", chosen)
-        states.append({task["state_name"] for task in tasks if task["name"].startswith("fetch")})
-    assert states[1] == {"Cached"}
+    builds = [
+        f"prefect deployment build {entrypoint} -n {kind} -ib {INFRASTRUCTURE[kind]} -a" for kind in INFRASTRUCTURE
+    ]
+    runs = [f'prefect deployment run etl-parent-flow/{kind} -p "months=[1,2]"' for kind in INFRASTRUCTURE]
+    for commands in ([*builds, *runs], runs):
+        outputs = succeed(*cut_off.shell(*commands, folder="/workspace/taxi"))
+        ids = dict(zip(INFRASTRUCTURE, (run_ids(output)[0] for output in outputs[-len(runs) :]), strict=True))
+        for run_id in ids.values():
+            cut_off.completed(run_id)
+    return ids
 
 
 @pytest.mark.parametrize("kind", INFRASTRUCTURE)
-@pytest.mark.parametrize(
-    ("entrypoint", "flow"),
-    [("flows/start/ingest.py:main_flow", "Ingest Data"), ("flows/gcp/gcs_to_bq.py:etl_gcs_to_bq", "etl-gcs-to-bq")],
-)
-def test_the_other_flows_run_there_too(
-    cut_off: CutOff, by_hand: list[str], entrypoint: str, flow: str, kind: str
+def test_a_deployment_runs_twice_and_the_second_run_is_cached(
+    cut_off: CutOff, second_runs: dict[str, str], kind: str
 ) -> None:
-    build = f"prefect deployment build {entrypoint} -n {kind} -ib {INFRASTRUCTURE[kind]} -a"
-    outputs = succeed(*cut_off.shell(build, f'prefect deployment run "{flow}/{kind}"', folder="/workspace/taxi"))
-    (run_id,) = run_ids(outputs[1])
-    cut_off.completed(run_id)
+    children = cut_off.orion.with_subflows(second_runs[kind])[1:]
+    tasks = cut_off.orion.call("task_runs/filter", {"flow_runs": {"id": {"any_": children}}})
+    assert {task["state_name"] for task in tasks if task["name"].startswith("fetch")} == {"Cached"}
+
+
+DEPLOYED = {
+    (flow, kind): entrypoint
+    for flow, entrypoint in {
+        "Ingest Data": "flows/start/ingest.py:main_flow",
+        "etl-gcs-to-bq": "flows/gcp/gcs_to_bq.py:etl_gcs_to_bq",
+    }.items()
+    for kind in INFRASTRUCTURE
+}
+
+
+@pytest.fixture(scope="module")
+def started(cut_off: CutOff, by_hand: list[str]) -> dict[tuple[str, str], str]:
+    """Runs of the other flows, as a process and in a container; all are started before the first is waited for."""
+    builds = [
+        f"prefect deployment build {entrypoint} -n {kind} -ib {INFRASTRUCTURE[kind]} -a"
+        for (_, kind), entrypoint in DEPLOYED.items()
+    ]
+    runs = [f'prefect deployment run "{flow}/{kind}"' for flow, kind in DEPLOYED]
+    outputs = succeed(*cut_off.shell(*builds, *runs, folder="/workspace/taxi"))
+    ids = [run_id for output in outputs[len(builds) :] for run_id in run_ids(output)]
+    return dict(zip(DEPLOYED, ids, strict=True))
+
+
+@pytest.mark.parametrize(("flow", "kind"), DEPLOYED)
+def test_the_other_flows_run_there_too(
+    cut_off: CutOff, started: dict[tuple[str, str], str], flow: str, kind: str
+) -> None:
+    cut_off.completed(started[flow, kind])
 
 
 def test_a_flow_deployed_by_python_runs_in_a_container(cut_off: CutOff) -> None:
@@ -125,14 +149,25 @@ def test_a_flow_deployed_by_python_runs_in_a_container(cut_off: CutOff) -> None:
     assert cut_off.completed(run_id)["infrastructure_pid"].startswith("http://docker-proxy:2375:")
 
 
-@pytest.mark.parametrize("kind", INFRASTRUCTURE)
-def test_a_flow_is_deployed_from_github(cut_off: CutOff, kind: str) -> None:
+@pytest.fixture(scope="module")
+def from_github(cut_off: CutOff) -> dict[str, list[str]]:
+    """Two runs of each deployment of a flow whose code is on GitHub."""
     (cut_off.root / "workspace" / "blocks.py").write_text(SAVE_BLOCKS)
-    name = f"GitHub Storage Flow {kind}"
-    build = f'prefect deployment build ./tips.py:tips -n "{name}" -sb github/ada -ib {INFRASTRUCTURE[kind]} -a'
-    run = f'prefect deployment run "Tips/{name}"'
-    outputs = succeed(*cut_off.shell("python /workspace/blocks.py", build, run, run, folder="/workspace/tips"))
-    for run_id in run_ids(outputs[2]) + run_ids(outputs[3]):
+    names = {kind: f"GitHub Storage Flow {kind}" for kind in INFRASTRUCTURE}
+    builds = [
+        f'prefect deployment build ./tips.py:tips -n "{name}" -sb github/ada -ib {INFRASTRUCTURE[kind]} -a'
+        for kind, name in names.items()
+    ]
+    run = 'prefect deployment run "Tips/{0}" && prefect deployment run "Tips/{0}"'
+    runs = [run.format(name) for name in names.values()]
+    outputs = succeed(*cut_off.shell("python /workspace/blocks.py", *builds, *runs, folder="/workspace/tips"))
+    return dict(zip(INFRASTRUCTURE, map(run_ids, outputs[-len(runs) :]), strict=True))
+
+
+@pytest.mark.parametrize("kind", INFRASTRUCTURE)
+def test_a_flow_is_deployed_from_github(cut_off: CutOff, from_github: dict[str, list[str]], kind: str) -> None:
+    assert len(from_github[kind]) == 2
+    for run_id in from_github[kind]:
         assert cut_off.completed(run_id)["state"]["message"] == "counted"
         log = cut_off.log(run_id)
         assert "a tip of 15.0 percent" in log
