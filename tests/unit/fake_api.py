@@ -99,11 +99,7 @@ def close_connection(request: BaseHTTPRequestHandler) -> None:
 
 
 def answer_garbage(request: BaseHTTPRequestHandler) -> None:
-<<<<<<< HEAD
     """Answers in another protocol than HTTP."""
-=======
-    """Answers with something that is not HTTP."""
->>>>>>> 132725c (Fakes of the unit tests have plain names)
     request.wfile.write(b"220 mail.example.org ESMTP\r\n")
 
 

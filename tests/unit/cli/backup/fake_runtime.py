@@ -163,11 +163,7 @@ def backup_tar(**rows: int) -> bytes:
 
 def backup_answer(**rows: int) -> Answer:
     """Answers as an emulator that is asked for a backup."""
-<<<<<<< HEAD
-    return raw_answer(tar_of(**rows))
-=======
     return raw_answer(backup_tar(**rows))
->>>>>>> 132725c (Fakes of the unit tests have plain names)
 
 
 def _tar(members: dict[str, Any]) -> bytes:

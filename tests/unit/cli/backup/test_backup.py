@@ -16,11 +16,7 @@ from cli.archive.archive import MemberWriter
 from cli.backup import backup, block_key
 from orionbox.errors import BadInputError, CommandError, OrionboxError
 from orionbox.files import new_file
-<<<<<<< HEAD
-from tests.unit.cli.backup.fake_runtime import KEY, FakeRuntime, as_runtime, backs_up, counts
-=======
 from tests.unit.cli.backup.fake_runtime import KEY, FakeRuntime, as_runtime, backup_answer, counts
->>>>>>> 132725c (Fakes of the unit tests have plain names)
 from tests.unit.fake_api import FakeApi, close_connection
 
 
@@ -133,11 +129,7 @@ def test_a_disk_that_takes_no_more_leaves_nothing(
 
 
 def test_a_store_that_does_not_answer_leaves_nothing(with_emulators: FakeRuntime, api: FakeApi, checkout: Path) -> None:
-<<<<<<< HEAD
-    api.answers = [counts(trips=3), counts(bucket=1), backs_up(trips=3), close_connection]
-=======
     api.answers = [counts(trips=3), counts(bucket=1), backup_answer(trips=3), close_connection]
->>>>>>> 132725c (Fakes of the unit tests have plain names)
     with pytest.raises(OrionboxError, match="halfway|no valid answer"):
         backup.write_backup(as_runtime(with_emulators), True, None)
     assert made(checkout) == []

@@ -14,9 +14,6 @@ from cli.backup import backup, block_key, restore
 from cli.settings.settings import Settings
 from orionbox.errors import BadInputError, CommandError
 from tests.backups import rewrite_backup
-<<<<<<< HEAD
-from tests.unit.cli.backup.fake_runtime import KEY, FakeRuntime, FakeStores, FakeWarehouse, as_runtime, backs_up, counts
-=======
 from tests.unit.cli.backup.fake_runtime import (
     KEY,
     FakeRuntime,
@@ -26,7 +23,6 @@ from tests.unit.cli.backup.fake_runtime import (
     backup_answer,
     counts,
 )
->>>>>>> 132725c (Fakes of the unit tests have plain names)
 from tests.unit.fake_api import FakeApi, json_answer
 
 NOT_OURS = (

@@ -61,11 +61,7 @@ def test_a_run_is_followed_to_its_end_with_every_log_line_once(api: FakeApi) -> 
     assert printed.getvalue().splitlines() == [f"   1.0 s  line {number}" for number in range(3)]
 
 
-<<<<<<< HEAD
 def test_single_errors_and_odd_answers_end_nothing(api: FakeApi) -> None:
-=======
-def test_single_errors_and_malformed_answers_end_nothing(api: FakeApi) -> None:
->>>>>>> 132725c (Fakes of the unit tests have plain names)
     api.answers = [
         json_answer({}, 500),
         close_connection,

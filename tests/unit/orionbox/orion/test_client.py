@@ -103,11 +103,7 @@ def test_silence_is_reported_while_it_lasts_and_when_it_ends(api: FakeApi) -> No
     retries = Retries(5, 0.001, 0.001, lambda seconds: calls.append("silent"), lambda: calls.append("back"))
     client = Orion(api.url, retries)
     client.run("x")
-<<<<<<< HEAD
     assert calls == []
-=======
-    assert told == []
->>>>>>> 132725c (Fakes of the unit tests have plain names)
     api.answers = [close_connection, json_answer({}, 500)]
     client.run("x")
     assert calls == ["silent", "silent", "back"]
@@ -212,11 +208,7 @@ def test_a_log_line_comes_once(api: FakeApi) -> None:
         ({"status": "ABORT", "state": None}, "COMPLETED"),
     ],
 )
-<<<<<<< HEAD
 def test_a_cancelled_run_s_state_comes_from_orion(api: FakeApi, answer: Any, state: str) -> None:
-=======
-def test_a_cancelled_run_s_state_is_what_orion_made_of_it(api: FakeApi, answer: Any, state: str) -> None:
->>>>>>> 132725c (Fakes of the unit tests have plain names)
     api.answers = [json_answer(answer), json_answer({"state_type": "COMPLETED"})]
     assert Orion(api.url, QUICK).cancel_run("x") == state
 
