@@ -52,7 +52,9 @@ class Containers:
         """Returns the services that are not healthy, each with its state."""
         all_of_them = containers.list_services(self.platform.name)
         return [
-            f"{one.service}: {one.status}" for one in all_of_them if one.service != "bootstrap" and not one.is_healthy
+            f"{container.service}: {container.status}"
+            for container in all_of_them
+            if container.service != "bootstrap" and not container.is_healthy
         ]
 
     def kill(self, *containers: str) -> None:

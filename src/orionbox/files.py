@@ -92,7 +92,7 @@ def report_file_errors(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OrionboxError, BrokenPipeError):  # readable already, or the reader has gone
+    except (OrionboxError, BrokenPipeError):  # readable already, or the reader has closed the pipe
         raise
     except OSError as error:
         reason = ": ".join(filter(None, [error.filename, error.strerror])) or str(error)
