@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from google.api_core.exceptions import GoogleAPIError
 from google.api_core.retry import Retry
@@ -71,7 +71,7 @@ def drop_abandoned(client: bigquery.Client, dataset: str) -> None:
         if (
             table.table_id.startswith(staging_tables.PREFIX)
             and table.created
-            and table.created < datetime.now(UTC) - ABANDONED
+            and table.created < datetime.now(timezone.utc) - ABANDONED
         ):
             client.delete_table(table, not_found_ok=True)
 
