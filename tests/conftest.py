@@ -64,15 +64,16 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Sorts the tests by group, and tells pytest-xdist which belong together."""
-
-    def group(item: pytest.Item) -> str:
-        place = item.path.relative_to(ROOT / "tests").as_posix()
-        return max((name for name in GROUPS if place.startswith(name)), key=len)
-
-    items.sort(key=lambda item: GROUPS.index(group(item)))
+    items.sort(key=lambda item: GROUPS.index(group_of(item.path)))
     for item in items:
-        name = group(item)
+        name = group_of(item.path)
         item.add_marker(pytest.mark.xdist_group(str(item.path) if name == "unit" else name))
+
+
+def group_of(path: Path) -> str:
+    """Returns the group of a test file."""
+    place = path.relative_to(ROOT / "tests").as_posix()
+    return max((name for name in GROUPS if place.startswith(name)), key=len)
 
 
 def pytest_configure(config: pytest.Config) -> None:
