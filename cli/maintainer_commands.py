@@ -30,7 +30,7 @@ def _lint() -> int:
 
 
 TESTS = {"test": "tests", "test-unit": "tests/unit", "test-integration": "tests/integration", "test-e2e": "tests/e2e"}
-TWO_WORKERS = ("--numprocesses=2", "--dist=loadgroup", "--no-loadscope-reorder")
+TWO_WORKERS = ("--numprocesses=2", "--dist=loadscope", "--no-loadscope-reorder")
 """Tests of one platform stay in one process, in the order that tests/conftest.py gives them."""
 MODULES = {
     "licences": "dev.licences",

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from cli.bundle.checkout_copy import copy_checkout
 from cli.programs import say
@@ -61,13 +62,29 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, bytes) else None
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
+class GroupScheduling(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist has no types
+    """Gives each worker one group after the other."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return worker_group_of(nodeid)
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> GroupScheduling:
+    """Spreads the tests over the workers."""
+    return GroupScheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Sorts the tests by group, and tells pytest-xdist which belong together."""
+    """Sorts the tests by group."""
     items.sort(key=lambda item: GROUPS.index(group_of(item.path)))
-    for item in items:
-        name = group_of(item.path)
-        item.add_marker(pytest.mark.xdist_group(str(item.path) if name == "unit" else name))
+
+
+def worker_group_of(nodeid: str) -> str:
+    """Returns the name of the tests that go to one worker together with this one."""
+    file = nodeid.partition("::")[0]
+    name = group_of(ROOT / file)
+    return file if name == "unit" else name
 
 
 def group_of(path: Path) -> str:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
-from tests.conftest import GROUPS, ROOT, group_of
+from tests.conftest import GROUPS, ROOT, group_of, worker_group_of
 
 
 @pytest.mark.parametrize(
@@ -28,7 +25,7 @@ def test_every_group_is_there() -> None:
     assert [name for name in GROUPS if not (ROOT / "tests" / name).exists()] == []
 
 
-def test_a_worker_knows_its_groups(request: pytest.FixtureRequest) -> None:
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        pytest.skip("all tests run in one process here")
-    assert request.node.nodeid.endswith(f"@{Path(__file__)}")
+def test_tests_of_one_platform_go_to_one_worker_and_unit_tests_to_any() -> None:
+    assert worker_group_of("tests/e2e/test_platform.py::test_it[a::b]") == "e2e"
+    assert worker_group_of("tests/e2e/test_pages.py::test_it") == "e2e"
+    assert worker_group_of("tests/unit/cli/test_main.py::test_it") == "tests/unit/cli/test_main.py"
