@@ -71,7 +71,7 @@ def during_a_run(stage: str, inject_fault: Callable[[Experiment, str], str]) -> 
 
 
 def select(faults: Sequence[Fault], only: str) -> list[Fault]:
-    """Returns the faults that `only` names, by their name or its beginning up to a hyphen; all if it is empty.
+    """Returns the faults that `only` names: name, its beginning up to a hyphen, either with @STAGE; all if it is empty.
 
     Raises:
         BadInputError: a name matches no fault.

@@ -39,14 +39,17 @@ install_plugins() {
 
 start_engine() {
     if [ -d /run/systemd/system ]; then
+        log="journalctl -u docker"
         systemctl enable --now docker
     else # A container or a bare machine without a service manager: the daemon runs in the background
+        log=/var/log/dockerd.log
         rm -f /var/run/docker.pid
-        setsid dockerd >/var/log/dockerd.log 2>&1 </dev/null &
+        setsid dockerd >$log 2>&1 </dev/null &
     fi
     deadline=$(($(date +%s) + 60))
     until docker version >/dev/null 2>&1; do
-        [ "$(date +%s)" -lt "$deadline" ] || die "the engine does not answer after 60 s; read /var/log/dockerd.log"
+        [ "$(date +%s)" -lt "$deadline" ] || die "the engine does not answer after 60 s; read $log"
+        sleep 0.2
     done
 }
 

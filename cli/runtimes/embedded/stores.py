@@ -95,11 +95,11 @@ class EmbeddedStores:
         self._runtime.start_postgres()
 
     def stop_databases(self) -> None:
-        """Stops Postgres, so that `up` starts everything."""
+        """Stops the platform, so that `up` starts everything."""
         self._runtime.down()
 
     def put_orion(self, content: IO[bytes]) -> None:
-        """Makes Orion's database."""
+        """Writes Orion's database from a snapshot."""
         snapshots.decompress_sqlite(content, self._orion_file)
 
     def unpack(self, service: str, content: IO[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""Kills the process of each service, and of the run itself, at each stage."""
+"""Kills the process of each service that a run needs, and of the run itself, at each stage."""
 
 from __future__ import annotations
 

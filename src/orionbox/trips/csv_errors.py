@@ -21,7 +21,7 @@ from orionbox.trips.arrow_schema import INTEGER, NUMBER, TEXT, TIME
 
 LONGEST_LINE = 1 << 20
 """The most characters of a line; pyarrow refuses a line that is longer than a block (`csv_reader.BLOCK_BYTES`)."""
-AGAIN = "get it again with `make data`"
+AGAIN = "delete the file in data/, and get it again with `make data`"
 EXPECTED = {INTEGER: "a whole number", NUMBER: "a number", TIME: "a time like 2021-01-31 23:59:59", TEXT: "text"}
 
 
