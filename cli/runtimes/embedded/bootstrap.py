@@ -37,12 +37,11 @@ class Bootstrap:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         processes.kill(settings, processes.BOOTSTRAP)  # left over from a killed `make up`
-        environment = variables.environment_of_services(settings)
         with logs.log_file(settings, processes.BOOTSTRAP).open("w") as log:
             self._process = subprocess.Popen(
                 service_lock.command(processes.BOOTSTRAP, "python -m services.bootstrap.bootstrap"),
                 cwd=ROOT,
-                env={**environment, **variables.for_bootstrap(settings)},
+                env=variables.environment_of_bootstrap(settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -30,6 +30,9 @@ INTERNET_PORT = 8090
 FOREIGN = ("PREFECT_", "PYTHON", "GOOGLE_", "VIRTUAL_ENV", "MAKE", "MFLAGS", "PG", "DASK_", "SUPERVISOR_")
 """Prefixes of variables in the user's environment that could misdirect a process to another platform."""
 
+NEEDED_BY_PYTHON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+"""Variables without which a Python that was moved does not find its libraries."""
+
 
 def preferred_ports(settings: Settings) -> dict[str, int]:
     """Returns the ports that the settings name."""
@@ -158,6 +161,10 @@ def chown_to_postgres(path: Path) -> None:
 def environment(settings: Settings, variables: Mapping[str, str]) -> dict[str, str]:
     """Returns the user's environment with these variables, and without those that could misdirect a process."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    return _complete(settings, inherited, variables)
+
+
+def _complete(settings: Settings, inherited: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
     no_proxy = inherited.get("NO_PROXY") or inherited.get("no_proxy")
     local = ",".join(filter(None, [no_proxy, "localhost,127.0.0.1"]))
     programs = [virtual_environments.FLOWS / "bin", virtual_environments.postgres_programs()]
@@ -176,3 +183,12 @@ def environment(settings: Settings, variables: Mapping[str, str]) -> dict[str, s
 def environment_of_services(settings: Settings) -> dict[str, str]:
     """Returns the complete environment of the services."""
     return environment(settings, {**for_flows(settings), **for_services(settings)})
+
+
+def environment_of_bootstrap(settings: Settings) -> dict[str, str]:
+    """Returns the complete environment of the bootstrap, which repeats all its steps when a variable changes.
+
+    So the user's environment, which differs from one terminal to the next, is not part of it.
+    """
+    inherited = {name: os.environ[name] for name in NEEDED_BY_PYTHON if name in os.environ}
+    return _complete(settings, inherited, {**for_flows(settings), **for_services(settings), **for_bootstrap(settings)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -91,3 +92,14 @@ def test_two_platforms_of_one_checkout_share_no_folder(embedded: Settings) -> No
     here, there = variables.for_services(embedded), variables.for_services(other)
     paths = [name for name, value in here.items() if value.startswith("/") and name not in shared]
     assert paths and all(here[name] != there[name] for name in paths)
+
+
+def test_another_terminal_is_no_reason_to_repeat_the_bootstrap(
+    embedded: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = variables.environment_of_bootstrap(embedded)
+    for name in ("TERM", "WINDOWID", "SSH_CONNECTION", "NO_PROXY"):
+        monkeypatch.setenv(name, "another")
+    monkeypatch.setenv("PATH", "/another", prepend=os.pathsep)
+    assert variables.environment_of_bootstrap(embedded) == before
+    assert {**variables.for_flows(embedded), **variables.for_bootstrap(embedded)}.items() <= before.items()
