@@ -32,7 +32,7 @@ class BadInputError(OrionboxError, ValueError):
     """Invalid input; retrying does not help."""
 
 
-class CommandError(OrionboxError, RuntimeError):
+class CommandError(OrionboxError):
     """A program that failed, or could not start."""
 
 

@@ -126,7 +126,7 @@ def lose_one_of_each_kind(platform: Checkout) -> None:
     platform.orion.call(f"deployments/{deployments(platform)['etl', 'process']['id']}", method="DELETE")
     with bigquery_client(platform.settings) as client:
         client.delete_dataset("dezoomcamp", delete_contents=True)
-    platform.make("psql", "SQL=DROP TABLE green_tripdata")
+    platform.make("psql", "SQL=DROP TABLE yellow_tripdata")
 
 
 def test_deleted_objects_are_created_again_by_the_next_up(platform: Checkout) -> None:
@@ -136,7 +136,7 @@ def test_deleted_objects_are_created_again_by_the_next_up(platform: Checkout) ->
     assert {(block["block_type"]["slug"], block["name"]) for block in blocks(platform)} >= BLOCKS
     assert set(deployments(platform)) >= DEPLOYMENTS
     assert query_bigquery(platform.settings, "SELECT count(*) FROM dezoomcamp.INFORMATION_SCHEMA.TABLES")
-    assert query_postgres(platform.settings, "SELECT count(*) FROM green_tripdata")
+    assert query_postgres(platform.settings, "SELECT count(*) FROM yellow_tripdata")
     platform.make("up")
     assert "nothing has changed since the last bootstrap" in bootstrap_log(platform)
 

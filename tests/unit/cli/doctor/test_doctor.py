@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dev.throwaway_platform import clean_environment
 from tests.conftest import ROOT
 
 SCRIPT = "cli/doctor/doctor.sh"
@@ -106,7 +107,8 @@ def test_make_works_in_a_checkout_with_windows_line_endings(checkout: Path, comm
         break_line_endings(checkout / name)
     make = shutil.which("make")
     assert make
-    done = subprocess.run([make, command], cwd=checkout, capture_output=True, text=True)
+    env = clean_environment()  # or it would say where it is, as a make that another make calls
+    done = subprocess.run([make, command], cwd=checkout, env=env, capture_output=True, text=True)
     assert done.stdout.startswith("fail  checkout        its files have Windows line endings"), done
 
 
