@@ -236,17 +236,6 @@ def platform(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPat
         yield platform
 
 
-@pytest.fixture(scope="session")
-def embedded_platform(has_real_data: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
-    """Starts the same without Docker, in a folder whose name contains special characters.
-
-    PostgreSQL does not accept a dollar sign in it, nor the BigQuery emulator a quote.
-    """
-    root = tmp_path_factory.mktemp("platform") / "orion box 100%"
-    with running_platform(root, has_real_data, "embedded") as platform:
-        yield platform
-
-
 @contextmanager
 def reset_at_the_end(platform: Checkout) -> Iterator[Checkout]:
     """Stops the platform and deletes its data when this ends, however it ends."""

@@ -13,14 +13,19 @@ from google.cloud import bigquery
 from google.cloud.storage import Bucket, Client
 
 from orionbox.stores.bigquery import create_tables
-from tests.conftest import Checkout
+from tests.conftest import Checkout, running_platform
 from tests.stores import bigquery_client, query_postgres
 
 
-@pytest.fixture(scope="session")
-def platform(embedded_platform: Checkout) -> Checkout:
-    """The embedded platform: integration tests need no Docker."""
-    return embedded_platform
+@pytest.fixture(scope="package")
+def platform(has_real_data: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """Starts a platform without Docker, in a folder whose name contains special characters.
+
+    PostgreSQL does not accept a dollar sign in it, nor the BigQuery emulator a quote.
+    """
+    root = tmp_path_factory.mktemp("platform") / "orion box 100%"
+    with running_platform(root, has_real_data, "embedded") as platform:
+        yield platform
 
 
 @dataclass

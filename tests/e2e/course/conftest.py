@@ -53,7 +53,7 @@ class CutOff(Checkout):
         return "\n".join(message for _, _, message in self.orion.logs(flow_run_id, set()))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cut_off(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[CutOff]:
     """A running platform with its own name and data, students' repositories in its workspace."""
     root = copy_checkout(tmp_path_factory.mktemp("cut-off") / "orionbox")
@@ -71,9 +71,9 @@ def cut_off(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPath
         yield platform
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def leaks(cut_off: CutOff) -> Iterator[Leaks]:
-    """Packets that left the platform since the session's first test; at its end there must be none."""
+    """Packets that left the platform since the first test; at its end there must be none."""
     if os.geteuid() != 0:
         pytest.skip("only root may watch the network for packets that leave it")
     services = cut_off.run("docker", "compose", "--profile", "*", "config", "--services").stdout.split()
