@@ -99,6 +99,15 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[NOTES] = tempfile.mkdtemp(prefix="orionbox-tests-")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Stops the platforms of a group after its last test: each takes an eighth of a processor while it idles."""
+    yield
+    if nextitem and group_of(nextitem.path) != group_of(item.path):
+        for platform in RUNNING:
+            platform.run("make", "down")
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Removes the platforms of workers that could not do so: after Ctrl-C they have 15 seconds."""
     if hasattr(config, "workerinput"):
@@ -118,6 +127,10 @@ def wait_for(probe: Callable[[], T | None], what: str, seconds: float = 60) -> T
             return answer
         time.sleep(0.2)
     raise AssertionError(f"{what}: not after {seconds} s")
+
+
+RUNNING: list[Checkout] = []
+"""The platforms of this process."""
 
 
 @dataclass(frozen=True)
@@ -241,10 +254,12 @@ def reset_at_the_end(platform: Checkout) -> Iterator[Checkout]:
     """Stops the platform and deletes its data when this ends, however it ends."""
     note = Path(os.environ[NOTES]) / uuid.uuid4().hex
     note.write_text(json.dumps([str(platform.root), platform.env]))
+    RUNNING.append(platform)
     try:
         yield platform
     finally:
         platform.run("make", "reset")
+        RUNNING.remove(platform)
         note.unlink()
 
 
