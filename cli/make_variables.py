@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 
 from cli import options
 from cli.options import Option
-from orionbox.errors import BadInputError
+from orionbox.errors import BadInputError, did_you_mean
 
 
 def read(makeflags: str) -> dict[str, str]:
@@ -66,7 +65,7 @@ def _argument(option: Option, value: str) -> list[str]:
 
 
 def _unknown(variable: str, command: str, known: list[str]) -> BadInputError:
-    similar = difflib.get_close_matches(variable, known, 1)
-    if similar:
-        return BadInputError(f"unknown variable {variable} (did you mean {similar[0]}?)")
-    return BadInputError(f"unknown variable {variable}", f"see its options: ./orionbox {command} --help")
+    hint = did_you_mean(variable, known)
+    return BadInputError(
+        f"unknown variable {variable}{hint}", "" if hint else f"see its options: ./orionbox {command} --help"
+    )

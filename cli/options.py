@@ -7,13 +7,12 @@ from this table; a test compares the README's table with it.
 from __future__ import annotations
 
 import argparse
-import difflib
 import keyword
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
-from orionbox.errors import BadInputError
+from orionbox.errors import BadInputError, did_you_mean
 
 GROUPS = {"run": "Run", "look": "Inspect", "work": "Use", "keep": "Keep", "develop": "Develop"}
 """Groups of commands, in the order in which they are shown."""
@@ -217,8 +216,7 @@ def parse(arguments: Sequence[str], version: str) -> argparse.Namespace:
     found, unknown = create_parser(version).parse_known_args(list(arguments))
     if unknown:
         known = [option.name for option in BY_NAME[found.command].options] if found.command else []
-        similar = difflib.get_close_matches(unknown[0].partition("=")[0], known, 1)
-        hint = f" (did you mean {similar[0]}?)" if similar else ""
+        hint = did_you_mean(unknown[0].partition("=")[0], known)
         raise BadInputError(f"unknown argument {unknown[0]}{hint}", f"see: ./orionbox {found.command} --help")
     return found
 

@@ -141,7 +141,7 @@ def check_certificates(machine: Machine) -> Iterator[Finding]:
     findings = [finding for file in files if (finding := _check_certificate(machine, file))]
     yield from findings
     if not findings:
-        count = len({file.name for file in files})  # make up copies them to infra/certs
+        count = len({file.name for file in files})
         yield ok("ca", f"{count} certificates of this site's authorities go into the images")
 
 
@@ -181,13 +181,13 @@ def check_google(settings: Settings, machine: Machine, are_images_built: bool) -
 
 
 def _ask_google(settings: Settings) -> Iterator[Finding]:
-    """Passes on what the dry run finds; each of its lines is a state, a subject, a text and a fix."""
+    """Passes on what the dry run finds."""
     google_cloud.copy_key(settings)
     done = google_cloud.dry_run(Compose(settings))
-    lines = [line.split("\t") for line in done.stdout.splitlines() if line.count("\t") == 3]
-    for state, subject, text, fix in lines:
+    findings = google_cloud.read_findings(done.stdout)
+    for state, subject, text, fix in findings:
         yield Finding(state, subject, text, fix)
-    if not lines:
+    if not findings:
         why = docker.reason(Answer(False, done.stderr))
         yield fail("gcp account", f"Google could not be checked ({why})", "run make up for details")
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from orionbox.errors import BadInputError
+from orionbox.errors import BadInputError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -104,10 +103,9 @@ def require_known(stored: Collection[str], known: Collection[str]) -> None:
     for name in stored:
         if name in known or name.startswith(FOR_DOCKER):
             continue
-        similar = difflib.get_close_matches(name, list(known), 1)
-        if similar:
-            raise BadInputError(f"unknown setting {name} in .env (did you mean {similar[0]}?)")
-        raise BadInputError(f"unknown setting {name} in .env", "delete the line; .env.example has all settings")
+        hint = did_you_mean(name, known)
+        fix = "" if hint else "delete the line; .env.example has all settings"
+        raise BadInputError(f"unknown setting {name} in .env{hint}", fix)
 
 
 def require_valid(name: str, value: str, where: str) -> None:

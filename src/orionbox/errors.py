@@ -8,6 +8,8 @@ OrionboxError           what is wrong and where, and a fix: what to do next
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -38,6 +40,12 @@ class CommandError(OrionboxError):
 
 class IncompleteRunError(OrionboxError, RuntimeError):
     """A run in which not every row arrived in every store. Its text has one line per problem."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Returns ` (did you mean NAME?)` with the known name that is most like the word; empty if none is."""
+    similar = difflib.get_close_matches(word, list(known), 1)
+    return f" (did you mean {similar[0]}?)" if similar else ""
 
 
 def describe(error: BaseException) -> str:

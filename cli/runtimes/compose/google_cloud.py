@@ -116,6 +116,11 @@ def dry_run(compose: Compose) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*COMPOSE, *DRY_RUN], cwd=ROOT, env=compose.environment(), capture_output=True, text=True)
 
 
+def read_findings(output: str) -> list[list[str]]:
+    """Returns state, what, finding and fix of each line that the dry run printed; leaves out what is no such line."""
+    return [line.split("\t") for line in output.splitlines() if line.count("\t") == 3]
+
+
 def require_access(compose: Compose) -> None:
     """Refuses a cloud in which the platform could not work.
 
@@ -125,8 +130,8 @@ def require_access(compose: Compose) -> None:
     if not compose.settings.is_real_cloud:
         return
     done = dry_run(compose)
-    lines = [line.split("\t") for line in done.stdout.splitlines() if line.count("\t") == 3]
-    wrong = [f"  {what}: {finding}\n      fix: {fix}" for state, what, finding, fix in lines if state == "fail"]
+    findings = read_findings(done.stdout)
+    wrong = [f"  {what}: {finding}\n      fix: {fix}" for state, what, finding, fix in findings if state == "fail"]
     if wrong:
         raise CommandError("\n".join(["Google Cloud is not ready, and nothing was started:", *wrong]))
     if done.returncode:

@@ -136,9 +136,8 @@ class EmbeddedRuntime:
         settings = self.settings
         environment = variables.environment(settings, {"PGPASSWORD": settings["WAREHOUSE_DB_PASSWORD"]})
         command = ["psql", "--host=127.0.0.1", f"--port={settings['POSTGRES_PORT']}", "--username=ny_taxi", "ny_taxi"]
-        if not sql and sys.stdin.isatty():
-            replace_process(command, environment)
-        command.append("--set=ON_ERROR_STOP=1")
+        if sql or not sys.stdin.isatty():
+            command.append("--set=ON_ERROR_STOP=1")
         if not sql:
             replace_process(command, environment)
         # Through standard input: other users can see a command line, and with --command psql would exit with 1, not 3
