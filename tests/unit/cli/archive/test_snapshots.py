@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 import sqlite3
-import tarfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,22 +15,13 @@ import pytest
 from cli.archive import snapshots
 from cli.archive.archive import MemberWriter
 from orionbox.errors import CommandError
+from tests.tars import tar_of
 from tests.unit.fake_api import FakeApi, answer_garbage, close_connection, json_answer, raw_answer
 
 KEY = "not-in-a-backup-0123456789"
 
 
-def tar(**members: bytes) -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as target:
-        for name, content in members.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            target.addfile(member, io.BytesIO(content))
-    return file.getvalue()
-
-
-WHOLE = tar(**{"taxi/month": b"trips" * 10_000, snapshots.SUMMARY: json.dumps({"rows": {"taxi": 1}}).encode()})
+WHOLE = tar_of({"taxi/month": b"trips" * 10_000, snapshots.SUMMARY: json.dumps({"rows": {"taxi": 1}}).encode()})
 
 
 @pytest.fixture
@@ -60,7 +50,7 @@ def test_an_emulator_that_stops_halfway_fails_the_backup(emulator: FakeApi, leng
 
 
 def test_an_emulator_that_sends_no_summary_fails_the_backup(emulator: FakeApi) -> None:
-    emulator.answers = [raw_answer(tar(month=b"trips"))]
+    emulator.answers = [raw_answer(tar_of({"month": b"trips"}))]
     with pytest.raises(CommandError, match=r"stopped halfway \(its end is missing\); no backup was made"):
         downloaded(emulator)
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import sqlite3
-import tarfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from cli.archive import snapshots
 from cli.archive.databases import Database
@@ -18,6 +16,7 @@ from cli.archive.snapshots import Snapshot
 from cli.runtimes.runtime import Runtime
 from cli.settings.settings import Settings
 from orionbox.orion.names import BLOCKS, FLOWS
+from tests.tars import tar_of
 from tests.unit.fake_api import Answer, FakeApi, json_answer, raw_answer
 
 KEY = "x" * 43 + "="
@@ -158,19 +157,9 @@ def counts(**rows: int) -> Answer:
 
 def backup_tar(**rows: int) -> bytes:
     """Returns what an emulator sends for a backup."""
-    return _tar({"data": b"trips", snapshots.SUMMARY: json.dumps({"rows": rows}).encode()})
+    return tar_of({"data": b"trips", snapshots.SUMMARY: json.dumps({"rows": rows}).encode()})
 
 
 def backup_answer(**rows: int) -> Answer:
     """Answers as an emulator that is asked for a backup."""
     return raw_answer(backup_tar(**rows))
-
-
-def _tar(members: dict[str, Any]) -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w") as tar:
-        for name, content in members.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-    return file.getvalue()

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import gzip
-import io
 import os
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,26 +21,17 @@ from cli.settings import env_file
 from cli.settings.settings import Settings
 from orionbox.errors import BadInputError, CommandError
 from orionbox.files import new_file
+from tests.tars import tar_of
 
 MONTH = "green/green_tripdata_2021-01.csv.gz"
 CERTIFICATE = "services/base/certificates/proxy.crt"
 
 
-def tar(**members: bytes) -> bytes:
-    file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode="w:gz") as target:
-        for name, content in members.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            target.addfile(member, io.BytesIO(content))
-    return file.getvalue()
-
-
 def a_bundle(path: Path, data: dict[str, bytes] | None = None, **facts: Any) -> Path:
     with new_file(path) as file:
         writer = ArchiveWriter(file, BUNDLE)
-        writer.add_bytes(CHECKOUT, tar(**{f"orionbox/{CERTIFICATE}": b"theirs"}))
-        writer.add_bytes(DATA, tar(**(data or {MONTH: gzip.compress(b"pickup_datetime\n1\n")})))
+        writer.add_bytes(CHECKOUT, tar_of({f"orionbox/{CERTIFICATE}": b"theirs"}, "w:gz"))
+        writer.add_bytes(DATA, tar_of(data or {MONTH: gzip.compress(b"pickup_datetime\n1\n")}, "w:gz"))
         writer.add_bytes(IMAGES, b"images")
         writer.finish({"orionbox": env_file.version(), "machine": "amd64", "images": ["a"], "bytes": 6, **facts})
     return path

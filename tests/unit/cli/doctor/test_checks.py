@@ -3,105 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
 from cli import __main__ as command_line
 from cli.doctor import checks, docker
-from cli.doctor.machine import Answer, Machine
+from cli.doctor.machine import Answer
 from cli.runtimes import choose
 from cli.runtimes.compose import google_cloud
 from cli.runtimes.compose.compose import Compose
 from cli.settings.settings import Settings
-from tests.conftest import ROOT
-
-INFO = "20.10.24|Debian GNU/Linux 12|8000000000|[name=apparmor]\n"
-HEALTHY = {
-    "sh": "",
-    "git log": "1700000000\n",
-    "docker info": INFO,
-    "docker compose version": "2.26.1-4\n",
-    "docker buildx version": "github.com/docker/buildx 0.13.1 x\n",
-    "docker image inspect": "[]",
-    "docker ps": "",
-    "ss": "",
-}
-NOT_BUILT = Answer(False, "No such image")
-
-
-@dataclass(frozen=True)
-class FakeMachine(Machine):
-    """One that has these programs, and ports in use; each program answers to its first words."""
-
-    answers: dict[str, str | Answer] = field(default_factory=dict)
-    used_ports: frozenset[int] = frozenset()
-    disk_mb: int = 50_000
-    python_version = "3.11"
-
-    def has(self, program: str) -> bool:
-        return any(words.split()[0] == program for words in self.answers)
-
-    def ask(self, *command: str, seconds: float = 20) -> Answer:
-        text = " ".join(command)
-        known = [words for words in self.answers if f"{text} ".startswith(f"{words} ")]
-        answer = self.answers[max(known, key=len)] if known else Answer(False, "")
-        return answer if isinstance(answer, Answer) else Answer(True, answer)
-
-    def now(self) -> float:
-        return 1_800_000_000
-
-    def free_disk_mb(self) -> int:
-        return self.disk_mb
-
-    def is_port_free(self, port: int) -> bool:
-        return port not in self.used_ports
-
-    def but(self, **answers: str | Answer | None) -> FakeMachine:
-        """The same machine with other answers, by the command with `_` for the space; without those that are None."""
-        changed = {**self.answers, **{name.replace("_", " "): answer for name, answer in answers.items()}}
-        return replace(self, answers={name: answer for name, answer in changed.items() if answer is not None})
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> FakeMachine:
-    """One on which nothing is wrong."""
-    shutil.copy(ROOT / ".env.example", tmp_path)
-    (tmp_path / "proc").mkdir()
-    (tmp_path / "proc/meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable: 4000000 kB\n")
-    return FakeMachine(tmp_path, tmp_path / "proc", tmp_path / "site", {}, dict(HEALTHY))
-
-
-Doctor = Callable[..., list[str]]
-
-
-@pytest.fixture
-def doctor(capsys: pytest.CaptureFixture[str]) -> Doctor:
-    """Runs it; returns its lines, and at the end its exit code."""
-
-    def run(machine: Machine, quick: bool = False, runtime: str = "") -> list[str]:
-        code = checks.doctor(machine.variables, runtime, quick, machine)
-        return [*capsys.readouterr().out.splitlines(), f"exit {code}"]
-
-    return run
-
-
-@pytest.fixture
-def line(doctor: Doctor) -> Callable[..., str]:
-    """Runs it; returns the one line about a subject."""
-
-    def find(machine: Machine, subject: str, **options: str) -> str:
-        (printed,) = [line for line in doctor(machine, **options) if line[6:].startswith(subject)]
-        return printed
-
-    return find
-
-
-Line = Callable[..., str]
+from tests.unit.cli.doctor.fake_machine import Doctor, FakeMachine, Line, not_built
 
 
 def test_every_line_is_ok_if_nothing_is_wrong(machine: FakeMachine, doctor: Doctor) -> None:
@@ -133,115 +47,6 @@ def test_windows_line_endings_in_the_checkout_are_passed_on_from_the_shell(machi
     assert line(machine.but(sh=Answer(False, printed)), "checkout") == printed.strip()
 
 
-def test_without_docker_the_platform_still_runs(machine: FakeMachine, doctor: Doctor, line: Line) -> None:
-    bare = replace(machine, answers={"sh": ""})
-    printed = line(bare, "engine")
-    assert printed.startswith("warn  engine          there is no docker command") and "sudo make engine" in printed
-    assert doctor(bare)[-1] == "exit 0"
-    assert line(bare, "engine", runtime="compose").startswith("fail ")
-
-
-def test_the_embedded_runtime_does_not_check_docker(machine: FakeMachine, doctor: Doctor, line: Line) -> None:
-    broken = machine.but(docker_info=Answer(False, "permission denied"))
-    assert line(broken, "engine", runtime="embedded").startswith("ok    engine          none is needed")
-    assert doctor(broken, runtime="embedded")[-1] == "exit 0"
-
-
-@pytest.mark.parametrize(
-    ("info", "text", "fix"),
-    [
-        (Answer(False, "permission denied while trying"), "you may not use it", "usermod -aG docker"),
-        (Answer(False, "Is the docker daemon running?"), "no engine answers", "sudo make engine"),
-        (INFO.replace("apparmor", "rootless"), "is rootless", "docker context use default"),
-        ("|||\n", "no engine answers", "sudo make engine"),
-    ],
-)
-def test_an_engine_that_cannot_be_used_says_why(
-    machine: FakeMachine, doctor: Doctor, line: Line, info: str | Answer, text: str, fix: str
-) -> None:
-    broken = machine.but(docker_info=info)
-    printed = line(broken, "engine")
-    assert printed.startswith("fail ") and text in printed and fix in printed.split("; fix: ")[1]
-    assert doctor(broken)[-1] == "exit 1"
-
-
-def test_the_reason_comes_from_docker_version_if_docker_info_hides_it(machine: FakeMachine, line: Line) -> None:
-    broken = machine.but(docker_info=Answer(False, "template"), docker_version=Answer(False, "Got permission denied"))
-    assert "you may not use it" in line(broken, "engine")
-
-
-def test_an_engine_on_another_machine_is_refused(machine: FakeMachine, line: Line) -> None:
-    printed = line(replace(machine, variables={"DOCKER_HOST": "tcp://10.0.0.1:2375"}), "engine")
-    assert "is another machine" in printed and "unset DOCKER_HOST" in printed
-
-
-@pytest.mark.parametrize(
-    ("plugin", "answer", "text"),
-    [
-        ("compose", "v2.3.1\n", "fail  compose         2.3.1; 2.20 or newer is needed; fix: Debian, Ubuntu: sudo make"),
-        ("compose", Answer(False, ""), "fail  compose         is missing; 2.20 or newer is needed; fix: Debian"),
-        ("compose", "2.100.0-desktop.1\n", "ok    compose         2.100.0-desktop.1"),
-        (
-            "buildx",
-            Answer(False, ""),
-            "warn  buildx          is missing; Docker 23 and newer build with it",
-        ),
-    ],
-)
-def test_an_old_or_missing_plugin_is_reported(
-    machine: FakeMachine, line: Line, plugin: str, answer: str | Answer, text: str
-) -> None:
-    assert line(machine.but(**{f"docker_{plugin}_version": answer}), plugin).startswith(text)
-
-
-def not_built(machine: FakeMachine, **answers: str | Answer | None) -> FakeMachine:
-    """The machine before the first build, with the base images there."""
-    missing = {"docker_image_inspect_orionbox/flows:" + tag_of_this_checkout(): NOT_BUILT}
-    return machine.but(**{**missing, **answers})
-
-
-def tag_of_this_checkout() -> str:
-    return (ROOT / "compose/versions.env").read_text().partition("ORIONBOX_TAG=")[2].split()[0]
-
-
-@pytest.mark.parametrize(
-    ("image", "manifest", "text"),
-    [
-        ("[]", Answer(False, ""), "ok    registry        debian:bookworm-slim is on this machine"),
-        (NOT_BUILT, "{}", "ok    registry        debian:bookworm-slim can be pulled"),
-        (NOT_BUILT, Answer(False, "x509: unknown authority"), "(its certificate is not trusted); fix: connect"),
-        (NOT_BUILT, Answer(False, ""), "(no answer in time); fix: connect"),
-    ],
-)
-def test_before_the_build_the_base_images_are_looked_for(
-    machine: FakeMachine, doctor: Doctor, image: str | Answer, manifest: str | Answer, text: str
-) -> None:
-    new = not_built(machine, **{"docker_image_inspect": image, "docker_manifest_inspect": manifest})
-    printed = [each for each in doctor(new) if " registry " in each]
-    assert len(printed) == 2 and text in printed[0]
-    if "fix" in text:
-        assert "docker save debian:bookworm-slim | gzip" in printed[0] and printed[0].startswith("fail ")
-        with_apt = [each for each in doctor(new.but(**{"apt-get": ""})) if " registry " in each]
-        assert [each[:4] for each in with_apt] == ["warn", "warn"]
-
-
-@pytest.mark.parametrize(
-    ("pip", "index", "state", "text"),
-    [
-        ("pip 24.0", "uv (0.13)", "ok ", "answers"),
-        ("pip 24.0", Answer(False, "CERTIFICATE_VERIFY_FAILED"), "fail", "infra/certs/"),
-        ("pip 24.0", Answer(False, "no route to host"), "fail", "PIP_INDEX_URL"),
-        (Answer(False, "No module named pip"), Answer(False, ""), "warn", "python3 has no pip"),
-    ],
-)
-def test_the_package_index_is_checked_before_the_build(
-    machine: FakeMachine, line: Line, pip: str | Answer, index: str | Answer, state: str, text: str
-) -> None:
-    new = not_built(machine, **{"python3_-m_pip_--version": pip, "python3_-m_pip_index": index})
-    printed = line(new, "package index")
-    assert printed.startswith(state) and text in printed
-
-
 def test_the_program_on_a_port_and_a_free_port_are_reported(machine: FakeMachine, line: Line) -> None:
     listeners = (
         'LISTEN 0 128 127.0.0.1:15432 0.0.0.0:* users:(("other",pid=6,fd=5))\n'
@@ -258,17 +63,6 @@ def test_another_container_on_a_port_is_reported_and_our_own_is_fine(machine: Fa
     busy = replace(machine, used_ports=frozenset({8080}))
     assert "is in use by container shop-web-1" in line(busy.but(docker_ps="shop|shop-web-1\n"), "port 8080")
     assert line(busy.but(docker_ps="orionbox|orionbox-pgadmin-1\n"), "ports").startswith("ok ")
-
-
-@pytest.mark.parametrize(
-    ("lsof", "owner"),
-    [("COMMAND\npython3 7 me 3u IPv4 1 0t0 TCP 127.0.0.1:4200 (LISTEN)\n", "python3"), (None, "another program")],
-)
-def test_the_program_on_a_port_is_found_without_ss_too(
-    machine: FakeMachine, line: Line, lsof: str | None, owner: str
-) -> None:
-    busy = replace(machine.but(ss=None, lsof=lsof), used_ports=frozenset({4200}))
-    assert f"is in use by {owner};" in line(busy, "port 4200")
 
 
 def memory(machine: FakeMachine, megabytes: int) -> None:
@@ -294,13 +88,6 @@ def test_dask_needs_more_memory_and_a_running_platform_less(machine: FakeMachine
     (machine.root / ".env").write_text("ENGINE=dask\nWORKERS=4\n")
     assert "about 3400 MB needed" in line(machine, "memory")
     assert "about 600 MB needed" in line(replace(machine, used_ports=frozenset({4280})), "memory")
-
-
-def test_docker_desktop_counts_the_memory_of_its_virtual_machine(machine: FakeMachine, line: Line) -> None:
-    desktop = machine.but(docker_info="27.1|Docker Desktop|1500000000|[]\n")
-    assert line(desktop, "engine") == "ok    engine          Docker Desktop, Docker 27.1"
-    printed = line(desktop, "memory")
-    assert "Docker's virtual machine has 1500 MB" in printed and "Settings, Resources, Memory" in printed
 
 
 @pytest.mark.parametrize(("megabytes", "state"), [(50_000, "ok "), (1_500, "warn"), (300, "fail")])
@@ -403,15 +190,6 @@ def test_the_dry_run_s_lines_are_findings(machine: FakeMachine, line: Line, monk
     expected = "fail  gcp account     Google could not be checked (no such container); fix: run make up"
     assert line(cloud, "gcp account").startswith(expected)
     assert set(copied) == {"ada-1"}
-
-
-def test_the_machine_itself_answers(tmp_path: Path) -> None:
-    here = Machine(tmp_path, variables={})
-    assert here.has("sh") and not here.has("no-such-program")
-    assert here.ask("sh", "-c", "echo yes") == Answer(True, "yes\n")
-    assert here.ask("sh", "-c", "echo no >&2; exit 3") == Answer(False, "no\n")
-    assert here.ask("no-such-program") == Answer(False, "") == here.ask("sleep", "9", seconds=0.01)
-    assert here.free_disk_mb() > 0 and here.now() > 1_700_000_000 and here.python_version.startswith("3.")
 
 
 def test_the_command_works_with_wrong_settings(
