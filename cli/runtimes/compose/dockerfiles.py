@@ -89,8 +89,6 @@ class Dockerfile:
             CommandError: an instruction takes files in an unsupported way.
         """
         found = {self.path}
-        if (self.context / ".dockerignore").is_file():
-            found.add(self.context / ".dockerignore")
         for instruction, variables in self._instructions():
             if instruction.name in ("COPY", "ADD") and not instruction.flag("from"):
                 *sources, _ = instruction.words()

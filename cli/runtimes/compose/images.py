@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import stat
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.programs import ROOT, last_lines, output, run, say
+from cli.runtimes.compose import build_context
 from cli.runtimes.compose.compose import ALL_PROFILES, Compose
 from cli.runtimes.compose.dockerfiles import Dockerfile
 from orionbox.errors import CommandError
@@ -25,8 +25,7 @@ HOST_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 OWN_CERTIFICATES = ROOT / "infra" / "certs"
 CERTIFICATES = ROOT / "services" / "base" / "certificates"
 """The certificates in the images; `make up` writes them."""
-READ_AND_RUN = 0o555
-"""The bits of a file's mode that decide which users can use it in an image. Write bits differ between clones."""
+DISK_FULL = "no space left on device"
 FROM_BUNDLE = ROOT / ".from-bundle"
 """Exists if the images came from a bundle, certificates included."""
 
@@ -50,9 +49,9 @@ class Image:
         """Returns the images that it is built from."""
         return self._read().parents()
 
-    def files(self) -> list[Path]:
-        """Returns every file that goes into it."""
-        return self._read().files()
+    def entries(self) -> list[build_context.Entry]:
+        """Reads every file that goes into it."""
+        return build_context.read(self._read().files(), self.context)
 
     def _read(self) -> Dockerfile:
         return Dockerfile(self.dockerfile, self.context, self.args)
@@ -158,12 +157,8 @@ def input_hash(image: Image, parents: dict[str, str]) -> str:
         image: the image.
         parents: the hashes of those parents that are built here.
     """
-    digest = hashlib.sha256(json.dumps([image.args, [parents.get(name, name) for name in image.parents()]]).encode())
-    for file in image.files():
-        mode = stat.S_IMODE(file.lstat().st_mode) & READ_AND_RUN
-        content = os.readlink(file).encode() if file.is_symlink() else file.read_bytes()
-        digest.update(f"\0{file.relative_to(ROOT)}\0{mode:o}\0{len(content)}\0".encode() + content)
-    return digest.hexdigest()
+    made_of = [image.args, [parents.get(name, name) for name in image.parents()], build_context.digest(image.entries())]
+    return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
 
 def module_command(
@@ -212,10 +207,12 @@ def _build(image: Image, inputs: str) -> None:
     start = time.monotonic()
     args = [word for key, value in image.args.items() for word in ("--build-arg", f"{key}={value}")]
     command = ["docker", "build", "--progress=plain", "--label", f"{LABEL}={inputs}", "--tag", image.name, *args]
-    command += ["--file", str(image.dockerfile), str(image.context)]
-    env = {**os.environ, "DOCKER_BUILDKIT": "1"}
-    done = subprocess.run(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    command += ["--file", image.dockerfile.relative_to(image.context).as_posix(), "-"]
+    env, context = {**os.environ, "DOCKER_BUILDKIT": "1"}, build_context.pack(image.entries())
+    done = subprocess.run(command, env=env, input=context, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
-        raise CommandError(f"image {image.name}: the build failed; its last lines:\n{last_lines(done.stdout, 40)}")
+        lines = done.stdout.decode(errors="replace")
+        fix = "make room on the engine's disk: docker system df" if DISK_FULL in lines.lower() else ""
+        raise CommandError(f"image {image.name}: the build failed; its last lines:\n{last_lines(lines, 40)}", fix)
     megabytes = int(output("docker", "image", "inspect", "--format", "{{.Size}}", image.name)) / 1e6
     say(f"image {image.name}: built in {time.monotonic() - start:.0f} s, {megabytes:.0f} MB")

@@ -93,11 +93,6 @@ def test_a_symbolic_link_as_a_source_is_refused_and_inside_of_a_folder_it_counts
         read(context, "FROM x:1\nCOPY app/link /opt/\n").files()
 
 
-def test_the_list_of_ignored_files_counts_too(context: Path) -> None:
-    (context / ".dockerignore").write_text("**/__pycache__\n")
-    assert copied(context, "FROM x:1\nCOPY a.py /opt/\n") == {"a.py", ".dockerignore"}
-
-
 def test_parents_are_the_images_of_all_stages_and_of_copies(context: Path) -> None:
     text = """
         ARG TAG

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from cli.runtimes.compose import images
+from cli.runtimes.compose import build_context, images
 from cli.runtimes.compose.images import Image
+from orionbox.errors import CommandError
 
 
 @pytest.fixture
@@ -19,7 +21,6 @@ def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Image:
     (tmp_path / "app" / "main.py").write_text("1")
     (tmp_path / "notes.txt").write_text("1")
     (tmp_path / "x.sh").write_text("1")
-    (tmp_path / "x.sh").chmod(0o644)
     return Image("child:1", tmp_path, tmp_path / "Dockerfile", {"TAG": "7"})
 
 
@@ -42,8 +43,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "a file of a pattern": lambda root: (root / "notes.txt").write_text("2"),
     "a new file of a pattern": lambda root: (root / "more.txt").write_text("2"),
     "a file on a continued line of ADD": lambda root: (root / "x.sh").write_text("2"),
-    "a file becomes executable": lambda root: (root / "x.sh").chmod(0o755),
-    "a file is closed to others": lambda root: (root / "x.sh").chmod(0o600),
+    "a file becomes executable": lambda root: (root / "x.sh").write_text("#!1"),
     "a file moves, and the bytes of both together stay": lambda root: (
         (root / "app/main.py").write_text(""),
         (root / "notes.txt").write_text("11"),
@@ -67,10 +67,39 @@ def test_other_files_make_no_image_out_of_date(image: Image, name: str) -> None:
     assert input_hash(image) == before
 
 
-def test_the_bits_for_writing_which_each_clone_sets_as_its_user_wishes_do_not_count(image: Image) -> None:
+@pytest.mark.parametrize("mode", [0o600, 0o664, 0o755])
+def test_the_modes_of_a_checkout_do_not_count(image: Image, mode: int) -> None:
     before = input_hash(image)
-    (image.context / "x.sh").chmod(0o664)
+    (image.context / "x.sh").chmod(mode)
     assert input_hash(image) == before
+
+
+@pytest.fixture
+def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Puts a docker first on PATH, which keeps its standard input in the returned file, and then runs a line."""
+
+    def create(line: str) -> Path:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin/docker").write_text(f"#!/bin/sh\ncase $1 in build) cat > {tmp_path}/sent;; esac\n{line}\n")
+        (tmp_path / "bin/docker").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+        return tmp_path / "sent"
+
+    return create
+
+
+def test_a_build_gets_the_packed_files_and_nothing_else(image: Image, docker: Callable[[str], Path]) -> None:
+    (image.context / "private.txt.old").write_text("a word that no image holds")
+    sent = docker("echo 1000000")
+    images._build(image, "hash")
+    assert sent.read_bytes() == build_context.pack(image.entries())
+
+
+def test_a_build_on_a_full_disk_says_what_takes_the_room(image: Image, docker: Callable[[str], Path]) -> None:
+    docker("echo 'write /x: no space left on device'; exit 1")
+    with pytest.raises(CommandError) as error:
+        images._build(image, "hash")
+    assert "no space left on device" in error.value.text and "docker system df" in error.value.fix
 
 
 def test_a_machine_without_any_image_has_no_labels() -> None:
