@@ -17,7 +17,7 @@ from cli.bundle import bundle, load
 from cli.doctor import checks
 from cli.programs import say
 from cli.runs import inbox, run
-from cli.runtimes import choose
+from cli.runtimes import choose, platforms
 from cli.runtimes.runtime import Runtime
 from cli.settings import env_file
 from cli.settings.settings import Settings
@@ -64,12 +64,19 @@ def _up(call: Call) -> int:
     if not checks.is_ready_for_start(call.settings):
         return 1
     call.runtime.up()
+    _say_what_else_there_is(call.runtime, only_running=True)
     return 0
 
 
 def _down(call: Call) -> int:
     call.runtime.down()
+    _say_what_else_there_is(call.runtime)
     return 0
+
+
+def _say_what_else_there_is(runtime: Runtime, only_running: bool = False) -> None:
+    if notes := platforms.describe(runtime, only_running):
+        say(f"\n{notes}")
 
 
 def _build(call: Call) -> int:
@@ -79,8 +86,10 @@ def _build(call: Call) -> int:
 
 def _reset(call: Call) -> int:
     call.runtime.prepare()
+    call.runtime.require_own()
     messages.confirm_reset(call.settings, call.options.yes)
     call.runtime.reset()
+    _say_what_else_there_is(call.runtime)
     return 0
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from cli.programs import say
+from cli.runtimes import platforms
 from cli.runtimes.runtime import Runtime
 from orionbox.errors import BadInputError
 
@@ -14,13 +15,17 @@ from orionbox.errors import BadInputError
 def show_status(runtime: Runtime, as_json: bool) -> int:
     """Prints the state of every service, and the addresses if all are healthy."""
     runtime.prepare()
+    runtime.require_own()
     states = runtime.status()
     is_up = runtime.is_up()
     if as_json:
-        say(json.dumps({"runtime": runtime.name, "up": is_up, "services": states}, indent=2))
+        others = [vars(platform) for platform in platforms.find(runtime)]
+        say(json.dumps({"runtime": runtime.name, "up": is_up, "services": states, "platforms": others}, indent=2))
         return 0
     say("\n".join(f"{name:<16} {state}" for name, state in {"SERVICE": "STATUS", **states}.items()))
     say(f"\n{runtime.addresses()}" if is_up else "\nsome services are not healthy; run: make up")
+    if notes := platforms.describe(runtime):
+        say(f"\n{notes}")
     return 0
 
 
@@ -31,6 +36,7 @@ def show_logs(runtime: Runtime, names: Sequence[str], tail: str, follow: bool) -
         BadInputError: a service does not exist, or `tail` is not a number.
     """
     runtime.prepare()
+    runtime.require_own()
     known = runtime.service_names()
     if unknown := [name for name in names if name not in known]:
         raise BadInputError(f"unknown service {unknown[0]}", f"use one of {', '.join(sorted(known))}")

@@ -71,7 +71,7 @@ def require_compose(runtime: Runtime) -> ComposeRuntime:
     if isinstance(runtime, ComposeRuntime):
         return runtime
     raise BadInputError(
-        f"a bundle needs Docker images, and RUNTIME={runtime.name} has none", "start a container engine"
+        f"a bundle needs Docker images, and RUNTIME={runtime.name} has none", "use RUNTIME=compose, with Docker running"
     )
 
 

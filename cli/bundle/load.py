@@ -31,6 +31,7 @@ def load(runtime: Runtime, file: Path | None) -> int:
         platform = require_compose(runtime)
         _require_compatible(bundle)
         platform.prepare()
+        platform.require_own()
         start = time.monotonic()
         say(f"loading {len(bundle.manifest['images'])} images, {bundle.manifest['bytes'] / 1e9:.1f} GB")
         run_with_input(["docker", "load", "--quiet"], bundle.stream(IMAGES))

@@ -70,6 +70,9 @@ class Runtime(Protocol):
     def prepare(self) -> None:
         """Checks the requirements; creates .env and the user's folders."""
 
+    def require_own(self) -> None:
+        """Refuses a platform that belongs to another checkout."""
+
     def build(self) -> None:
         """Builds what the platform is started from: images or virtual environments."""
 

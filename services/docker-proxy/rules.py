@@ -34,10 +34,14 @@ class Policy:
     volumes: tuple[str, ...]
     memory: int
     user: str
+    checkout: str = ""
+    folder: str = ""
 
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> "Policy":
         """Read PROJECT, NETWORK, ALLOWED_IMAGES, ALLOWED_BINDS, ALLOWED_VOLUMES, RUN_MEMORY and RUN_USER.
+
+        CHECKOUT and FOLDER go into the labels of runs.
 
         No folder of ALLOWED_BINDS may lie in another: a run that writes to the outer one could put a link to
         anywhere in the inner one's place. Raises ValueError naming the variable that is missing or wrong.
@@ -54,12 +58,19 @@ class Policy:
             volumes=_words(env.get("ALLOWED_VOLUMES", "")),
             memory=_bytes(env["RUN_MEMORY"]),
             user=env["RUN_USER"],
+            checkout=env.get("CHECKOUT", ""),
+            folder=env.get("FOLDER", ""),
         )
 
     @property
     def labels(self) -> dict[str, str]:
         """Return the labels that every flow run's container has, and no other container."""
         return {"orionbox.project": self.project, "orionbox.run": "true"}
+
+    @property
+    def owner_labels(self) -> dict[str, str]:
+        """Return the labels by which the command line knows whose container it is, as those of the services."""
+        return {"orionbox.checkout": self.checkout, "orionbox.folder": self.folder}
 
 
 def _bytes(text: str) -> int:
@@ -266,7 +277,7 @@ def harden(asked: Json, policy: Policy) -> Json:
     limit = host.get("Memory") or policy.memory
     return body | {
         "User": policy.user,
-        "Labels": body.get("Labels", {}) | policy.labels,
+        "Labels": body.get("Labels", {}) | policy.owner_labels | policy.labels,
         "HostConfig": host
         | {
             "CapDrop": ["ALL"],

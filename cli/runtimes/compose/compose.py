@@ -9,6 +9,7 @@ from typing import Any
 
 from cli import programs
 from cli.programs import ROOT
+from cli.runtimes import checkout
 from cli.runtimes.compose import optional_services
 from cli.settings.settings import Settings
 
@@ -26,7 +27,8 @@ class Compose:
     def environment(self) -> dict[str, str]:
         """Returns what Compose's files read: the settings, the profiles of the optional services, and the checkout."""
         profiles = ",".join(optional_services.profiles(self.settings))
-        return {**os.environ, **self.settings.values, "COMPOSE_PROFILES": profiles, "PWD": str(ROOT)}
+        own = {"COMPOSE_PROFILES": profiles, "ORIONBOX_CHECKOUT": checkout.read(ROOT).id, "PWD": str(ROOT)}
+        return {**os.environ, **self.settings.values, **own}
 
     def run(self, *arguments: str) -> int:
         """Runs Compose on the user's terminal; returns its exit code."""

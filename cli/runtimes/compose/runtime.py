@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from cli import messages
 from cli.programs import say
-from cli.runtimes import folders, ports
+from cli.runtimes import folders, ownership, ports
 from cli.runtimes.compose import (
     containers,
     engine,
@@ -71,6 +71,14 @@ class ComposeRuntime:
         engine.require()
         folders.prepare(self._user_settings)
 
+    def require_own(self) -> None:
+        """Refuses a platform of this name that belongs to another checkout."""
+        ownership.require(self.settings)
+
+    def claim(self) -> None:
+        """Claims the platform's name on this engine; nothing may be started before."""
+        ownership.claim(self.settings)
+
     def build(self) -> None:
         """Builds the images that are missing or out of date."""
         self.prepare()
@@ -79,11 +87,13 @@ class ComposeRuntime:
     def up(self) -> None:
         """Builds what is missing, starts everything, and returns when it is usable."""
         self.prepare()
+        self.claim()
         self._start(optional_services.ALL)
 
     def ensure_up(self) -> None:
         """Starts the platform unless all of it is running, from up-to-date images."""
         self.prepare()
+        self.claim()
         if images.ensure(self.compose) or not self.is_up():
             self._start((EMULATORS,))
 
@@ -145,15 +155,17 @@ class ComposeRuntime:
     def down(self) -> None:
         """Stops the platform; data stays."""
         self.prepare()
+        self.require_own()
         containers.remove_runs(self.settings.platform)
         self._compose_down("down", "--remove-orphans")
 
     def reset(self) -> None:
         """Stops the platform and deletes its data, including that of unused emulators."""
         self.prepare()
+        self.require_own()
         containers.remove_runs(self.settings.platform)
-        self._ports_file.unlink(missing_ok=True)
         self.with_values(CLOUD="emulators")._compose_down("down", "--volumes", "--remove-orphans")
+        ownership.release(self._user_settings)
 
     def _compose_down(self, *command: str) -> None:
         if self.compose.run(*ALL_PROFILES, *command):

@@ -25,6 +25,9 @@ class Platform(Protocol):
     def compose(self) -> Compose:
         """Compose with the platform's settings."""
 
+    def claim(self) -> None:
+        """Claims the platform's name on this engine."""
+
     def down(self) -> None:
         """Stops everything; data stays."""
 
@@ -87,6 +90,7 @@ class ComposeStores:
 
     def start_databases(self) -> None:
         """Starts Postgres, and nothing that writes to it."""
+        self._runtime.claim()
         self._runtime.choose_ports()
         if self._compose.run("--progress", "quiet", "up", "--detach", "--wait", "postgres"):
             found = containers.list_services(self._compose.settings.platform)

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from cli import messages
 from cli.programs import ROOT, replace_process, say
-from cli.runtimes import folders, ports
+from cli.runtimes import checkout, folders, ports
 from cli.runtimes.embedded import health, logs, processes, start, unsupported_settings, variables, virtual_environments
 from cli.runtimes.embedded.bootstrap import Bootstrap
 from cli.runtimes.embedded.stores import EmbeddedStores
@@ -38,6 +38,9 @@ class EmbeddedRuntime:
         """Creates .env and the user's folders."""
         folders.prepare(self._user_settings)
 
+    def require_own(self) -> None:
+        """Refuses nothing: a platform is in its own checkout's folder."""
+
     def build(self) -> None:
         """Builds the virtual environments that are missing or out of date.
 
@@ -60,6 +63,7 @@ class EmbeddedRuntime:
             else:
                 start.start(self._user_settings)
                 names = list(processes.services())
+            checkout.settle(ROOT)
             self._wait(names)
         say(f"\nOrionbox is running, after {time.monotonic() - began:.0f} s.\n{self.addresses()}")
 
@@ -99,7 +103,7 @@ class EmbeddedRuntime:
         with start.exclusive_lock():
             start.stop(self._user_settings)
             shutil.rmtree(variables.folder(self._user_settings), ignore_errors=True)
-            ports.ports_file(self._user_settings, self.name).unlink(missing_ok=True)
+            checkout.forget(ports.ports_file(self._user_settings, self.name))
 
     def addresses(self) -> str:
         """Lists the addresses of the services."""

@@ -64,8 +64,11 @@ def running(root: Path) -> list[str]:
 
 def test_the_first_line_says_which_runtime_it_is_and_why(platform: Checkout) -> None:
     assert platform.make("status").splitlines()[0] == "runtime: embedded (RUNTIME=embedded)"
-    found = platform.run("make", "status", RUNTIME="", DOCKER_HOST="unix:///nonexistent").stdout
-    assert found.startswith(("runtime: embedded (no Docker engine answers)", "runtime: embedded (there is no docker"))
+    found = platform.run("make", "status", RUNTIME="").stdout
+    assert found.startswith(f"runtime: embedded (platform {platform.env['COMPOSE_PROJECT_NAME']} runs without Docker)")
+    new = {"RUNTIME": "", "DOCKER_HOST": "unix:///nonexistent", "COMPOSE_PROJECT_NAME": "never-started"}
+    found = platform.run("make", "status", **new).stdout
+    assert found.startswith(("runtime: embedded (no Docker engine answers", "runtime: embedded (there is no docker"))
     assert "use one of compose, embedded" in platform.make_fails("status", "RUNTIME=lambda")
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from cli.runtimes import ownership
 from cli.runtimes.compose import optional_services
 from cli.settings import env_file as env_files
 from services.bootstrap.settings import FORWARDED
@@ -131,6 +132,15 @@ def test_the_internet_has_the_names_of_real_hosts_only_when_it_stands_for_them(t
     assert here["networks"]["default"]["aliases"] == ["github.com", "hooks.slack.com"]
     assert not (there["networks"]["default"] or {}).get("aliases")
     assert {**here, "networks": None} == {**there, "networks": None}
+
+
+def test_every_container_carries_its_checkout_and_every_volume_is_looked_for(
+    config: dict[str, Any], services: dict[str, dict[str, Any]]
+) -> None:
+    for name, service in services.items():
+        assert service["labels"].keys() == {ownership.CHECKOUT, ownership.FOLDER}, name
+        assert service["labels"][ownership.FOLDER] == str(ROOT)
+    assert set(config["volumes"]) == set(ownership.VOLUMES)
 
 
 def test_only_the_common_file_is_extended() -> None:

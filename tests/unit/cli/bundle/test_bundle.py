@@ -16,7 +16,7 @@ from orionbox.errors import BadInputError, CommandError
 
 
 def test_a_runtime_without_images_has_no_bundle() -> None:
-    with pytest.raises(BadInputError, match=r"needs Docker images, and RUNTIME=embedded has none; start a"):
+    with pytest.raises(BadInputError, match=r"needs Docker images, and RUNTIME=embedded has none; use RUNTIME=compose"):
         bundle.write_bundle(cast(Any, SimpleNamespace(name="embedded")))
 
 

@@ -152,7 +152,8 @@ def test_an_error_of_the_disk_is_not_blamed_on_the_bundle(
 
 
 def test_an_engine_that_refuses_the_images_ends_it(runtime: ComposeRuntime, checkout: Path) -> None:
-    (checkout.parent / "bin" / "docker").write_text("#!/bin/sh\n[ $1 = version ] && echo amd64 || exit 3\n")
+    answers = "case $1 in version) echo amd64 ;; load) exit 3 ;; esac"
+    (checkout.parent / "bin" / "docker").write_text(f"#!/bin/sh\n{answers}\n")
     with pytest.raises(CommandError, match=r"docker load --quiet \.\.\.: exit 3"):
         load.load(runtime, a_bundle(checkout / "all.tar"))
     assert not (checkout / "data").exists()

@@ -19,6 +19,8 @@ ENV = {
     "ALLOWED_VOLUMES": "box_results,elsewhere_results",
     "RUN_MEMORY": "1000",
     "RUN_USER": "1000:1000",
+    "CHECKOUT": "4f2a",
+    "FOLDER": "/home/ada/box",
 }
 IMAGE = "orionbox/flows:1"
 

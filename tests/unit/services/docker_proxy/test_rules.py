@@ -9,11 +9,18 @@ from tests.unit.services.docker_proxy.loader import ENV, IMAGE, create, decide, 
 
 def test_a_run_is_hardened_whatever_it_asks() -> None:
     asked = {"CapDrop": ["KILL"], "PidsLimit": -1, "Memory": 5000, "MemorySwap": -1}
-    call = create(Labels={"orionbox.run": "false", "orionbox.project": "other", "mine": "1"}, HostConfig=asked)
+    labels = {"orionbox.run": "false", "orionbox.project": "other", "orionbox.checkout": "0", "a": "1"}
+    call = create(Labels=labels, HostConfig=asked)
     assert call.body == {
         "Image": IMAGE,
         "User": "1000:1000",
-        "Labels": {"mine": "1", "orionbox.project": "box", "orionbox.run": "true"},
+        "Labels": {
+            "a": "1",
+            "orionbox.checkout": "4f2a",
+            "orionbox.folder": "/home/ada/box",
+            "orionbox.project": "box",
+            "orionbox.run": "true",
+        },
         "HostConfig": {
             "CapDrop": ["ALL"],
             "SecurityOpt": ["no-new-privileges"],

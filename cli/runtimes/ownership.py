@@ -1,0 +1,259 @@
+"""Whose platform is this? Refuses one on this engine that belongs to another checkout, and claims a free name.
+
+A claim is the volume NAME_checkout. The engine creates a volume with the labels of the first who asks, so the labels
+that are read back name the owner. Containers carry the same labels; those of 0.2.0 and older only Compose's own.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.programs import ROOT, output
+from cli.runtimes import checkout, ports
+from cli.runtimes.checkout import Identity
+from cli.settings.settings import Settings
+from orionbox.errors import BadInputError
+
+CHECKOUT, FOLDER, USER = "orionbox.checkout", "orionbox.folder", "orionbox.user"
+"""The labels of a claim; containers have the first two."""
+PROJECT = "com.docker.compose.project"
+VOLUMES = ("bigquery", "gcs", "home", "inbox", "pgadmin", "postgres", "results")
+"""The volumes in compose's files."""
+SHOWN = 3
+"""How many containers and volumes a message names."""
+ANOTHER_NAME = "set another COMPOSE_PROJECT_NAME in .env"
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whom a claim or a container belongs to, by its labels; empty where it has none."""
+
+    id: str = ""
+    folder: str = ""
+    user: str = ""
+    config: str = ""
+    """The first file that Compose read for the container."""
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether no label tells: a container of a flow run that 0.2.0 or older started."""
+        return not (self.id or self.folder)
+
+    @property
+    def still_exists(self) -> bool:
+        """Whether the owner is where the labels say; True if this user may not look there."""
+        if self.id:
+            return checkout.has_id(self.folder, self.id)
+        try:
+            return os.path.exists(self.config or self.folder) or not _may_look(self.folder)
+        except OSError:
+            return True
+
+
+def _may_look(folder: str) -> bool:
+    """Returns whether this user can see what is in the nearest folder above that exists."""
+    parent = next(parent for parent in Path(folder).parents if os.path.exists(parent))
+    return os.access(parent, os.X_OK)
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of a platform's service or flow run."""
+
+    name: str
+    platform: str
+    is_running: bool
+    owner: Owner
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What there is on the engine under the name of a platform."""
+
+    claim: Owner | None = None
+    containers: Sequence[Container] = ()
+    volumes: Sequence[str] = ()
+    foreign_network: bool = False
+    """Whether a network of that name exists that Compose did not create for this platform."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing."""
+        return not (self.claim or self.containers or self.volumes or self.foreign_network)
+
+
+def claim_name(platform: str) -> str:
+    """Returns the name of the volume that claims a platform's name."""
+    return f"{platform}_checkout"
+
+
+def require(settings: Settings) -> None:
+    """Refuses a platform that belongs to another checkout, and creates nothing on the engine.
+
+    Raises:
+        BadInputError: it belongs to another one; the fix is another name, or the command that takes it over.
+    """
+    me, traces = checkout.read(ROOT), find_traces(settings.platform)
+    if not (me.id or traces.is_empty):
+        me = checkout.ensure_id(ROOT)  # a refusal may name it
+    if refusal := refuse(settings.platform, traces, me, _record_file(settings).exists()):
+        raise refusal
+
+
+def claim(settings: Settings) -> None:
+    """Claims the platform's name for this checkout, unless that is done.
+
+    Raises:
+        BadInputError: the platform belongs to another checkout.
+    """
+    require(settings)
+    me, file, platform = checkout.ensure_id(ROOT), _record_file(settings), settings.platform
+    is_new = checkout.record(file)
+    labels = {CHECKOUT: me.id, FOLDER: str(ROOT), USER: _user(), PROJECT: platform}
+    words = [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
+    output("docker", "volume", "create", *words, claim_name(platform))
+    found = find_traces(platform).claim
+    if found is None or found.id != me.id:  # another checkout was faster
+        if is_new:
+            checkout.forget(file)
+        raise _foreign(platform, found or Owner(), me, has_claim=True)
+    checkout.settle(ROOT)
+
+
+def release(settings: Settings) -> None:
+    """Removes the claim and the record of a platform that has been deleted."""
+    output("docker", "volume", "rm", "--force", claim_name(settings.platform))
+    checkout.forget(_record_file(settings))
+
+
+def _record_file(settings: Settings) -> Path:
+    return ports.ports_file(settings, "compose")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name
+        return str(os.getuid())
+
+
+# --- the decision, which asks nobody ---
+
+
+def refuse(platform: str, traces: Traces, me: Identity, has_record: bool) -> BadInputError | None:
+    """Returns why this checkout may not touch the platform; None if it may.
+
+    Args:
+        platform: its name.
+        traces: what the engine has under that name.
+        me: this checkout.
+        has_record: whether this checkout has recorded that it has the platform.
+    """
+    if traces.claim and not _is_mine(traces.claim, me, is_known=False):
+        return _foreign(platform, traces.claim, me, has_claim=True)
+    is_known = bool(traces.claim) or has_record
+    for container in traces.containers:
+        if not container.owner.is_unknown and not _is_mine(container.owner, me, is_known):
+            if traces.claim:
+                return _intruder(platform, container)
+            return _foreign(platform, container.owner, me, has_claim=False)
+    if is_known or any(_is_mine(container.owner, me, is_known) for container in traces.containers):
+        return None
+    if traces.containers or traces.volumes:
+        found = [*(container.name for container in traces.containers), *traces.volumes]
+        shown = ", ".join(found[:SHOWN]) + (", ..." if found[SHOWN:] else "")
+        text = f"this engine has a platform {platform} that this checkout did not create ({shown})"
+        return BadInputError(text, f"{ANOTHER_NAME}; {_take_over(platform, me, has_claim=False)}")
+    if traces.foreign_network:
+        return BadInputError(f"this engine has a network {platform} of another program", ANOTHER_NAME)
+    return None
+
+
+def _is_mine(owner: Owner, me: Identity, is_known: bool) -> bool:
+    """Returns whether the owner is this checkout.
+
+    Args:
+        owner: the owner.
+        me: this checkout.
+        is_known: whether it is certain that this checkout has a platform of that name. Then containers without an id
+            are its own, too, if the folder that they were started from has gone: the checkout was moved.
+    """
+    if owner.id:
+        return owner.id == me.id
+    return owner.folder == str(me.root) or (is_known and bool(owner.folder) and not owner.still_exists)
+
+
+def _foreign(platform: str, owner: Owner, me: Identity, has_claim: bool) -> BadInputError:
+    where = f"platform {platform} on this engine"
+    by = f" (user {owner.user})" if owner.user and owner.user != _user() else ""
+    take_over = f"{ANOTHER_NAME}; {_take_over(platform, me, has_claim)}"
+    if not owner.folder:
+        return BadInputError(f"{where} belongs to another checkout", take_over)
+    if owner.folder == str(me.root):
+        return BadInputError(f"{where} belongs to an earlier checkout in this folder, {owner.folder}{by}", take_over)
+    if not owner.still_exists:
+        text = f"{where} belongs to {owner.folder}{by}, where that checkout is no more"
+        return BadInputError(text, take_over)
+    return BadInputError(f"{where} belongs to {owner.folder}{by}", ANOTHER_NAME)
+
+
+def _intruder(platform: str, container: Container) -> BadInputError:
+    """Describes a container that another program started under the name that this checkout has claimed."""
+    folder = container.owner.folder or "another checkout"
+    return BadInputError(
+        f"container {container.name} has the name of platform {platform}, and was started from {folder}",
+        f"end it there, or remove it: docker rm --force {container.name}; or {ANOTHER_NAME}",
+    )
+
+
+def _take_over(platform: str, me: Identity, has_claim: bool) -> str:
+    """Returns the command that makes the platform this checkout's own."""
+    name = claim_name(platform)
+    remove = f"docker volume rm {name} && " if has_claim else ""
+    labels = f"--label {CHECKOUT}={me.id} --label {FOLDER}={shlex.quote(str(me.root))}"
+    return f"if it is yours, take it over: {remove}docker volume create {labels} {name}"
+
+
+# --- what the engine says ---
+
+
+def find_traces(platform: str) -> Traces:
+    """Returns what there is on the engine under the name of a platform."""
+    volumes = _list("volume", ".Name", PROJECT, CHECKOUT, FOLDER, USER)
+    claims = [Owner(*labels) for name, _, *labels in volumes if name == claim_name(platform)]
+    names = {f"{platform}_{name}" for name in VOLUMES}
+    networks = [] if claims else _list("network", ".Name", PROJECT)
+    return Traces(
+        claims[0] if claims else None,
+        [container for container in list_containers() if container.platform == platform],
+        [name for name, project, *_ in volumes if name in names or project == platform],
+        any(name == platform != project for name, project in networks),
+    )
+
+
+def list_containers() -> list[Container]:
+    """Returns the containers on the engine that belong to a platform or to another Compose project."""
+    of_compose = (f"{PROJECT}.working_dir", f"{PROJECT}.config_files")
+    found = _list("container", ".Names", ".State", PROJECT, "orionbox.project", CHECKOUT, FOLDER, *of_compose)
+    return [container for fields in found if (container := describe_container(fields)).platform]
+
+
+def describe_container(fields: Sequence[str]) -> Container:
+    """Returns the container whose name, state and labels Docker has printed."""
+    name, state, project, of_run, id_, folder, working_folder, configs = fields
+    owner = Owner(id_, folder or working_folder, config=configs.split(",")[0])
+    return Container(name, project or of_run, state in ("running", "restarting", "paused"), owner)
+
+
+def _list(kind: str, *fields: str) -> list[list[str]]:
+    """Returns the fields, such as `.Name`, and the labels of every volume, network or container."""
+    parts = [f"json {field}" if field[0] == "." else f'json (.Label "{field}")' for field in fields]
+    form = f"[{','.join(f'{{{{{part}}}}}' for part in parts)}]"
+    lines = output("docker", kind, "ls", *(["--all"] if kind == "container" else []), "--format", form).splitlines()
+    return [[field or "" for field in json.loads(line)] for line in lines]

@@ -1,0 +1,92 @@
+"""All platforms of this checkout, on both runtimes and under every name that it has used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cli.programs import ROOT
+from cli.runtimes import checkout, ownership
+from cli.runtimes.checkout import Identity, Record
+from cli.runtimes.compose import engine
+from cli.runtimes.embedded import processes, service_lock, virtual_environments
+from cli.runtimes.runtime import Runtime
+
+COMPOSE, EMBEDDED = checkout.RUNTIMES
+RUNNING, STOPPED = "running", "stopped"
+
+
+@dataclass(frozen=True)
+class Platform:
+    """A platform of this checkout."""
+
+    name: str
+    runtime: str
+    state: str = STOPPED
+    """RUNNING, STOPPED, or why that is not known."""
+    folder: str = ""
+    """Where it was started, if it is running and that is not this folder."""
+
+    def command(self, verb: str) -> str:
+        """Returns the command that does something with this platform, whatever .env says."""
+        return f"make {verb} COMPOSE_PROJECT_NAME={self.name} RUNTIME={self.runtime}"
+
+    def __str__(self) -> str:
+        place = f" in {self.folder}" if self.folder else ""
+        end = self.command("reset") if self.state == STOPPED else self.command("down")
+        what = "delete its data" if self.state == STOPPED else "end it"
+        return f"  {self.name} ({self.runtime}, {self.state}{place}); {what}: {end}"
+
+
+def find(current: Runtime) -> list[Platform]:
+    """Returns every platform that this checkout has recorded, or that is running from it.
+
+    Args:
+        current: the runtime in use; if it is compose, its engine answers.
+    """
+    me, records = checkout.read(ROOT), checkout.records(ROOT)
+    found = {record: Platform(*record) for record in records} | _embedded(me)
+    on_docker = [record for record in records if record.runtime == COMPOSE]
+    reason = engine.unavailable_reason() if on_docker else ""
+    if reason:
+        found |= {record: Platform(*record, reason) for record in on_docker}
+    elif on_docker or current.name == COMPOSE:
+        found |= _compose(me)
+    return list(found.values())
+
+
+def describe(current: Runtime, only_running: bool = False) -> str:
+    """Returns what else this checkout has, and how to end it; empty if there is nothing.
+
+    Args:
+        current: the runtime and the platform in use.
+        only_running: whether to leave out what is stopped.
+    """
+    here, found = Record(current.settings.platform, current.name), find(current)
+    moved = [one.folder for one in found if (one.name, one.runtime) == here and one.folder]
+    others = [one for one in found if (one.name, one.runtime) != here and not (only_running and one.state == STOPPED)]
+    lines = [f"platform {here.platform} was started in {folder}: make up starts it again from here" for folder in moved]
+    if me := checkout.read(ROOT).copied_from:
+        lines.append(f"this checkout is a copy of {me}, whose platforms are not this one's")
+    if others:
+        title = "this checkout has other platforms, too (COMPOSE_PROJECT_NAME in .env names the one in use):"
+        lines += [title, *map(str, others)]
+    return "\n".join(lines)
+
+
+def _embedded(me: Identity) -> dict[Record, Platform]:
+    """Returns the embedded platforms that are running."""
+    locks = virtual_environments.FOLDER.glob(f"*/run/{processes.SUPERVISOR}.lock")
+    names = [file.parent.parent.name for file in locks if service_lock.is_held(file)]
+    return {Record(name, EMBEDDED): Platform(name, EMBEDDED, RUNNING, me.moved_from) for name in names}
+
+
+def _compose(me: Identity) -> dict[Record, Platform]:
+    """Returns the platforms of this checkout that have containers on the engine."""
+    found = dict[Record, Platform]()
+    for container in ownership.list_containers():
+        folder, record = container.owner.folder, Record(container.platform, COMPOSE)
+        is_own = container.owner.id == me.id if container.owner.id else folder in (str(ROOT), me.moved_from)
+        if is_own and folder and (container.is_running or record not in found):
+            place = folder if container.is_running and folder != str(ROOT) else ""
+            found[record] = Platform(*record, RUNNING if container.is_running else STOPPED, place)
+    return found
