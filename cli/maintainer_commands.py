@@ -38,7 +38,10 @@ MODULES = {
     "bench-report": "dev.bench.report",
     "chaos": "dev.chaos",
     "chaos-report": "dev.chaos.report",
+    "neighbours": "dev.neighbours",
+    "busy": "dev.busy",
 }
+PROGRAM_OPTIONS = ("only", "rows", "rounds", "clones", "load")
 
 
 def _command(arguments: Namespace) -> list[str]:
@@ -46,5 +49,5 @@ def _command(arguments: Namespace) -> list[str]:
         return [PYTHON, "-m", "pytest", *TWO_WORKERS, TESTS[arguments.command]]
     if arguments.command == "lock":
         return ["sh", "dev/lock.sh"]
-    choices = [f"--{name}={value}" for name in ("only", "rows") if (value := getattr(arguments, name, ""))]
+    choices = [f"--{name}={value}" for name in PROGRAM_OPTIONS if (value := getattr(arguments, name, ""))]
     return [PYTHON, "-m", MODULES[arguments.command], *choices]

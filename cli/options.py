@@ -70,6 +70,7 @@ YEAR = Option("--year", "year of the months", "YEAR", "YEAR", "2021")
 MONTHS = Option("--months", "months, separated by commas", "MONTHS", "MONTHS", "1,2")
 A_MONTH = (COLOR, YEAR, MONTHS)
 TASK_RUNNER = Option("--task-runner", "where months run", "TASK_RUNNER", "RUNNER", choices=("threads", "dask"))
+ROUNDS = Option("--rounds", "how often", "ROUNDS", "NUMBER")
 ONLY = Option("--only", "run only these, separated by commas", "ONLY", "NAMES")
 
 COMMANDS = (
@@ -169,6 +170,20 @@ COMMANDS = (
         is_for_maintainers=True,
     ),
     Command("chaos-report", "develop", "write the last fault-injection results into the docs", is_for_maintainers=True),
+    Command(
+        "neighbours",
+        "develop",
+        "start clones at the same moment, and compare each one's data",
+        (ROUNDS, Option("--clones", "how many start together, one group after another", "CLONES", "NUMBERS")),
+        is_for_maintainers=True,
+    ),
+    Command(
+        "busy",
+        "develop",
+        "start the platform while other processes compute",
+        (ROUNDS, Option("--load", "number of these processes", "LOAD", "NUMBER")),
+        is_for_maintainers=True,
+    ),
     Command("lock", "develop", "renew all requirements.lock files", is_for_maintainers=True),
     Command("licences", "develop", "renew docs/licences.md from the images", is_for_maintainers=True),
 )
