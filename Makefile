@@ -1,16 +1,5 @@
-# The short form of ./orionbox: `make run-etl COLOR=green` is `./orionbox run-etl --color green`. `make` lists the commands.
-COMMANDS := up run-etl ingest down status logs inbox doctor shell psql data backup restore bundle load reset engine test lint dev-help
+# For every other make: GNU make reads GNUmakefile. `data` is here because there is a folder of that name.
+help data .DEFAULT:
+	@echo 'GNU make is needed; run: gmake $@, or ./orionbox $@'; exit 1
 
-.DEFAULT_GOAL := help
-
-# Variables reach ./orionbox as they were typed, by MAKEFLAGS: make would expand what it exports
-$(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(eval unexport $(name))))
-
-help:
-	@sh cli/doctor/doctor.sh && ./orionbox help --make
-$(COMMANDS):
-	@sh cli/doctor/doctor.sh && ./orionbox $@ --make
-
-include dev/dev.mk
-
-.PHONY: help $(COMMANDS)
+.PHONY: help data

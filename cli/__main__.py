@@ -15,13 +15,13 @@ from cli import maintainer_commands, make_variables, messages, options, status, 
 from cli.backup import backup, restore
 from cli.bundle import bundle, load
 from cli.doctor import checks
+from cli.error_reports import exit_code
 from cli.programs import say
 from cli.runs import inbox, run
 from cli.runtimes import choose, platforms
 from cli.runtimes.runtime import Runtime
 from cli.settings import env_file
 from cli.settings.settings import Settings
-from orionbox.errors import BadInputError, OrionboxError
 from orionbox.trips.months import TripFile
 
 PASSES_OUTPUT_THROUGH = ("logs", "shell", "psql", "inbox")
@@ -122,17 +122,7 @@ COMMANDS: Mapping[str, Callable[[Call], int]] = {
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one command; returns the exit code: 2 for bad input, 1 for a failure, 130 for an interruption."""
-    try:
-        return _run(arguments)
-    except OrionboxError as error:
-        say("\n".join(filter(None, [error.text, error.fix])))
-        return 2 if isinstance(error, BadInputError) else 1
-    except BrokenPipeError:  # the reader has closed the pipe, as in `make status | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        say("interrupted")
-        return 130
+    return exit_code(lambda: _run(arguments))
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -162,7 +152,3 @@ def _from_make(command: str, environment: dict[str, str]) -> tuple[list[str], di
     settings = [*env_file.parse(env_file.EXAMPLE), *env_file.OLD_NAMES, "RUNTIME"]
     arguments = [command, *make_variables.arguments(command, variables, settings)]
     return arguments, {**environment, **{name: variables[name] for name in settings if name in variables}}
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -14,13 +14,15 @@ def read(makeflags: str) -> dict[str, str]:
     """Returns the variables given on make's command line, unexpanded.
 
     GNU make passes them in MAKEFLAGS after ` -- `, with a backslash before each space and backslash, and `$` doubled
-    (https://www.gnu.org/software/make/manual/html_node/Variables_002fRecursion.html). Exported variables
-    are not included.
+    (https://www.gnu.org/software/make/manual/html_node/Variables_002fRecursion.html). GNU make 3.81, which macOS has,
+    leaves out the ` -- ` if there are no flags before it. Exported variables are not included.
 
     Args:
         makeflags: the environment variable MAKEFLAGS, as make sets it for a recipe.
     """
-    _, _, words = f" {makeflags}".partition(" -- ")
+    flags, dashes, words = f" {makeflags}".partition(" -- ")
+    if not dashes and re.match(r" [A-Za-z_]\w*[:+?]?=", flags):
+        words = flags
     found = {}
     for word in re.findall(r"(?:\\.|[^\\\s])+", words, re.DOTALL):
         name, equals, value = re.sub(r"\\(.)", r"\1", word, flags=re.DOTALL).partition("=")

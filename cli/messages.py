@@ -40,5 +40,13 @@ def confirm_reset(settings: Settings, is_confirmed: bool) -> None:
     )
     if settings.is_real_cloud:
         say("Data at Google stays there.")
-    if not is_confirmed and sys.stdin.isatty() and input("Delete it? [y/N] ").strip().lower() != "y":
+    if not is_confirmed and sys.stdin.isatty() and not _is_yes("Delete it? [y/N] "):
         raise BadInputError("nothing was deleted")
+
+
+def _is_yes(question: str) -> bool:
+    try:
+        return input(question).strip().lower() == "y"
+    except EOFError:  # Ctrl-D
+        say("")
+        return False

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, NoReturn
 
-from orionbox.errors import BadInputError, CommandError, OrionboxError
+from orionbox.errors import CommandError
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout. All commands run there."""
@@ -22,15 +23,6 @@ CHUNK = 1 << 20
 def say(text: str) -> None:
     """Prints and flushes."""
     print(text, flush=True)
-
-
-def exit_with(main: Callable[[], int]) -> NoReturn:
-    """Ends this process with the exit code of `main`; errors are printed and exit as those of the command line."""
-    try:
-        sys.exit(main())
-    except OrionboxError as error:
-        say("\n".join(filter(None, [error.text, error.fix])))
-        sys.exit(2 if isinstance(error, BadInputError) else 1)
 
 
 Environment = Mapping[str, str]
@@ -48,19 +40,24 @@ def output(*command: str, environment: Environment | None = None, text: str | No
     Raises:
         CommandError: the program failed; the error quotes the end of its output.
     """
-    try:
-        done = subprocess.run(command, cwd=ROOT, env=environment, input=text, capture_output=True, text=True)
-    except FileNotFoundError as error:
-        raise CommandError(f"{command[0]}: no such program", "install it") from error
+    with _start_errors(command):
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, input=text, capture_output=True, encoding="utf-8", errors="replace"
+        )
     if done.returncode:
         end = last_lines(done.stderr or done.stdout)
-        raise CommandError(f"{' '.join(command[:4])} ...: exit {done.returncode}\n{end}")
+        raise CommandError(f"{' '.join(command[:4])} ...: {describe_exit(done.returncode)}\n{end}")
     return done.stdout
 
 
 def run(*command: str, environment: Environment | None = None) -> int:
-    """Runs the program on the user's terminal; returns its exit code."""
-    return subprocess.run(command, cwd=ROOT, env=environment).returncode
+    """Runs the program on the user's terminal; returns its exit code.
+
+    Raises:
+        CommandError: there is no such program.
+    """
+    with _start_errors(command):
+        return subprocess.run(command, cwd=ROOT, env=environment).returncode
 
 
 def run_with_input(command: Sequence[str], content: IO[bytes], environment: Environment | None = None) -> None:
@@ -69,20 +66,50 @@ def run_with_input(command: Sequence[str], content: IO[bytes], environment: Envi
     Raises:
         CommandError: the program failed.
     """
-    pipe = subprocess.PIPE
+    with _start_errors(command):
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE)
     # The program may exit before it has read everything; it prints the reason itself
-    with suppress(BrokenPipeError), subprocess.Popen(command, cwd=ROOT, env=environment, stdin=pipe) as process:
+    with suppress(BrokenPipeError), process:
         assert process.stdin
         shutil.copyfileobj(content, process.stdin, CHUNK)
     if process.returncode:
-        raise CommandError(f"{' '.join(command[:4])} ...: exit {process.returncode}; its message is above")
+        how = describe_exit(process.returncode)
+        raise CommandError(f"{' '.join(command[:4])} ...: {how}; its message is above")
 
 
 def replace_process(command: Sequence[str], environment: Environment | None = None, folder: Path = ROOT) -> NoReturn:
-    """Becomes the program, which then owns the terminal and its signals."""
+    """Becomes the program, which then owns the terminal and its signals.
+
+    Raises:
+        CommandError: there is no such program.
+    """
     sys.stdout.flush()
     os.chdir(folder)
-    os.execvpe(command[0], list(command), dict(os.environ if environment is None else environment))
+    try:
+        os.execvpe(command[0], list(command), dict(os.environ if environment is None else environment))
+    except FileNotFoundError as error:
+        raise _missing(command) from error
+
+
+@contextmanager
+def _start_errors(command: Sequence[str]) -> Iterator[None]:
+    """Reports a program that is not installed."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise _missing(command) from error
+
+
+def _missing(command: Sequence[str]) -> CommandError:
+    return CommandError(f"{command[0]}: no such program", "install it")
+
+
+def describe_exit(code: int) -> str:
+    """Returns how a program ended: `exit 1`, or the signal that killed it."""
+    if code >= 0:
+        return f"exit {code}"
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    return f"killed by {name}" + (", perhaps because memory ran out" if name == "SIGKILL" else "")
 
 
 def last_lines(text: str, count: int = 25) -> str:

@@ -2,6 +2,6 @@
 MAINTAINERS := build test-unit test-integration test-e2e bench bench-report chaos chaos-report neighbours busy lock licences
 
 $(MAINTAINERS):
-	@sh cli/doctor/doctor.sh && ./orionbox $@ --make
+	@sh orionbox $@ --make
 
 .PHONY: $(MAINTAINERS)

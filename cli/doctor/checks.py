@@ -1,6 +1,6 @@
 """`./orionbox doctor`: checks what the platform needs of this machine, and prints a line for each check.
 
-What must work without Python is in doctor.sh; the checks of Docker are in docker.py.
+What must be right before Python starts is checked by the script `orionbox`; the checks of Docker are in docker.py.
 """
 
 from __future__ import annotations
@@ -64,14 +64,13 @@ def _print(findings: Iterable[Finding]) -> int:
 
 def quick_checks(settings: Settings, machine: Machine) -> Iterator[Finding]:
     """Runs the fast checks, which also run before each start."""
-    yield check_checkout(machine)
     yield check_memory(settings, machine, None)
     yield check_disk(machine, are_images_built=True)
     yield check_clock(machine)
 
 
 def _all_checks(settings: Settings, settings_finding: Finding, runtime: str, machine: Machine) -> Iterator[Finding]:
-    yield check_checkout(machine)
+    yield ok("checkout", "its line endings are right")  # or the script `orionbox` had refused to start
     yield ok("python3", machine.python_version)
     yield settings_finding
     engine, finding = docker.check_engine(machine, runtime)
@@ -99,15 +98,6 @@ def _settings(typed: Mapping[str, str], machine: Machine) -> tuple[Settings, Fin
     if not (machine.root / ".env").exists():
         return settings, ok("settings", "there is no .env yet; the first make up writes it")
     return settings, ok("settings", "every setting in .env is valid")
-
-
-def check_checkout(machine: Machine) -> Finding:
-    """Checks the line endings, as doctor.sh does before Python is started."""
-    answer = machine.ask("sh", "cli/doctor/doctor.sh")
-    if answer.is_ok:
-        return ok("checkout", "its line endings are right")
-    text, _, fix = answer.text.strip()[len("fail  checkout        ") :].partition("; fix: ")
-    return fail("checkout", text, fix)
 
 
 def _check_images(machine: Machine, are_images_built: bool) -> Iterator[Finding]:

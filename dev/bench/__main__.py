@@ -12,7 +12,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from cli.programs import ROOT, exit_with, say
+from cli.error_reports import exit_with
+from cli.programs import ROOT, say
 from dev.bench import machine
 from dev.bench.bench_platform import BenchPlatform, running_platform
 from dev.bench.measurements import Measurements

@@ -13,7 +13,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from cli.programs import ROOT, exit_with, say
+from cli.error_reports import exit_with
+from cli.programs import ROOT, say
 from cli.settings import env_file
 from dev.bench.results import HEADINGS, Row, amount, cells, read
 from dev.docs_tables import markdown, replace_between_marks

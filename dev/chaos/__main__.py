@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 from contextlib import closing
 
-from cli.programs import ROOT, exit_with, say
+from cli.error_reports import exit_with
+from cli.programs import ROOT, say
 from dev import throwaway_platform
 from dev.bench.results import write
 from dev.chaos.containers import Containers

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cli.programs import ROOT, exit_with, say
+from cli.error_reports import exit_with
+from cli.programs import ROOT, say
 from dev.chaos.__main__ import REPORT, all_faults
 from dev.chaos.fault_result import HEADINGS, FaultResult, read, summary
 from dev.docs_tables import markdown, replace_between_marks

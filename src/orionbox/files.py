@@ -8,15 +8,17 @@ killed, and the next program that writes into that folder deletes it.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from orionbox.errors import CommandError, OrionboxError
+from orionbox import file_errors
+from orionbox.errors import BadInputError, CommandError, OrionboxError
 
 LEFTOVERS = ".*.????????.part"
 """Names of temporary files and folders, as a pattern."""
@@ -33,11 +35,11 @@ def new_file(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
     Raises:
         OSError: the file cannot be created or written; the disk may be full.
     """
-    with _lock_folder(path.parent):
+    with _errors_name(path), _lock_folder(path.parent):
         _delete_leftovers(path.parent)
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         _lock(descriptor)
-    with os.fdopen(descriptor, "w+b") as file:
+    with _errors_name(path), os.fdopen(descriptor, "w+b") as file:
         try:
             os.fchmod(descriptor, mode)
             yield file
@@ -52,6 +54,38 @@ def new_file(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
         suppress(OSError),
     ):  # some file systems cannot sync a folder
         os.fsync(folder)
+
+
+@contextmanager
+def _errors_name(path: Path) -> Iterator[None]:
+    """Makes errors name the file, and not the temporary one beside it or, as on a full disk, none."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno and (error.filename is None or str(error.filename).endswith(".part")):
+            error.filename, error.filename2 = str(path), None
+        raise
+
+
+def read_json(path: Path, fix: str) -> dict[str, Any]:
+    """Returns the object in a JSON file; empty if there is no file.
+
+    Args:
+        path: the file.
+        fix: what the user can do about a file that is damaged.
+
+    Raises:
+        BadInputError: the file holds something else.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:  # not JSON, or not text
+        raise BadInputError(f"{path}: not valid JSON ({error})", fix) from error
+    if not isinstance(content, dict):
+        raise BadInputError(f"{path}: not a JSON object", fix)
+    return content
 
 
 def write(path: Path, text: str, mode: int = 0o644) -> None:
@@ -95,8 +129,9 @@ def report_file_errors(what: str) -> Iterator[None]:
     except (OrionboxError, BrokenPipeError):  # readable already, or the reader has closed the pipe
         raise
     except OSError as error:
-        reason = ": ".join(filter(None, [error.filename, error.strerror])) or str(error)
-        raise CommandError(f"{what}: {reason}", "see whether the disk is full: df -h") from error
+        known = file_errors.explain(error)
+        text, fix = (known.text, known.fix) if known else (str(error), "")
+        raise CommandError(f"{what}: {text}", fix or "see whether the disk is full: df -h") from error
 
 
 def _delete_leftovers(folder: Path) -> None:

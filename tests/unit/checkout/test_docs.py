@@ -178,7 +178,8 @@ def printing_code() -> str:
     """Everything that prints a message; a text that goes on in the next line is put together."""
     suffixes = (".py", ".sh", ".conf", ".html")
     paths = [path for folder in ("cli", "services", "infra", "src") for path in (ROOT / folder).rglob("*")]
-    code = "".join(path.read_text(errors="replace") for path in paths if path.suffix in suffixes)
+    paths = [ROOT / "orionbox", ROOT / "Makefile", *(path for path in paths if path.suffix in suffixes)]
+    code = "".join(path.read_text(errors="replace") for path in paths)
     return re.sub(r'"\s*\n\s*f?"', "", code)
 
 

@@ -20,10 +20,12 @@ from tests.tracked import tracked_files
 
 LAYERS = (
     ("orionbox.errors", "orionbox.services"),
+    ("orionbox.file_errors",),
     ("orionbox.files", "orionbox.orion", "orionbox.trips"),
     ("orionbox.flow_settings", "orionbox.runs", "orionbox.stores"),
     ("orionbox.prefect2",),
     ("cli.options", "cli.programs"),
+    ("cli.error_reports",),
     ("cli.archive", "cli.maintainer_commands", "cli.make_variables", "cli.runtimes.checkout", "cli.settings"),
     ("cli.messages", "cli.runtimes.folders", "cli.runtimes.ports", "cli.runtimes.runtime"),
     ("cli.runtimes.ownership",),
@@ -32,6 +34,7 @@ LAYERS = (
     ("cli.backup", "cli.runtimes.choose", "cli.status", "cli.taxi_files"),
     ("cli.bundle", "cli.doctor", "cli.runs"),
     ("cli.__main__",),
+    ("cli.launcher",),
     ("services.agent", "services.bigquery", "services.bootstrap", "services.docker-proxy", "services.flows"),
     ("services.gcs", "services.internet", "services.orion", "services.start", "infra.pgadmin"),
     ("dev",),

@@ -50,12 +50,9 @@ def test_a_variable_for_an_option_without_a_value_says_yes_or_no() -> None:
 
 def make(folder: Path, *arguments: str) -> list[str]:
     """What a recipe of our Makefile hands to ./orionbox: MAKEFLAGS as Python reads it, then the arguments."""
-    program = folder / "orionbox"
-    program.write_text(
-        "#!/usr/bin/env python3\nimport json, os, sys\nprint(json.dumps([dict(os.environ), sys.argv[1:]]))"
-    )
-    program.chmod(0o755)
-    for name in ("Makefile", "dev/dev.mk", "cli/doctor/doctor.sh"):
+    show = "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv[1:]]))"
+    (folder / "orionbox").write_text(f"exec python3 -c '{show}' \"$@\"\n")
+    for name in ("GNUmakefile", "dev/dev.mk"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text((ROOT / name).read_text())
     env = {"PATH": "/usr/bin:/bin:/usr/local/bin", "COLOR": "exported"}
@@ -77,6 +74,14 @@ def test_make_expands_nothing_and_runs_nothing(tmp_path: Path) -> None:
     assert make_variables.read(makeflags) == AWKWARD
     assert words == ["run-etl", "--make"]
     assert not (tmp_path / "pwned").exists()
+
+
+def test_gnu_make_3_81_leaves_out_the_dashes_before_its_variables() -> None:
+    """Its MAKEFLAGS with no flag, with -k, with -s and no variable, and with -j2, as it writes them itself."""
+    assert make_variables.read("B=2 COLOR=a\\ b") == {"COLOR": "a b", "B": "2"}
+    assert make_variables.read("k -- A=1") == {"A": "1"} and make_variables.read("s") == {}
+    assert make_variables.read("j --jobserver-fds=3,4 -- A=b") == {"A": "b"}
+    assert make_variables.read(" --jobserver-auth=3,4 -j2") == {}
 
 
 def test_a_variable_that_is_merely_exported_is_no_argument(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_values_reach_the_command_as_they_were_typed() -> None:
 
 
 def test_make_knows_every_command() -> None:
-    text = (ROOT / "Makefile").read_text() + (ROOT / "dev/dev.mk").read_text()
+    text = (ROOT / "GNUmakefile").read_text() + (ROOT / "dev/dev.mk").read_text()
     everybody, maintainers = (re.search(rf"^{name} := (.*)$", text, re.M) for name in ("COMMANDS", "MAINTAINERS"))
     assert everybody and maintainers
     assert everybody[1].split() == [one.name for one in COMMANDS if one.group and not one.is_for_maintainers]

@@ -92,7 +92,7 @@ def test_a_full_disk_is_reported_and_leaves_the_platform_empty(
 
     file = back_up(runtime)
     monkeypatch.setattr(FakeStores, "put_orion", put_orion)
-    with pytest.raises(CommandError, match="nothing was restored: No space left on device") as error:
+    with pytest.raises(CommandError, match="nothing was restored: no space left on the disk") as error:
         restore.restore(as_runtime(runtime), file, without_blocks=False)
     assert "not a backup" not in str(error.value) and "nothing was changed" not in str(error.value)
     assert not runtime.stores.has_data()

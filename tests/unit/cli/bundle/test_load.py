@@ -132,8 +132,8 @@ def fails(*arguments: object) -> None:
 @pytest.mark.parametrize(
     ("break_", "words"),
     [
-        (lambda patch: patch.setattr(images, "import_certificates", fails), "No space left on device"),
-        (lambda patch: None, "File name too long"),
+        (lambda patch: patch.setattr(images, "import_certificates", fails), "no space left on the disk"),
+        (lambda patch: None, "its name is too long"),
     ],
 )
 def test_an_error_of_the_disk_is_not_blamed_on_the_bundle(

@@ -42,11 +42,6 @@ def test_wrong_settings_are_a_line_and_the_other_checks_go_on(machine: FakeMachi
     assert "fail  settings        .env: ORION_PORT=none: not a port; fix: use a number" in "\n".join(doctor(machine))
 
 
-def test_windows_line_endings_in_the_checkout_are_passed_on_from_the_shell(machine: FakeMachine, line: Line) -> None:
-    printed = "fail  checkout        Makefile has Windows line endings; fix: git config\n"
-    assert line(machine.but(sh=Answer(False, printed)), "checkout") == printed.strip()
-
-
 def test_the_program_on_a_port_and_a_free_port_are_reported(machine: FakeMachine, line: Line) -> None:
     listeners = (
         'LISTEN 0 128 127.0.0.1:15432 0.0.0.0:* users:(("other",pid=6,fd=5))\n'
