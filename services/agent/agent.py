@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from services.agent import lock
+from services.agent.bootstrapped import wait_until_bootstrapped
 
 if TYPE_CHECKING:
     from prefect.agent import PrefectAgent
@@ -55,9 +55,7 @@ def main() -> None:
     from prefect.cli import app
 
     read_queues_until_found(PrefectAgent)
-    bootstrapped = os.environ.get("BOOTSTRAPPED")
-    while bootstrapped and not Path(bootstrapped).exists():
-        time.sleep(0.1)
+    wait_until_bootstrapped()
     sys.argv[:] = COMMAND
     app()
 

@@ -21,6 +21,7 @@ from orionbox.flow_settings import FlowSettings
 from orionbox.orion.client import ONE_TRY, Json, JsonApi, Orion
 from orionbox.orion.states import ACTIVE, ENDED
 from orionbox.stores.staging_tables import run_id_from_name
+from services.agent.bootstrapped import wait_until_bootstrapped
 from services.agent.lock import running_agent
 from services.agent.orphans import Container, Infrastructure, Watchlist, idle_containers
 
@@ -140,6 +141,7 @@ class Sweeper:
 def main() -> None:
     """Sweeps for ever; records each sweep in the file SWEPT, which the health check reads."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    wait_until_bootstrapped()
     sweeper, swept, last_error = Sweeper(), Path(os.environ["SWEPT"]), ""
     while True:
         try:

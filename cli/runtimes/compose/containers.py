@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cli.programs import output
 from orionbox.errors import CommandError
 
-FORMAT = '{{.Label "com.docker.compose.service"}}\t{{.Names}}\t{{.State}}\t{{.Status}}\t{{.ID}}'
+FORMAT = '{{.Label "com.docker.compose.service"}}\t{{.Names}}\t{{.State}}\t{{.Status}}\t{{.ID}}\t{{.Ports}}'
+PUBLISHED = re.compile(r":(\d+)(?:-(\d+))?->")
+IN_USE = re.compile(r"already allocated|address already in use|ports are not available")
+"""How Docker's versions say that a port is taken. The last is Docker Desktop's."""
+ADDRESSED_PORT = re.compile(r"[\d.\]]:([1-9]\d*)")
+"""A port with its address, like 127.0.0.1:4200."""
 REMOVAL_TIMEOUT = 20
 """Seconds in which every container of a flow run must be removed."""
 
@@ -22,6 +29,8 @@ class Container:
     state: str
     status: str
     id: str
+    ports: str = ""
+    """Where Docker publishes its ports, like "127.0.0.1:4200->4200/tcp, 0.0.0.0:8443-8444->8443-8444/tcp"."""
 
     @property
     def is_healthy(self) -> bool:
@@ -59,6 +68,19 @@ def list_services(platform: str) -> list[Container]:
     filters = [word for label in labels for word in ("--filter", f"label={label}")]
     lines = output("docker", "ps", "--all", "--no-trunc", "--format", FORMAT, *filters).splitlines()
     return [Container(*line.split("\t")) for line in lines]
+
+
+def published_ports(containers: Iterable[Container]) -> set[int]:
+    """Returns the ports of this machine that lead to these containers now."""
+    ranges = [found for container in containers for found in PUBLISHED.findall(container.ports)]
+    return {port for first, last in ranges for port in range(int(first), int(last or first) + 1)}
+
+
+def refused_ports(platform: str) -> set[int]:
+    """Returns the ports that Docker could not publish at the last try, because something else has them."""
+    names = [container.name for container in list_services(platform) if not container.ports]
+    errors = output("docker", "inspect", "--format", "{{.State.Error}}", *names).splitlines() if names else []
+    return {int(port) for error in errors if IN_USE.search(error) for port in ADDRESSED_PORT.findall(error)}
 
 
 def running(platform: str) -> set[str]:

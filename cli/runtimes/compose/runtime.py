@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,11 +23,14 @@ from cli.runtimes.compose import (
     readiness,
 )
 from cli.runtimes.compose.compose import ALL_PROFILES, Compose
+from cli.runtimes.compose.containers import Container
 from cli.runtimes.compose.optional_services import EMULATORS, GATEWAY, OptionalServices
 from cli.runtimes.compose.stores import ComposeStores
 from cli.settings.settings import Settings
 from orionbox.errors import CommandError
 
+START_TRIES = 5
+"""How often a start is tried if another program takes a port each time."""
 START_TIMEOUT = 300
 """Seconds in which every service must have become healthy."""
 CLEAR_LINE = "\x1b[2K"
@@ -115,34 +118,57 @@ class ComposeRuntime:
     def _start_containers(self, has_new_keys: bool) -> None:
         start, platform = time.monotonic(), self.settings.platform
         healthy = {container.id for container in containers.list_services(platform) if container.is_healthy}
-        self.choose_ports()
-        progress = "auto" if sys.stderr.isatty() else "quiet"
         # A running container keeps the files that it was started with
-        options = ["--force-recreate"] if has_new_keys else []
-        if self.compose.run("--progress", progress, "up", "--detach", "--remove-orphans", *options):
-            raise CommandError("the platform did not start; Compose's message is above")
+        self.compose_up("--remove-orphans", *(["--force-recreate"] if has_new_keys else []))
         readiness.wait_until_usable(platform, start, START_TIMEOUT, healthy)
         say(f"\nOrionbox is running, after {time.monotonic() - start:.0f} s.\n{self.addresses()}")
 
-    def choose_ports(self) -> None:
-        """Chooses free ports for the enabled services that are not running yet."""
-        running = containers.running(self.settings.platform)
-        of_optional = {port for optional in optional_services.ALL for port in optional.ports}
-        missing = set() if running else set(self._user_settings.ports) - of_optional
-        for optional in optional_services.ALL:
-            if optional.is_enabled(self._user_settings) and not optional.is_running(running):
-                missing |= set(optional.ports)
-        if missing:
-            open_to_others = dict.fromkeys(gateway.PAGES, self._user_settings["BIND_ADDRESS"])
-            preferred = {name: port for name, port in self._user_settings.ports.items() if name in missing}
-            chosen = ports.choose(preferred, self._ports_file, open_to_others)
-            self.compose = Compose(self.settings.with_ports(chosen))
+    def compose_up(self, *arguments: str) -> None:
+        """Runs `docker compose up` on free ports; if another program takes one meanwhile, repeats it with another port.
+
+        Args:
+            arguments: options and services.
+
+        Raises:
+            CommandError: Compose fails for another reason, or ports are taken too often.
+        """
+        progress, taken = "auto" if sys.stderr.isatty() else "quiet", set[int]()
+        with ports.exclusive_lock(self._ports_file), ports.Reservations() as reservations:
+            for _ in range(START_TRIES):
+                self._choose_ports(reservations, taken)
+                if not self.compose.run("--progress", progress, "up", "--detach", *arguments):
+                    return
+                new = containers.refused_ports(self.settings.platform).intersection(self._ports().values()) - taken
+                if not new:
+                    break
+                taken |= new
+        raise CommandError("the platform did not start; Compose's message is above")
+
+    def _ports(self) -> dict[str, int]:
+        """Returns the ports of all enabled services."""
+        of_disabled = {port for one in optional_services.ALL if not one.is_enabled(self.settings) for port in one.ports}
+        return {name: port for name, port in self.settings.ports.items() if name not in of_disabled}
+
+    def _missing_ports(self, found: Iterable[Container]) -> set[str]:
+        """Returns the settings of the ports on which none of these containers can be reached."""
+        published = containers.published_ports(found)
+        return {name for name, port in self._ports().items() if port not in published}
+
+    def _choose_ports(self, reservations: ports.Reservations, taken: Collection[int]) -> None:
+        """Chooses free ports for the enabled services that are not running on theirs."""
+        missing = self._missing_ports(containers.list_services(self.settings.platform))
+        preferred = {name: port for name, port in self._user_settings.ports.items() if name in missing}
+        open_to_others = dict.fromkeys(gateway.PAGES, self._user_settings["BIND_ADDRESS"])
+        chosen = ports.choose(preferred, self._ports_file, reservations, open_to_others, taken, privileged=True)
+        self.compose = Compose(self.settings.with_ports(chosen))
 
     def is_up(self) -> bool:
         """Returns whether every long-running service is healthy, in as many containers as it should have."""
         found = containers.list_services(self.settings.platform)
         healthy = Counter(container.service for container in found if container.is_healthy)
         if EMULATORS.is_running(healthy) and not EMULATORS.is_enabled(self.settings):
+            return False
+        if self._missing_ports(found):
             return False
         return all(healthy[service] == count for service, count in self._long_running().items())
 

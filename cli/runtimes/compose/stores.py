@@ -31,8 +31,8 @@ class Platform(Protocol):
     def down(self) -> None:
         """Stops everything; data stays."""
 
-    def choose_ports(self) -> None:
-        """Chooses free ports for the services that are not running yet."""
+    def compose_up(self, *arguments: str) -> None:
+        """Runs `docker compose up` on free ports."""
 
 
 class ComposeStores:
@@ -91,10 +91,12 @@ class ComposeStores:
     def start_databases(self) -> None:
         """Starts Postgres, and nothing that writes to it."""
         self._runtime.claim()
-        self._runtime.choose_ports()
-        if self._compose.run("--progress", "quiet", "up", "--detach", "--wait", "postgres"):
+        try:
+            self._runtime.compose_up("--wait", "postgres")
+        except CommandError as error:
             found = containers.list_services(self._compose.settings.platform)
-            raise CommandError(readiness.describe_failure([container for container in found if not container.is_ready]))
+            text = readiness.describe_failure([container for container in found if not container.is_ready])
+            raise CommandError(text) from error
 
     def stop_databases(self) -> None:
         """Does nothing: `up` starts the other services beside them."""

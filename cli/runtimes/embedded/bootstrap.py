@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Collection
 from pathlib import Path
 
 from cli.programs import ROOT, output
@@ -31,17 +32,27 @@ def _token_uri(file: Path) -> str:
         return ""
 
 
+NEEDED = {"postgres", "gcs", "bigquery", "orion"}
+"""The services to which the bootstrap writes."""
+
+
 class Bootstrap:
-    """The bootstrap, which runs side by side with the services that it waits for."""
+    """The bootstrap, which runs side by side with the services that it does not need."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
         processes.kill(settings, processes.BOOTSTRAP)  # left over from a killed `make up`
-        with logs.log_file(settings, processes.BOOTSTRAP).open("w") as log:
+
+    def start_unless(self, waiting: Collection[str]) -> None:
+        """Starts it, once, as soon as no service that it needs is among these, which are not proved to be ours."""
+        if self._process or NEEDED.intersection(waiting):
+            return
+        with logs.log_file(self._settings, processes.BOOTSTRAP).open("w") as log:
             self._process = subprocess.Popen(
                 service_lock.command(processes.BOOTSTRAP, "python -m services.bootstrap.bootstrap"),
                 cwd=ROOT,
-                env=variables.environment_of_bootstrap(settings),
+                env=variables.environment_of_bootstrap(self._settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -51,14 +62,15 @@ class Bootstrap:
     @property
     def has_succeeded(self) -> bool:
         """Whether it has exited with 0."""
-        return self._process.poll() == 0
+        return self._process is not None and self._process.poll() == 0
 
     @property
     def has_failed(self) -> bool:
         """Whether it has exited with an error."""
-        return bool(self._process.poll())
+        return self._process is not None and bool(self._process.poll())
 
     def end(self) -> None:
         """Ends it, if it is still running."""
         processes.kill(self._settings, processes.BOOTSTRAP)
-        self._process.wait()
+        if self._process:
+            self._process.wait()

@@ -20,6 +20,8 @@ START_TIMEOUT = 300
 """Seconds in which every service must have become healthy."""
 START_GRACE_SECONDS = 60
 """Seconds after which a service that is not healthy yet counts as unhealthy."""
+CHECK_TIMEOUT = 10
+"""Seconds for the answer to one check."""
 PAUSE = 0.1
 """Seconds between two checks."""
 REPORT_SECONDS = 5
@@ -32,11 +34,16 @@ MAX_EXITS = 3
 
 def is_healthy(settings: Settings, name: str) -> bool:
     """Returns whether the service is healthy and is this platform's own process."""
-    if not processes.is_running(settings, name):
+    if not (processes.is_running(settings, name) and processes.owns_ports(settings, name)):
         return False
     service = BY_NAME[name]
     if name == "postgres":
-        options = ("--quiet", "--username=ny_taxi", "--host=127.0.0.1", f"--port={settings[service.port]}")
+        options = (
+            f"--timeout={CHECK_TIMEOUT}",
+            "--username=ny_taxi",
+            "--host=127.0.0.1",
+            f"--port={settings[service.port]}",
+        )
         return _succeeds(settings, *service.health_program, *options)
     if service.health_program:
         return _succeeds(settings, "python", "-m", *service.health_program)
@@ -50,7 +57,7 @@ def _succeeds(settings: Settings, *command: str) -> bool:
 
 def _answers(url: str) -> bool:
     try:
-        with urlopen(url, timeout=4):
+        with urlopen(url, timeout=CHECK_TIMEOUT):
             return True
     except (OSError, HTTPException):
         return False
@@ -85,6 +92,9 @@ class Readiness:
             self.waiting = [name for name in self.waiting if name not in ready]
             if not self.waiting:
                 return
+            processes.require_own_ports(self.settings)
+            if self.bootstrap:
+                self.bootstrap.start_unless(self.waiting)
             if failed := self._failed():
                 raise CommandError(self._explain(failed), "see more with: make logs SERVICE=name")
             time.sleep(PAUSE)

@@ -9,13 +9,16 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from cli.programs import ROOT
+from cli.runtimes import listeners
 from cli.runtimes.embedded import logs, service_lock, variables
 from cli.settings.settings import Settings
+from orionbox.errors import CommandError
+from orionbox.services import BY_NAME
 
 SUPERVISOR, BOOTSTRAP = "supervisor", "bootstrap"
 """Processes that are not services."""
@@ -25,6 +28,10 @@ START_TIMEOUT = 10
 """Seconds in which the supervisor must have taken its lock."""
 STOPS = ((signal.SIGTERM, 70), (signal.SIGINT, 60), (signal.SIGKILL, 10))
 """Signals that stop processes, in order, and how many seconds to wait after each."""
+
+
+class PortTakenError(CommandError):
+    """Another program listens on a port of the platform, so the supervisor has stopped the platform."""
 
 
 def services() -> tuple[str, ...]:
@@ -39,13 +46,65 @@ def is_running(settings: Settings, name: str) -> bool:
     return service_lock.is_held(_lock(settings, name))
 
 
+def ports_of(name: str) -> tuple[str, ...]:
+    """Returns the settings of the ports on which the service listens."""
+    known = (*variables.PORTS, variables.INTERNET)
+    return tuple(port for port in known if port.startswith(f"{BY_NAME[name].prefix}_"))
+
+
+def listens(name: str, group: int, port: int, cluster: Path) -> bool:
+    """Returns whether the service, which is that process group, is the one that answers on the port.
+
+    Args:
+        name: the service.
+        group: its process group.
+        port: one of its ports.
+        cluster: Postgres' data folder.
+    """
+    if name == "postgres":
+        return listeners.is_postmaster(group, port, cluster)
+    return listeners.is_only_listener(group, port)
+
+
+def owns_ports(settings: Settings, name: str) -> bool:
+    """Returns whether the service is running, and no other program answers on its ports."""
+    group, cluster = service_lock.holder(_lock(settings, name)), variables.cluster(settings)
+    return bool(group) and all(listens(name, group, int(settings[port]), cluster) for port in ports_of(name))
+
+
+def taken_port(settings: Settings) -> str:
+    """Returns which port another program has taken, for which the supervisor stopped the platform; empty if none."""
+    try:
+        port = variables.taken_note(settings).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    names = [name for name in variables.preferred_ports(settings) if settings[name] == port]
+    return f"another program took {'='.join([*names, port])}"
+
+
+def require_own_ports(settings: Settings) -> None:
+    """Checks that no other program has taken a port since the start.
+
+    Raises:
+        PortTakenError: one has, and the supervisor has stopped the platform or is about to.
+    """
+    if taken := taken_port(settings):
+        raise PortTakenError(taken, "start the platform again, with other ports: make up")
+
+
 def seconds_since_start(settings: Settings, name: str) -> float:
     """Returns for how many seconds a running service has been running."""
     return time.time() - _lock(settings, name).stat().st_mtime
 
 
-def start(settings: Settings, only_postgres: bool = False) -> None:
-    """Starts the supervisor, which starts the services; none of them may be running."""
+def start(settings: Settings, only_postgres: bool = False, keep_open: Sequence[int] = ()) -> None:
+    """Starts the supervisor, which starts the services; none of them may be running.
+
+    Args:
+        settings: those of the platform.
+        only_postgres: whether to start Postgres alone.
+        keep_open: file descriptors that the supervisor inherits.
+    """
     for name in (SUPERVISOR, BOOTSTRAP, *services()):
         _lock(settings, name).write_text("")  # clears stale process ids
     environment = variables.environment_of_services(settings)
@@ -59,6 +118,7 @@ def start(settings: Settings, only_postgres: bool = False) -> None:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=keep_open,
         )
     wait_until(lambda: is_running(settings, SUPERVISOR) or process.poll() is not None, START_TIMEOUT)
 

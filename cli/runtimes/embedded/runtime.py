@@ -6,17 +6,20 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from cli import messages
 from cli.programs import ROOT, replace_process, say
-from cli.runtimes import checkout, folders, ports
+from cli.runtimes import checkout, folders, listeners, ports
 from cli.runtimes.embedded import health, logs, processes, start, unsupported_settings, variables, virtual_environments
 from cli.runtimes.embedded.bootstrap import Bootstrap
 from cli.runtimes.embedded.stores import EmbeddedStores
 from cli.settings.settings import Settings
 from orionbox.errors import CommandError
+
+START_TRIES = 5
+"""How often a start is tried if another program takes a port each time."""
 
 
 class EmbeddedRuntime:
@@ -49,6 +52,7 @@ class EmbeddedRuntime:
             CommandError: this machine lacks a program that they need.
         """
         unsupported_settings.refuse(self._user_settings)
+        listeners.require()
         self.prepare()
         with start.exclusive_lock():
             virtual_environments.ensure()
@@ -58,21 +62,40 @@ class EmbeddedRuntime:
         self.build()
         began = time.monotonic()
         with start.exclusive_lock():
-            if start.is_started(self.settings):
-                names = [name for name in processes.services() if not health.is_healthy(self.settings, name)]
-            else:
-                start.start(self._user_settings)
-                names = list(processes.services())
-            checkout.settle(ROOT)
-            self._wait(names)
+            self._repeat_with_other_ports(self._start)
         say(f"\nOrionbox is running, after {time.monotonic() - began:.0f} s.\n{self.addresses()}")
 
-    def _wait(self, names: Sequence[str]) -> None:
+    def _start(self) -> None:
+        """Starts what is not healthy, and waits until everything is usable."""
+        if start.is_started(self.settings):
+            names = [name for name in processes.services() if not health.is_healthy(self.settings, name)]
+        else:
+            start.start(self._user_settings)
+            names = list(processes.services())
+        checkout.settle(ROOT)
         bootstrap = Bootstrap(self.settings)
         try:
             health.Readiness(self.settings, names, bootstrap).wait()
         finally:
             bootstrap.end()
+
+    def _start_postgres(self) -> None:
+        health.Readiness(start.start(self._user_settings, only_postgres=True), ["postgres"]).wait()
+
+    def _repeat_with_other_ports(self, start_services: Callable[[], None]) -> None:
+        """Starts services; if another program takes one of their ports meanwhile, starts them again, on other ports.
+
+        Raises:
+            PortTakenError: that has happened too often.
+        """
+        for tries_left in reversed(range(START_TRIES)):
+            try:
+                return start_services()
+            except processes.PortTakenError as error:
+                start.stop(self._user_settings)
+                if not tries_left:
+                    raise
+                say(f"  {error.text} while the platform was starting; starting again")
 
     def ensure_up(self) -> None:
         """Starts the platform unless all of it is running, from the current sources."""
@@ -89,7 +112,7 @@ class EmbeddedRuntime:
         """Starts Postgres, and nothing that uses it."""
         self.build()
         with start.exclusive_lock():
-            health.Readiness(start.start(self._user_settings, only_postgres=True), ["postgres"]).wait()
+            self._repeat_with_other_ports(self._start_postgres)
 
     def down(self) -> None:
         """Stops the platform; data stays."""
@@ -120,6 +143,8 @@ class EmbeddedRuntime:
         states = {name: health.state(settings, name) for name in processes.services()}
         if set(states.values()) != {"stopped"} and not processes.is_running(settings, processes.SUPERVISOR):
             states[processes.SUPERVISOR] = "stopped"
+        if taken := processes.taken_port(settings):
+            states[processes.SUPERVISOR] = f"stopped, because {taken}"
         return states
 
     def show_logs(self, services: Sequence[str], tail: int, follow: bool) -> int:

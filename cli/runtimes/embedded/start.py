@@ -17,6 +17,7 @@ from orionbox.files import write
 
 SOURCES = (
     "cli/runtimes/embedded",
+    "cli/runtimes/listeners.py",
     "infra/postgres",
     "services/agent",
     "services/bigquery",
@@ -48,20 +49,25 @@ def start(user_settings: Settings, only_postgres: bool = False) -> Settings:
     for name in FOLDERS:
         (variables.folder(user_settings) / name).mkdir(parents=True, exist_ok=True)
     variables.chown_to_postgres(variables.data(user_settings) / "postgres")
-    ports.choose(variables.preferred_ports(user_settings), ports.ports_file(user_settings, variables.RUNTIME))
-    settings = variables.with_chosen_ports(user_settings)
-    bootstrap.ensure_key(settings)
-    processes.start(settings, only_postgres)
+    with ports.Reservations() as reservations:
+        file = ports.ports_file(user_settings, variables.RUNTIME)
+        ports.choose(variables.preferred_ports(user_settings), file, reservations)
+        settings = variables.with_chosen_ports(user_settings)
+        bootstrap.ensure_key(settings)
+        processes.start(settings, only_postgres, reservations.descriptors())
     if not only_postgres:
         write(_mark(settings), _fingerprint(settings))
     return settings
 
 
 def stop(settings: Settings) -> None:
-    """Stops every process of the platform."""
+    """Stops every process of the platform. After another program took a port, the next bootstrap repeats all steps."""
     for mark in (_mark(settings), variables.bootstrapped_mark(settings)):
         mark.unlink(missing_ok=True)
     processes.stop(settings)
+    if (note := variables.taken_note(settings)).exists():
+        variables.saved_state(settings).unlink(missing_ok=True)
+        note.unlink()
 
 
 def is_started(settings: Settings) -> bool:
@@ -81,7 +87,7 @@ def _fingerprint(settings: Settings) -> str:
     environment = {**variables.for_flows(settings), **variables.for_services(settings)}
     digest = hashlib.sha256(json.dumps([environment, virtual_environments.marks()]).encode())
     for source in SOURCES:
-        for file in sorted((ROOT / source).rglob("*")):
+        for file in sorted([ROOT / source, *(ROOT / source).rglob("*")]):
             if file.is_file() and "__pycache__" not in file.parts:
                 digest.update(f"\0{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
     return digest.hexdigest()

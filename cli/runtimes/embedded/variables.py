@@ -25,7 +25,7 @@ from orionbox.trips.months import RELEASE_PATH
 RUNTIME = "embedded"
 FLOWS = ROOT / "services/flows/flows"
 PORTS = ("START_PORT", "ORION_PORT", "POSTGRES_PORT", "GCS_PORT", "BIGQUERY_PORT", "BIGQUERY_GRPC_PORT")
-INTERNET_PORT = 8090
+INTERNET, INTERNET_PORT = "INTERNET_PORT", 8090
 """Where the taxi server listens; in compose it needs no port on this machine."""
 FOREIGN = ("PREFECT_", "PYTHON", "GOOGLE_", "VIRTUAL_ENV", "MAKE", "MFLAGS", "PG", "DASK_", "SUPERVISOR_")
 """Prefixes of variables in the user's environment that could misdirect a process to another platform."""
@@ -36,7 +36,7 @@ NEEDED_BY_PYTHON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
 def preferred_ports(settings: Settings) -> dict[str, int]:
     """Returns the ports that the settings name."""
-    return {**{name: settings.ports[name] for name in PORTS}, "INTERNET_PORT": INTERNET_PORT}
+    return {**{name: settings.ports[name] for name in PORTS}, INTERNET: INTERNET_PORT}
 
 
 def with_chosen_ports(settings: Settings) -> Settings:
@@ -93,12 +93,27 @@ def for_bootstrap(settings: Settings) -> dict[str, str]:
         "WAREHOUSE_HOST": "127.0.0.1",
         "WAREHOUSE_PORT": settings["POSTGRES_PORT"],
         "GCP_KEY_FILE": str(key_file(settings)),
-        "READY_NOTE": str(data(settings) / "ready.json"),
+        "READY_NOTE": str(saved_state(settings)),
         "BOOTSTRAPPED": str(bootstrapped_mark(settings)),
         "RUN_IMAGE": f"orionbox/flows:{env_file.version()}",
         "RUN_NETWORK": settings.platform,
         "RUN_VOLUMES": "",
     }
+
+
+def saved_state(settings: Settings) -> Path:
+    """Returns the file in which the bootstrap saves what it has done."""
+    return data(settings) / "ready.json"
+
+
+def cluster(settings: Settings) -> Path:
+    """Returns Postgres' data folder."""
+    return data(settings) / "postgres/main"
+
+
+def taken_note(settings: Settings) -> Path:
+    """Returns the file in which the supervisor names a port that another program has taken."""
+    return folder(settings) / "run/port-taken"
 
 
 def bootstrapped_mark(settings: Settings) -> Path:
@@ -113,12 +128,13 @@ def for_services(settings: Settings) -> dict[str, str]:
         "ROOT": str(ROOT),
         "DATA": str(data(settings)),
         "RUN": str(folder(settings) / "run"),
+        "PORT_TAKEN": str(taken_note(settings)),
         "AGENT_LOCK": str(folder(settings) / "run" / "agent.alive"),
         "BOOTSTRAPPED": str(bootstrapped_mark(settings)),
         "SWEPT": str(folder(settings) / "run" / "swept"),
         "BIGQUERY_PYTHON": virtual_environments.program("python", virtual_environments.BIGQUERY),
         "AS_NOBODY": _as_nobody(),
-        "PGDATA": str(data(settings) / "postgres/main"),
+        "PGDATA": str(cluster(settings)),
         "ORION_DB_PASSWORD": settings["ORION_DB_PASSWORD"],
         "WAREHOUSE_DB_PASSWORD": settings["WAREHOUSE_DB_PASSWORD"],
         **chosen,

@@ -27,7 +27,7 @@ LAYERS = (
     ("cli.options", "cli.programs"),
     ("cli.error_reports",),
     ("cli.archive", "cli.maintainer_commands", "cli.make_variables", "cli.runtimes.checkout", "cli.settings"),
-    ("cli.messages", "cli.runtimes.folders", "cli.runtimes.ports", "cli.runtimes.runtime"),
+    ("cli.messages", "cli.runtimes.folders", "cli.runtimes.listeners", "cli.runtimes.ports", "cli.runtimes.runtime"),
     ("cli.runtimes.ownership",),
     ("cli.runtimes.compose", "cli.runtimes.embedded"),
     ("cli.runtimes.platforms",),

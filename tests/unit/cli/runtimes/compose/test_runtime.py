@@ -4,54 +4,133 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli.runtimes import ports
 from cli.runtimes.compose import containers
+from cli.runtimes.compose.compose import Compose
 from cli.runtimes.compose.containers import Container
 from cli.runtimes.compose.optional_services import GATEWAY
-from cli.runtimes.compose.runtime import ComposeRuntime
+from cli.runtimes.compose.runtime import START_TRIES, ComposeRuntime
 from cli.settings.settings import Settings
 from orionbox.errors import CommandError
 
+SERVICES = ("orion", "worker", "worker")
+
+
+def on(service: str, ports: str, state: str = "running") -> Container:
+    """A container, healthy if it is running, with the ports that Docker publishes for it."""
+    status = "Up (healthy)" if state == "running" else "Created"
+    return Container(service, f"{service}-1", state, status, service, ports)
+
+
+ORION, EMULATOR = on("orion", "127.0.0.1:4200->4200/tcp"), on("gcs", "127.0.0.1:4443->4443/tcp")
+GATEWAY_OPEN = on("gateway", "0.0.0.0:8443-8444->8443-8444/tcp")
+
+
+class Docker:
+    """An engine with these containers, whose `compose up` gives the next of these exit codes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        self.found, self.codes, self.refused = list[Container](), [0], list[set[int]]()
+        self.missing, self.given = list[set[str]](), list[str]()
+        self._choose = ports.choose
+        monkeypatch.setattr(ports, "FOLDER", tmp_path)
+        monkeypatch.setattr(ports, "find_obstacle", lambda port, address: "")
+        monkeypatch.setattr(ports, "choose", self.choose)
+        monkeypatch.setattr(containers, "list_services", lambda platform: self.found)
+        monkeypatch.setattr(containers, "refused_ports", lambda platform: self.refused.pop(0))
+        monkeypatch.setattr(Compose, "run", self.run)
+
+    def choose(self, preferred: Mapping[str, int], *arguments: Any, **options: Any) -> dict[str, int]:
+        self.missing.append(set(preferred))
+        return self._choose(preferred, *arguments, **options)
+
+    def run(self, *arguments: str) -> int:
+        return self.codes.pop(0)
+
 
 @pytest.fixture
-def chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
-    """The ports that are looked for, filled while a test is running."""
-    asked: list[str] = []
-
-    def choose(preferred: Mapping[str, int], file: Path, addresses: Mapping[str, str]) -> dict[str, int]:
-        asked[:] = preferred
-        assert set(addresses) == set(GATEWAY.ports)
-        return {name: port + 1 for name, port in preferred.items()}
-
-    monkeypatch.setattr(ports, "choose", choose)
-    monkeypatch.setattr(ports, "FOLDER", tmp_path)
-    return asked
+def docker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Docker:
+    return Docker(monkeypatch, tmp_path)
 
 
-def settle(settings: Settings, monkeypatch: pytest.MonkeyPatch, running: set[str]) -> ComposeRuntime:
-    monkeypatch.setattr(containers, "running", lambda platform: running)
-    runtime = ComposeRuntime(settings)
-    runtime.choose_ports()
-    return runtime
+def test_only_enabled_services_that_are_not_running_get_a_port(settings: Settings, docker: Docker) -> None:
+    def missing(settings: Settings, *found: Container) -> set[str]:
+        docker.found, docker.codes = list(found), [0]
+        ComposeRuntime(settings).compose_up()
+        return docker.missing.pop()
 
-
-def test_only_enabled_services_that_are_not_running_get_a_port(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, chosen: list[str]
-) -> None:
-    runtime = settle(settings, monkeypatch, running=set())
-    assert {"ORION_PORT", "GCS_PORT"} <= set(chosen) and not {*GATEWAY.ports, "DASK_PORT"} & set(chosen)
-    assert runtime.settings["ORION_PORT"] == "4201" and runtime.compose.environment()["ORION_PORT"] == "4201"
+    everything = set(settings.ports) - {*GATEWAY.ports, "DASK_PORT"}
+    assert missing(settings) == everything
+    assert missing(settings, ORION, EMULATOR) == everything - {"ORION_PORT", "GCS_PORT"}
+    assert missing(settings, on("orion", "", "created"), EMULATOR) == everything - {"GCS_PORT"}
     opened = settings.with_values(BIND_ADDRESS="0.0.0.0")
-    settle(opened, monkeypatch, running=set())
-    assert {"ORION_PORT", *GATEWAY.ports} <= set(chosen)
-    settle(opened, monkeypatch, running={"orion", "gcs"})
-    assert set(chosen) == set(GATEWAY.ports)
-    chosen.clear()
-    settle(opened, monkeypatch, running={"orion", "gcs", "gateway"})
-    assert chosen == []
+    assert missing(opened, ORION) == {*everything, *GATEWAY.ports} - {"ORION_PORT"}
+    assert missing(opened, ORION, GATEWAY_OPEN) == everything - {"ORION_PORT"}
+
+
+def test_a_service_on_another_port_than_the_settings_say_is_not_running(settings: Settings, docker: Docker) -> None:
+    docker.found = [on("orion", "127.0.0.1:4205->4200/tcp")]
+    ComposeRuntime(settings).compose_up()
+    assert "ORION_PORT" in docker.missing[0]
+
+
+def test_a_start_that_docker_refuses_a_port_is_repeated_with_another_one(
+    settings: Settings, docker: Docker, capsys: pytest.CaptureFixture[str]
+) -> None:
+    docker.codes, docker.refused = [1, 1, 0], [{4200}, {4201, 80}]
+    runtime = ComposeRuntime(settings)
+    runtime.compose_up()
+    assert runtime.settings["ORION_PORT"] == "4202" and runtime.settings["GCS_PORT"] == "4443"
+    assert ComposeRuntime(settings).settings["ORION_PORT"] == "4202"
+    assert "ORION_PORT=4200 is in use on this machine: this platform takes 4202" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("refused", [set(), {80}])
+def test_a_start_that_fails_for_another_reason_is_not_repeated(
+    refused: set[int], settings: Settings, docker: Docker
+) -> None:
+    docker.codes, docker.refused = [1], [refused]
+    with pytest.raises(CommandError, match="the platform did not start"):
+        ComposeRuntime(settings).compose_up()
+
+
+def test_a_start_that_docker_refuses_a_port_each_time_ends(settings: Settings, docker: Docker) -> None:
+    docker.codes, docker.refused = [1] * START_TRIES, [{4200 + number} for number in range(START_TRIES)]
+    with pytest.raises(CommandError, match="the platform did not start"):
+        ComposeRuntime(settings).compose_up()
+    assert docker.codes == []
+
+
+@pytest.mark.parametrize(
+    "error, ports",
+    [
+        (
+            "driver failed programming external connectivity on endpoint mybox-orion-1 (0123): Error starting userland "
+            "proxy: listen tcp4 127.0.0.1:4205: bind: address already in use",
+            {4205},
+        ),
+        ("... on endpoint mybox-pgadmin-1 (0123): Bind for 127.0.0.1:8080 failed: port is already allocated", {8080}),
+        ("failed to bind host port for 192.0.2.7:8443:172.18.0.2:8443/tcp: address already in use", {8443}),
+        ("failed to bind host port 0.0.0.0:8443/tcp: address already in use", {8443}),
+        (
+            "Ports are not available: exposing port TCP 127.0.0.1:4200 -> 0.0.0.0:0: listen tcp 127.0.0.1:4200: bind: "
+            "address already in use",
+            {4200},
+        ),
+        ("OCI runtime create failed: exec: no such file at 127.0.0.1:4200", set()),
+        ("", set()),
+    ],
+)
+def test_docker_s_words_tell_which_port_it_refused(
+    error: str, ports: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(containers, "list_services", lambda platform: [ORION, on("pgadmin", "", "created")])
+    monkeypatch.setattr(containers, "output", lambda *command: f"{error}\n" if command[-1] == "pgadmin-1" else "")
+    assert containers.refused_ports("orionbox") == ports
 
 
 def test_a_platform_is_up_when_every_service_is_healthy_in_every_container(
@@ -59,10 +138,12 @@ def test_a_platform_is_up_when_every_service_is_healthy_in_every_container(
 ) -> None:
     runtime = ComposeRuntime(settings)
     services = {"orion": {"healthcheck": {}}, "worker": {"healthcheck": {}, "deploy": {"replicas": 2}}, "bootstrap": {}}
+    published = ", ".join(f"127.0.0.1:{port}->1/tcp" for port in settings.ports.values())
     monkeypatch.setattr(type(runtime.compose), "services", lambda self, *options: services)
-    found = [Container(name, f"{name}-1", "running", "Up (healthy)", name) for name in ("orion", "worker", "worker")]
+    found = [Container(name, f"{name}-1", "running", "Up (healthy)", name, published) for name in SERVICES]
     monkeypatch.setattr(containers, "list_services", lambda platform: found)
     assert runtime.is_up()
+    assert not ComposeRuntime(settings.with_values(ORION_PORT="4300")).is_up()
     found.pop()
     assert not runtime.is_up()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
 
@@ -51,3 +52,26 @@ def test_a_key_is_kept_as_long_as_its_tokens_come_from_this_platform(embedded: S
     assert made == []
     bootstrap.ensure_key(embedded.with_ports({"GCS_PORT": 4444}))
     assert made == ["http://127.0.0.1:4444/token"]
+
+
+def test_the_bootstrap_starts_once_when_all_that_it_needs_is_proved(
+    embedded: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    class Process:
+        def __init__(self, command: list[str], **options: object) -> None:
+            started.append(command)
+
+        def poll(self) -> int:
+            return 0
+
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    bootstrap_process = bootstrap.Bootstrap(embedded)
+    for name in sorted(bootstrap.NEEDED):
+        bootstrap_process.start_unless([name, "agent", "bootstrap"])
+    assert not started and not bootstrap_process.has_succeeded and not bootstrap_process.has_failed
+    bootstrap_process.end()
+    for _ in range(2):
+        bootstrap_process.start_unless(["agent", "start", "bootstrap"])
+    assert len(started) == 1 and bootstrap_process.has_succeeded

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import cast
 
 import pytest
 
-from cli.runtimes.embedded import health, logs, processes
+from cli.runtimes.embedded import health, logs, processes, service_lock, variables
 from cli.runtimes.embedded.bootstrap import Bootstrap
 from cli.settings.settings import Settings
 from orionbox.errors import CommandError
@@ -35,6 +38,10 @@ class FakeBootstrap:
 
     def __init__(self, has_succeeded: bool) -> None:
         self.has_succeeded, self.has_failed = has_succeeded, not has_succeeded
+        self.waiting: list[list[str]] = []
+
+    def start_unless(self, waiting: list[str]) -> None:
+        self.waiting.append(waiting)
 
 
 @pytest.fixture
@@ -167,17 +174,55 @@ def port() -> Iterator[int]:
         server.shutdown()
 
 
+def held_by_this_process(settings: Settings, name: str) -> Iterator[None]:
+    """Makes this process the service, as far as its lock says."""
+    with service_lock.take(service_lock.lock_file(variables.folder(settings) / "run", name)) as lock:
+        service_lock.write_pid(lock, os.getpgrp())
+        yield
+
+
+@pytest.fixture
+def services_here(embedded: Settings) -> Iterator[None]:
+    """Makes this process Orion and both emulators."""
+    with ExitStack() as stack:
+        for name in ("orion", "bigquery", "gcs"):
+            stack.enter_context(contextmanager(held_by_this_process)(embedded, name))
+        yield
+
+
 def test_a_page_that_answers_200_means_healthy_and_any_other_answer_does_not(
-    embedded: Settings, port: int, monkeypatch: pytest.MonkeyPatch
+    embedded: Settings, port: int, services_here: None
 ) -> None:
-    monkeypatch.setattr(processes, "is_running", lambda settings, name: True)
-    settings = embedded.with_ports({"ORION_PORT": port, "BIGQUERY_PORT": port, "GCS_PORT": 1})
+    settings = embedded.with_ports(
+        {"ORION_PORT": port, "BIGQUERY_PORT": port, "BIGQUERY_GRPC_PORT": port, "GCS_PORT": 1}
+    )
     healthy = [name for name in ("orion", "bigquery", "gcs") if health.is_healthy(settings, name)]
     assert healthy == ["orion"]
 
 
 def test_a_foreign_server_on_its_port_makes_no_service_healthy(embedded: Settings, port: int) -> None:
-    assert not health.is_healthy(embedded.with_ports({"ORION_PORT": port}), "orion")
+    settings = embedded.with_ports({"ORION_PORT": port})
+    assert not health.is_healthy(settings, "orion")
+    file = service_lock.lock_file(variables.folder(embedded) / "run", "orion")
+    with service_lock.take(file) as lock, subprocess.Popen(["sleep", "60"], start_new_session=True) as orion:
+        service_lock.write_pid(lock, orion.pid)
+        assert processes.is_running(settings, "orion") and not health.is_healthy(settings, "orion")
+        orion.kill()
+
+
+def test_a_port_that_another_program_has_taken_ends_the_wait(
+    embedded: Settings, fake: FakeServices, log: object
+) -> None:
+    fake.looks["orion"] = 10_000
+    variables.taken_note(embedded).write_text("4200")
+    with pytest.raises(processes.PortTakenError, match="another program took ORION_PORT=4200"):
+        begun(embedded, "orion").wait()
+
+
+def test_the_bootstrap_is_told_what_is_not_proved_yet(embedded: Settings, fake: FakeServices, log: object) -> None:
+    bootstrap = FakeBootstrap(True)
+    begun(embedded, "orion", "gcs", bootstrap=bootstrap).wait()
+    assert bootstrap.waiting == [["orion"]] * 2
 
 
 def test_every_service_has_a_health_check() -> None:

@@ -95,3 +95,16 @@ def test_it_counts_how_often_each_service_has_ended_since(embedded: Settings) ->
         file.write(CRASH.format("gcs") * 2 + "2026-01-01 10:00:00,000 WARN stopped: orion (exit status 0)\n")
     assert processes.count_exits(embedded) == Counter({"gcs": 2, "orion": 1})
     assert processes.count_exits(embedded, before) == Counter({"gcs": 2})
+
+
+def test_each_service_has_the_ports_of_its_settings() -> None:
+    ports = {name: processes.ports_of(name) for name in processes.services()}
+    assert ports["bigquery"] == ("BIGQUERY_PORT", "BIGQUERY_GRPC_PORT") and ports["agent"] == ports["sweeper"] == ()
+    assert sorted(port for found in ports.values() for port in found) == sorted([*variables.PORTS, variables.INTERNET])
+
+
+def test_a_port_that_was_taken_is_named_by_its_setting(embedded: Settings) -> None:
+    processes.require_own_ports(embedded)
+    variables.taken_note(embedded).write_text("5432")
+    with pytest.raises(processes.PortTakenError, match="another program took POSTGRES_PORT=5432; start the platform"):
+        processes.require_own_ports(embedded)

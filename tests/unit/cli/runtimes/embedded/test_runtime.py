@@ -6,13 +6,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.runtimes import choose, ports
-from cli.runtimes.embedded import health, processes, runtime, variables
+from cli.runtimes.embedded import health, processes, runtime, start, variables
 from cli.runtimes.embedded.runtime import EmbeddedRuntime
 from cli.settings.settings import Settings
 from orionbox.errors import CommandError
@@ -37,10 +38,12 @@ def test_settings_have_the_ports_that_the_platform_took(
     embedded: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ports, "FOLDER", tmp_path)
-    monkeypatch.setattr(ports, "is_free", lambda port, address: port != 4200)
+    monkeypatch.setattr(ports, "find_obstacle", lambda port, address: "")
     platform = EmbeddedRuntime(embedded)
     assert platform.settings["ORION_PORT"] == "4200"
-    ports.choose(variables.preferred_ports(embedded), ports.ports_file(embedded, "embedded"))
+    with ports.Reservations() as reservations:
+        file = ports.ports_file(embedded, "embedded")
+        ports.choose(variables.preferred_ports(embedded), file, reservations, taken=[4200])
     assert platform.settings["ORION_PORT"] == "4201"
     assert "localhost:4201" in platform.addresses() and "pgAdmin" not in platform.addresses()
 
@@ -57,6 +60,60 @@ def test_services_whose_supervisor_has_gone_are_not_all_there_is_to_say(
 ) -> None:
     monkeypatch.setattr(health, "state", lambda settings, name: "healthy")
     assert EmbeddedRuntime(embedded).status()["supervisor"] == "stopped"
+
+
+def test_the_status_says_why_the_platform_has_stopped(embedded: Settings) -> None:
+    variables.taken_note(embedded).write_text("4200")
+    states = EmbeddedRuntime(embedded).status()
+    assert states[processes.SUPERVISOR] == "stopped, because another program took ORION_PORT=4200"
+
+
+class Starts:
+    """Starts of the services, of which the first ones lose a port to another program."""
+
+    def __init__(self, settings: Settings, monkeypatch: pytest.MonkeyPatch, losses: int) -> None:
+        self.settings, self.losses, self.stops, self.starts = settings, losses, 0, 0
+        monkeypatch.setattr(start, "stop", self.stop)
+        monkeypatch.setattr(start, "start", self.start)
+        monkeypatch.setattr(start, "is_started", lambda settings: False)
+        monkeypatch.setattr(start, "exclusive_lock", nullcontext)
+        monkeypatch.setattr(EmbeddedRuntime, "build", lambda self: None)
+        monkeypatch.setattr(health, "is_healthy", lambda settings, name: True)
+        monkeypatch.setattr(health.Readiness, "wait", self.wait)
+
+    def stop(self, settings: Settings) -> None:
+        self.stops += 1
+        variables.taken_note(self.settings).unlink()
+
+    def start(self, settings: Settings, only_postgres: bool = False) -> Settings:
+        self.starts += 1
+        return self.settings
+
+    def wait(self, *arguments: object) -> None:
+        if self.starts <= self.losses:
+            variables.taken_note(self.settings).write_text("4200")
+        processes.require_own_ports(self.settings)
+
+
+def test_a_start_that_loses_a_port_to_another_program_is_repeated(
+    embedded: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    starts = Starts(embedded, monkeypatch, losses=2)
+    EmbeddedRuntime(embedded).up()
+    assert (starts.starts, starts.stops) == (3, 2)
+    line = "  another program took ORION_PORT=4200 while the platform was starting; starting again\n"
+    assert capsys.readouterr().out.count(line) == 2
+    EmbeddedRuntime(embedded).start_postgres()
+    assert starts.starts == 4
+
+
+def test_a_start_that_loses_a_port_each_time_ends_and_leaves_nothing_running(
+    embedded: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starts = Starts(embedded, monkeypatch, losses=99)
+    with pytest.raises(CommandError, match="another program took ORION_PORT=4200"):
+        EmbeddedRuntime(embedded).up()
+    assert starts.starts == starts.stops == runtime.START_TRIES
 
 
 def test_sql_goes_to_psql_as_input_and_stops_at_an_error(

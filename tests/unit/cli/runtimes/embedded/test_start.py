@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,10 @@ def source(tmp_path: Path, embedded: Settings, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(start, "ROOT", tmp_path)
     monkeypatch.setattr(start, "SOURCES", ("services",))
     monkeypatch.setattr(processes, "stop", lambda settings: None)
-    monkeypatch.setattr(processes, "start", lambda settings, only_postgres: None)
+    monkeypatch.setattr(processes, "start", lambda settings, only_postgres, keep_open: None)
     monkeypatch.setattr(processes, "is_running", lambda settings, name: True)
     monkeypatch.setattr(bootstrap, "ensure_key", lambda settings: None)
-    monkeypatch.setattr(ports, "choose", lambda preferred, file: preferred)
+    monkeypatch.setattr(ports, "choose", lambda preferred, file, reservations: preferred)
     return source
 
 
@@ -57,3 +58,26 @@ def test_the_agent_waits_for_the_bootstrap_of_this_start(embedded: Settings, sou
     variables.bootstrapped_mark(embedded).touch()
     start.start(embedded)
     assert not variables.bootstrapped_mark(embedded).exists()
+
+
+def test_after_another_program_took_a_port_the_bootstrap_repeats_its_steps(embedded: Settings, source: Path) -> None:
+    saved, note = variables.saved_state(embedded), variables.taken_note(embedded)
+    saved.write_text("{}")
+    start.stop(embedded)
+    assert saved.exists()
+    note.write_text("4200")
+    start.start(embedded)
+    assert not saved.exists() and not note.exists()
+
+
+def test_the_supervisor_keeps_the_ports_reserved(
+    embedded: Settings, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inherited: list[list[int]] = []
+    monkeypatch.setattr(
+        ports, "choose", lambda preferred, file, reservations: [reservations.add(port) for port in preferred.values()]
+    )
+    monkeypatch.setattr(processes, "start", lambda settings, only_postgres, keep_open: inherited.append(keep_open))
+    monkeypatch.setattr(ports.Reservations, "descriptors", lambda self: list(self._sockets))
+    start.start(embedded)
+    assert {4200, 5432, 9060, 8090} <= set(inherited[0]) or sys.platform != "linux"

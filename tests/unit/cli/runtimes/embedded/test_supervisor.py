@@ -7,6 +7,7 @@ import os
 import select
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,7 @@ from supervisor.options import ServerOptions
 from supervisor.process import Subprocess
 from supervisor.states import ProcessStates
 
+from cli.runtimes import ports
 from cli.runtimes.embedded import processes, service_lock, supervisor, variables
 from cli.settings.settings import Settings
 from tests.conftest import ROOT, wait_for
@@ -124,11 +126,97 @@ def test_a_signal_wakes_the_supervisor() -> None:
         signal.signal(signal.SIGUSR2, handler)
 
 
-def test_a_signal_to_the_supervisor_ends_its_services_with_all_that_they_have_started(tmp_path: Path) -> None:
+def test_a_signal_to_the_supervisor_ends_its_services_with_all_that_they_have_started(
+    tmp_path: Path, embedded: Settings
+) -> None:
     (tmp_path / "configuration").write_text(CONFIGURATION.format(tmp_path))
     command = (sys.executable, "-m", supervisor.__name__, tmp_path, tmp_path / "configuration")
-    with subprocess.Popen(command, cwd=ROOT, start_new_session=True) as process:
+    environment = {**os.environ, **variables.for_services(embedded)}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, start_new_session=True) as process:
         pid = wait_for(lambda: (tmp_path / "pid").exists() and int((tmp_path / "pid").read_text() or 0), "the service")
         process.terminate()
         assert process.wait(10) == 0
     wait_for(lambda: not members(pid), "the end of the group")
+
+
+# --- ports ---
+
+
+class Ports:
+    """The ports of a machine: who listens where, as far as the watch can see."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.listeners: dict[int, int] = {}
+        """The process group that listens, by port; 0 for another user's."""
+        self.looks = 0
+        monkeypatch.setattr(processes, "listens", self.listens)
+        monkeypatch.setattr(ports, "can_listen", lambda port, address: port not in self.listeners)
+
+    def listens(self, name: str, group: int, port: int, cluster: Path) -> bool:
+        self.looks += 1
+        return self.listeners.get(port) == group
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Ports:
+    return Ports(monkeypatch)
+
+
+@pytest.fixture
+def watch() -> supervisor.PortWatch:
+    return supervisor.PortWatch({"orion": [4200], "bigquery": [9050, 9060], "agent": []}, Path("/cluster"))
+
+
+def test_a_port_that_another_program_has_for_a_while_is_taken(machine: Ports, watch: supervisor.PortWatch) -> None:
+    machine.listeners = {9060: 0}
+    found = [watch.find_taken({"orion": 7, "bigquery": 8, "agent": 9}, now) for now in (0, 0.3, 0.6)]
+    assert found == [0, 0, 9060]
+
+
+def test_a_port_that_somebody_had_for_a_moment_is_not_taken(machine: Ports, watch: supervisor.PortWatch) -> None:
+    for now, listener in enumerate((0, None, 0, None)):
+        machine.listeners = {} if listener is None else {4200: listener}
+        assert watch.find_taken({"orion": 7}, now) == 0
+
+
+def test_a_service_that_listens_is_watched_again_only_when_it_was_restarted(
+    machine: Ports, watch: supervisor.PortWatch
+) -> None:
+    machine.listeners = {4200: 7}
+    assert [watch.find_taken({"orion": 7}, now) for now in range(9)] == [0] * 9
+    assert machine.looks == 1
+    machine.listeners = {4200: 0}
+    assert [watch.find_taken({"orion": group}, now) for group, now in ((0, 10), (8, 11))] == [0, 4200]
+
+
+def test_a_service_with_two_ports_is_watched_until_it_listens_on_both(
+    machine: Ports, watch: supervisor.PortWatch
+) -> None:
+    machine.listeners = {9050: 8}
+    assert watch.find_taken({"bigquery": 8}, 0) == 0
+    machine.listeners = {9050: 8, 9060: 0}
+    assert [watch.find_taken({"bigquery": 8}, now) for now in (1, 2)] == [0, 9060]
+
+
+SERVER = """
+[program:orion]
+command={} -m http.server --bind 127.0.0.1 {}
+startsecs=10
+[program:idle]
+command=sh -c 'echo idle >started; sleep 600'
+"""
+
+
+def test_the_platform_stops_when_another_program_takes_a_port_while_its_service_restarts(
+    tmp_path: Path, embedded: Settings
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as foreign:
+        port = foreign.getsockname()[1]
+        configuration = CONFIGURATION.format(tmp_path) + SERVER.format(sys.executable, port)
+        (tmp_path / "configuration").write_text(configuration)
+        told = {**variables.for_services(embedded), "ORION_PORT": str(port), "PORT_TAKEN": str(tmp_path / "taken")}
+        command = (sys.executable, "-m", supervisor.__name__, tmp_path, tmp_path / "configuration")
+        with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **told}, start_new_session=True) as process:
+            assert process.wait(60) == 0
+    assert (tmp_path / "taken").read_text() == str(port)
+    assert f"another program has port {port}; stopping the platform" in (tmp_path / "supervisor.log").read_text()
