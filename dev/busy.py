@@ -14,7 +14,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from cli.programs import exit_with, last_lines, say
+from cli.error_reports import exit_with
+from cli.programs import last_lines, say
 from dev import clones
 from dev.clones import Clone, make_together
 from orionbox.errors import BadInputError, CommandError

@@ -15,7 +15,8 @@ import sys
 import time
 from collections.abc import Sequence
 
-from cli.programs import exit_with, last_lines, say
+from cli.error_reports import exit_with
+from cli.programs import last_lines, say
 from dev import clones
 from dev.clones import RESET, Clone, make_together
 from dev.neighbours.stores import COUNT_IN_PSQL, Holdings, own_connector, read
