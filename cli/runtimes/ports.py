@@ -176,7 +176,8 @@ def can_listen(port: int, address: str) -> bool:
 def exclusive_lock(file: Path) -> Iterator[None]:
     """Waits for every other command of this checkout that chooses ports to start containers on."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    folder = os.open(file.parent, os.O_RDONLY)
+    # Not the file's own folder, which `orionbox.files` locks for each write
+    folder = os.open(file.parent.parent, os.O_RDONLY)
     try:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -198,6 +198,21 @@ with ports.exclusive_lock(pathlib.Path(sys.argv[1])):
 """
 
 
+SAVE = """
+import pathlib, sys
+from cli.runtimes import ports
+file = pathlib.Path(sys.argv[1])
+with ports.exclusive_lock(file), ports.Reservations() as reservations:
+    ports.choose({"A_PORT": 49152}, file, reservations)
+"""
+
+
+def test_a_start_does_not_wait_for_itself_to_save_its_ports(tmp_path: Path) -> None:
+    file = tmp_path / ".ports" / "ports.json"
+    subprocess.run([sys.executable, "-c", SAVE, str(file)], cwd=ROOT, check=True, timeout=60)
+    assert file.exists()
+
+
 def test_two_starts_of_one_platform_wait_for_each_other(tmp_path: Path) -> None:
     command = [sys.executable, "-c", HOLD, str(tmp_path / "ports.json")]
     pipe = subprocess.PIPE
