@@ -20,7 +20,7 @@ from http.client import HTTPException
 from typing import NoReturn
 from urllib.error import HTTPError, URLError
 
-from cli.programs import ROOT, describe_exit
+from cli.programs import ROOT, describe_exit, give_files_to_owner
 from orionbox import file_errors
 from orionbox.errors import BadInputError, CommandError, OrionboxError
 
@@ -38,6 +38,8 @@ def exit_with(main: Callable[[], int]) -> NoReturn:
     try:
         sys.exit(exit_code(main))
     finally:
+        with suppress(OSError):
+            give_files_to_owner()
         _flush()
 
 

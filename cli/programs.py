@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -84,6 +85,7 @@ def replace_process(command: Sequence[str], environment: Environment | None = No
         CommandError: there is no such program.
     """
     sys.stdout.flush()
+    give_files_to_owner()
     os.chdir(folder)
     try:
         os.execvpe(command[0], list(command), dict(os.environ if environment is None else environment))
@@ -110,6 +112,20 @@ def describe_exit(code: int) -> str:
         return f"exit {code}"
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
     return f"killed by {name}" + (", perhaps because memory ran out" if name == "SIGKILL" else "")
+
+
+def give_files_to_owner(root: Path = ROOT) -> None:
+    """Gives what root has created in a checkout to the checkout's owner, who could not use it after `sudo make up`."""
+    owner = root.stat()
+    if os.geteuid() or not owner.st_uid:
+        return
+    for _, folders, files, folder in os.fwalk(root):
+        for name in (*folders, *files):
+            with suppress(OSError):  # deleted meanwhile, or on a file system without owners
+                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                # A file with two names is root's elsewhere, too: uv links packages from its cache
+                if not status.st_uid and (stat.S_ISDIR(status.st_mode) or status.st_nlink == 1):
+                    os.chown(name, owner.st_uid, owner.st_gid, dir_fd=folder, follow_symlinks=False)
 
 
 def last_lines(text: str, count: int = 25) -> str:

@@ -15,7 +15,7 @@ FOLDERS = ("data", "workspace", "reports", "secrets")
 def prepare(settings: Settings, root: Path = ROOT) -> None:
     """Writes .env and creates the user's folders if they are missing."""
     is_first, file = not (root / ".env").exists(), root / ".env"
-    if env_file.save(settings.values, file) and is_first:
+    if env_file.save(settings.values, file, settings.typed) and is_first:
         say("wrote .env with new passwords (stored nowhere else)")
     for folder in FOLDERS:
         (root / folder).mkdir(exist_ok=True)

@@ -88,6 +88,13 @@ def read_json(path: Path, fix: str) -> dict[str, Any]:
     return content
 
 
+@contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Lets one program at a time run the block; the file or folder `path` exists, and only carries the lock."""
+    with _lock_folder(path):
+        yield
+
+
 def write(path: Path, text: str, mode: int = 0o644) -> None:
     """Writes a text file atomically."""
     with new_file(path, mode) as file:
@@ -143,7 +150,7 @@ def _delete_leftovers(folder: Path) -> None:
 
 @contextmanager
 def _lock_folder(folder: Path) -> Iterator[int]:
-    """Locks a folder, so that a new file is not deleted as a leftover before it is locked."""
+    """Locks a folder, for example so that a new file is not deleted as a leftover before it is locked."""
     with _open(folder) as descriptor:
         _lock(descriptor)
         yield descriptor

@@ -34,6 +34,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def new_env_file(folder: Path) -> Path:
     """The .env of a new checkout."""
+    (folder / ".env").unlink(missing_ok=True)
     env_files.save(env_files.fill_in(env_files.parse(env_files.EXAMPLE)), folder / ".env")
     return folder / ".env"
 

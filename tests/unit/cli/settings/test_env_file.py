@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import pwd
 import tempfile
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cli.settings import env_file
-from orionbox.errors import BadInputError
+from orionbox.errors import BadInputError, CommandError
 from tests.unit.fuzz import fuzz
 
 VALUES = {"ORION_PORT": "4200", "PGADMIN_PORT": "8080", "ORION_DB_PASSWORD": ""}
@@ -86,3 +89,93 @@ def test_an_env_file_in_another_encoding_is_refused(tmp_path: Path, encoding: st
     path.write_bytes("NAME=é\n".encode(encoding))
     with pytest.raises(BadInputError, match=r"\.env.*UTF-8"):
         env_file.parse(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"\xef\xbb\xbfA=1\r\nB=2\r\n", {"A": "1", "B": "2"}),
+        (b"\xef\xbb\xbf# comment\nA=1\n", {"A": "1"}),
+        (b"A=1\rB=2\r", {"A": "1", "B": "2"}),
+        (b"A=\x0c1\x0b\nB=2", {"A": "1", "B": "2"}),
+        (b"  export A=1\nexport\tB = 2 # two\n", {"A": "1", "B": "2"}),
+        (b'A=\'a b\'\nB="a \\"b\\" #c" # d\nC=""\nD=\'\'', {"A": "a b", "B": 'a "b" #c', "C": "", "D": ""}),
+        (b"A=# comment\nB= # comment\nC=a#b\nD=a #b", {"A": "# comment", "B": "", "C": "a#b", "D": "a"}),
+        (b"A=1\nA=2\n", {"A": "2"}),
+        (b"A=a=b\nB=it's\n", {"A": "a=b", "B": "it's"}),
+        (b"", {}),
+    ],
+)
+def test_what_shells_compose_and_windows_write_is_read(
+    tmp_path: Path, content: bytes, expected: dict[str, str]
+) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes(content)
+    assert env_file.parse(path) == expected
+
+
+@pytest.mark.parametrize("line", ["A='1", 'A="1" "2"', 'A="1"2', "export A", "A: 1", "A=1\0"])
+def test_a_line_that_has_no_clear_value_is_refused(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(line)
+    with pytest.raises(BadInputError) as error:
+        env_file.parse(tmp_path / ".env")
+    assert error.value.text.startswith(".env") and error.value.fix
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(BadInputError) as error:
+        env_file.parse_if_exists(path)
+    return str(error.value)
+
+
+def test_what_is_no_file_of_settings_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.mkdir()
+    assert refusal(path) == ".env is a folder; move it away; the next make up writes a file"
+    path.rmdir()
+    os.mkfifo(path)
+    assert refusal(path) == ".env is not a file; move it away; the next make up writes a file"
+    path.unlink()
+    path.symlink_to("elsewhere")
+    assert refusal(path) == ".env is a link to elsewhere, which does not exist; create that file"
+    path.unlink()
+    path.symlink_to(".env")
+    assert refusal(path).startswith(".env is a link to .env")
+    path.unlink()
+    path.write_bytes(b"#" * 2_000_000)
+    assert refusal(path).startswith(".env is too large")
+
+
+def test_a_file_of_another_user_is_refused_with_the_fix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / ".env"
+    path.write_text("A=1\n")
+
+    def refuse(self: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(env_file, "ROOT", tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+    owner = pwd.getpwuid(path.stat().st_uid).pw_name
+    monkeypatch.chdir(tmp_path)
+    assert refusal(path) == f"cannot read .env: it belongs to {owner}; sudo chown -R $USER ."
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target, path = tmp_path / "elsewhere" / "settings", tmp_path / ".env"
+    target.write_text("export ORION_PORT=5000\r\nPGADMIN_PORT='' # empty\r\n")
+    path.symlink_to("elsewhere/settings")
+    assert env_file.save({**env_file.fill_in(VALUES), "ORION_PORT": "5000"}, path)
+    assert path.is_symlink() and env_file.parse(target)["PGADMIN_PORT"] == "8080"
+    assert target.read_text().startswith("export ORION_PORT=5000\n")
+    assert "''" not in target.read_text(), "an empty line is replaced"
+
+
+def test_two_first_commands_at_once_do_not_overwrite_each_other_s_passwords(tmp_path: Path) -> None:
+    file, first, second = tmp_path / ".env", env_file.fill_in(VALUES), env_file.fill_in(VALUES)
+    assert env_file.save(first, file)
+    with pytest.raises(CommandError, match=r"another command has written \.env just now; run this command again"):
+        env_file.save(second, file)
+    assert env_file.parse(file) == first
+    assert not env_file.save(second, file, typed=["ORION_DB_PASSWORD"]), "typed for one command"
