@@ -10,9 +10,11 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, NoReturn
 
+from cli.waiting import waiting_for
 from orionbox.errors import CommandError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +43,7 @@ def output(*command: str, environment: Environment | None = None, text: str | No
     Raises:
         CommandError: the program failed; the error quotes the end of its output.
     """
-    with _start_errors(command):
+    with _start_errors(command), waiting_for(without_options(command)):
         done = subprocess.run(
             command, cwd=ROOT, env=environment, input=text, capture_output=True, encoding="utf-8", errors="replace"
         )
@@ -49,6 +51,11 @@ def output(*command: str, environment: Environment | None = None, text: str | No
         end = last_lines(done.stderr or done.stdout)
         raise CommandError(f"{' '.join(command[:4])} ...: {describe_exit(done.returncode)}\n{end}")
     return done.stdout
+
+
+def without_options(command: Sequence[str]) -> str:
+    """Returns the first words of a command, which say what it does: up to its first option."""
+    return " ".join(takewhile(lambda word: not word.startswith("-"), [Path(command[0]).name, *command[1:3]]))
 
 
 def run(*command: str, environment: Environment | None = None) -> int:

@@ -7,6 +7,37 @@ here=$(dirname "$0")
 # Single-user mode needs no socket; in the embedded runtime its path could be too long
 single() { postgres --single -j -c exit_on_error=true -D "$1" postgres >/dev/null; }
 
+# The server works in its data folder. Where processes have no folder in /proc, their name has to do.
+is_server() {
+    if [ -e "/proc/$1/cwd" ]; then
+        [ "/proc/$1/cwd" -ef "$PGDATA" ]
+    else
+        ps -o comm= -p "$1" 2>/dev/null | grep -q postgres
+    fi
+}
+
+if [ -s "$PGDATA/PG_VERSION" ]; then
+    data=$(cat "$PGDATA/PG_VERSION")
+    server=$(postgres --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/')
+    if [ "$data" != "$server" ]; then
+        echo "the data in $PGDATA was written by PostgreSQL $data, and this is PostgreSQL $server" >&2
+        exit 1
+    fi
+fi
+
+# After a crash, postmaster.pid names a process that is gone. Its id may belong to another program by now, and then
+# PostgreSQL would refuse to start. So put this script's id there, which PostgreSQL accepts, because it is the parent's.
+# That is safe: no server of this folder is running, and PostgreSQL still checks for one by the shared memory that the
+# file names. (In compose a container has the volume for itself; in the embedded runtime service_lock.py allows one.)
+if [ -s "$PGDATA/postmaster.pid" ]; then
+    id=$(head -n 1 "$PGDATA/postmaster.pid" | tr -cd '0-9')
+    if [ -n "$id" ] && [ "$id" != $$ ] && ! is_server "$id"; then
+        echo "replaced a stale postmaster.pid, which named process $id"
+        sed "1s/.*/$$/" "$PGDATA/postmaster.pid" >"$PGDATA/postmaster.pid.new"
+        mv "$PGDATA/postmaster.pid.new" "$PGDATA/postmaster.pid"
+    fi
+fi
+
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
     rm -rf "$PGDATA.new"
     initdb --pgdata="$PGDATA.new" --encoding=UTF8 --locale=C.UTF-8 --data-checksums --auth=peer >/dev/null

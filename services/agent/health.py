@@ -14,7 +14,7 @@ from orionbox.orion.client import ONE_TRY, Orion
 from orionbox.services import LONGEST_POLL_GAP
 from services.agent.lock import running_agent
 
-TIMEOUT = 4
+TIMEOUT = 20
 """Seconds for Orion's answer."""
 
 

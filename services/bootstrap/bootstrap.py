@@ -23,7 +23,7 @@ def main() -> None:
     inputs = saved_state.inputs()
     saved_state.wait_for_services()
     if saved_state.is_unchanged(state_file, inputs):
-        print("nothing has changed since the last bootstrap")  # noqa: T201
+        _say("nothing has changed since the last bootstrap")
     else:
         run_steps()
         saved_state.save_state(state_file, inputs)
@@ -40,10 +40,19 @@ def run_steps() -> None:
         blocks.gcp_credentials(bootstrap_settings),
         blocks.warehouse_connector(bootstrap_settings),
     )
+    _say("creating the bucket and the tables")
     stores.create_stores(credentials, connector, settings)
+    _say("registering the types of blocks")
     blocks.register_block_types()
+    _say("saving the blocks")
     blocks.save_blocks(bootstrap_settings, credentials, connector, settings)
+    _say("creating the deployments")
     deployments.deploy(bootstrap_settings.flows_folder)
+
+
+def _say(text: str) -> None:
+    """Prints at once: the command that starts the platform waits as long as something moves."""
+    print(text, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

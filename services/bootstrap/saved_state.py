@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from orionbox import files
+from orionbox.errors import OrionboxError
 from orionbox.flow_settings import COURSE_DATASET, FlowSettings
 from orionbox.orion.client import ONE_TRY, JsonApi, Orion
 from orionbox.trips.months import COLORS, table_name
 
-START_TIMEOUT, PAUSE = 180, 0.1
-"""Seconds in which the services must answer, and between two tries."""
+PAUSE = 0.1
+"""Seconds between two tries."""
 VOLATILE_FIELDS = {"updated", "last_polled", "status"}
 """The fields of a deployment that Orion changes while it is used."""
 PROCESS_VARIABLES = {"HOSTNAME", "PWD", "OLDPWD", "SHLVL", "_"}
@@ -49,28 +50,29 @@ def bigquery() -> JsonApi:
 
 
 def wait_for_services() -> None:
-    """Waits until Orion, which itself waits for Postgres, and the emulators answer.
+    """Waits until Orion, which itself waits for Postgres, and the emulators answer. Prints each new reason to wait.
 
-    Raises:
-        OSError: a service does not answer within START_TIMEOUT; the text has its name and its last answer.
+    It has no limit: the command that starts the platform decides how long to wait.
     """
-    deadline = time.monotonic() + START_TIMEOUT
     services: list[tuple[JsonApi, str]] = [(orion(), "health")]
     if not FlowSettings.from_environment().is_real_cloud:
         services += [(gcs(), "storage/v1/b?project=local"), (bigquery(), "bigquery/v2/projects/local/datasets")]
     for api, path in services:
-        while not _answers(api, path, deadline):
+        reason = ""
+        while complaint := _complaint(api, path):
+            if complaint != reason:
+                print(f"waiting: {complaint}", flush=True)  # noqa: T201
+            reason = complaint
             time.sleep(PAUSE)
 
 
-def _answers(api: JsonApi, path: str, deadline: float) -> bool:
+def _complaint(api: JsonApi, path: str) -> str:
+    """Returns why the service does not answer as it should; empty if it does."""
     try:
         api.call(path)
-    except OSError:
-        if time.monotonic() > deadline:
-            raise
-        return False
-    return True
+    except OSError as error:
+        return error.text if isinstance(error, OrionboxError) else str(error)
+    return ""
 
 
 def inputs() -> str:

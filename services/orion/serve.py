@@ -5,33 +5,35 @@ It imports its libraries, which takes longer than Postgres takes to start, befor
 
 import asyncio
 import os
-import time
 
 import asyncpg
 import uvicorn
 from prefect.server.api.server import create_app
 
-DATABASE_TIMEOUT = 60
-"""Seconds in which the database must answer; otherwise the process ends with an error, and Docker restarts it."""
-NOT_YET = (OSError, asyncpg.CannotConnectNowError)
+CONNECT_TIMEOUT = 60
+"""Seconds for one connection, which a busy machine may need."""
+NOT_YET = (OSError, asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError)
 """Errors of a database that is still starting."""
 
 
 async def wait_for_database(url: str) -> None:
-    """Waits until the database takes connections.
+    """Waits until the database takes connections; prints each new reason to wait.
+
+    It has no limit: the command that starts the platform decides how long to wait, and a restart would not help.
 
     Raises:
-        SystemExit: the database did not answer in time; the text says why. Any other error is the database's answer.
+        asyncpg.PostgresError: the database refuses the connection, for example because of a wrong password.
     """
-    deadline = time.monotonic() + DATABASE_TIMEOUT
+    reason = ""
     while True:
         try:
-            connection = await asyncpg.connect(url.replace("+asyncpg", ""), timeout=10)
+            connection = await asyncpg.connect(url.replace("+asyncpg", ""), timeout=CONNECT_TIMEOUT)
             await connection.close()
             return
         except NOT_YET as error:
-            if time.monotonic() > deadline:
-                raise SystemExit(f"the database does not answer: {error}") from error
+            if f"{type(error).__name__}: {error}" != reason:
+                reason = f"{type(error).__name__}: {error}"
+                print(f"waiting for the database: {reason}", flush=True)  # noqa: T201
             await asyncio.sleep(0.1)
 
 

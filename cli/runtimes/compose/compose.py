@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +15,7 @@ from cli.programs import ROOT
 from cli.runtimes import checkout
 from cli.runtimes.compose import optional_services
 from cli.settings.settings import Settings
+from cli.waiting import waiting_for
 
 COMPOSE = ("docker", "compose")
 ALL_PROFILES = ("--profile", "*")
@@ -32,7 +36,9 @@ class Compose:
 
     def run(self, *arguments: str) -> int:
         """Runs Compose on the user's terminal; returns its exit code."""
-        return programs.run(*COMPOSE, *arguments, environment=self.environment())
+        # On a terminal, Compose itself shows what it does
+        with nullcontext() if sys.stderr.isatty() else waiting_for(f"docker compose {_command(arguments)}"):
+            return programs.run(*COMPOSE, *arguments, environment=self.environment())
 
     def output(self, *arguments: str) -> str:
         """Returns what Compose prints; raises CommandError if it fails."""
@@ -50,3 +56,8 @@ class Compose:
         """
         services: dict[str, Any] = json.loads(self.output(*options, "config", "--format", "json"))["services"]
         return services
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """Returns the command among Compose's arguments, which follows its options."""
+    return next((word for word in arguments if word in ("up", "down", "run", "stop", "rm")), "")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cli.programs import output
 from orionbox.errors import CommandError
+from orionbox.services import BY_NAME
 
 FORMAT = '{{.Label "com.docker.compose.service"}}\t{{.Names}}\t{{.State}}\t{{.Status}}\t{{.ID}}\t{{.Ports}}'
 PUBLISHED = re.compile(r":(\d+)(?:-(\d+))?->")
@@ -44,18 +46,13 @@ class Container:
 
     @property
     def has_succeeded(self) -> bool:
-        """Whether it was a one-shot and exited with 0."""
-        return self.state == "exited" and self.status.startswith("Exited (0)")
+        """Whether it is a one-shot and exited with 0. A service that does so was stopped."""
+        return self.service not in BY_NAME and self.state == "exited" and self.status.startswith("Exited (0)")
 
     @property
     def has_failed(self) -> bool:
-        """Whether it has exited with an error."""
+        """Whether it has exited, and Docker does not start it again."""
         return self.state in ("exited", "dead") and not self.has_succeeded
-
-    @property
-    def is_unhealthy(self) -> bool:
-        """Whether it is running, and its health check has failed repeatedly."""
-        return self.status.endswith("(unhealthy)")
 
 
 def list_services(platform: str) -> list[Container]:
@@ -102,6 +99,13 @@ def restarts(containers: list[Container]) -> dict[str, int]:
     names = [container.name for container in containers]
     lines = output("docker", "inspect", "--format", "{{.Name}} {{.RestartCount}}", *names).splitlines() if names else []
     return {name.lstrip("/"): int(count) for name, count in (line.split() for line in lines)}
+
+
+def was_out_of_memory(name: str) -> bool:
+    """Returns whether the kernel ended the container because it took more memory than it may."""
+    # Not `output`, which fails if the container has gone meanwhile
+    command = ["docker", "inspect", "--format", "{{.State.OOMKilled}}", name]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip() == "true"
 
 
 # --- flow runs, which Compose does not know ---

@@ -1,71 +1,105 @@
-"""Waits until every service of the platform is usable."""
+"""The services of a start as containers: which are usable, which have failed, and their last words."""
 
 from __future__ import annotations
 
+import json
 import subprocess
-import time
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Hashable, Iterator, Sequence
+from pathlib import Path
 
-from cli.programs import last_lines, say
+from cli.runtimes import start_up
 from cli.runtimes.compose import containers
 from cli.runtimes.compose.containers import Container
-from orionbox.errors import CommandError
+from cli.runtimes.failures import LINES, LastWords
+from cli.runtimes.start_up import MOST_EXITS, Look
 
-PAUSE = 0.2
-"""Seconds between two checks."""
-RECOVERY_SECONDS = 20
-"""Seconds in which a service that has crashed, or whose health check fails, may still recover."""
-REPORT_SECONDS = 10
-"""Seconds after which a line names the services that are not ready yet."""
+DOCKER_FOLDER = Path("/var/lib/docker")
+"""Where Docker keeps its volumes, unless it runs in a virtual machine."""
 
 
-def wait_until_usable(platform: str, start: float, timeout: float, before: Collection[str] = ()) -> None:
+def wait_until_usable(platform: str, began: float, before: Collection[str] = (), only: Collection[str] = ()) -> None:
     """Returns when every service is healthy and every one-shot has succeeded; prints a line for each when it is ready.
 
     Args:
         platform: the platform's name.
-        start: the moment from which seconds are counted, of `time.monotonic`.
-        timeout: seconds from then on in which all must be usable.
+        began: the moment from which seconds are counted, of `time.monotonic`.
         before: the ids of containers that were healthy already and are not worth a line.
+        only: the services to wait for; all if none is named.
 
     Raises:
-        CommandError: a service was not ready in time, or has failed; the error has the end of each log.
+        StartError: a service has failed, or nothing has moved for too long; the error has the end of each log.
     """
-    usable, waiting = set(before), containers.list_services(platform)
-    restarts, failing_since, last_line = containers.restarts(waiting), dict[str, float](), start
-    while waiting:
-        found, now = containers.list_services(platform), time.monotonic()
-        new = [container for container in found if container.id not in usable and container.is_ready]
-        usable.update(container.id for container in new)
-        waiting = [container for container in found if container.id not in usable]
-        for name in _failing(waiting, restarts):
-            failing_since.setdefault(name, now)
-        if new or (waiting and now - last_line > REPORT_SECONDS):
-            last_line = now
-            _report(new, waiting, now - start)
-        failed = [one for one in waiting if one.has_failed or now - failing_since.get(one.name, now) > RECOVERY_SECONDS]
-        if failed or (waiting and now - start > timeout):
-            raise CommandError(describe_failure(waiting), "see more with: make logs SERVICE=name")
-        time.sleep(PAUSE if waiting else 0)
+    start_up.wait_until_ready(StartingContainers(platform, before, only), began)
 
 
-def _failing(waiting: list[Container], restarts: dict[str, int]) -> list[str]:
-    """Returns the names of those that crashed since the start, or whose health check fails."""
-    crashed = [name for name, count in containers.restarts(waiting).items() if count > restarts.get(name, 0)]
-    return crashed + [container.name for container in waiting if container.is_unhealthy]
+class StartingContainers:
+    """The containers of one start."""
+
+    pause = 0.2
+
+    def __init__(self, platform: str, before: Collection[str] = (), only: Collection[str] = ()) -> None:
+        self._platform, self._usable, self._only = platform, set(before), only
+        self._restarts = containers.restarts(self._list())
+        self._waiting: list[Container] = []
+
+    def _list(self) -> list[Container]:
+        found = containers.list_services(self._platform)
+        return [container for container in found if not self._only or container.service in self._only]
+
+    def look(self) -> Look:
+        """Looks at every container that is not usable yet.
+
+        A failing health check fails no start: on a slow machine, every check may be late.
+        """
+        found = [container for container in self._list() if container.id not in self._usable]
+        new = [container for container in found if container.is_ready]
+        self._usable.update(container.id for container in new)
+        self._waiting = [container for container in found if not container.is_ready]
+        exits = self._count_exits()
+        failed = [one for one in self._waiting if one.has_failed or exits[one.name] >= MOST_EXITS]
+        return Look(
+            [f"{container.service:<14} {'ready' if container.is_healthy else 'done'}" for container in new],
+            [container.service for container in self._waiting],
+            [container.name for container in failed],
+        )
+
+    def _count_exits(self) -> Counter[str]:
+        """Returns how often each has exited by itself since the start, by the container's name."""
+        return Counter(containers.restarts(self._waiting)) - Counter(self._restarts)
+
+    def progress(self) -> Iterator[Hashable]:
+        """Yields their states and the last lines of their logs."""
+        for container in self._waiting:
+            yield f"{container.service} {container.id} {container.status}"
+            yield from (f"{container.service}: {line}" for line in _end_of_log(container.name).splitlines())
+
+    def last_words(self, names: Sequence[str]) -> list[LastWords]:
+        """Returns the last words of the containers with these names, or of these services."""
+        exits = self._count_exits()
+        chosen = [one for one in self._waiting if {one.name, one.service} & set(names)]
+        return [_last_words(one, exits[one.name]) for one in chosen]
+
+    def folders(self) -> list[Path]:
+        """Returns Docker's own folder."""
+        return [DOCKER_FOLDER]
 
 
-def _report(ready: list[Container], waiting: list[Container], seconds: float) -> None:
-    for container in ready:
-        say(f"  {container.service:<14} {'ready' if container.is_healthy else 'done'} after {seconds:.1f} s")
-    if not ready:
-        say(f"  waiting for {', '.join(sorted(container.service for container in waiting))} ({seconds:.0f} s)")
+def _last_words(container: Container, exits: int) -> LastWords:
+    killed = ", out of memory" if containers.was_out_of_memory(container.name) else ""
+    times = f", exited {exits} times" if exits else ""
+    log = _end_of_log(container.name)
+    return LastWords(container.service, f"{container.status}{times}{killed}", log, _health(container.name))
 
 
-def describe_failure(failed: list[Container]) -> str:
-    """Returns what went wrong: the state of these containers, and the end of their logs."""
-    lines = ["the platform did not start:"]
-    for one in failed:
-        log = subprocess.run(["docker", "logs", "--tail", "15", one.name], capture_output=True, text=True)
-        lines.append(f"  {one.service} ({one.status}):\n{last_lines(log.stdout + log.stderr, 15)}")
-    return "\n".join(lines)
+def _end_of_log(name: str) -> str:
+    log = subprocess.run(["docker", "logs", "--tail", str(LINES), name], capture_output=True, text=True)
+    return log.stdout + log.stderr
+
+
+def _health(name: str) -> str:
+    """Returns what the container's health check said last; empty if it has none, or was content."""
+    template = "{{if .State.Health}}{{json .State.Health.Log}}{{end}}"
+    checks = subprocess.run(["docker", "inspect", "--format", template, name], capture_output=True, text=True).stdout
+    failed = [check["Output"].strip() for check in json.loads(checks or "[]") or [] if check["ExitCode"]]
+    return next(filter(None, reversed(failed)), "")

@@ -31,8 +31,6 @@ from orionbox.errors import CommandError
 
 START_TRIES = 5
 """How often a start is tried if another program takes a port each time."""
-START_TIMEOUT = 300
-"""Seconds in which every service must have become healthy."""
 CLEAR_LINE = "\x1b[2K"
 """ECMA-48: EL."""
 READ_INBOX = (
@@ -120,7 +118,7 @@ class ComposeRuntime:
         healthy = {container.id for container in containers.list_services(platform) if container.is_healthy}
         # A running container keeps the files that it was started with
         self.compose_up("--remove-orphans", *(["--force-recreate"] if has_new_keys else []))
-        readiness.wait_until_usable(platform, start, START_TIMEOUT, healthy)
+        readiness.wait_until_usable(platform, start, healthy)
         say(f"\nOrionbox is running, after {time.monotonic() - start:.0f} s.\n{self.addresses()}")
 
     def compose_up(self, *arguments: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import AbstractContextManager
 from typing import IO, Protocol
 
@@ -9,10 +10,9 @@ from cli.archive import databases, snapshots
 from cli.archive.databases import Database
 from cli.archive.snapshots import Snapshot
 from cli.programs import output, run_with_input
-from cli.runtimes.compose import containers, images, readiness
+from cli.runtimes.compose import images, readiness
 from cli.runtimes.compose.compose import COMPOSE, Compose
 from cli.runtimes.compose.optional_services import EMULATORS
-from orionbox.errors import CommandError
 
 VOLUMES = {"postgres": "", "gcs": "/var/lib/gcs", "bigquery": "/var/lib/bigquery"}
 """The volumes that a restore fills, with their mount points in the service of the same name."""
@@ -91,12 +91,9 @@ class ComposeStores:
     def start_databases(self) -> None:
         """Starts Postgres, and nothing that writes to it."""
         self._runtime.claim()
-        try:
-            self._runtime.compose_up("--wait", "postgres")
-        except CommandError as error:
-            found = containers.list_services(self._compose.settings.platform)
-            text = readiness.describe_failure([container for container in found if not container.is_ready])
-            raise CommandError(text) from error
+        start = time.monotonic()
+        self._runtime.compose_up("postgres")
+        readiness.wait_until_usable(self._compose.settings.platform, start, only=["postgres"])
 
     def stop_databases(self) -> None:
         """Does nothing: `up` starts the other services beside them."""

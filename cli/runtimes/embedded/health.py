@@ -4,38 +4,38 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from http.client import HTTPException
+from pathlib import Path
 from urllib.request import urlopen
 
 from cli.messages import HEALTHY
-from cli.programs import ROOT, say
+from cli.programs import ROOT
+from cli.runtimes import start_up
 from cli.runtimes.embedded import logs, processes, variables
 from cli.runtimes.embedded.bootstrap import Bootstrap
+from cli.runtimes.failures import LastWords
+from cli.runtimes.start_up import MOST_EXITS, Look
 from cli.settings.settings import Settings
-from orionbox.errors import CommandError
 from orionbox.services import BY_NAME
 
-START_TIMEOUT = 300
-"""Seconds in which every service must have become healthy."""
 START_GRACE_SECONDS = 60
 """Seconds after which a service that is not healthy yet counts as unhealthy."""
 CHECK_TIMEOUT = 10
-"""Seconds for the answer to one check."""
-PAUSE = 0.1
-"""Seconds between two checks."""
-REPORT_SECONDS = 5
-"""Seconds after which a line names the services that are not ready yet."""
+"""Seconds for the answer to one check, which a busy machine may need."""
 QUICK = ("postgres", processes.BOOTSTRAP)
 """Checks that are fast, besides those over HTTP."""
-MAX_EXITS = 3
-"""How often a service may exit by itself before the start fails."""
 
 
 def is_healthy(settings: Settings, name: str) -> bool:
     """Returns whether the service is healthy and is this platform's own process."""
-    if not (processes.is_running(settings, name) and processes.owns_ports(settings, name)):
+    if not processes.is_running(settings, name):
         return False
+    return processes.owns_ports(settings, name) and not complaint(settings, name)
+
+
+def complaint(settings: Settings, name: str) -> str:
+    """Returns what the health check of a service finds wrong, in a line; empty if it passes."""
     service = BY_NAME[name]
     if name == "postgres":
         options = (
@@ -44,23 +44,25 @@ def is_healthy(settings: Settings, name: str) -> bool:
             "--host=127.0.0.1",
             f"--port={settings[service.port]}",
         )
-        return _succeeds(settings, *service.health_program, *options)
+        return _run_check(settings, *service.health_program, *options)
     if service.health_program:
-        return _succeeds(settings, "python", "-m", *service.health_program)
-    return _answers(f"http://127.0.0.1:{settings[service.port]}{service.health}")
+        return _run_check(settings, "python", "-m", *service.health_program)
+    return _request(f"http://127.0.0.1:{settings[service.port]}{service.health}")
 
 
-def _succeeds(settings: Settings, *command: str) -> bool:
+def _run_check(settings: Settings, *command: str) -> str:
     environment = variables.environment_of_services(settings)
-    return not subprocess.run(command, cwd=ROOT, env=environment, capture_output=True).returncode
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    last = (done.stdout + done.stderr).strip().splitlines()[-1:]
+    return "".join(last) or f"{command[-1]}: exit {done.returncode}" if done.returncode else ""
 
 
-def _answers(url: str) -> bool:
+def _request(url: str) -> str:
     try:
         with urlopen(url, timeout=CHECK_TIMEOUT):
-            return True
-    except (OSError, HTTPException):
-        return False
+            return ""
+    except (OSError, HTTPException) as error:
+        return f"{url}: {error}"
 
 
 def state(settings: Settings, name: str) -> str:
@@ -73,11 +75,12 @@ def state(settings: Settings, name: str) -> str:
 
 
 class Readiness:
-    """Waits for starting services, and reports failures."""
+    """The services of one start as processes: which are ready, which have failed, and their last words."""
+
+    pause = 0.1
 
     def __init__(self, settings: Settings, names: Sequence[str], bootstrap: Bootstrap | None = None) -> None:
         self.settings, self.bootstrap = settings, bootstrap
-        self.began = self.last_line = time.monotonic()
         self.waiting = [*names, *([processes.BOOTSTRAP] if bootstrap else [])]
         self.log_size = processes.log_size(settings)
 
@@ -85,39 +88,27 @@ class Readiness:
         """Waits until every service is healthy and the bootstrap has succeeded; prints a line for each.
 
         Raises:
-            CommandError: a service failed or was not ready in time; the error has the end of its log.
+            StartError: a service has failed, or nothing has moved for too long; the error has the end of each log.
         """
-        while True:
-            self._report(ready := self._ready())
-            self.waiting = [name for name in self.waiting if name not in ready]
-            if not self.waiting:
-                return
-            processes.require_own_ports(self.settings)
-            if self.bootstrap:
-                self.bootstrap.start_unless(self.waiting)
-            if failed := self._failed():
-                raise CommandError(self._explain(failed), "see more with: make logs SERVICE=name")
-            time.sleep(PAUSE)
+        start_up.wait_until_ready(self, time.monotonic())
 
-    def _ready(self) -> list[str]:
-        """Returns those that have become ready. Python checks come last, because each takes a while to start."""
+    def look(self) -> Look:
+        """Looks at every service that is not ready yet. Checks in Python come last: each takes a while to start."""
         quick = [name for name in self.waiting if name in QUICK or BY_NAME[name].health]
-        return [name for name in quick or self.waiting if self._is_ready(name)]
+        ready = [name for name in quick or self.waiting if self._is_ready(name)]
+        self.waiting = [name for name in self.waiting if name not in ready]
+        words = [f"{name:<14} {'done' if name == processes.BOOTSTRAP else 'ready'}" for name in ready]
+        if not self.waiting:
+            return Look(words)
+        processes.require_own_ports(self.settings)
+        if self.bootstrap:
+            self.bootstrap.start_unless(self.waiting)
+        return Look(words, self.waiting, self._failed())
 
     def _is_ready(self, name: str) -> bool:
         if name == processes.BOOTSTRAP:
             return bool(self.bootstrap and self.bootstrap.has_succeeded)
         return is_healthy(self.settings, name)
-
-    def _report(self, ready: Sequence[str]) -> None:
-        now = time.monotonic()
-        for name in ready:
-            word = "done" if name == processes.BOOTSTRAP else "ready"
-            say(f"  {name:<14} {word} after {now - self.began:.1f} s")
-        if not ready and now - self.last_line > REPORT_SECONDS:
-            say(f"  waiting for {', '.join(self.waiting)} ({now - self.began:.0f} s)")
-        if ready or now - self.last_line > REPORT_SECONDS:
-            self.last_line = now
 
     def _failed(self) -> list[str]:
         """Returns those that will never become ready."""
@@ -125,16 +116,27 @@ class Readiness:
             return [processes.SUPERVISOR]
         if self.bootstrap and self.bootstrap.has_failed:
             return [processes.BOOTSTRAP]
-        if time.monotonic() - self.began > START_TIMEOUT:
-            return self.waiting
-        ends = processes.count_exits(self.settings, self.log_size)
-        return [name for name in self.waiting if ends[name] >= MAX_EXITS]
+        exits = processes.count_exits(self.settings, self.log_size)
+        return [name for name in self.waiting if exits[name] >= MOST_EXITS]
 
-    def _explain(self, failed: Sequence[str]) -> str:
-        """Returns the state of these, and the end of their logs."""
-        ends, lines = processes.count_exits(self.settings, self.log_size), ["the platform did not start:"]
-        for name in failed:
-            how = state(self.settings, name) if name in processes.services() else "failed"
-            times = f", exited {ends[name]} times" if ends[name] else ""
-            lines.append(f"  {name} ({how}{times}):\n{logs.end_of_log(self.settings, name)}")
-        return "\n".join(lines)
+    def progress(self) -> Iterator[Hashable]:
+        """Yields the last lines of the logs of those that are not ready."""
+        for name in self.waiting:
+            yield from (f"{name}: {line}" for line in logs.end_of_log(self.settings, name).splitlines())
+
+    def last_words(self, names: Sequence[str]) -> list[LastWords]:
+        """Returns the last words of these services."""
+        return [self._last_words(name) for name in names]
+
+    def _last_words(self, name: str) -> LastWords:
+        exits = processes.count_exits(self.settings, self.log_size)[name]
+        times = f", exited {exits} times, at last with {processes.last_exit(self.settings, name)}" if exits else ""
+        log = logs.end_of_log(self.settings, name)
+        if name not in BY_NAME:
+            return LastWords(name, "running" if name in self.waiting and not self._failed() else "failed", log)
+        health = complaint(self.settings, name) if processes.is_running(self.settings, name) else ""
+        return LastWords(name, f"{state(self.settings, name)}{times}", log, health)
+
+    def folders(self) -> list[Path]:
+        """Returns the folder of the platform."""
+        return [variables.folder(self.settings)]

@@ -8,14 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from cli.programs import last_lines, say
+from cli.programs import say
 from cli.runtimes.embedded import variables
+from cli.runtimes.failures import LINES
 from cli.settings.settings import Settings
 
 PAUSE = 0.2
 """Seconds between two checks of files that are followed."""
-FAILURE_LINES = 15
-"""Lines of a log to show for a failed service."""
 
 
 def log_file(settings: Settings, name: str) -> Path:
@@ -23,9 +22,25 @@ def log_file(settings: Settings, name: str) -> Path:
     return variables.folder(settings) / "log" / f"{name}.log"
 
 
+def begin(settings: Settings, name: str) -> None:
+    """Begins a new log for a service that is not running, so that its last words are those of this start."""
+    log = log_file(settings, name)
+    if log.exists() and log.stat().st_size:
+        log.replace(_older(log))
+
+
 def end_of_log(settings: Settings, name: str) -> str:
-    """Returns the end of a service's log, indented."""
-    return last_lines("\n".join(_tail(log_file(settings, name), FAILURE_LINES)), FAILURE_LINES)
+    """Returns the end of what a service has printed since its start."""
+    log = log_file(settings, name)
+    return "\n".join(_read(log)[-LINES:])
+
+
+def _older(path: Path) -> Path:
+    return path.with_name(f"{path.name}.1")
+
+
+def _read(path: Path) -> list[str]:
+    return path.read_text(errors="replace").splitlines() if path.exists() else []
 
 
 def show(settings: Settings, names: Sequence[str], tail: int, follow: bool) -> None:
@@ -84,9 +99,7 @@ class Log:
 
 
 def _tail(path: Path, count: int) -> list[str]:
-    older = path.with_name(f"{path.name}.1")
-    lines = [line for file in (older, path) if file.exists() for line in file.read_text(errors="replace").splitlines()]
-    return lines[-count:] if count else []
+    return [*_read(_older(path)), *_read(path)][-count:] if count else []
 
 
 def _print(name: str, lines: Iterator[str] | list[str]) -> None:

@@ -17,6 +17,7 @@ from cli.programs import ROOT
 from cli.runtimes import listeners
 from cli.runtimes.embedded import logs, service_lock, variables
 from cli.settings.settings import Settings
+from cli.waiting import waiting_for
 from orionbox.errors import CommandError
 from orionbox.services import BY_NAME
 
@@ -24,8 +25,8 @@ SUPERVISOR, BOOTSTRAP = "supervisor", "bootstrap"
 """Processes that are not services."""
 CONFIGURATION = Path(__file__).with_name("supervisord.conf")
 SUPERVISE = 'python -m cli.runtimes.embedded.supervisor "$RUN/.." "$ROOT/cli/runtimes/embedded/supervisord.conf"'
-START_TIMEOUT = 10
-"""Seconds in which the supervisor must have taken its lock."""
+START_TIMEOUT = 300
+"""Seconds in which the supervisor must have taken its lock; a busy machine takes long to start a program."""
 STOPS = ((signal.SIGTERM, 70), (signal.SIGINT, 60), (signal.SIGKILL, 10))
 """Signals that stop processes, in order, and how many seconds to wait after each."""
 
@@ -107,6 +108,7 @@ def start(settings: Settings, only_postgres: bool = False, keep_open: Sequence[i
     """
     for name in (SUPERVISOR, BOOTSTRAP, *services()):
         _lock(settings, name).write_text("")  # clears stale process ids
+        logs.begin(settings, name)
     environment = variables.environment_of_services(settings)
     environment["ALL_SERVICES"] = "false" if only_postgres else "true"
     with logs.log_file(settings, SUPERVISOR).open("a") as output:
@@ -129,7 +131,12 @@ def stop(settings: Settings) -> None:
     for number, seconds in STOPS:
         addressed = [SUPERVISOR, BOOTSTRAP] if number == signal.SIGTERM else names
         if any([_send(settings, name, number) for name in addressed]):
-            wait_until(lambda: not any(is_running(settings, name) for name in names), seconds)
+            with waiting_for(lambda: f"{', '.join(_running(settings, names))} to end"):
+                wait_until(lambda: not _running(settings, names), seconds)
+
+
+def _running(settings: Settings, names: list[str]) -> list[str]:
+    return [name for name in names if is_running(settings, name)]
 
 
 def kill(settings: Settings, name: str) -> None:
@@ -154,9 +161,19 @@ def count_exits(settings: Settings, since: int = 0) -> Counter[str]:
         settings: those of the platform.
         since: the byte offset in the supervisor's log after which to count.
     """
+    return Counter(name for name, _ in _exits(settings, since))
+
+
+def last_exit(settings: Settings, name: str) -> str:
+    """Returns how the service exited last, for example `exit status 1`; empty if it did not."""
+    return next((how for exited, how in reversed(_exits(settings)) if exited == name), "")
+
+
+def _exits(settings: Settings, since: int = 0) -> list[tuple[str, str]]:
+    """Returns the name of each service that has exited by itself, and how."""
     with logs.log_file(settings, SUPERVISOR).open("rb") as log:
         log.seek(since)
-        return Counter(re.findall(r" exited: (\S+) \(", log.read().decode(errors="replace")))
+        return re.findall(r" exited: (\S+) \(([^;)]*)", log.read().decode(errors="replace"))
 
 
 def log_size(settings: Settings) -> int:

@@ -13,6 +13,7 @@ from cli.programs import ROOT
 from cli.runtimes import ports
 from cli.runtimes.embedded import bootstrap, processes, variables, virtual_environments
 from cli.settings.settings import Settings
+from cli.waiting import waiting_for
 from orionbox.files import write
 
 SOURCES = (
@@ -34,7 +35,8 @@ def exclusive_lock() -> Iterator[None]:
     """Waits for every other command that builds, starts or stops something in this checkout."""
     virtual_environments.FOLDER.mkdir(mode=0o700, exist_ok=True)
     with (virtual_environments.FOLDER / "lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        with waiting_for("another command in this checkout"):
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

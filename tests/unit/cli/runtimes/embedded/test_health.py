@@ -12,8 +12,10 @@ from typing import cast
 
 import pytest
 
+from cli.runtimes import start_up
 from cli.runtimes.embedded import health, logs, processes, service_lock, variables
 from cli.runtimes.embedded.bootstrap import Bootstrap
+from cli.runtimes.failures import StartError
 from cli.settings.settings import Settings
 from orionbox.errors import CommandError
 from orionbox.services import BY_NAME
@@ -47,7 +49,7 @@ class FakeBootstrap:
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> FakeServices:
     fake = FakeServices(orion=3, gcs=1, agent=2)
-    monkeypatch.setattr(health, "PAUSE", 0)
+    monkeypatch.setattr(health.Readiness, "pause", 0)
     monkeypatch.setattr(health, "is_healthy", fake.is_healthy)
     monkeypatch.setattr(processes, "is_running", fake.is_running)
     return fake
@@ -85,7 +87,7 @@ def test_it_prints_the_services_that_are_not_ready(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(health, "REPORT_SECONDS", -1)
+    monkeypatch.setattr(start_up, "REPORT_SECONDS", -1)
     begun(embedded, "orion").wait()
     assert capsys.readouterr().out.splitlines()[0] == "  waiting for orion (0 s)"
 
@@ -107,11 +109,44 @@ def test_a_service_that_exits_three_times_ends_the_start_with_the_end_of_its_log
 
     monkeypatch.setattr("time.sleep", crash)
     monkeypatch.setattr(processes, "seconds_since_start", lambda settings, name: 1)
+    monkeypatch.setattr(health, "complaint", lambda settings, name: "no answer")
     with pytest.raises(
-        CommandError, match=r"orion \(starting, exited 3 times\):\n(    once upon a time\n){14}"
+        CommandError,
+        match=r"orion \(starting, exited 3 times, at last with exit status 1\):\n(    once upon a time\n){14}",
     ) as error:
         start.wait()
-    assert error.value.text.endswith("    port in use") and error.value.fix == "see more with: make logs SERVICE=name"
+    assert (
+        error.value.text.endswith("    port in use\n    health check: no answer")
+        and error.value.fix == "see more with: make logs SERVICE=orion"
+    )
+
+
+def test_a_start_in_which_nothing_moves_says_what_each_log_and_health_check_says(
+    embedded: Settings, fake: FakeServices, log: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start_up, "REPORT_SECONDS", -1)
+    monkeypatch.setattr(start_up, "LIMIT", -1)
+    monkeypatch.setattr(processes, "seconds_since_start", lambda settings, name: health.START_GRACE_SECONDS)
+    monkeypatch.setattr(health, "complaint", lambda settings, name: "127.0.0.1:5432 - rejecting connections")
+    logs.log_file(embedded, processes.BOOTSTRAP).write_text("waiting: Orion does not answer\n")
+    fake.looks["orion"] = 10_000
+    bootstrap = FakeBootstrap(False)
+    bootstrap.has_failed = False
+    with pytest.raises(StartError) as error:
+        begun(embedded, "orion", bootstrap=bootstrap).wait()
+    assert error.value.text.split("\n")[0] == "the platform did not start: nothing has moved for -1 s:"
+    assert "  orion (unhealthy):" in error.value.text and error.value.text.count("health check: 127.0.0.1:5432") == 1
+    assert "  bootstrap (running):\n    waiting: Orion does not answer" in error.value.text
+
+
+def test_only_the_words_since_the_start_count(embedded: Settings) -> None:
+    log = logs.log_file(embedded, "orion")
+    log.write_text("address already in use, yesterday\n")
+    logs.begin(embedded, "orion")
+    assert logs.end_of_log(embedded, "orion") == ""
+    log.write_text("starting\n")
+    assert logs.end_of_log(embedded, "orion") == "starting"
+    assert "yesterday" in log.with_name("orion.log.1").read_text(), "make logs still shows what was before"
 
 
 def test_a_supervisor_that_ends_ends_the_start(embedded: Settings, fake: FakeServices, log: object) -> None:
