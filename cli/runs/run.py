@@ -56,8 +56,9 @@ def ingest(files: list[TripFile], runtime: Runtime) -> int:
 
 def _run(deployment: str, files: list[TripFile], runtime: Runtime) -> EndedRun:
     """Starts the platform if it is not running, then the run, and follows it to its end."""
-    runtime.ensure_up()
+    runtime.prepare()
     taxi_files.ensure(files, runtime)
+    runtime.ensure_up()  # last: it proves that the Orion that is asked next is this platform's
     bars = Bars()
     orion, start = orion_with_retries(orion_url(runtime.settings), bars), time.monotonic()
     parameters = {"color": files[0].color, "year": files[0].year, "months": [trips.month for trips in files]}

@@ -9,11 +9,13 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -152,6 +154,70 @@ def test_another_platform_gets_the_next_free_ports(platform: Checkout) -> None:
         other.make("reset")
     assert not folder(other).exists()
     assert is_up(platform)
+
+
+class ForeignServer(BaseHTTPRequestHandler):
+    """Another program, which answers 200 to everything, as another platform's Orion would."""
+
+    requests: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.requests.append(self.requestline)
+        self.send_response(200)
+        self.send_header("Content-Length", "4")
+        self.end_headers()
+        self.wfile.write(b"true")
+
+    do_POST = do_GET
+
+
+@contextmanager
+def foreign_server(port: int) -> Iterator[None]:
+    """Serves on the port as soon as it is free."""
+    server = wait_for(lambda: listening(port), f"port {port}", 30)
+    threading.Thread(target=server.serve_forever).start()
+    yield
+    server.shutdown()
+    server.server_close()
+
+
+def listening(port: int) -> ThreadingHTTPServer | None:
+    with suppress(OSError):
+        return ThreadingHTTPServer(("127.0.0.1", port), ForeignServer)
+    return None
+
+
+def orion_port(platform: Checkout) -> int:
+    """The port of its Orion; 0 if none is chosen yet."""
+    file = platform.root / ".ports" / f"{platform.env['COMPOSE_PROJECT_NAME']}-embedded.json"
+    chosen = json.loads(file.read_text()) if file.exists() else {}
+    return next((port for name, port in chosen.items() if name.startswith("ORION_PORT=")), 0)
+
+
+def test_no_other_program_on_a_port_is_taken_for_the_platform_s_own_service(platform: Checkout) -> None:
+    other = Checkout(platform.root, {**platform.env, "COMPOSE_PROJECT_NAME": f"{platform.root.parent.name}-late"})
+    try:
+        up = subprocess.Popen(
+            ["make", "up"], cwd=other.root, env={**clean_environment(), **other.env}, stdout=subprocess.PIPE, text=True
+        )
+        chosen = wait_for(lambda: orion_port(other), "the choice of ports")
+        with foreign_server(chosen):
+            printed, _ = up.communicate()
+            assert up.returncode == 0, printed
+            taken = f"another program took ORION_PORT={chosen} while the platform was starting; starting again"
+            assert taken in printed and is_up(other) and is_up(platform)
+            now = orion_port(other)
+            assert now not in (chosen, orion_port(platform)) and f"localhost:{now}" in printed
+            assert ForeignServer.requests == [], "nothing of the platform asked that program"
+            os.kill(process_of(other, "orion"), signal.SIGKILL)
+            with foreign_server(now):
+                said = f"stopped, because another program took ORION_PORT={now}"
+                wait_for(lambda: states(other)["services"].get("supervisor") == said, said)
+                wait_for(lambda: states(other)["services"]["agent"] == "stopped", "the end of the agent")
+                other.make("up")
+                assert is_up(other) and orion_port(other) not in (chosen, now)
+    finally:
+        other.make("reset")
 
 
 def test_down_leaves_no_process_and_the_next_up_finds_the_data(platform: Checkout) -> None:

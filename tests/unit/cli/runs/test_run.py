@@ -35,6 +35,9 @@ class FakePlatform:
         values = {"ORION_PORT": port, "START_PORT": port, "TASK_RUNNER": "threads", "CLOUD": "emulators"}
         self.settings = Settings({**values, "GCP_PROJECT": "local", **settings})
 
+    def prepare(self) -> None:
+        """It is prepared."""
+
     def ensure_up(self) -> None:
         """It is running."""
 
@@ -79,6 +82,14 @@ def test_the_main_job_ends_with_its_counts_a_report_and_a_page(
     printed = capsys.readouterr().out
     assert "green 2021-01" in printed and "127.0.0.1" not in printed, "links are for the user's browser"
     assert f"report: reports/big-dog-01234567.html, {site}/reports/big-dog-01234567.html" in printed
+
+
+def test_a_download_comes_before_the_platform_is_checked(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = []
+    monkeypatch.setattr(taxi_files, "ensure", lambda files, runtime: steps.append("files"))
+    monkeypatch.setattr(FakePlatform, "ensure_up", lambda self: steps.append(f"checked, {len(api.requests)} requests"))
+    run.run_etl(FILES, FakePlatform(api))  # type: ignore[arg-type]
+    assert steps == ["files", "checked, 0 requests"]
 
 
 @pytest.mark.parametrize(
