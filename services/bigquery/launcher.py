@@ -6,6 +6,7 @@
 - CREATE EXTERNAL TABLE works (`external_tables`).
 - A table is found under any project id (`project_ids`).
 - Job results stay in memory while the disk is full (`job_results`).
+- Its gRPC port is never shared with another server.
 - `GET /backup` and `GET /counts` exist (`backup`).
 """
 
@@ -19,6 +20,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +42,14 @@ def serialize_transactions(execute: Callable[..., Any]) -> Callable[..., Any]:
     return execute_one_transaction
 
 
+def refuse_shared_ports(grpc: Any) -> None:
+    """Make gRPC's servers fail on a port in use. By default two of them share it, and each gets some of the calls."""
+    grpc.server = partial(grpc.server, options=[("grpc.so_reuseport", 0)])
+
+
 def install() -> None:
     """Replace functions of the emulator by those of this folder, and add its routes."""
+    import grpc
     from local_bigquery import app
     from local_bigquery.catalog import names
 
@@ -49,6 +57,7 @@ def install() -> None:
     from services.bigquery.external_tables import with_external_tables
     from services.bigquery.project_ids import in_any_project
 
+    refuse_shared_ports(grpc)
     names.reference = in_any_project(names.reference)
     query.execute = serialize_transactions(with_external_tables(query.execute))
     job_results.install()

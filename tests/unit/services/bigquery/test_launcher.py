@@ -70,3 +70,9 @@ def test_the_launcher_works_in_its_data_folder(
     found = launcher.enter_data_folder(["--port", "9050", "--data-dir", "data", "--host", "0.0.0.0"])
     assert Path.cwd() == tmp_path / "data"
     assert found == ["--port", "9050", "--host", "0.0.0.0", "--data-dir", str(tmp_path / "data")]
+
+
+def test_a_grpc_port_is_never_shared_with_another_platform(launcher: ModuleType) -> None:
+    grpc = SimpleNamespace(server=lambda pool, options: (pool, options))
+    launcher.refuse_shared_ports(grpc)
+    assert grpc.server("pool") == ("pool", [("grpc.so_reuseport", 0)])
