@@ -148,7 +148,7 @@ def test_another_platform_gets_the_next_free_ports(platform: Checkout) -> None:
         printed = other.make("up")
         for name, port in platform.env.items():
             if name in variables.PORTS:
-                assert f"{name}={port} is in use on this machine" in printed
+                assert f"{name}={port} belongs to another Orionbox on this machine" in printed
         assert is_up(platform) and is_up(other)
     finally:
         other.make("reset")
