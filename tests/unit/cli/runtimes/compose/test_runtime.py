@@ -39,6 +39,7 @@ class Docker:
         self._choose = ports.choose
         monkeypatch.setattr(ports, "FOLDER", tmp_path)
         monkeypatch.setattr(ports, "find_obstacle", lambda port, address: "")
+        monkeypatch.setattr(ports.Reservations, "add", lambda self, port: True)
         monkeypatch.setattr(ports, "choose", self.choose)
         monkeypatch.setattr(containers, "list_services", lambda platform: self.found)
         monkeypatch.setattr(containers, "refused_ports", lambda platform: self.refused.pop(0))

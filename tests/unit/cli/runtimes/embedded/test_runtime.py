@@ -39,6 +39,7 @@ def test_settings_have_the_ports_that_the_platform_took(
 ) -> None:
     monkeypatch.setattr(ports, "FOLDER", tmp_path)
     monkeypatch.setattr(ports, "find_obstacle", lambda port, address: "")
+    monkeypatch.setattr(ports.Reservations, "add", lambda self, port: True)
     platform = EmbeddedRuntime(embedded)
     assert platform.settings["ORION_PORT"] == "4200"
     with ports.Reservations() as reservations:

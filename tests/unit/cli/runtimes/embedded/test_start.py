@@ -75,9 +75,9 @@ def test_the_supervisor_keeps_the_ports_reserved(
 ) -> None:
     inherited: list[list[int]] = []
     monkeypatch.setattr(
-        ports, "choose", lambda preferred, file, reservations: [reservations.add(port) for port in preferred.values()]
+        ports, "choose", lambda preferred, file, reservations: [reservations.add(port) for port in (4, 5)]
     )
     monkeypatch.setattr(processes, "start", lambda settings, only_postgres, keep_open: inherited.append(keep_open))
     monkeypatch.setattr(ports.Reservations, "descriptors", lambda self: list(self._sockets))
     start.start(embedded)
-    assert {4200, 5432, 9060, 8090} <= set(inherited[0]) or sys.platform != "linux"
+    assert inherited == [[4, 5] if sys.platform == "linux" else []]
