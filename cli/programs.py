@@ -77,7 +77,7 @@ def run_with_input(command: Sequence[str], content: IO[bytes], environment: Envi
     with _start_errors(command):
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE)
     # The program may exit before it has read everything; it prints the reason itself
-    with suppress(BrokenPipeError), process:
+    with suppress(BrokenPipeError), process, waiting_for(without_options(command)):
         assert process.stdin
         shutil.copyfileobj(content, process.stdin, CHUNK)
     if process.returncode:

@@ -19,6 +19,7 @@ from urllib.request import urlopen
 
 from cli.programs import CHUNK, ROOT, say
 from cli.runtimes.runtime import Runtime
+from cli.waiting import waiting_for
 from orionbox import files
 from orionbox.errors import BadInputError, CommandError
 from orionbox.trips.months import (
@@ -95,7 +96,7 @@ def import_folder(folder: Path) -> list[str]:
     known = read_sources(folder)
     names = {_release_path(path): path for path in _taxi_files_in(folder)}
     for name, path in names.items():
-        with _new_taxi_file(name, str(path)) as file, path.open("rb") as content:
+        with _new_taxi_file(name, str(path)) as file, path.open("rb") as content, waiting_for(f"the copy of {path}"):
             shutil.copyfileobj(content, file, CHUNK)
         _record_source(name, known.get(name) or detect_source(path))
         say(f"data/{name}: {read_sources()[name]}, {path.stat().st_size / 1e6:.1f} MB")
@@ -154,7 +155,7 @@ def detect_source(path: Path) -> str:
 def _download(name: str) -> bool:
     """Downloads a file of the release; prints the reason and returns False if that is not possible."""
     try:
-        with _new_taxi_file(name, f"{RELEASE_URL}/{name}") as file:
+        with _new_taxi_file(name, f"{RELEASE_URL}/{name}") as file, waiting_for(f"the download of data/{name}"):
             for chunk in _download_chunks(f"{RELEASE_URL}/{name}"):
                 file.write(chunk)
     except IncompleteTaxiFileError as error:
@@ -187,7 +188,7 @@ def _download_chunks(url: str) -> Iterator[bytes]:
 def _generate(trips: TripFile, runtime: Runtime) -> None:
     name = trips.csv_path
     command = runtime.flows_command("orionbox.trips.generated", trips.color, str(trips.year), str(trips.month))
-    with _new_taxi_file(name, f"data/{name}") as file:
+    with _new_taxi_file(name, f"data/{name}") as file, waiting_for(f"the generation of data/{name}"):
         if subprocess.run(command, cwd=ROOT, stdout=file).returncode:
             raise CommandError(f"data/{name}: could not be generated; the message is above")
     _record_source(name, "synthetic")
@@ -213,7 +214,8 @@ def _new_taxi_file(name: str, origin: str) -> Iterator[IO[bytes]]:
             yield file
             file.flush()
             if path.suffix == ".gz":
-                _require_complete(file, origin)
+                with waiting_for(f"the check of data/{name}"):
+                    _require_complete(file, origin)
 
 
 def _require_complete(file: IO[bytes], origin: str) -> None:

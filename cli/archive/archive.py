@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cli.programs import CHUNK, ROOT
+from cli.waiting import waiting_for
 from orionbox.errors import BadInputError, CommandError
 
 FORMAT = 1
@@ -167,7 +168,9 @@ def open_archive(path: Path, type_: ArchiveType = BACKUP) -> Iterator[Archive]:
     except OSError as error:
         raise BadInputError(f"{path}: {error.strerror}", f"name one of the files in {type_.directory}/") from error
     with file:
-        yield _open_and_verify(path, file, type_)
+        with waiting_for(f"the check of {path.name}"):
+            verified = _open_and_verify(path, file, type_)
+        yield verified
 
 
 def _open_and_verify(path: Path, file: IO[bytes], type_: ArchiveType) -> Archive:

@@ -13,6 +13,7 @@ from typing import IO, cast
 from cli.archive.archive import MemberWriter
 from cli.archive.snapshots import Snapshot
 from cli.programs import CHUNK, ROOT, last_lines, run_with_input
+from cli.waiting import waiting_for
 from orionbox.errors import CommandError
 
 COUNT_ROWS = (
@@ -60,9 +61,10 @@ class Database:
 
     def ask(self, sql: str) -> list[str]:
         """Returns the lines of the answer. The SQL goes through standard input, which other users cannot read."""
-        done = subprocess.run(
-            self.psql(), input=sql, cwd=ROOT, env=dict(self.variables), capture_output=True, text=True
-        )
+        with waiting_for("an answer of Postgres"):
+            done = subprocess.run(
+                self.psql(), input=sql, cwd=ROOT, env=dict(self.variables), capture_output=True, text=True
+            )
         if done.returncode:
             raise CommandError(f"Postgres refuses the query:\n{last_lines(done.stderr)}")
         return done.stdout.splitlines()

@@ -20,6 +20,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from cli.archive.archive import MemberWriter
 from cli.programs import CHUNK
+from cli.waiting import waiting_for
 from orionbox.errors import CommandError
 from orionbox.files import temporary_folder
 
@@ -65,7 +66,7 @@ def fetch_counts(url: str) -> dict[str, Any]:
 
 
 def _request(url: str) -> Any:
-    with _report_no_answer(url):
+    with _report_no_answer(url), waiting_for(f"an answer of {url}"):
         return WITHOUT_PROXY.open(url, timeout=TIMEOUT)
 
 

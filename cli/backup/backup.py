@@ -22,6 +22,7 @@ from cli.programs import ROOT, say
 from cli.runtimes.runtime import Runtime
 from cli.settings import env_file
 from cli.settings.settings import Settings
+from cli.waiting import waiting_for
 from orionbox.errors import BadInputError
 from orionbox.files import new_file, report_file_errors
 
@@ -112,8 +113,11 @@ def _write(writer: ArchiveWriter, runtime: Runtime, facts: dict[str, Any], key: 
     """Writes all snapshots, the key unless it is empty, and the manifest; returns the rows written."""
     rows: Rows = {}
     with ExitStack() as stack:
-        for snapshot in [stack.enter_context(opening) for opening in _snapshots(runtime)]:
-            writer.add(snapshot.name, snapshot.write)
+        with waiting_for("the stores to fix their state for the backup"):
+            opened = [stack.enter_context(opening) for opening in _snapshots(runtime)]
+        for snapshot in opened:
+            with waiting_for(f"{snapshot.name} of the backup"):
+                writer.add(snapshot.name, snapshot.write)
             rows[snapshot.name.partition(".")[0]] = snapshot.rows
     if key:
         writer.add_bytes(KEY, key.encode())

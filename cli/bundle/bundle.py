@@ -21,6 +21,7 @@ from cli.runtimes.compose.compose import Compose
 from cli.runtimes.compose.runtime import ComposeRuntime
 from cli.runtimes.runtime import Runtime
 from cli.settings import env_file
+from cli.waiting import waiting_for
 from orionbox.errors import BadInputError, CommandError
 from orionbox.files import new_file, report_file_errors
 
@@ -60,7 +61,8 @@ def write_bundle(runtime: Runtime) -> int:
     )
     file = BUNDLE.path / f"orionbox-{facts['orionbox']}-{facts['machine']}.tar"
     with report_file_errors("no bundle was made"), new_file(file) as target:
-        _write(ArchiveWriter(target, BUNDLE), file.name, facts)
+        with waiting_for(f"the images, which go into {file.name}"):
+            _write(ArchiveWriter(target, BUNDLE), file.name, facts)
     say(f"{file.relative_to(ROOT)}: {file.stat().st_size / 1e6:,.0f} MB, made in {time.monotonic() - start:.0f} s")
     say(f"how to use it: {READ_ME} in it, or docs/offline.md")
     return 0

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from cli.programs import ROOT
+from cli.programs import ROOT, without_options
 from cli.runtimes import ports
+from cli.waiting import waiting_for
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ class Machine:
             seconds: how long it may take.
         """
         try:
-            done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, timeout=seconds)
+            with waiting_for(without_options(command)):
+                done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, timeout=seconds)
         except (OSError, subprocess.TimeoutExpired):
             return Answer(False, "")
         return Answer(not done.returncode, done.stdout if not done.returncode else done.stderr or done.stdout)

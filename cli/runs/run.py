@@ -15,6 +15,7 @@ from cli.runs.count_table import count_table
 from cli.runs.follow import follow, orion_with_retries
 from cli.runs.progress_bars import Bars
 from cli.runtimes.runtime import Runtime, orion_url, start_url
+from cli.waiting import waiting_for
 from orionbox.errors import CommandError
 from orionbox.files import write
 from orionbox.orion.client import Json
@@ -92,7 +93,8 @@ def _save_page(start_page: str, name: str) -> None:
     """Writes the run's page to reports/. A failure is reported and does not change the run's result."""
     link = f"{start_page.replace('//127.0.0.1', '//localhost')}/reports/{name}"
     try:
-        with urlopen(f"{start_page}/reports/{name}", timeout=PAGE_TIMEOUT) as response:
+        address = f"{start_page}/reports/{name}"
+        with waiting_for("the run's page"), urlopen(address, timeout=PAGE_TIMEOUT) as response:
             write(REPORTS / name, response.read().decode())
     except (OSError, HTTPException) as error:
         say(f"report: failed ({error}); open it in a browser: {link}")

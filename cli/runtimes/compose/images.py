@@ -16,6 +16,7 @@ from cli.programs import ROOT, last_lines, output, run, say
 from cli.runtimes.compose import build_context
 from cli.runtimes.compose.compose import ALL_PROFILES, Compose
 from cli.runtimes.compose.dockerfiles import Dockerfile
+from cli.waiting import waiting_for
 from orionbox.errors import CommandError
 from orionbox.files import new_file
 
@@ -185,7 +186,8 @@ def _labels(names: list[str]) -> dict[str, str]:
     """Returns the input hash of each image that exists."""
     template = f'{{{{range .RepoTags}}}}{{{{.}}}} {{{{end}}}}\t{{{{index .Config.Labels "{LABEL}"}}}}'
     command = ["docker", "image", "inspect", "--format", template, *names]
-    return parse_labels(subprocess.run(command, capture_output=True, text=True).stdout)
+    with waiting_for("docker image inspect"):
+        return parse_labels(subprocess.run(command, capture_output=True, text=True).stdout)
 
 
 def parse_labels(text: str) -> dict[str, str]:
@@ -209,7 +211,8 @@ def _build(image: Image, inputs: str) -> None:
     command = ["docker", "build", "--progress=plain", "--label", f"{LABEL}={inputs}", "--tag", image.name, *args]
     command += ["--file", image.dockerfile.relative_to(image.context).as_posix(), "-"]
     env, context = {**os.environ, "DOCKER_BUILDKIT": "1"}, build_context.pack(image.entries())
-    done = subprocess.run(command, env=env, input=context, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    with waiting_for(f"docker build of {image.name}"):
+        done = subprocess.run(command, env=env, input=context, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
         lines = done.stdout.decode(errors="replace")
         fix = "make room on the engine's disk: docker system df" if DISK_FULL in lines.lower() else ""

@@ -16,6 +16,7 @@ from cli.runtimes.embedded import health, logs, processes, start, unsupported_se
 from cli.runtimes.embedded.bootstrap import Bootstrap
 from cli.runtimes.embedded.stores import EmbeddedStores
 from cli.settings.settings import Settings
+from cli.waiting import waiting_for
 from orionbox.errors import CommandError
 
 START_TRIES = 5
@@ -106,7 +107,9 @@ class EmbeddedRuntime:
     def is_up(self) -> bool:
         """Returns whether every service is healthy, and was started from the current settings and sources."""
         settings = self.settings
-        return start.is_started(settings) and all(health.is_healthy(settings, name) for name in processes.services())
+        with waiting_for("the services to answer"):
+            healthy = (health.is_healthy(settings, name) for name in processes.services())
+            return start.is_started(settings) and all(healthy)
 
     def start_postgres(self) -> None:
         """Starts Postgres, and nothing that uses it."""
@@ -140,7 +143,8 @@ class EmbeddedRuntime:
     def status(self) -> dict[str, str]:
         """Returns the state of each service in a word, and the supervisor's, if it has stopped."""
         settings = self.settings
-        states = {name: health.state(settings, name) for name in processes.services()}
+        with waiting_for("the services to answer"):
+            states = {name: health.state(settings, name) for name in processes.services()}
         if set(states.values()) != {"stopped"} and not processes.is_running(settings, processes.SUPERVISOR):
             states[processes.SUPERVISOR] = "stopped"
         if taken := processes.taken_port(settings):

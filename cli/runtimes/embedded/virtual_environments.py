@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cli.programs import ROOT, last_lines, say
+from cli.waiting import waiting_for
 from orionbox.errors import CommandError
 from orionbox.files import write
 
@@ -81,8 +82,9 @@ def ensure_one(folder: Path, interpreter: str, install: Callable[[Path, str], No
         return
     say(f"virtual environment {folder.relative_to(ROOT)}: building with {interpreter}")
     start = time.monotonic()
-    shutil.rmtree(folder, ignore_errors=True)
-    install(folder, interpreter)
+    with waiting_for(f"virtual environment {folder.relative_to(ROOT)}"):
+        shutil.rmtree(folder, ignore_errors=True)
+        install(folder, interpreter)
     write(mark, made_from)
     say(f"virtual environment {folder.relative_to(ROOT)}: built in {time.monotonic() - start:.0f} s")
 
@@ -166,7 +168,8 @@ _PRINT_VERSION = "import sys; print('{}.{}'.format(*sys.version_info), sys.execu
 def _output(*command: str) -> str:
     """Returns what the program prints; empty if it fails."""
     try:
-        done = subprocess.run(command, env=_environment(), capture_output=True, text=True)
+        with waiting_for(" ".join(command[:2])):
+            done = subprocess.run(command, env=_environment(), capture_output=True, text=True)
     except OSError:
         return ""
     return "" if done.returncode else done.stdout.strip()
