@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
-import os
 import socket
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -19,6 +18,8 @@ from orionbox.files import write
 
 FOLDER = ROOT / ".ports"
 """Stores the ports of each platform until it is reset."""
+LOCK = Path(__file__)
+"""Carries a lock that lasts a whole start. Nothing else locks it; the folders are locked for each write."""
 LOOPBACK, LOOPBACK_6 = "127.0.0.1", "::1"
 LAST = 65_535
 """The highest port."""
@@ -173,20 +174,15 @@ def can_listen(port: int, address: str) -> bool:
 
 
 @contextmanager
-def exclusive_lock(file: Path) -> Iterator[None]:
+def exclusive_lock() -> Iterator[None]:
     """Waits for every other command of this checkout that chooses ports to start containers on."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # Not the file's own folder, which `orionbox.files` locks for each write
-    folder = os.open(file.parent.parent, os.O_RDONLY)
-    try:
+    with LOCK.open("rb") as lock:
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             say("waiting for another command that starts a platform of this checkout")
-            fcntl.flock(folder, fcntl.LOCK_EX)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(folder)
 
 
 class Reservations:

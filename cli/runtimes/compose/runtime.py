@@ -131,7 +131,7 @@ class ComposeRuntime:
             CommandError: Compose fails for another reason, or ports are taken too often.
         """
         progress, taken = "auto" if sys.stderr.isatty() else "quiet", set[int]()
-        with ports.exclusive_lock(self._ports_file), ports.Reservations() as reservations:
+        with ports.exclusive_lock(), ports.Reservations() as reservations:
             for _ in range(START_TRIES):
                 self._choose_ports(reservations, taken)
                 if not self.compose.run("--progress", progress, "up", "--detach", *arguments):

@@ -189,32 +189,24 @@ def test_where_there_are_no_reservations_each_port_counts_as_reserved(monkeypatc
         assert reservations.add(5)
 
 
-HOLD = """
+START = """
 import pathlib, sys
-from cli.runtimes import ports
-with ports.exclusive_lock(pathlib.Path(sys.argv[1])):
+from cli.runtimes import checkout, ports
+from orionbox.files import write
+root = pathlib.Path(sys.argv[1])
+ports.LOCK = root / "lock"
+with ports.exclusive_lock(), ports.Reservations() as reservations:
+    ports.choose({"A_PORT": 49152}, root / ".ports/box-compose.json", reservations)
+    checkout.ensure_id(root)
+    write(root / ".env", "")
     print("held", flush=True)
     sys.stdin.read()
 """
 
 
-SAVE = """
-import pathlib, sys
-from cli.runtimes import ports
-file = pathlib.Path(sys.argv[1])
-with ports.exclusive_lock(file), ports.Reservations() as reservations:
-    ports.choose({"A_PORT": 49152}, file, reservations)
-"""
-
-
-def test_a_start_does_not_wait_for_itself_to_save_its_ports(tmp_path: Path) -> None:
-    file = tmp_path / ".ports" / "ports.json"
-    subprocess.run([sys.executable, "-c", SAVE, str(file)], cwd=ROOT, check=True, timeout=60)
-    assert file.exists()
-
-
-def test_two_starts_of_one_platform_wait_for_each_other(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", HOLD, str(tmp_path / "ports.json")]
+def test_two_starts_of_one_checkout_wait_for_each_other_and_none_for_itself(tmp_path: Path) -> None:
+    (tmp_path / "lock").touch()
+    command = [sys.executable, "-c", START, str(tmp_path)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as first:
         assert first.stdout and first.stdin and first.stdout.readline() == "held\n"
