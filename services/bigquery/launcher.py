@@ -67,14 +67,13 @@ def install() -> None:
 def enter_data_folder(arguments: Sequence[str]) -> list[str]:
     """Changes to the folder of ``--data-dir``, where DuckDB then spills what exceeds its memory.
 
-    Returns the arguments with the folder's absolute path.
+    Returns the arguments with the folder's new name, which is short: the emulator writes it into SQL as it is.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--data-dir", type=Path, required=True)
     known, others = parser.parse_known_args(arguments)
-    folder = known.data_dir.resolve()
-    os.chdir(folder)
-    return [*others, "--data-dir", str(folder)]
+    os.chdir(known.data_dir)
+    return [*others, "--data-dir", "."]
 
 
 if __name__ == "__main__":

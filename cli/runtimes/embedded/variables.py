@@ -132,7 +132,7 @@ def for_services(settings: Settings) -> dict[str, str]:
         "AGENT_LOCK": str(folder(settings) / "run" / "agent.alive"),
         "BOOTSTRAPPED": str(bootstrapped_mark(settings)),
         "SWEPT": str(folder(settings) / "run" / "swept"),
-        "BIGQUERY_PYTHON": virtual_environments.program("python", virtual_environments.BIGQUERY),
+        "BIGQUERY_PYTHON": os.path.relpath(virtual_environments.program("python", virtual_environments.BIGQUERY), ROOT),
         "AS_NOBODY": _as_nobody(),
         "PGDATA": str(cluster(settings)),
         "ORION_DB_PASSWORD": settings["ORION_DB_PASSWORD"],

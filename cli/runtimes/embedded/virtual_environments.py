@@ -120,8 +120,8 @@ def _install(folder: Path, interpreter: str) -> None:
 
 def _install_flows(folder: Path, interpreter: str) -> None:
     _install(folder, interpreter)
-    # From src/: uv builds it itself, without a network
-    _run(*_pip_install(folder), "--no-deps", "--editable", str(ROOT))
+    # From src/: uv builds it itself, without a network. It would take a full path with a # for another one
+    _run(*_pip_install(folder), "--no-deps", "--editable", ".")
 
 
 def _install_bigquery(folder: Path, interpreter: str) -> None:

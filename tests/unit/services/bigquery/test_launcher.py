@@ -64,12 +64,12 @@ def test_queries_without_a_transaction_do_not_wait(serialize: Callable[..., Call
 def test_the_launcher_works_in_its_data_folder(
     launcher: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """DuckDB spills into the working directory what exceeds its memory."""
-    (tmp_path / "data").mkdir()
+    """DuckDB spills into the working directory what exceeds its memory, and no character of the path is in any SQL."""
+    (tmp_path / "it's data").mkdir()
     monkeypatch.chdir(tmp_path)
-    found = launcher.enter_data_folder(["--port", "9050", "--data-dir", "data", "--host", "0.0.0.0"])
-    assert Path.cwd() == tmp_path / "data"
-    assert found == ["--port", "9050", "--host", "0.0.0.0", "--data-dir", str(tmp_path / "data")]
+    found = launcher.enter_data_folder(["--port", "9050", "--data-dir", "it's data", "--host", "0.0.0.0"])
+    assert Path.cwd() == tmp_path / "it's data"
+    assert found == ["--port", "9050", "--host", "0.0.0.0", "--data-dir", "."]
 
 
 def test_a_grpc_port_is_never_shared_with_another_platform(launcher: ModuleType) -> None:
