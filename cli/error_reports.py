@@ -46,7 +46,7 @@ def exit_with(main: Callable[[], int]) -> NoReturn:
 def exit_code(main: Callable[[], int]) -> int:
     """Returns the exit code of `main`; an error is printed, and becomes its own exit code."""
     try:
-        code = main()
+        code = _code_of(main)
         sys.stdout.flush()
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would end in a traceback
@@ -54,13 +54,20 @@ def exit_code(main: Callable[[], int]) -> int:
         return 130
     except BrokenPipeError:  # the reader has closed the pipe, as in `make status | head -1`
         return 1
-    except SystemExit:  # argparse has printed help or the version
-        raise
     except BaseException as error:
         known = _explain(error) or _internal(error)
         _say("\n".join(filter(None, [known.text, known.fix])))
         return 2 if isinstance(known, BadInputError) else 1
     return 128 - code if code < 0 else code  # a program that a signal has ended, as shells count it
+
+
+def _code_of(main: Callable[[], int]) -> int:
+    try:
+        return main()
+    except SystemExit as end:  # argparse has printed help or the version; or the code is a text, which is to be printed
+        if isinstance(end.code, str):
+            raise CommandError(end.code) from end
+        return end.code or 0
 
 
 def _explain(error: BaseException) -> OrionboxError | None:
@@ -200,9 +207,10 @@ def _say(text: str) -> None:
 
 
 def _flush() -> None:
-    """Empties the output; or else Python complains at the end about a pipe that is closed, or a disk that is full."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Empties the outputs; or else Python complains at the end about a pipe that is closed, or a disk that is full."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from cli.error_reports import exit_with
 from cli.programs import ROOT, output, say
 from cli.settings.env_file import version
-from orionbox.errors import CommandError
 
 INSIDE = ROOT / "dev" / "licences_inside.py"
 PAGE = ROOT / "docs" / "licences.md"
@@ -58,7 +57,7 @@ Rows = dict[tuple[str, str, str], set[str]]
 """Where each name, version and licence is installed."""
 
 
-def main() -> None:
+def main() -> int:
     """Writes the page."""
     python, debian = Rows(), Rows()
     for place, found in _inspected():
@@ -68,6 +67,7 @@ def main() -> None:
     parts = [HEADER, "## Python packages", "", *_table(python), ABOUT_DEBIAN, *_table(debian), ""]
     PAGE.write_text("\n".join(parts), encoding="utf-8")
     say(f"{PAGE.relative_to(ROOT)}: {len(python)} Python packages, {len(debian)} Debian packages")
+    return 0
 
 
 def _inspected() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -103,7 +103,4 @@ def _alphabetically(row: tuple[str, str, str]) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except CommandError as error:
-        sys.exit(f"{error}\nmake up builds the images")
+    exit_with(main)

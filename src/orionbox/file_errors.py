@@ -14,19 +14,22 @@ from orionbox.errors import CommandError
 FULL = (errno.ENOSPC, errno.EDQUOT)
 REFUSED = (errno.EACCES, errno.EPERM)
 REASONS = {
-    errno.EROFS: ("is on a read-only file system", "use a folder that you can write to"),
-    errno.ENAMETOOLONG: ("its name is too long for this file system", "use a shorter name, or a shorter path"),
-    errno.EFBIG: ("is too large for this file system", "use another disk; FAT takes 4 GB at most, exFAT and ext4 more"),
-    errno.EISDIR: ("is a folder, and a file is needed", "move it away"),
-    errno.ENOTDIR: ("a part of this path is a file, and a folder is needed", "move that file away"),
-    errno.EEXIST: ("exists already", "move it away"),
-    errno.ENOENT: ("there is no such file or folder", ""),
-    errno.ELOOP: ("is a link that leads to itself", "delete it"),
-    errno.EIO: ("the disk reports an error", "copy what you need to another disk"),
-    errno.ESTALE: ("the network drive has lost it", "run the command again"),
-    errno.ENOEXEC: ("is not a program for this machine", "install it for this kind of processor"),
-    errno.ETXTBSY: ("is being written by another program", "run the command again"),
-    errno.E2BIG: ("gets too many arguments or environment variables", "unset the long environment variables: env"),
+    errno.EROFS: ("{} is on a read-only file system", "use a folder that you can write to"),
+    errno.ENAMETOOLONG: ("{}: its name is too long for this file system", "use a shorter name, or a shorter path"),
+    errno.EFBIG: (
+        "{} is too large for this file system",
+        "use another disk; FAT takes 4 GB at most, exFAT and ext4 more",
+    ),
+    errno.EISDIR: ("{} is a folder, and a file is needed", "move it away"),
+    errno.ENOTDIR: ("{}: a part of this path is a file, and a folder is needed", "move that file away"),
+    errno.EEXIST: ("{} exists already, and something else is needed", "move it away"),
+    errno.ENOENT: ("{}: there is no such file or folder", ""),
+    errno.ELOOP: ("{} is a link that leads to itself", "delete it"),
+    errno.EIO: ("{}: the disk reports an error", "copy what you need to another disk"),
+    errno.ESTALE: ("{}: the network drive has lost it", "run the command again"),
+    errno.ENOEXEC: ("{} is not a program for this machine", "install it for this kind of processor"),
+    errno.ETXTBSY: ("{} is being written by another program", "run the command again"),
+    errno.E2BIG: ("{} gets too many arguments or environment variables", "unset the long environment variables: env"),
 }
 """What is said of a path, and the fix, by error number."""
 MACHINE = {
@@ -54,8 +57,10 @@ def explain(error: OSError, checkout: Path | None = None, action: str = "use") -
         return CommandError(f"no space left on the disk{where}", "delete something; df -h shows what is free")
     if error.errno in REFUSED and name:
         return _refused(Path(name), checkout, action)
-    text, fix = REASONS.get(error.errno or 0, (error.strerror or "", ""))
-    return CommandError(f"{name}: {text}" if name else text, fix) if text else None
+    if error.errno in REASONS:
+        text, fix = REASONS[error.errno]
+        return CommandError(text.format(name or "a file"), fix)
+    return CommandError(f"{name}: {error.strerror}" if name else error.strerror) if error.strerror else None
 
 
 def _name(error: OSError) -> str:

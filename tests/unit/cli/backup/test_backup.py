@@ -116,7 +116,7 @@ def fails(error: Exception) -> Callable[[MemberWriter, bytes], int]:
     ("error", "words"),
     [
         (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "no space left on the disk"),
-        (OSError(errno.EFBIG, os.strerror(errno.EFBIG)), ".*: is too large for this file system"),
+        (OSError(errno.EFBIG, os.strerror(errno.EFBIG)), ".* is too large for this file system"),
     ],
 )
 def test_a_disk_that_takes_no_more_leaves_nothing(
