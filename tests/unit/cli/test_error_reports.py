@@ -113,6 +113,11 @@ def caught(main: Callable[[], object]) -> BaseException:
     return error.value
 
 
+def look_up() -> object:
+    empty: dict[str, object] = {}
+    return empty["x"]
+
+
 def recurse() -> object:
     return recurse()
 
@@ -120,7 +125,7 @@ def recurse() -> object:
 @pytest.mark.parametrize(
     ("main", "text"),
     [
-        (lambda: {}["x"], "internal error: KeyError: 'x'"),
+        (look_up, "internal error: KeyError: 'x'"),
         (lambda: [][1], "internal error: IndexError: list index out of range"),
         (recurse, "internal error: RecursionError: maximum recursion depth exceeded"),
         (lambda: open("a\0b"), "internal error: ValueError: embedded null byte"),
@@ -142,7 +147,7 @@ def test_an_unforeseen_error_is_one_line_and_a_file(
 def test_the_line_of_ours_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(error_reports, "ROOT", ROOT)
     monkeypatch.setattr(error_reports, "LOG", "../no/such/folder")
-    _, printed = end(caught(lambda: {}["x"]), capsys)
+    _, printed = end(caught(look_up), capsys)
     assert "KeyError: 'x' (tests/unit/cli/test_error_reports.py, line " in printed
 
 
