@@ -130,7 +130,7 @@ def test_the_next_command_finds_a_platform_whose_supervisor_was_killed(platform:
     assert is_up(platform)
 
 
-def test_a_service_that_dies_at_once_ends_the_start_with_its_last_words(platform: Checkout) -> None:
+def test_data_of_another_postgres_ends_the_start_at_once_with_the_way_back(platform: Checkout) -> None:
     broken = Checkout(platform.root, {**platform.env, "COMPOSE_PROJECT_NAME": f"{platform.root.parent.name}-broken"})
     cluster = folder(broken) / "data/postgres/main"
     cluster.mkdir(parents=True)
@@ -139,7 +139,9 @@ def test_a_service_that_dies_at_once_ends_the_start_with_its_last_words(platform
         said = broken.make_fails("up")
     finally:
         broken.make("reset", "YES=yes")
-    assert "  postgres (restarting, exited 3 times):" in said and "No such file or directory" in said
+    assert "  postgres (restarting, exited 3 times, at last with exit status 1):" in said
+    assert "was written by PostgreSQL 9.6, and this is PostgreSQL 16" in said
+    assert "start that version, whose PostgreSQL is 9.6, on this data and run make backup" in said
 
 
 def test_another_platform_gets_the_next_free_ports(platform: Checkout) -> None:
@@ -226,7 +228,9 @@ def test_down_leaves_no_process_and_the_next_up_finds_the_data(platform: Checkou
     assert running(platform.root) == []
     pretend_that_orion_is_running(platform)
     assert set(states(platform)["services"].values()) == {"stopped"}
-    platform.make("up")
+    with pretended_postgres(platform):
+        platform.make("up")
+    assert "replaced a stale postmaster.pid" in platform.make("logs", "SERVICE=postgres")
     assert query_postgres(platform.settings, "SELECT lucky FROM kept") == [(7,)]
     assert is_up(platform)
 
@@ -234,6 +238,19 @@ def test_down_leaves_no_process_and_the_next_up_finds_the_data(platform: Checkou
 def pretend_that_orion_is_running(platform: Checkout) -> None:
     """Leaves a note as after a crash; the process id in it belongs to someone else by now."""
     (folder(platform) / "run" / "orion.lock").write_text(str(os.getpid()))
+
+
+@contextmanager
+def pretended_postgres(platform: Checkout) -> Iterator[None]:
+    """Leaves a postmaster.pid as after a crash; its id belongs to another program of Postgres' user by now."""
+    user = None if os.geteuid() else "nobody"
+    file = folder(platform) / "data/postgres/main/postmaster.pid"
+    with subprocess.Popen(["sleep", "600"], user=user) as process:
+        file.write_text(f"{process.pid}\n{file.parent}\n1795714894\n5432\n\n127.0.0.1\n")
+        if user:
+            shutil.chown(file, user)
+        yield
+        process.kill()
 
 
 def test_an_incomplete_virtual_environment_is_made_again(platform: Checkout) -> None:
