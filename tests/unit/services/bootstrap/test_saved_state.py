@@ -139,6 +139,22 @@ LOSSES = (
 )
 
 
+def test_it_waits_for_each_service_as_long_as_it_takes_and_prints_each_reason_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(saved_state, "PAUSE", 0)
+    monkeypatch.delenv("CLOUD", raising=False)
+    late = [json_answer({}, status=503)] * 99 + [json_answer({"error": "locked"}, status=400)]
+    with FakeApi(late).serving() as api:
+        for name in ("PREFECT_API_URL", "STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST"):
+            monkeypatch.setenv(name, api.url)
+        saved_state.wait_for_services()
+    assert len(api.requests) == 100 + 3
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 2 and "503" in said[0] and "400" in said[1]
+    assert all(line.startswith("waiting: Orion ") for line in said)
+
+
 def test_nothing_has_changed_after_the_bootstrap(saved: Path) -> None:
     assert saved_state.is_unchanged(saved, "A")
 
