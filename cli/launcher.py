@@ -33,6 +33,8 @@ if __name__ == "__main__":
     # The user's PYTHONPATH and the like are not for the Pythons that the platform starts either
     for variable in [name for name in os.environ if name.startswith("PYTHON")]:
         del os.environ[variable]
+    # Containers of other users read what is created here; what is private gets a mode of its own
+    os.umask(os.umask(0) & 0o022)
     # Files that root leaves in the checkout of another user are in that user's way
     sys.dont_write_bytecode = os.geteuid() == 0 != os.stat(ROOT).st_uid
     try:

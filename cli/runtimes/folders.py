@@ -1,15 +1,24 @@
-"""Creates .env and the user's folders in the checkout."""
+"""Creates .env and the user's folders in the checkout, and lets containers read what they mount of it."""
 
 from __future__ import annotations
 
 import os
+import stat
+import unicodedata
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from cli.programs import ROOT, say
 from cli.settings import env_file
 from cli.settings.settings import Settings
+from orionbox.errors import BadInputError, CommandError
 
 FOLDERS = ("data", "workspace", "reports", "secrets")
+MOUNTED = ("data", "docs", "reports", "services/flows/flows")
+"""The folders that containers read, some of them as another user than the checkout's owner."""
+UNUSABLE_KINDS = ("Cc", "Cs", "Zl", "Zp")
+"""Unicode's categories of characters that no path of a checkout can have: lists of folders end a line with them."""
 
 
 def prepare(settings: Settings, root: Path = ROOT) -> None:
@@ -29,3 +38,53 @@ def _hand_over(folder: Path, uid: int, gid: int) -> None:
     for path in (folder, *folder.rglob("*")):
         if path.lstat().st_uid == 0:
             os.chown(path, uid, gid, follow_symlinks=False)
+
+
+def require_usable_path(characters: str, root: Path = ROOT) -> None:
+    """Refuses a checkout whose path has one of these characters, a control character, or bytes that are no text.
+
+    Raises:
+        BadInputError: the path has one.
+    """
+    for character in str(root):
+        if character in characters or unicodedata.category(character) in UNUSABLE_KINDS:
+            shown = str(root) if character in characters else ascii(str(root))
+            raise BadInputError(
+                f"the path of a checkout cannot have {ascii(character)} in it: {shown}",
+                "move the checkout to a folder with another name",
+            )
+
+
+def make_readable(root: Path = ROOT) -> None:
+    """Lets every user read what containers mount, as `chmod -R a+rX` does; the umask of whoever wrote it may forbid it.
+
+    Raises:
+        CommandError: a file belongs to another user, or its file system has no modes.
+    """
+    for name in MOUNTED:
+        for path in _closed(root / name):
+            with suppress(OSError):  # what is still closed is reported below
+                path.chmod(_opened(path.stat().st_mode))
+        if left := next(_closed(root / name), None):
+            raise CommandError(
+                f"the platform's containers cannot read {left.relative_to(root)}", f"run: sudo chmod -R a+rX {name}"
+            )
+
+
+def _closed(folder: Path) -> Iterator[Path]:
+    """Yields the files and folders that some user cannot read, a folder before what is in it."""
+    yield from filter(_is_closed, [folder])
+    for parent, folders, files in os.walk(folder):
+        yield from filter(_is_closed, (Path(parent, name) for name in (*folders, *files)))
+
+
+def _is_closed(path: Path) -> bool:
+    with suppress(OSError):  # deleted meanwhile
+        mode = path.lstat().st_mode
+        return (stat.S_ISDIR(mode) or stat.S_ISREG(mode)) and _opened(mode) != stat.S_IMODE(mode)
+    return False
+
+
+def _opened(mode: int) -> int:
+    """Returns the permissions with which every user can read, and enter or execute what its owner can."""
+    return stat.S_IMODE(mode) | (0o555 if stat.S_ISDIR(mode) or mode & 0o111 else 0o444)

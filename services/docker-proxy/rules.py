@@ -43,6 +43,7 @@ class Policy:
 
         CHECKOUT and FOLDER go into the labels of runs.
 
+        ALLOWED_BINDS has a folder in each line, because a path may have commas in it; the other lists have commas.
         No folder of ALLOWED_BINDS may lie in another: a run that writes to the outer one could put a link to
         anywhere in the inner one's place. Raises ValueError naming the variable that is missing or wrong.
         """
@@ -85,7 +86,7 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 def _folders(text: str) -> tuple[str, ...]:
-    folders = tuple(posixpath.normpath(word) for word in _words(text))
+    folders = tuple(posixpath.normpath(line) for line in text.split("\n") if line)
     for inner in folders:
         if not inner.startswith("/") or inner == "/":
             raise ValueError(f"ALLOWED_BINDS: {inner!r} is not an absolute folder below /")

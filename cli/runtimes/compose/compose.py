@@ -54,7 +54,9 @@ class Compose:
         Args:
             options: ALL_PROFILES for the optional services too.
         """
-        services: dict[str, Any] = json.loads(self.output(*options, "config", "--format", "json"))["services"]
+        # Compose prints `$$` for each `$`, which the checkout's path may have
+        text = self.output(*options, "config", "--format", "json").replace("$$", "$")
+        services: dict[str, Any] = json.loads(text)["services"]
         return services
 
 

@@ -31,6 +31,8 @@ from orionbox.errors import CommandError
 
 START_TRIES = 5
 """How often a start is tried if another program takes a port each time."""
+UNUSABLE_IN_PATH = ":"
+"""Docker splits the mounts of flow runs there."""
 CLEAR_LINE = "\x1b[2K"
 """ECMA-48: EL."""
 READ_INBOX = (
@@ -69,6 +71,7 @@ class ComposeRuntime:
         Raises:
             CommandError: no engine answers, or its Compose is too old.
         """
+        folders.require_usable_path(UNUSABLE_IN_PATH)
         engine.require()
         folders.prepare(self._user_settings)
 
@@ -88,12 +91,14 @@ class ComposeRuntime:
     def up(self) -> None:
         """Builds what is missing, starts everything, and returns when it is usable."""
         self.prepare()
+        folders.make_readable()
         self.claim()
         self._start(optional_services.ALL)
 
     def ensure_up(self) -> None:
         """Starts the platform unless all of it is running, from up-to-date images."""
         self.prepare()
+        folders.make_readable()
         self.claim()
         if images.ensure(self.compose) or not self.is_up():
             self._start((EMULATORS,))

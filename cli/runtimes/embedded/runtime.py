@@ -23,6 +23,10 @@ START_TRIES = 5
 """How often a start is tried if another program takes a port each time."""
 
 
+UNUSABLE_IN_PATH = ':"$`\\?'
+"""PATH is split at a colon, PostgreSQL's initdb hands its path to a shell, and DuckDB takes what follows a `?` off."""
+
+
 class EmbeddedRuntime:
     """A platform of plain processes."""
 
@@ -40,6 +44,7 @@ class EmbeddedRuntime:
 
     def prepare(self) -> None:
         """Creates .env and the user's folders."""
+        folders.require_usable_path(UNUSABLE_IN_PATH)
         folders.prepare(self._user_settings)
 
     def require_own(self) -> None:

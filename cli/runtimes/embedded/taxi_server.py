@@ -45,6 +45,11 @@ def explain(name: str) -> str:
     return f"This is Orionbox's stand-in for the internet, and it has no {name}.\n"
 
 
+def explain_closed(name: str) -> str:
+    """Says what to do about a file that this user cannot read."""
+    return f"Orionbox cannot read data/{name}.\nTo let it: sudo chmod -R a+rX data\n"
+
+
 class Release(BaseHTTPRequestHandler):
     """Answers from a folder with the release's layout."""
 
@@ -62,14 +67,23 @@ class Release(BaseHTTPRequestHandler):
             self.head(HTTPStatus.OK, "text/plain", 0)
             return
         file, kind = self.folder / name.lstrip("/"), content_type(name)
-        if kind is None or not file.is_file():
-            body = explain(name).encode()
-            self.head(HTTPStatus.NOT_FOUND, "text/plain", len(body))
-            self.wfile.write(body)
+        try:
+            if kind is None or not file.is_file():
+                self.refuse(HTTPStatus.NOT_FOUND, explain(name))
+                return
+            stream = file.open("rb")
+        except PermissionError:
+            self.refuse(HTTPStatus.FORBIDDEN, explain_closed(name))
             return
-        with file.open("rb") as stream:
+        with stream:
             self.head(HTTPStatus.OK, kind, file.stat().st_size)
             shutil.copyfileobj(stream, self.wfile)
+
+    def refuse(self, status: HTTPStatus, text: str) -> None:
+        """Sends a text that says why there is no file."""
+        body = text.encode()
+        self.head(status, "text/plain", len(body))
+        self.wfile.write(body)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Logs a request, unless it is a health check."""

@@ -241,3 +241,14 @@ def test_git_does_not_make_windows_line_endings(tmp_path: Path) -> None:
 def test_another_make_says_that_gnu_make_is_needed(target: str) -> None:
     code, text = run_as(["bmake", target], ROOT, clean_environment())
     assert code != 0 and text.startswith(f"GNU make is needed; run: gmake {target}, or ./orionbox {target}\n")
+
+
+@pytest.mark.parametrize(("umask", "kept"), [(0o077, 0o022), (0o027, 0o022), (0o002, 0o002)])
+def test_containers_of_other_users_can_read_what_a_command_creates(umask: int, kept: int) -> None:
+    script = (
+        "import atexit, os, runpy, sys\n"
+        "atexit.register(lambda: print(f'umask {os.umask(0):03o}'))\n"
+        f"sys.argv[1:] = ['help']; runpy.run_path({str(ROOT / 'cli/launcher.py')!r}, run_name='__main__')"
+    )
+    done = subprocess.run([sys.executable, "-c", script], umask=umask, capture_output=True, text=True)
+    assert done.stdout.endswith(f"umask {kept:03o}\n"), done.stdout + done.stderr

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from cli.programs import ROOT
 from cli.runtimes import folders
+from cli.runtimes.compose import runtime as compose
+from cli.runtimes.embedded import runtime as embedded
 from cli.settings import env_file
 from cli.settings.settings import Settings
+from orionbox.errors import BadInputError, CommandError
 
 
 def prepare(root: Path, **typed: str) -> None:
@@ -37,3 +42,94 @@ def test_secrets_are_for_their_owner_alone(tmp_path: Path) -> None:
     prepare(tmp_path)
     assert all((tmp_path / folder).is_dir() for folder in folders.FOLDERS)
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+
+
+# --- what containers read ---
+
+
+@pytest.fixture
+def closed(tmp_path: Path) -> Path:
+    """A checkout as a umask of 077 leaves it."""
+    before = os.umask(0o077)
+    try:
+        for name in ("data/green/2021.csv.gz", "docs/week2.md", "reports/run.html", "services/flows/flows/etl.py"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text("")
+        for name in ("workspace/mine.csv", "secrets/authority.key"):
+            (tmp_path / name).parent.mkdir()
+            (tmp_path / name).write_text("")
+    finally:
+        os.umask(before)
+    return tmp_path
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_containers_can_read_what_they_mount_whatever_the_umask_was(closed: Path) -> None:
+    (closed / "services/flows/flows/run").write_text("")
+    (closed / "services/flows/flows/run").chmod(0o700)
+    folders.make_readable(closed)
+    for folder in folders.MOUNTED:
+        for path in ((closed / folder), *(closed / folder).rglob("*")):
+            assert mode(path) == (0o755 if path.is_dir() or path.name == "run" else 0o644), path
+
+
+def test_what_is_the_user_s_own_stays_closed(closed: Path) -> None:
+    folders.make_readable(closed)
+    assert {mode(closed / name) for name in ("workspace", "secrets")} == {0o700}
+    assert {mode(closed / name) for name in ("workspace/mine.csv", "secrets/authority.key")} == {0o600}
+
+
+def test_no_link_opens_a_file_elsewhere(closed: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    private = tmp_path_factory.mktemp("home") / "private"
+    private.write_text("")
+    private.chmod(0o600)
+    (closed / "data/link").symlink_to(private)
+    (closed / "data/gone").symlink_to("nowhere")
+    folders.make_readable(closed)
+    assert mode(private) == 0o600
+
+
+def test_a_file_that_cannot_be_opened_is_named_with_the_remedy(closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is with a file of another user."""
+
+    def refuse(path: Path, mode: int) -> None:
+        raise PermissionError(1, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(Path, "chmod", refuse)
+    for folder in ("data", "data/green"):
+        os.chmod(closed / folder, 0o755)
+    with pytest.raises(CommandError) as error:
+        folders.make_readable(closed)
+    assert error.value.text == "the platform's containers cannot read data/green/2021.csv.gz"
+    assert error.value.fix == "run: sudo chmod -R a+rX data"
+
+
+# --- where a checkout may be ---
+
+
+@pytest.mark.parametrize("module", [compose, embedded])
+@pytest.mark.parametrize("name", ["a:b", "a\nb", "a\tb", "a\u2028b", "a\udce4b"])
+def test_a_path_that_mounts_and_lists_cannot_have_is_refused_in_one_line(module: ModuleType, name: str) -> None:
+    with pytest.raises(BadInputError) as error:
+        folders.require_usable_path(module.UNUSABLE_IN_PATH, Path("/home/ada", name))
+    assert "the path of a checkout cannot have" in error.value.text and "\n" not in error.value.text
+    error.value.text.encode()
+
+
+@pytest.mark.parametrize("module", [compose, embedded])
+@pytest.mark.parametrize(
+    "name", ["a b", "Z\u00fcrich", "Zu\u0308rich", "it's", "a%b", "#;&,*[a](b)=!|<>{}^~", "-a", "👩‍🔬", "a\u00a0b"]
+)
+def test_other_paths_are_usable(module: ModuleType, name: str) -> None:
+    folders.require_usable_path(module.UNUSABLE_IN_PATH, Path("/home/ada", name))
+
+
+@pytest.mark.parametrize("character", '"$`\\?')
+def test_without_docker_some_more_characters_are_refused(character: str) -> None:
+    root = Path(f"/home/ada/{character}")
+    folders.require_usable_path(compose.UNUSABLE_IN_PATH, root)
+    with pytest.raises(BadInputError, match="move the checkout|cannot have"):
+        folders.require_usable_path(embedded.UNUSABLE_IN_PATH, root)

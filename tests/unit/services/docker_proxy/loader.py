@@ -15,7 +15,7 @@ ENV = {
     "PROJECT": "box",
     "NETWORK": "box",
     "ALLOWED_IMAGES": "orionbox/flows:1, orionbox/extra:2",
-    "ALLOWED_BINDS": "/home/ada/box/flows/,/home/ada/box/workspace",
+    "ALLOWED_BINDS": "/home/ada/box/flows/\n/home/ada/box/workspace",
     "ALLOWED_VOLUMES": "box_results,elsewhere_results",
     "RUN_MEMORY": "1000",
     "RUN_USER": "1000:1000",

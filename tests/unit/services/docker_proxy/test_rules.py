@@ -213,9 +213,14 @@ def test_memory_is_written_as_compose_writes_it(text: str, size: int) -> None:
         ({"RUN_MEMORY": "0"}, "RUN_MEMORY must be bytes"),
         ({"ALLOWED_BINDS": "flows"}, "not an absolute folder"),
         ({"ALLOWED_BINDS": "/"}, "not an absolute folder"),
-        ({"ALLOWED_BINDS": "/a,/a/b"}, "lies in another"),
+        ({"ALLOWED_BINDS": "/a\n/a/b"}, "lies in another"),
     ],
 )
 def test_a_wrong_setting_is_named(change: dict[str, str], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         rules.Policy.from_env(ENV | change)
+
+
+def test_a_folder_may_have_commas_and_blanks_in_its_path() -> None:
+    policy = rules.Policy.from_env(ENV | {"ALLOWED_BINDS": "/home/ada, and bob /flows\n/home/ada, and bob /workspace"})
+    assert rules.check_binds(["/home/ada, and bob /flows:/flows:ro"], policy) == ["/home/ada, and bob /flows:/flows:ro"]

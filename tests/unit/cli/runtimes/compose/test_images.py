@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from cli import programs
 from cli.runtimes.compose import build_context, images
+from cli.runtimes.compose.compose import Compose
 from cli.runtimes.compose.images import Image
+from cli.settings.settings import Settings
 from orionbox.errors import CommandError
 
 
@@ -72,6 +76,14 @@ def test_the_modes_of_a_checkout_do_not_count(image: Image, mode: int) -> None:
     before = input_hash(image)
     (image.context / "x.sh").chmod(mode)
     assert input_hash(image) == before
+
+
+def test_an_image_is_found_in_a_checkout_with_a_dollar_in_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compose prints two for each."""
+    service = {"image": "child:1", "build": {"context": "/home/ada/a$$b$$$$c", "dockerfile": "Dockerfile"}}
+    monkeypatch.setattr(programs, "output", lambda *_, **__: json.dumps({"services": {"child": service}}))
+    found = Image.from_service(Compose(Settings.read({})).services()["child"])
+    assert found.dockerfile == Path("/home/ada/a$b$$c/Dockerfile")
 
 
 @pytest.fixture
