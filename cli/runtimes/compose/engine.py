@@ -73,7 +73,7 @@ def explain(errors: str, variables: Mapping[str, str] = os.environ) -> Problem:
     if kind != "unix://" or place not in (SOCKET, SOCKET.replace("/var", "", 1)):
         text = f"no Docker engine answers at {kind}{place}"
         return Problem(text, f"start it; or for the one of this system: {_forget_context(variables)}")
-    return Problem("no Docker engine answers", _how_to_start())
+    return Problem("the engine is not running", _how_to_start())
 
 
 def _forget_context(variables: Mapping[str, str]) -> str:
@@ -106,7 +106,7 @@ def _explain_refusal(socket: str) -> Problem:
     if _is_member(status.st_gid):
         fix = f"log out and in; for this terminal: newgrp {group}"
         return Problem(f"{text}: you are in group {group} only since this session began", fix)
-    return Problem(f"{text}: you are not in group {group}", f"sudo usermod -aG {group} $USER, then log out and in")
+    return Problem(f"{text}: add yourself to group {group}", f"sudo usermod -aG {group} $USER, then log out and in")
 
 
 def _status(socket: str) -> os.stat_result | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -38,25 +37,26 @@ ALSO_BUILT_FROM = ("pyproject.toml", "services/bigquery/link_extensions.py")
 OLDEST, NEWEST = (3, 11), (3, 13)
 """The Pythons that Prefect 2 runs on: pydantic 1, which it needs, does not run on 3.14."""
 BIGQUERY_VERSION = "3.13"
-"""The one Python that local-bigquery 0.3 runs on."""
+"""The one Python that local-bigquery 0.3 runs on. Flows run on it, too, if python3 is older or newer than they need."""
+PYTHONS = FOLDER / "pythons"
+"""Where uv installs a Python that this machine does not have."""
 
 
 def ensure() -> None:
-    """Builds what is missing.
+    """Builds what is missing, and downloads a Python if this machine has none that fits.
 
     Raises:
-        CommandError: this machine does not have the Pythons for it, or an installation failed.
+        CommandError: a Python is missing and cannot be downloaded, or an installation failed.
     """
-    if sys.version_info < OLDEST:
-        version, oldest = (".".join(map(str, each[:2])) for each in (sys.version_info, OLDEST))
-        raise CommandError(
-            f"without Docker, Python {oldest} or newer is needed; python3 is {version}",
-            f"install Python {oldest} or newer",
-        )
     ensure_one(UV, sys.executable, _install_uv)
-    bigquery_python = python_for_bigquery()
-    ensure_one(FLOWS, sys.executable if sys.version_info[:2] <= NEWEST else bigquery_python, _install_flows)
+    bigquery_python = python_for_bigquery() or _download_python()
+    ensure_one(FLOWS, sys.executable if suits_flows(sys.executable) else bigquery_python, _install_flows)
     ensure_one(BIGQUERY, bigquery_python, _install_bigquery)
+
+
+def are_complete() -> bool:
+    """Returns whether each virtual environment has been built; it may be outdated."""
+    return all(marks())
 
 
 def program(name: str, folder: Path = FLOWS) -> str:
@@ -105,12 +105,26 @@ def _locks(folder: Path) -> list[Path]:
 
 
 def _install_uv(folder: Path, interpreter: str) -> None:
+    install = [*_installer(folder, interpreter), "--quiet", "--require-hashes", "--no-deps"]
+    _run(*install, "--target", str(folder), *_requirements(folder))
+
+
+def _installer(folder: Path, interpreter: str) -> list[str]:
+    """Returns the command that installs uv: pip, one in a virtual environment of its own, or a uv of the user's."""
     pip = [interpreter, "-m", "pip"]
-    if not importlib.util.find_spec("pip"):  # Debian's Python comes without pip
-        _run(interpreter, "-m", "venv", str(folder / "pip"), fix="on Debian or Ubuntu: apt install python3-venv")
-        pip = [program("python", folder / "pip"), "-m", "pip"]
-    options = ("--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps")
-    _run(*pip, "install", *options, "--target", str(folder), *_requirements(folder))
+    if _output(*pip, "--version"):
+        return [*pip, "install"]
+    # Debian's Python comes without pip, and an update may have broken it
+    own = [program("python", folder / "pip"), "-m", "pip"]
+    _output(interpreter, "-m", "venv", str(folder / "pip"))
+    if _output(*own, "--version"):
+        return [*own, "install"]
+    if uv := shutil.which("uv"):
+        return [uv, "pip", "install", "--python", interpreter]
+    raise CommandError(f"{interpreter} has neither a pip that works nor venv", FIX_PIP)
+
+
+FIX_PIP = "Debian, Ubuntu: sudo apt-get install python3-venv; elsewhere install pip: python3 -m ensurepip"
 
 
 def _install(folder: Path, interpreter: str) -> None:
@@ -138,31 +152,70 @@ def _requirements(folder: Path) -> list[str]:
     return [word for lock in _locks(folder) for word in ("--requirement", str(lock))]
 
 
-def python_for_bigquery() -> str:
-    """Returns a Python 3.13: this one, one on PATH, one that uv knows, or one of pyenv's.
+def suits_flows(interpreter: str) -> bool:
+    """Returns whether flows run on that Python."""
+    version, _ = _describe(interpreter)
+    return OLDEST <= version <= NEWEST
 
-    Raises:
-        CommandError: there is no Python 3.13.
+
+def python_for_bigquery() -> str:
+    """Returns a Python 3.13: this one, one on PATH, one that uv knows or has downloaded, or one of pyenv's.
+
+    Returns:
+        Its path; empty if there is none.
     """
     name = f"python{BIGQUERY_VERSION}"
     pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
     known_to_uv = _output(_UV_PROGRAM, "python", "find", "--system", BIGQUERY_VERSION)
     candidates = [sys.executable, shutil.which(name), known_to_uv]
-    candidates += sorted(glob.glob(f"{glob.escape(pyenv)}/versions/{BIGQUERY_VERSION}.*/bin/{name}"), reverse=True)
+    for pattern in (f"{glob.escape(str(PYTHONS))}/*/bin/{name}", f"{glob.escape(pyenv)}/versions/*/bin/{name}"):
+        candidates += sorted(glob.glob(pattern), reverse=True)
     for candidate in filter(None, candidates):
-        # One of pyenv's shims may start another version, or fail
-        version, _, path = _output(candidate, "-c", _PRINT_VERSION).partition(" ")
-        if version == BIGQUERY_VERSION:
+        version, path = _describe(candidate)
+        if version == tuple(map(int, BIGQUERY_VERSION.split("."))):
             return path
+    return ""
+
+
+def _download_python() -> str:
+    """Downloads a Python 3.13; returns its path.
+
+    Raises:
+        CommandError: it cannot be downloaded.
+    """
+    say(f"Python {BIGQUERY_VERSION}: none is here; downloading one into {PYTHONS.relative_to(ROOT)} (about 30 MB)")
+    command = [_UV_PROGRAM, "python", "install", "--no-bin", "--install-dir", str(PYTHONS), BIGQUERY_VERSION]
+    try:
+        _run(*command, UV_PYTHON_DOWNLOADS="manual")
+    except CommandError as error:
+        raise CommandError(
+            f"without Docker, Python {BIGQUERY_VERSION} is needed; there is none on PATH, known to uv or under pyenv, "
+            f"and it could not be downloaded\n{error.text}",
+            f"connect to the internet, or install python{BIGQUERY_VERSION} yourself; to download it from a mirror, set "
+            "UV_PYTHON_INSTALL_MIRROR",
+        ) from error
+    if found := python_for_bigquery():
+        return found
     raise CommandError(
-        f"without Docker, BigQuery's emulator needs Python {BIGQUERY_VERSION}; there is none on PATH, known to uv or "
-        "under pyenv",
-        f"get one with: '{_UV_PROGRAM}' python install {BIGQUERY_VERSION}",
+        f"the Python {BIGQUERY_VERSION} that uv has downloaded does not run on this machine: {PYTHONS}",
+        f"install python{BIGQUERY_VERSION} yourself",
     )
 
 
 _UV_PROGRAM = program("uv", UV)
-_PRINT_VERSION = "import sys; print('{}.{}'.format(*sys.version_info), sys.executable)"
+_DESCRIBE = (
+    "import sys, sysconfig; "
+    "fits = sys.implementation.name == 'cpython' and not sysconfig.get_config_var('Py_GIL_DISABLED'); "
+    "print('{} {}'.format(*sys.version_info) if fits else '0 0', sys.executable)"
+)
+"""Prints version and path; version 0.0 of one for which the locked packages have no wheels."""
+
+
+def _describe(interpreter: str) -> tuple[tuple[int, int], str]:
+    """Returns version and real path of a Python; one of pyenv's shims may start another version, or fail."""
+    major, _, rest = _output(interpreter, "-I", "-S", "-c", _DESCRIBE).partition(" ")
+    minor, _, path = rest.partition(" ")
+    return ((int(major), int(minor)), path) if major.isdecimal() and minor.isdecimal() else ((0, 0), "")
 
 
 def _output(*command: str) -> str:

@@ -26,7 +26,7 @@ SILENT = "Cannot connect to the Docker daemon at {}. Is the docker daemon runnin
 @pytest.mark.parametrize(
     ("errors", "variables", "text", "fix"),
     [
-        (SILENT.format("unix:///var/run/docker.sock"), {}, "no Docker engine answers", "start"),
+        (SILENT.format("unix:///var/run/docker.sock"), {}, "the engine is not running", "start"),
         (
             SILENT.format("unix:///home/ada/.docker/desktop/docker.sock"),
             {},
@@ -54,13 +54,13 @@ def test_each_error_of_docker_has_its_own_fix(errors: str, variables: dict[str, 
     assert text in found.text and fix in found.fix
 
 
-ADA = pwd.struct_passwd(("ada", "x", 1000, 1000, "", "/home/ada", "/bin/sh"))
+ADA = SimpleNamespace(pw_name="ada", pw_gid=1000)
 
 
 @pytest.mark.parametrize(
     ("mode", "gid", "own_groups", "members", "text", "fix"),
     [
-        (0o660, 105, [], ["bob"], "you are not in group docker", "sudo usermod -aG docker $USER"),
+        (0o660, 105, [], ["bob"], "add yourself to group docker", "sudo usermod -aG docker $USER"),
         (0o660, 105, [], ["bob", "ada"], "only since this session began", "log out and in"),
         (0o660, 105, [105], ["ada"], "although you are in group docker", "ls -ld /var/run /var/run/docker.sock"),
         (0o660, 998, [], [], "its group 998 has no name here", "sudo groupadd --gid 998 docker"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -59,15 +60,138 @@ def test_an_installation_that_fails_leaves_no_mark(folder: Path) -> None:
     assert installed(folder)
 
 
-def test_an_old_python_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.version_info", (3, 9, 18, "final", 0))
-    with pytest.raises(CommandError, match=r"Python 3\.11 or newer is needed; python3 is 3\.9") as error:
-        virtual_environments.ensure()
-    assert error.value.fix
+class Programs:
+    """Programs of a machine that has no Python of its own; each prints what a test says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def add(self, path: str, script: str) -> str:
+        """Adds a program, as a shell script."""
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"#!/bin/sh\n{script}\n")
+        file.chmod(0o755)
+        return str(file)
+
+    def add_python(self, path: str, version: str, **answers: str) -> str:
+        """Adds a Python of that version; `answers` are scripts by the module that `-m` starts."""
+        lines = [f'[ "$1 $2" = "-m {module}" ] && {{ {script}; exit; }}' for module, script in answers.items()]
+        lines += ['[ "$1" = -m ] && exit 1', f'echo "{version.replace(".", " ")} $0"']
+        return self.add(path, "\n".join(lines))
 
 
-def test_without_python_3_13_it_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(virtual_environments, "BIGQUERY_VERSION", "3.99")
-    with pytest.raises(CommandError, match=r"needs Python 3\.99; there is none on PATH") as error:
-        virtual_environments.python_for_bigquery()
-    assert error.value.fix.endswith("python install 3.99")
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    """A machine whose python3 is 3.9, with a uv that knows no Python and cannot download one."""
+    programs = Programs(tmp_path)
+    monkeypatch.setattr(virtual_environments, "ROOT", tmp_path)
+    monkeypatch.setattr(virtual_environments, "PYTHONS", tmp_path / "pythons")
+    uv = programs.add("uv", "echo 'error: Failed to download `https://example.org/x`: dns error' >&2; exit 1")
+    monkeypatch.setattr(virtual_environments, "_UV_PROGRAM", uv)
+    monkeypatch.setattr(sys, "executable", programs.add_python("python3", "3.9"))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    which = shutil.which
+    monkeypatch.setattr(shutil, "which", lambda name: which(name, path=str(tmp_path / "bin")))
+    return programs
+
+
+PLACES = ("bin/python3.13", "pyenv/versions/3.13.0/bin/python3.13", "pythons/cpython-3.13/bin/python3.13")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_python_3_13_is_found_where_machines_have_one(programs: Programs, place: str) -> None:
+    assert virtual_environments.python_for_bigquery() == ""
+    programs.add_python(place, "3.12")
+    assert virtual_environments.python_for_bigquery() == "", "a shim of pyenv's may start another version"
+    path = programs.add_python(place, "3.13")
+    assert virtual_environments.python_for_bigquery() == path
+
+
+def test_a_python_that_the_packages_have_no_wheels_for_is_none(programs: Programs) -> None:
+    programs.add_python("bin/python3.13", "0.0")
+    assert virtual_environments.python_for_bigquery() == ""
+    assert virtual_environments.suits_flows(programs.add("broken", "exit 1")) is False
+
+
+def built(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The Python by virtual environment, after `ensure`, which installs nothing here."""
+    pythons: dict[str, str] = {}
+
+    def note(folder: Path, interpreter: str, install: object) -> None:
+        pythons[folder.name] = interpreter
+
+    monkeypatch.setattr(virtual_environments, "ensure_one", note)
+    virtual_environments.ensure()
+    return pythons
+
+
+def test_a_missing_python_is_downloaded_into_the_checkout_and_one_line_says_so(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    python = programs.folder / "pythons/cpython-3.13.9/bin/python3.13"
+    programs.add_python("a python", "3.13")
+    options = f"python install --no-bin --install-dir {programs.folder}/pythons 3.13"
+    script = [
+        f'[ "$*" = \'{options}\' ] && [ "$UV_PYTHON_DOWNLOADS" = manual ] || exit 1',
+        f"mkdir -p '{python.parent}' && cp '{programs.folder}/a python' '{python}'",
+    ]
+    programs.add("uv", "\n".join(script))
+    assert built(monkeypatch) == {"uv": sys.executable, "flows": str(python), "bigquery": str(python)}
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line == "Python 3.13: none is here; downloading one into pythons (about 30 MB)"
+    assert built(monkeypatch)["flows"] == str(python)
+    assert capsys.readouterr().out == "", "it is there now"
+
+
+def test_a_python_that_cannot_be_downloaded_is_one_message(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CommandError) as error:
+        built(monkeypatch)
+    assert error.value.text.startswith("without Docker, Python 3.13 is needed; there is none on PATH, known to uv or")
+    assert "dns error" in error.value.text and "UV_PYTHON_INSTALL_MIRROR" in error.value.fix
+
+
+def test_a_python_that_was_downloaded_and_does_not_run_is_one_message(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs.add("uv", "exit 0")
+    with pytest.raises(CommandError, match="does not run on this machine"):
+        built(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("version", "runs_flows"),
+    [("3.9", False), ("3.10", False), ("3.11", True), ("3.12", True), ("3.13", True), ("3.14", False)],
+)
+def test_flows_run_on_the_python3_of_this_machine_if_they_can(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch, version: str, runs_flows: bool
+) -> None:
+    own, other = programs.add_python("python3", version), programs.add_python("bin/python3.13", "3.13")
+    pythons = built(monkeypatch)
+    assert pythons["uv"] == own and pythons["flows"] == (own if runs_flows else other)
+    assert pythons["bigquery"] == (own if version == "3.13" else other)
+
+
+VENV = 'mkdir -p "$3/bin" && printf "#!/bin/sh\\necho pip 24\\n" > "$3/bin/python" && chmod +x "$3/bin/python"'
+
+
+def installer(programs: Programs, **answers: str) -> list[str]:
+    """What installs uv on a machine with such a python3, from the folder of the programs."""
+    python = programs.add_python("python3", "3.11", **answers)
+    command = virtual_environments._installer(programs.folder / "new", python)
+    return [word.replace(f"{programs.folder}/", "") for word in command]
+
+
+def test_uv_is_installed_by_pip_or_by_what_takes_its_place(programs: Programs) -> None:
+    assert installer(programs, pip="echo pip 24") == ["python3", "-m", "pip", "install"]
+    assert installer(programs, venv=VENV) == ["new/pip/bin/python", "-m", "pip", "install"], "Debian"
+    assert installer(programs, pip="exit 1", venv=VENV)[0] == "new/pip/bin/python", "a pip that is broken"
+    programs.add("bin/uv", "exit 0")
+    shutil.rmtree(programs.folder / "new")
+    assert installer(programs) == ["bin/uv", "pip", "install", "--python", "python3"]
+
+
+def test_without_pip_and_venv_the_message_names_debian_s_package(programs: Programs) -> None:
+    with pytest.raises(CommandError, match="neither a pip that works nor venv") as error:
+        installer(programs, venv="echo 'ensurepip is not available' >&2; exit 1")
+    assert "sudo apt-get install python3-venv" in error.value.fix
