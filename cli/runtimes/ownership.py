@@ -116,6 +116,8 @@ def claim(settings: Settings) -> None:
     me, file, platform = checkout.ensure_id(ROOT), _record_file(settings), settings.platform
     is_new = checkout.record(file)
     labels = {CHECKOUT: me.id, FOLDER: str(ROOT), USER: _user(), PROJECT: platform}
+    if me.moved_from:  # its claim names the old folder, and labels cannot be changed
+        output("docker", "volume", "rm", "--force", claim_name(platform))
     words = [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
     output("docker", "volume", "create", *words, claim_name(platform))
     found = find_traces(platform).claim
@@ -169,7 +171,7 @@ def refuse(platform: str, traces: Traces, me: Identity, has_record: bool) -> Bad
         found = [*(container.name for container in traces.containers), *traces.volumes]
         shown = ", ".join(found[:SHOWN]) + (", ..." if found[SHOWN:] else "")
         text = f"this engine has a platform {platform} that this checkout did not create ({shown})"
-        return BadInputError(text, f"{ANOTHER_NAME}; {_take_over(platform, me, has_claim=False)}")
+        return BadInputError(text, f"{ANOTHER_NAME}; or, {_take_over(platform, me, has_claim=False)}")
     if traces.foreign_network:
         return BadInputError(f"this engine has a network {platform} of another program", ANOTHER_NAME)
     return None
@@ -192,13 +194,13 @@ def _is_mine(owner: Owner, me: Identity, is_known: bool) -> bool:
 def _foreign(platform: str, owner: Owner, me: Identity, has_claim: bool) -> BadInputError:
     where = f"platform {platform} on this engine"
     by = f" (user {owner.user})" if owner.user and owner.user != _user() else ""
-    take_over = f"{ANOTHER_NAME}; {_take_over(platform, me, has_claim)}"
+    take_over = f"{ANOTHER_NAME}; or, {_take_over(platform, me, has_claim)}"
     if not owner.folder:
         return BadInputError(f"{where} belongs to another checkout", take_over)
     if owner.folder == str(me.root):
         return BadInputError(f"{where} belongs to an earlier checkout in this folder, {owner.folder}{by}", take_over)
     if not owner.still_exists:
-        text = f"{where} belongs to {owner.folder}{by}, where that checkout is no more"
+        text = f"{where} belongs to {owner.folder}{by}, which is no longer there"
         return BadInputError(text, take_over)
     return BadInputError(f"{where} belongs to {owner.folder}{by}", ANOTHER_NAME)
 
@@ -217,7 +219,7 @@ def _take_over(platform: str, me: Identity, has_claim: bool) -> str:
     name = claim_name(platform)
     remove = f"docker volume rm {name} && " if has_claim else ""
     labels = f"--label {CHECKOUT}={me.id} --label {FOLDER}={shlex.quote(str(me.root))}"
-    return f"if it is yours, take it over: {remove}docker volume create {labels} {name}"
+    return f"if it is yours, take it over:\n    {remove}docker volume create {labels} {name}"
 
 
 # --- what the engine says ---

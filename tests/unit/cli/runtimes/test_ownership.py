@@ -74,9 +74,9 @@ def test_a_foreign_platform_is_named_with_its_folder(me: Identity, other: Owner)
 
 def test_a_platform_whose_checkout_has_gone_can_be_taken_over(me: Identity) -> None:
     found = said(refuse(NAME, Traces(Owner("0", "/deleted/orionbox")), me, has_record=False))
-    assert "belongs to /deleted/orionbox, where that checkout is no more" in found
+    assert "belongs to /deleted/orionbox, which is no longer there" in found
     assert found.endswith(
-        "take it over: docker volume rm orionbox_checkout && docker volume create "
+        "take it over:\n    docker volume rm orionbox_checkout && docker volume create "
         f"--label orionbox.checkout={me.id} --label orionbox.folder={me.root} orionbox_checkout"
     )
 
@@ -134,7 +134,7 @@ def test_volumes_alone_are_ones_own_if_there_is_a_record(me: Identity) -> None:
     assert refuse(NAME, traces, me, has_record=True) is None
     found = said(refuse(NAME, traces, me, has_record=False))
     assert "did not create (orionbox_bigquery, orionbox_gcs, orionbox_home, ...)" in found
-    assert "take it over: docker volume create --label" in found
+    assert "take it over:\n    docker volume create --label" in found
 
 
 def test_containers_of_old_runs_name_nobody(me: Identity) -> None:
@@ -219,6 +219,16 @@ def test_after_a_release_no_trace_is_left(engine: FakeEngine, settings: Settings
     ownership.claim(settings)
     ownership.release(settings)
     assert engine.volumes == {} and list(tmp_path.iterdir()) == []
+
+
+def test_a_moved_checkout_claims_its_platform_again(engine: FakeEngine, settings: Settings, tmp_path: Path) -> None:
+    ownership.claim(settings)
+    id_ = checkout.read(tmp_path).id
+    (tmp_path / ".ports/checkout.json").write_text(json.dumps({"id": id_, "folder": "/before"}))
+    engine.volumes["orionbox_checkout"]["orionbox.folder"] = "/before"
+    ownership.claim(settings)
+    assert engine.volumes["orionbox_checkout"]["orionbox.folder"] == str(tmp_path)
+    assert checkout.read(tmp_path) == checkout.Identity(tmp_path, id_)
 
 
 def test_of_two_claims_at_the_same_moment_the_first_one_counts(
