@@ -157,15 +157,14 @@ def refuse(platform: str, traces: Traces, me: Identity, has_record: bool) -> Bad
         me: this checkout.
         has_record: whether this checkout has recorded that it has the platform.
     """
-    if traces.claim and not _is_mine(traces.claim, me, is_known=False):
+    if traces.claim and traces.claim.id != me.id:
         return _foreign(platform, traces.claim, me, has_claim=True)
-    is_known = bool(traces.claim) or has_record
     for container in traces.containers:
-        if not container.owner.is_unknown and not _is_mine(container.owner, me, is_known):
+        if _is_anothers(container.owner, me, has_claim=bool(traces.claim), has_record=has_record):
             if traces.claim:
                 return _intruder(platform, container)
             return _foreign(platform, container.owner, me, has_claim=False)
-    if is_known or any(_is_mine(container.owner, me, is_known) for container in traces.containers):
+    if traces.claim or has_record or any(_is_mine(container.owner, me) for container in traces.containers):
         return None
     if traces.containers or traces.volumes:
         found = [*(container.name for container in traces.containers), *traces.volumes]
@@ -177,18 +176,20 @@ def refuse(platform: str, traces: Traces, me: Identity, has_record: bool) -> Bad
     return None
 
 
-def _is_mine(owner: Owner, me: Identity, is_known: bool) -> bool:
-    """Returns whether the owner is this checkout.
+def _is_mine(owner: Owner, me: Identity) -> bool:
+    return owner.id == me.id if owner.id else owner.folder == str(me.root)
 
-    Args:
-        owner: the owner.
-        me: this checkout.
-        is_known: whether it is certain that this checkout has a platform of that name. Then containers without an id
-            are its own, too, if the folder that they were started from has gone: the checkout was moved.
+
+def _is_anothers(owner: Owner, me: Identity, has_claim: bool, has_record: bool) -> bool:
+    """Returns whether a container belongs to another checkout or program.
+
+    If the one who started it has gone, a claim of this checkout is enough to make it its own: the platform was taken
+    over. Without an id on it, so is a record: the checkout was moved.
     """
-    if owner.id:
-        return owner.id == me.id
-    return owner.folder == str(me.root) or (is_known and bool(owner.folder) and not owner.still_exists)
+    if owner.is_unknown or _is_mine(owner, me):
+        return False
+    may_be_mine = has_claim or (has_record and not owner.id)
+    return not may_be_mine or owner.still_exists
 
 
 def _foreign(platform: str, owner: Owner, me: Identity, has_claim: bool) -> BadInputError:

@@ -81,6 +81,13 @@ def test_a_platform_whose_checkout_has_gone_can_be_taken_over(me: Identity) -> N
     )
 
 
+def test_after_a_takeover_the_containers_of_the_one_who_has_gone_are_ones_own(me: Identity, other: Owner) -> None:
+    mine = Owner(me.id, str(me.root))
+    assert refuse(NAME, Traces(mine, [container(Owner("0", "/deleted/orionbox"))]), me, has_record=False) is None
+    assert refuse(NAME, Traces(mine, [container(other)]), me, has_record=False), "its checkout is still there"
+    assert refuse(NAME, Traces(None, [container(Owner("0", "/deleted/orionbox"))]), me, has_record=True), "no claim"
+
+
 def test_an_id_that_was_lost_is_said_and_can_be_taken_over(me: Identity) -> None:
     found = said(refuse(NAME, Traces(Owner("0", str(me.root))), me, has_record=True))
     assert f"belongs to an earlier checkout in this folder, {me.root}" in found and "docker volume rm" in found
