@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import NoReturn
 
 from cli.programs import say
 from cli.runs.progress_bars import Bars
+from cli.runtimes import failures
 from orionbox.errors import CommandError
 from orionbox.orion.client import Json, NoAnswerError, Orion, Retries
 from orionbox.orion.states import ENDED
@@ -35,14 +37,22 @@ class Silence:
     Args:
         report: takes a line of text.
         first: seconds of silence before the first report.
+        folders: folders on the disks that Orion writes to.
     """
 
-    def __init__(self, report: Callable[[str], None], first: float = SILENCE_SECONDS) -> None:
-        self._report, self._first, self._next = report, first, first
+    def __init__(
+        self, report: Callable[[str], None], first: float = SILENCE_SECONDS, folders: Sequence[Path] = ()
+    ) -> None:
+        self._report, self._first, self._next, self._folders = report, first, first, folders
 
     def on_silence(self, seconds: float) -> None:
-        """Reports the silence if it is long enough; `seconds` have passed since Orion's last answer."""
+        """Reports the silence if it is long enough; `seconds` have passed since Orion's last answer.
+
+        Raises:
+            CommandError: the disk is full, so Orion can save nothing, and answers with errors.
+        """
         if seconds >= self._next:
+            failures.require_space(self._folders)
             self._report(f"Orion has not answered for {seconds:.0f} s; still waiting")
             self._next = 2 * seconds
 
@@ -53,9 +63,15 @@ class Silence:
         self._next = self._first
 
 
-def orion_with_retries(url: str, bars: Bars) -> Orion:
-    """Returns a client that repeats its calls for ten minutes, and prints above the bars that it is waiting."""
-    silence = Silence(bars.say)
+def orion_with_retries(url: str, bars: Bars, folders: Sequence[Path] = ()) -> Orion:
+    """Returns a client that repeats its calls for ten minutes, and prints above the bars that it is waiting.
+
+    Args:
+        url: Orion's address.
+        bars: the progress bars.
+        folders: folders on the disks that Orion writes to; it does not wait for an Orion whose disk is full.
+    """
+    silence = Silence(bars.say, folders=folders)
     return Orion(url, Retries(LONGEST_SILENCE, on_silence=silence.on_silence, on_answer=silence.on_answer))
 
 

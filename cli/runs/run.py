@@ -14,6 +14,7 @@ from cli.programs import ROOT, say
 from cli.runs.count_table import count_table
 from cli.runs.follow import follow, orion_with_retries
 from cli.runs.progress_bars import Bars
+from cli.runtimes.failures import data_folders
 from cli.runtimes.runtime import Runtime, orion_url, start_url
 from cli.waiting import waiting_for
 from orionbox.errors import CommandError
@@ -61,7 +62,8 @@ def _run(deployment: str, files: list[TripFile], runtime: Runtime) -> EndedRun:
     taxi_files.ensure(files, runtime)
     runtime.ensure_up()  # last: it proves that the Orion that is asked next is this platform's
     bars = Bars()
-    orion, start = orion_with_retries(orion_url(runtime.settings), bars), time.monotonic()
+    folders = data_folders(is_in_docker=runtime.infrastructure == "docker")
+    orion, start = orion_with_retries(orion_url(runtime.settings), bars, folders), time.monotonic()
     parameters = {"color": files[0].color, "year": files[0].year, "months": [trips.month for trips in files]}
     run_id = orion.start_run(deployment, parameters)
     say(f"\n{deployment}: {_describe(files)}\n{orion.run_url(run_id)}\n")

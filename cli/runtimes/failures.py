@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cli.programs import last_lines
+from cli.programs import ROOT, last_lines
 from orionbox.errors import CommandError
 
 PORT_IN_USE, DATA_LOCKED, SHARED_MEMORY, OTHER_VERSION = "port in use", "data locked", "shared memory", "other version"
@@ -17,8 +17,10 @@ NO_DATABASE, PASSWORD, CERTIFICATES, LIBRARY = "no database", "password", "certi
 DAMAGED, OPEN_FILES, PROCESSOR = "damaged", "open files", "processor"
 LINES = 15
 """Lines of a log to show for a failed service."""
-LOW_DISK = 200 * 1024 * 1024
-"""Bytes of free disk below which a failed start mentions it."""
+LOW_DISK, FULL_DISK = 200 * 1024 * 1024, 4 * 1024 * 1024
+"""Bytes of free disk below which a failed start mentions it, and below which there is no use in waiting."""
+DOCKER_FOLDER = Path("/var/lib/docker")
+"""Where Docker keeps its volumes, unless it runs in a virtual machine or its administrator has moved them."""
 FREE_SPACE = "the disk is full: free some space (df -h shows it), then run make up"
 SEE_MORE = "see more with: make logs SERVICE={}"
 
@@ -183,7 +185,7 @@ def start_error(words: Sequence[LastWords], folders: Iterable[Path] = (), reason
     for each in words:
         if known := recognize(each):
             fixes.add(*known)
-    full_disk = next(filter(None, map(describe_full_disk, folders)), "")
+    full_disk = next(filter(None, (describe_full_disk(folder, LOW_DISK) for folder in folders)), "")
     if full_disk:
         fixes.add(DISK_FULL, FREE_SPACE)
     lines = [f"the platform did not start{reason}:", *map(str, words), *filter(None, [full_disk])]
@@ -205,14 +207,35 @@ def _recognize_line(line: str) -> tuple[str, str] | None:
     return None
 
 
-def describe_full_disk(folder: Path) -> str:
-    """Returns a line about the disk of the folder if it has little space or no room for files; empty otherwise."""
+def data_folders(is_in_docker: bool) -> list[Path]:
+    """Returns folders on the disks that a platform writes to."""
+    return [ROOT, DOCKER_FOLDER] if is_in_docker else [ROOT]
+
+
+def is_full(folders: Iterable[Path]) -> bool:
+    """Returns whether a disk of these folders is full. Then there is no use in waiting for what writes to it."""
+    return any(describe_full_disk(folder, FULL_DISK) for folder in folders)
+
+
+def require_space(folders: Sequence[Path]) -> None:
+    """Refuses to wait for services whose disk is full.
+
+    Raises:
+        CommandError: a disk of these folders is full.
+    """
+    if is_full(folders):
+        raise CommandError(next(filter(None, (describe_full_disk(each, FULL_DISK) for each in folders))), FREE_SPACE)
+
+
+def describe_full_disk(folder: Path, low: int) -> str:
+    """Returns a line about the folder's disk if it has less than `low` bytes, or no room for a file; else nothing."""
     try:
         disk = os.statvfs(folder)
     except OSError:  # another user's, or not on this machine
         return ""
-    free = disk.f_bavail * disk.f_frsize
-    if free < LOW_DISK:
+    # Some file systems keep a part for root
+    free = (disk.f_bavail if os.geteuid() else disk.f_bfree) * disk.f_frsize
+    if free < low:
         return f"only {free / 1e6:.0f} MB are free on the disk of {folder}"
     # Some file systems have no fixed number of files, and say 0
     if disk.f_files and not disk.f_favail:

@@ -113,7 +113,9 @@ def wait_until_ready(services: StartingServices, began: float, patience: Patienc
             last_line = now
             patience.see(services.progress())
             say(f"  waiting for {', '.join(sorted(found.waiting))} ({now - began:.0f} s)")
+            reason = "the disk is full" if failures.is_full(services.folders()) else ""
             if patience.is_over:
-                stalled = f": nothing has moved for {patience.limit:.0f} s"
-                raise failures.start_error(services.last_words(found.waiting), services.folders(), stalled)
+                reason = reason or f"nothing has moved for {patience.limit:.0f} s"
+            if reason:
+                raise failures.start_error(services.last_words(found.waiting), services.folders(), f": {reason}")
         time.sleep(services.pause)

@@ -11,11 +11,8 @@ from pathlib import Path
 from cli.runtimes import start_up
 from cli.runtimes.compose import containers
 from cli.runtimes.compose.containers import Container
-from cli.runtimes.failures import LINES, LastWords
+from cli.runtimes.failures import LINES, LastWords, data_folders
 from cli.runtimes.start_up import MOST_EXITS, Look
-
-DOCKER_FOLDER = Path("/var/lib/docker")
-"""Where Docker keeps its volumes, unless it runs in a virtual machine."""
 
 
 def wait_until_usable(platform: str, began: float, before: Collection[str] = (), only: Collection[str] = ()) -> None:
@@ -81,8 +78,8 @@ class StartingContainers:
         return [_last_words(one, exits[one.name]) for one in chosen]
 
     def folders(self) -> list[Path]:
-        """Returns Docker's own folder."""
-        return [DOCKER_FOLDER]
+        """Returns the checkout and Docker's own folder."""
+        return data_folders(is_in_docker=True)
 
 
 def _last_words(container: Container, exits: int) -> LastWords:

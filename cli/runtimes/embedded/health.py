@@ -14,7 +14,7 @@ from cli.programs import ROOT
 from cli.runtimes import start_up
 from cli.runtimes.embedded import logs, processes, variables
 from cli.runtimes.embedded.bootstrap import Bootstrap
-from cli.runtimes.failures import LastWords
+from cli.runtimes.failures import LastWords, data_folders
 from cli.runtimes.start_up import MOST_EXITS, Look
 from cli.settings.settings import Settings
 from orionbox.services import BY_NAME
@@ -138,5 +138,5 @@ class Readiness:
         return LastWords(name, f"{state(self.settings, name)}{times}", log, health)
 
     def folders(self) -> list[Path]:
-        """Returns the folder of the platform."""
-        return [variables.folder(self.settings)]
+        """Returns the checkout."""
+        return data_folders(is_in_docker=False)

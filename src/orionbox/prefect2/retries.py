@@ -37,7 +37,7 @@ def with_more_retries(send: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def install() -> None:
-    """Makes the clients of a flow run retry. Commands typed in a shell still fail at once."""
-    if "PREFECT__FLOW_RUN_ID" in os.environ:
+    """Makes the clients of a flow run and of the bootstrap retry. Commands typed in a shell still fail at once."""
+    if "PREFECT__FLOW_RUN_ID" in os.environ or "READY_NOTE" in os.environ:
         for client in (PrefectHttpxAsyncClient, PrefectHttpxSyncClient):
             client._send_with_retry = with_more_retries(client._send_with_retry)

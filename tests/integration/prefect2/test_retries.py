@@ -11,7 +11,7 @@ import pytest
 with warnings.catch_warnings():
     # Prefect's own imports warn
     warnings.simplefilter("ignore")
-    from prefect.client.base import PrefectHttpxAsyncClient
+    from prefect.client.base import PrefectHttpxAsyncClient, PrefectHttpxSyncClient
     from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, PREFECT_CLIENT_RETRY_JITTER_FACTOR, temporary_settings
 
     from orionbox.prefect2 import retries
@@ -59,8 +59,20 @@ def test_by_itself_prefect_gives_up_at_the_first_connection_that_is_refused() ->
         answer(Orion())
 
 
+@pytest.mark.parametrize("variable", ["PREFECT__FLOW_RUN_ID", "READY_NOTE"])
+def test_flow_runs_and_the_bootstrap_retry(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clients = (PrefectHttpxAsyncClient, PrefectHttpxSyncClient)
+    before = [client._send_with_retry for client in clients]
+    for client in clients:
+        monkeypatch.setattr(client, "_send_with_retry", client._send_with_retry)  # put back afterwards
+    monkeypatch.setenv(variable, "x")
+    retries.install()
+    assert not any(client._send_with_retry is own for client, own in zip(clients, before, strict=True))
+
+
 def test_at_a_prompt_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PREFECT__FLOW_RUN_ID", raising=False)
+    for variable in ("PREFECT__FLOW_RUN_ID", "READY_NOTE"):
+        monkeypatch.delenv(variable, raising=False)
     before = PrefectHttpxAsyncClient._send_with_retry
     retries.install()
     assert PrefectHttpxAsyncClient._send_with_retry is before

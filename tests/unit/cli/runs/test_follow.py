@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from cli.runs import follow
 from cli.runs.follow import Silence, orion_with_retries
 from cli.runs.progress_bars import Bars
+from cli.runtimes import failures
 from orionbox.errors import CommandError
 from orionbox.orion.client import Orion, Retries
 from tests.unit.fake_api import FakeApi, close_connection, json_answer, raw_answer
@@ -98,6 +100,14 @@ def test_a_short_silence_is_not_worth_a_word() -> None:
     silence.on_silence(9.9)
     silence.on_answer()
     assert reports == []
+
+
+def test_nobody_waits_for_an_orion_whose_disk_is_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(failures, "FULL_DISK", 1 << 62)
+    orion = orion_with_retries("http://127.0.0.1:4200", Bars(io.StringIO()), [tmp_path])
+    orion.retries.on_silence(5)
+    with pytest.raises(CommandError, match="MB are free on the disk of"):
+        orion.retries.on_silence(10)
 
 
 def test_only_ten_minutes_of_silence_end_the_command() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from cli.runtimes import failures
 from cli.runtimes.failures import LastWords, start_error
+from orionbox.errors import CommandError
 
 PORT = """
 2026-11-26 17:41:31.830 UTC [3019] LOG:  could not bind IPv4 address "127.0.0.1": Address already in use
@@ -158,9 +159,16 @@ def test_a_disk_that_has_space_but_no_room_for_a_file_is_said(tmp_path: Path, mo
     values = list(os.statvfs(tmp_path))
     values[5:8] = [1000, 0, 0]  # f_files, f_ffree, f_favail
     monkeypatch.setattr(os, "statvfs", lambda path: os.statvfs_result(values))
-    assert failures.describe_full_disk(tmp_path).endswith("has no room for another file (df -i shows it)")
+    assert failures.describe_full_disk(tmp_path, 0).endswith("has no room for another file (df -i shows it)")
 
 
-def test_a_disk_with_space_is_not_mentioned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(failures, "LOW_DISK", 0)
-    assert failures.describe_full_disk(tmp_path) == ""
+def test_only_a_full_disk_is_no_use_to_wait_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failures.require_space([tmp_path / "not here", tmp_path])
+    monkeypatch.setattr(failures, "FULL_DISK", 1 << 62)
+    with pytest.raises(CommandError, match="MB are free on the disk of") as error:
+        failures.require_space([tmp_path / "not here", tmp_path])
+    assert error.value.fix == failures.FREE_SPACE
+
+
+def test_a_disk_with_space_is_not_mentioned(tmp_path: Path) -> None:
+    assert failures.describe_full_disk(tmp_path, 0) == ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.runtimes import start_up
+from cli.runtimes import failures, start_up
 from cli.runtimes.failures import LastWords, StartError
 from cli.runtimes.start_up import LIMIT, Look, Patience
 
@@ -84,6 +84,18 @@ def test_a_start_may_take_hours_if_something_moves(clock: Clock, monkeypatch: py
     services = Services(clock, waits=50, seconds=LIMIT * 0.9)
     start_up.wait_until_ready(services, 0, Patience(clock=clock))
     assert services.looks == 50 and clock.now > 10_000
+
+
+def test_a_full_disk_ends_the_start_at_the_first_line_about_it(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(start_up, "REPORT_SECONDS", -1)
+    monkeypatch.setattr(failures, "FULL_DISK", 1 << 62)
+    services = Services(clock, 999, 10)
+    monkeypatch.setattr(services, "folders", lambda: [tmp_path])
+    with pytest.raises(StartError, match="the platform did not start: the disk is full:"):
+        start_up.wait_until_ready(services, 0, Patience(clock=clock))
+    assert services.looks == 1
 
 
 def test_a_start_in_which_nothing_moves_fails_and_is_never_followed_by_nothing(
