@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import programs
+from cli import programs, waiting
 from cli.programs import run_with_input
 from orionbox.errors import CommandError
 
@@ -34,6 +34,16 @@ def test_a_program_that_is_not_there_is_named() -> None:
     for start in starts:
         with pytest.raises(CommandError, match="no-such-program: no such program; install it"):
             start()
+
+
+def test_a_slow_program_is_named_without_its_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    said, text = tmp_path / "said", io.StringIO()
+    os.mkfifo(said)
+    monkeypatch.setattr(waiting, "FIRST_SECONDS", 0.001)
+    monkeypatch.setattr("sys.stderr", text)
+    monkeypatch.setattr(text, "flush", lambda: said.write_text("go on\n") if text.getvalue().count("\n") == 1 else None)
+    assert programs.output("head", str(said), "--lines=1") == "go on\n"
+    assert text.getvalue().startswith(f"  waiting for head {said} (0 s)\n")
 
 
 def test_a_program_that_a_signal_kills_is_reported_by_its_name() -> None:

@@ -95,6 +95,16 @@ def test_it_counts_how_often_each_service_has_ended_since(embedded: Settings) ->
         file.write(CRASH.format("gcs") * 2 + "2026-01-01 10:00:00,000 WARN stopped: orion (exit status 0)\n")
     assert processes.count_exits(embedded) == Counter({"gcs": 2, "orion": 1})
     assert processes.count_exits(embedded, before) == Counter({"gcs": 2})
+    assert processes.last_exit(embedded, "bigquery") == ""
+
+
+def test_it_knows_how_a_service_ended_last(embedded: Settings) -> None:
+    log = logs.log_file(embedded, processes.SUPERVISOR)
+    killed = "2026-01-01 10:00:00,000 WARN exited: orion (terminated by SIGKILL; not expected)\n"
+    log.write_text(CRASH.format("orion") + killed)
+        CRASH.format("orion") + "2026-01-01 10:00:00,000 WARN exited: orion (terminated by SIGKILL; not expected)\n"
+    )
+    assert processes.last_exit(embedded, "orion") == "terminated by SIGKILL"
 
 
 def test_each_service_has_the_ports_of_its_settings() -> None:

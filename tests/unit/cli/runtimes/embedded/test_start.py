@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import fcntl
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
+from cli import waiting
 from cli.runtimes import ports
-from cli.runtimes.embedded import bootstrap, processes, start, variables
+from cli.runtimes.embedded import bootstrap, processes, start, variables, virtual_environments
 from cli.settings.settings import Settings
+
+
+class Terminal:
+    """Standard error; lets the other command end when it is told about the wait."""
+
+    def __init__(self, lock: IO[str]) -> None:
+        self.text, self._lock = "", lock
+
+    def write(self, text: str) -> None:
+        self.text += text
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def flush(self) -> None:
+        """Does nothing."""
+
+
+def test_a_command_that_waits_for_another_one_says_so(embedded: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "FIRST_SECONDS", 0.001)
+    with (virtual_environments.FOLDER / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        terminal = Terminal(lock)
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with start.exclusive_lock():
+            assert terminal.text.startswith("  waiting for another command in this checkout (0 s)")
 
 
 @pytest.fixture
