@@ -102,8 +102,6 @@ def test_it_knows_how_a_service_ended_last(embedded: Settings) -> None:
     log = logs.log_file(embedded, processes.SUPERVISOR)
     killed = "2026-01-01 10:00:00,000 WARN exited: orion (terminated by SIGKILL; not expected)\n"
     log.write_text(CRASH.format("orion") + killed)
-        CRASH.format("orion") + "2026-01-01 10:00:00,000 WARN exited: orion (terminated by SIGKILL; not expected)\n"
-    )
     assert processes.last_exit(embedded, "orion") == "terminated by SIGKILL"
 
 
