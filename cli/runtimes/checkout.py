@@ -6,17 +6,15 @@ keeps its id; a copy gets one of its own. `.ports/NAME-RUNTIME.json` exists from
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from orionbox.files import report_file_errors, write
+from orionbox.files import exclusive, report_file_errors, write
 
 FOLDER = ".ports"
 FILE = "checkout.json"
@@ -57,7 +55,7 @@ def read(root: Path) -> Identity:
 
 def ensure_id(root: Path) -> Identity:
     """Returns the identity, after creating an id if there is none, or if this is a copy of another checkout."""
-    with _lock(root):
+    with exclusive(root):
         found = read(root)
         if found.id:
             return found
@@ -139,15 +137,3 @@ def _is_same_folder(folder: str, root: Path) -> bool:
     with suppress(OSError):
         return os.path.samefile(folder, root)
     return False
-
-
-@contextmanager
-def _lock(root: Path) -> Iterator[None]:
-    """Lets one command at a time create an id."""
-    descriptor = os.open(root, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

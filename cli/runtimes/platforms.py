@@ -68,7 +68,7 @@ def describe(current: Runtime, only_running: bool = False) -> str:
     if me := checkout.read(ROOT).copied_from:
         lines.append(f"this checkout is a copy of {me}, whose platforms are not this one's")
     if others:
-        title = "this checkout has other platforms, too (COMPOSE_PROJECT_NAME in .env names the one in use):"
+        title = "this checkout has other platforms, too; COMPOSE_PROJECT_NAME in .env names the one in use:"
         lines += [title, *map(str, others)]
     return "\n".join(lines)
 

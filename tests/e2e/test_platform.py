@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -213,6 +214,43 @@ def test_a_taken_port_is_exchanged_for_the_next_free_one(platform: Checkout, bro
 def test_a_service_that_cannot_start_is_named_with_the_end_of_its_log(broken: tuple[Checkout, str]) -> None:
     assert "internet (" in broken[1]
     assert "cannot load certificate" in broken[1]
+
+
+def on_the_engine(name: str) -> set[str]:
+    """Everything that the engine has of a platform."""
+    kinds = (("ps", "--all", "--quiet", "--no-trunc"), ("volume", "ls", "--quiet"), ("network", "ls", "--quiet"))
+    words = [["docker", *kind, "--filter", f"label=com.docker.compose.project={name}"] for kind in kinds]
+    return {line for command in words for line in subprocess.check_output(command, text=True).split()}
+
+
+def test_another_checkout_with_the_same_name_is_refused_and_nothing_is_touched(
+    platform: Checkout, tmp_path: Path
+) -> None:
+    second, name = Checkout(copy_checkout(tmp_path / "second"), platform.env), platform.env["COMPOSE_PROJECT_NAME"]
+    before, refusal = (
+        on_the_engine(name),
+        f"platform {name} on this engine belongs to {platform.root}\nset another COMPOSE",
+    )
+    commands = ("up", "run-etl", "status", "logs", "psql", "backup", "down", "reset")
+    assert [command for command in commands if refusal not in second.make_fails(command)] == []
+    assert on_the_engine(name) == before and f"{name}_checkout" in before
+    assert not list((second.root / ".ports").glob("*-compose.json"))
+
+
+def test_a_platform_whose_checkout_has_gone_is_taken_over_and_leaves_no_trace(platform: Checkout) -> None:
+    name = f"{platform.env['COMPOSE_PROJECT_NAME']}-left"
+    claim = ("--label", "orionbox.checkout=0", "--label", "orionbox.folder=/home/ada/orionbox", f"{name}_checkout")
+    for words in (claim, (f"{name}_postgres",)):
+        subprocess.run(["docker", "volume", "create", *words], check=True, capture_output=True)
+    refused = platform.make_fails("reset", f"COMPOSE_PROJECT_NAME={name}", "YES=yes")
+    assert f"platform {name} on this engine belongs to /home/ada/orionbox, which is no longer there" in refused
+    take_over = next(line for line in refused.splitlines() if "docker volume rm" in line)
+    assert platform.run("sh", "-c", take_over).returncode == 0
+    said = platform.make("reset", f"COMPOSE_PROJECT_NAME={name}", "YES=yes")
+    assert f"{platform.env['COMPOSE_PROJECT_NAME']} (compose, running); end it: make down COMPOSE_PROJECT_NAME=" in said
+    volumes = subprocess.check_output(["docker", "volume", "ls", "--quiet"], text=True)
+    assert name not in volumes and on_the_engine(name) == set()
+    assert running(platform)
 
 
 def test_nothing_listens_beyond_loopback(platform: Checkout) -> None:

@@ -95,7 +95,7 @@ def test_a_move_while_it_runs_is_said(
     containers(monkeypatch, Container("a", "orionbox", True, Owner(checkout.read(tmp_path / "there").id, str(root))))
     assert platforms.describe(runtime(settings)).splitlines() == [
         f"platform orionbox was started in {root}: make up starts it again from here",
-        "this checkout has other platforms, too (COMPOSE_PROJECT_NAME in .env names the one in use):",
+        "this checkout has other platforms, too; COMPOSE_PROJECT_NAME in .env names the one in use:",
         f"  old (embedded, running in {root}); end it: make down COMPOSE_PROJECT_NAME=old RUNTIME=embedded",
     ]
     started = platforms.describe(runtime(settings, "embedded", "old")).splitlines()[0]
