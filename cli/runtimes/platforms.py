@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from cli.programs import ROOT
@@ -9,6 +10,7 @@ from cli.runtimes import checkout, ownership
 from cli.runtimes.checkout import Identity, Record
 from cli.runtimes.compose import engine
 from cli.runtimes.embedded import processes, service_lock, virtual_environments
+from cli.runtimes.ownership import Owner
 from cli.runtimes.runtime import Runtime
 
 COMPOSE, EMBEDDED = checkout.RUNTIMES
@@ -50,7 +52,7 @@ def find(current: Runtime) -> list[Platform]:
     if reason:
         found |= {record: Platform(*record, reason) for record in on_docker}
     elif on_docker or current.name == COMPOSE:
-        found |= _compose(me)
+        found |= _compose(me, records)
     return list(found.values())
 
 
@@ -80,13 +82,19 @@ def _embedded(me: Identity) -> dict[Record, Platform]:
     return {Record(name, EMBEDDED): Platform(name, EMBEDDED, RUNNING, me.moved_from) for name in names}
 
 
-def _compose(me: Identity) -> dict[Record, Platform]:
+def _is_own(owner: Owner, me: Identity, is_recorded: bool) -> bool:
+    """Returns whether a container is this checkout's; one of 0.2.0, which has no id, may be from before a move."""
+    if owner.id or owner.folder in (str(ROOT), me.moved_from):
+        return not owner.id or owner.id == me.id
+    return is_recorded and bool(owner.folder) and not owner.still_exists
+
+
+def _compose(me: Identity, records: Collection[Record]) -> dict[Record, Platform]:
     """Returns the platforms of this checkout that have containers on the engine."""
     found = dict[Record, Platform]()
     for container in ownership.list_containers():
         folder, record = container.owner.folder, Record(container.platform, COMPOSE)
-        is_own = container.owner.id == me.id if container.owner.id else folder in (str(ROOT), me.moved_from)
-        if is_own and folder and (container.is_running or record not in found):
+        if _is_own(container.owner, me, record in records) and folder and (container.is_running or record not in found):
             place = folder if container.is_running and folder != str(ROOT) else ""
             found[record] = Platform(*record, RUNNING if container.is_running else STOPPED, place)
     return found

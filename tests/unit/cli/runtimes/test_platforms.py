@@ -81,9 +81,15 @@ def test_a_platform_on_docker_is_found_by_its_containers_even_without_a_record(
         Container("c", "started-by-0.2.0", True, Owner("", str(root))),
         Container("d", "foreign", True, Owner("0", "/home/ada/orionbox")),
         Container("e", "nobodys", True, Owner()),
+        Container("f", "orionbox", True, Owner("", "/before/the/move")),
     )
-    found = {one.name: one.state for one in platforms.find(runtime(settings))}
-    assert found == {"old": "stopped", "orionbox": "stopped", "mine": "running", "started-by-0.2.0": "running"}
+    found = {one.name: (one.state, one.folder) for one in platforms.find(runtime(settings))}
+    assert found == {
+        "old": ("stopped", ""),
+        "orionbox": ("running", "/before/the/move"),
+        "mine": ("running", ""),
+        "started-by-0.2.0": ("running", ""),
+    }
 
 
 @pytest.mark.usefixtures("old_is_running")
