@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from cli.programs import ROOT
 from cli.runtimes import checkout, ownership
@@ -14,6 +16,8 @@ from cli.runtimes.ownership import Owner
 from cli.runtimes.runtime import Runtime
 
 COMPOSE, EMBEDDED = checkout.RUNTIMES
+SUPERVISOR_MODULE, EMBEDDED_FOLDER = "cli.runtimes.embedded.supervisor", ".embedded"
+PROC = Path("/proc")
 RUNNING, STOPPED = "running", "stopped"
 
 
@@ -67,8 +71,13 @@ def describe(current: Runtime, only_running: bool = False) -> str:
     moved = [one.folder for one in found if (one.name, one.runtime) == here and one.folder]
     others = [one for one in found if (one.name, one.runtime) != here and not (only_running and one.state == STOPPED)]
     lines = [f"platform {here.platform} was started in {folder}: make up starts it again from here" for folder in moved]
-    if me := checkout.read(ROOT).copied_from:
-        lines.append(f"this checkout is a copy of {me}, whose platforms are not this one's")
+    me = checkout.read(ROOT)
+    lines += [
+        f"platform {name} still runs without Docker in {folder}, where its files are gone; end it: kill {process}"
+        for name, folder, process in _without_files(me)
+    ]
+    if me.copied_from:
+        lines.append(f"this checkout is a copy of {me.copied_from}, whose platforms are not this one's")
     if others:
         title = "this checkout has other platforms, too; COMPOSE_PROJECT_NAME in .env names the one in use:"
         lines += [title, *map(str, others)]
@@ -80,6 +89,28 @@ def _embedded(me: Identity) -> dict[Record, Platform]:
     locks = virtual_environments.FOLDER.glob(f"*/run/{processes.SUPERVISOR}.lock")
     names = [file.parent.parent.name for file in locks if service_lock.is_held(file)]
     return {Record(name, EMBEDDED): Platform(name, EMBEDDED, RUNNING, me.moved_from) for name in names}
+
+
+def _without_files(me: Identity) -> Iterator[tuple[str, str, int]]:
+    """Yields name, folder and supervisor of each platform that runs although its files here were deleted or moved away.
+
+    Files that are moved to another disk are copied and deleted. Linux only: elsewhere there is no /proc.
+    """
+    for file in PROC.glob("[0-9]*/cmdline"):
+        with suppress(OSError, IndexError):  # it has ended
+            words = file.read_bytes().decode(errors="replace").split("\0")
+            folder = Path(words[3]).parent.parent if words[1:3] == ["-m", SUPERVISOR_MODULE] else Path()
+            is_here = str(folder.parent.parent) in (str(ROOT), me.moved_from) and folder.parent.name == EMBEDDED_FOLDER
+            if is_here and not any(service_lock.is_held(lock) for lock in _locks(folder.name, folder)):
+                yield folder.name, str(folder.parent.parent), int(file.parent.name)
+
+
+def _locks(name: str, folder: Path) -> list[Path]:
+    """Returns the supervisor's lock files of a platform: in the folder where it was started, and here."""
+    return [
+        service_lock.lock_file(place / "run", processes.SUPERVISOR)
+        for place in (folder, virtual_environments.FOLDER / name)
+    ]
 
 
 def _is_own(owner: Owner, me: Identity, is_recorded: bool) -> bool:

@@ -108,6 +108,22 @@ def test_a_move_while_it_runs_is_said(
     assert started == f"platform old was started in {root}: make up starts it again from here"
 
 
+def test_processes_whose_files_are_gone_are_named_with_the_command_that_ends_them(
+    settings: Settings, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes = {"10": root / ".embedded/old", "11": tmp_path / "elsewhere/.embedded/old"}
+    for number, folder in processes.items():
+        words = ["python", "-m", "cli.runtimes.embedded.supervisor", f"{folder}/run/..", "supervisord.conf", ""]
+        (tmp_path / number).mkdir()
+        (tmp_path / number / "cmdline").write_text("\0".join(words))
+    monkeypatch.setattr(platforms, "PROC", tmp_path)
+    line = f"platform old still runs without Docker in {root}, where its files are gone; end it: kill 10"
+    assert line in platforms.describe(runtime(settings), only_running=True)
+    (root / ".embedded/old/run").mkdir(parents=True)
+    with service_lock.take(service_lock.lock_file(root / ".embedded/old/run", "supervisor")):
+        assert line not in platforms.describe(runtime(settings))
+
+
 def test_with_an_engine_that_does_not_answer_the_state_is_its_reason(
     settings: Settings, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
