@@ -15,6 +15,7 @@ from cli import maintainer_commands, make_variables, messages, options, status, 
 from cli.backup import backup, restore
 from cli.bundle import bundle, load
 from cli.doctor import checks
+from cli.environments import inherited
 from cli.error_reports import exit_code
 from cli.programs import say
 from cli.runs import inbox, run
@@ -126,6 +127,8 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
+    for problem in inherited.certificate_problems():
+        print(problem, file=sys.stderr)
     typed, by_make = dict(os.environ), "--make" in arguments
     if by_make:
         arguments, typed = _from_make(arguments[0], typed)
@@ -141,6 +144,7 @@ def _run(arguments: Sequence[str]) -> int:
     if found.command == "doctor":  # doctor reads the settings itself, because they may be invalid
         return checks.doctor(typed, runtime, found.quick)
     call = Call(found, Settings.read(typed), runtime)
+    env_file.export(inherited.ENGINE)
     if hasattr(found, "months") and not getattr(found, "from_", ""):
         _ = call.months  # refuses invalid months before anything else
     return COMMANDS[found.command](call)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 
 from cli import options
+from cli.environments import inherited
 from cli.programs import ROOT, replace_process, run, say
 
 PYTHON = str(ROOT / ".venv/bin/python")
@@ -16,17 +17,18 @@ def run_maintainer_command(arguments: Namespace) -> int:
         say(options.overview("make {}", for_maintainers=True))
         return 0
     if arguments.command == "engine":
-        replace_process(["sh", "infra/engine/install.sh"])
-    if run("sh", "tests/setup.sh"):
+        replace_process(["sh", "infra/engine/install.sh"], inherited.for_developers())
+    if run("sh", "tests/setup.sh", environment=inherited.for_developers()):
         return 1
     if arguments.command == "lint":
         return _lint()
-    replace_process(_command(arguments))
+    replace_process(_command(arguments), inherited.for_developers())
 
 
 def _lint() -> int:
     checks = (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",))
-    return max(run(str(ROOT / ".venv/bin" / program), *rest) for program, *rest in checks)
+    environment = inherited.for_developers()
+    return max(run(str(ROOT / ".venv/bin" / program), *rest, environment=environment) for program, *rest in checks)
 
 
 TESTS = {"test": "tests", "test-unit": "tests/unit", "test-integration": "tests/integration", "test-e2e": "tests/e2e"}

@@ -19,7 +19,7 @@ def addresses(settings: Settings, ports: Mapping[str, object]) -> str:
     flow = settings.flow_settings
     with_address = [each for each in services(flow.is_real_cloud, flow.project, flow.bucket) if each.address]
     reachable = [each for each in with_address if each.port in ports or "{}" not in each.address]
-    rows = [(each.title, each.address.format(ports.get(each.port)), each.login) for each in reachable]
+    rows = [(each.title, each.link(ports.get(each.port)), each.login) for each in reachable]
     return "\n".join(f"  {name:<14} {url:<26} {login}" for name, url, login in rows)
 
 

@@ -14,6 +14,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import IO, NoReturn
 
+from cli.environments import inherited
 from cli.waiting import waiting_for
 from orionbox.errors import CommandError
 
@@ -29,7 +30,7 @@ def say(text: str) -> None:
 
 
 Environment = Mapping[str, str]
-"""Environment variables of a program; None inherits this process's."""
+"""Environment variables of a program; None for what Docker and this machine's own tools need."""
 
 
 def output(*command: str, environment: Environment | None = None, text: str | None = None) -> str:
@@ -45,7 +46,13 @@ def output(*command: str, environment: Environment | None = None, text: str | No
     """
     with _start_errors(command), waiting_for(without_options(command)):
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, input=text, capture_output=True, encoding="utf-8", errors="replace"
+            command,
+            cwd=ROOT,
+            env=_or_tools(environment),
+            input=text,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
         )
     if done.returncode:
         end = last_lines(done.stderr or done.stdout)
@@ -65,7 +72,7 @@ def run(*command: str, environment: Environment | None = None) -> int:
         CommandError: there is no such program.
     """
     with _start_errors(command):
-        return subprocess.run(command, cwd=ROOT, env=environment).returncode
+        return subprocess.run(command, cwd=ROOT, env=_or_tools(environment)).returncode
 
 
 def run_with_input(command: Sequence[str], content: IO[bytes], environment: Environment | None = None) -> None:
@@ -75,7 +82,7 @@ def run_with_input(command: Sequence[str], content: IO[bytes], environment: Envi
         CommandError: the program failed.
     """
     with _start_errors(command):
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE)
+        process = subprocess.Popen(command, cwd=ROOT, env=_or_tools(environment), stdin=subprocess.PIPE)
     # The program may exit before it has read everything; it prints the reason itself
     with suppress(BrokenPipeError), process, waiting_for(without_options(command)):
         assert process.stdin
@@ -95,7 +102,7 @@ def replace_process(command: Sequence[str], environment: Environment | None = No
     give_files_to_owner()
     os.chdir(folder)
     try:
-        os.execvpe(command[0], list(command), dict(os.environ if environment is None else environment))
+        os.execvpe(command[0], list(command), _or_tools(environment))
     except FileNotFoundError as error:
         raise _missing(command) from error
 
@@ -133,6 +140,10 @@ def give_files_to_owner(root: Path = ROOT) -> None:
                 # A file with two names is root's elsewhere, too: uv links packages from its cache
                 if not status.st_uid and (stat.S_ISDIR(status.st_mode) or status.st_nlink == 1):
                     os.chown(name, owner.st_uid, owner.st_gid, dir_fd=folder, follow_symlinks=False)
+
+
+def _or_tools(environment: Environment | None) -> dict[str, str]:
+    return inherited.for_tools() if environment is None else dict(environment)
 
 
 def last_lines(text: str, count: int = 25) -> str:

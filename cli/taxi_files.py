@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 from urllib.request import urlopen
 
+from cli.environments import inherited
 from cli.programs import CHUNK, ROOT, say
 from cli.runtimes.runtime import Runtime
 from cli.waiting import waiting_for
@@ -189,7 +190,7 @@ def _generate(trips: TripFile, runtime: Runtime) -> None:
     name = trips.csv_path
     command = runtime.flows_command("orionbox.trips.generated", trips.color, str(trips.year), str(trips.month))
     with _new_taxi_file(name, f"data/{name}") as file, waiting_for(f"the generation of data/{name}"):
-        if subprocess.run(command, cwd=ROOT, stdout=file).returncode:
+        if subprocess.run(command, cwd=ROOT, env=inherited.for_tools(), stdout=file).returncode:
             raise CommandError(f"data/{name}: could not be generated; the message is above")
     _record_source(name, "synthetic")
     say(f"data/{name}: generated, because the real file was not available")

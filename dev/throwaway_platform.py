@@ -42,7 +42,7 @@ class ThrowawayPlatform:
     @property
     def orion(self) -> Orion:
         """Returns the client of its Orion."""
-        return Orion(f"http://localhost:{self.env['ORION_PORT']}")
+        return Orion(f"http://127.0.0.1:{self.env['ORION_PORT']}")
 
     def image(self, name: str) -> str:
         """Returns the tag of one of its images, for example of `flows`."""

@@ -197,7 +197,7 @@ class Checkout:
     @property
     def orion(self) -> Orion:
         """Returns the client of its Orion."""
-        return Orion(f"http://localhost:{self.settings['ORION_PORT']}")
+        return Orion(f"http://127.0.0.1:{self.settings['ORION_PORT']}")
 
     def finished_run(self, deployment: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """Starts a run through Orion, waits for its end and returns it."""

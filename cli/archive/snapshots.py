@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any, cast
-from urllib.request import ProxyHandler, build_opener
 
 from cli.archive.archive import MemberWriter
 from cli.programs import CHUNK
 from cli.waiting import waiting_for
 from orionbox.errors import CommandError
 from orionbox.files import temporary_folder
+from orionbox.loopback import open_url
 
 TIMEOUT = 600
 """Seconds that a service may take for its snapshot."""
@@ -32,8 +32,6 @@ FASTEST = 1
 """Level of gzip: the large members are compressed already."""
 KEY_TABLE = "configuration"
 """The table in which Orion keeps the key of its blocks."""
-WITHOUT_PROXY = build_opener(ProxyHandler({}))
-"""The platform's own services are never behind a proxy."""
 
 
 @dataclass
@@ -67,7 +65,7 @@ def fetch_counts(url: str) -> dict[str, Any]:
 
 def _request(url: str) -> Any:
     with _report_no_answer(url), waiting_for(f"an answer of {url}"):
-        return WITHOUT_PROXY.open(url, timeout=TIMEOUT)
+        return open_url(url, TIMEOUT)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from typing import IO, Any, cast
 from cli import taxi_files
 from cli.archive.archive import BUNDLE, ArchiveWriter, MemberWriter, read_chunks, require_space
 from cli.bundle import checkout_copy
+from cli.environments import inherited
 from cli.programs import CHUNK, ROOT, last_lines, output, say
 from cli.runtimes.compose import images
 from cli.runtimes.compose.compose import Compose
@@ -124,7 +125,8 @@ def save_images(names: list[str], member: MemberWriter) -> None:
     """Writes the images, each layer once, compressed with gzip."""
     packer = zlib.compressobj(FASTEST, wbits=zlib.MAX_WBITS | 16)  # 16: with gzip's header
     with tempfile.TemporaryFile() as errors:
-        with subprocess.Popen(["docker", "save", *names], stdout=subprocess.PIPE, stderr=errors) as saving:
+        command, environment = ["docker", "save", *names], inherited.for_tools()
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors) as saving:
             assert saving.stdout
             for chunk in read_chunks(saving.stdout):
                 member.write(packer.compress(chunk))

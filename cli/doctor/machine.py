@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from cli.environments import inherited, package_index
 from cli.programs import ROOT, without_options
 from cli.runtimes import ports
 from cli.waiting import waiting_for
@@ -86,8 +87,11 @@ class Machine:
             seconds: how long it may take.
         """
         try:
+            environment = _environment(command)
             with waiting_for(without_options(command)):
-                done = subprocess.run(command, cwd=self.root, capture_output=True, text=True, timeout=seconds)
+                done = subprocess.run(
+                    command, cwd=self.root, env=environment, capture_output=True, text=True, timeout=seconds
+                )
         except (OSError, subprocess.TimeoutExpired):
             return Answer(False, "")
         return Answer(not done.returncode, done.stdout if not done.returncode else done.stderr or done.stdout)
@@ -123,3 +127,8 @@ class Machine:
         """Returns the certificates that go into the images besides Debian's own."""
         folders = (self.root / "infra/certs", self.site_certificates)
         return [file for folder in folders for file in sorted(folder.glob("*.crt"))]
+
+
+def _environment(command: tuple[str, ...]) -> dict[str, str]:
+    """Returns the environment that the command line itself uses for such a program."""
+    return package_index.environment() if "pip" in command else inherited.for_tools()

@@ -7,7 +7,6 @@ import re
 import time
 from http.client import HTTPException
 from typing import NamedTuple
-from urllib.request import urlopen
 
 from cli import taxi_files
 from cli.programs import ROOT, say
@@ -19,6 +18,7 @@ from cli.runtimes.runtime import Runtime, orion_url, start_url
 from cli.waiting import waiting_for
 from orionbox.errors import CommandError
 from orionbox.files import write
+from orionbox.loopback import link, open_url
 from orionbox.orion.client import Json
 from orionbox.runs.report import ARTIFACT_KEY, page_name, unflatten
 from orionbox.trips.months import TripFile
@@ -93,15 +93,14 @@ def _write_report(run: EndedRun, runtime: Runtime) -> None:
 
 def _save_page(start_page: str, name: str) -> None:
     """Writes the run's page to reports/. A failure is reported and does not change the run's result."""
-    link = f"{start_page.replace('//127.0.0.1', '//localhost')}/reports/{name}"
+    page = f"{link(start_page)}/reports/{name}"
     try:
-        address = f"{start_page}/reports/{name}"
-        with waiting_for("the run's page"), urlopen(address, timeout=PAGE_TIMEOUT) as response:
+        with waiting_for("the run's page"), open_url(f"{start_page}/reports/{name}", PAGE_TIMEOUT) as response:
             write(REPORTS / name, response.read().decode())
-    except (OSError, HTTPException) as error:
-        say(f"report: failed ({error}); open it in a browser: {link}")
+    except (OSError, HTTPException, UnicodeDecodeError) as error:
+        say(f"report: failed ({error}); open it in a browser: {page}")
     else:
-        say(f"report: reports/{name}, {link}\n")
+        say(f"report: reports/{name}, {page}\n")
 
 
 def _verdict(run: EndedRun) -> int:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from cli.environments import inherited
 from orionbox.errors import CommandError
 
 LOOPBACK = "127.0.0.1"
@@ -135,7 +136,7 @@ def _open_files(process: int) -> Iterator[str]:
 def _from_lsof(port: int) -> list[Listener]:
     command = ["lsof", "-nP", f"-iTCP:{port}", "-sTCP:LISTEN", "-Fgn"]
     try:
-        printed = subprocess.run(command, capture_output=True, text=True).stdout
+        printed = subprocess.run(command, env=inherited.for_tools(), capture_output=True, text=True).stdout
     except FileNotFoundError as error:
         raise CommandError("lsof: no such program; Orionbox needs it to find its own services", "install it") from error
     return parse_lsof(printed)

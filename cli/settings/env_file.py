@@ -81,6 +81,13 @@ class Line(NamedTuple):
     value: str = ""
 
 
+def export(names: Collection[str], path: Path = ROOT / ".env") -> None:
+    """Adds these variables of .env to the environment, as Compose does; those that the user has set there win."""
+    for name, value in parse_if_exists(path).items():
+        if name in names and value:
+            os.environ.setdefault(name, value)
+
+
 def parse_if_exists(path: Path) -> dict[str, str]:
     """Returns the file's variables; none if there is no file."""
     return parse(path) if os.path.lexists(path) else {}

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from cli.environments import inherited
 from orionbox.errors import BadInputError, did_you_mean
 
 
@@ -86,7 +87,7 @@ RULES = {
     ),
 }
 FOR_DOCKER = ("COMPOSE_", "DOCKER_", "BUILDKIT_")
-"""Prefixes of the variables that Docker itself reads from .env."""
+"""Prefixes of Docker's own variables, which may be in .env; cli/environments/ says which have an effect."""
 
 
 def find_rule(name: str) -> Rule | None:
@@ -101,6 +102,11 @@ def require_known(stored: Collection[str], known: Collection[str]) -> None:
         BadInputError: the first such setting, and the one that was probably meant.
     """
     for name in stored:
+        if name in inherited.MISLEADING:
+            raise BadInputError(
+                f"{name} in .env: Orionbox uses its own compose files, services and images",
+                "delete the line; changes of services go into compose.override.yaml",
+            )
         if name in known or name.startswith(FOR_DOCKER):
             continue
         hint = did_you_mean(name, known)

@@ -80,6 +80,11 @@ class Settings:
         return self["CLOUD"] == "gcp"
 
     @property
+    def has_internet(self) -> bool:
+        """Whether flows reach the internet, instead of the service that stands in for it."""
+        return self["INTERNET"] == "real"
+
+    @property
     def task_runner(self) -> str:
         """Where the months of the main job run: `threads` or `dask`."""
         return self["TASK_RUNNER"]

@@ -8,9 +8,10 @@ import json
 from collections.abc import Sequence
 from urllib.error import HTTPError
 from urllib.parse import quote
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
 from dev.throwaway_platform import ThrowawayPlatform
+from orionbox.loopback import open_url
 from orionbox.trips.months import TripFile
 
 NAME = "prefect-de-zoomcamp"
@@ -22,7 +23,7 @@ class Bucket:
     """Objects by Cloud Storage's JSON API (https://cloud.google.com/storage/docs/json_api)."""
 
     def __init__(self, platform: ThrowawayPlatform) -> None:
-        self._url = f"http://localhost:{platform.env['GCS_PORT']}"
+        self._url = f"http://127.0.0.1:{platform.env['GCS_PORT']}"
 
     def described(self, name: str) -> dict[str, str]:
         """Returns the object's resource; empty if there is no such object.
@@ -31,7 +32,7 @@ class Bucket:
             OSError: Cloud Storage does not answer.
         """
         try:
-            with urlopen(f"{self._url}/storage/v1/b/{NAME}/o/{quote(name, safe='')}", timeout=TIMEOUT) as response:
+            with open_url(f"{self._url}/storage/v1/b/{NAME}/o/{quote(name, safe='')}", TIMEOUT) as response:
                 resource: dict[str, str] = json.load(response)
                 return resource
         except HTTPError as error:
@@ -42,7 +43,7 @@ class Bucket:
     def content(self, name: str) -> bytes:
         """Returns the object's bytes."""
         url = f"{self._url}/download/storage/v1/b/{NAME}/o/{quote(name, safe='')}?alt=media"
-        with urlopen(url, timeout=TIMEOUT) as response:
+        with open_url(url, TIMEOUT) as response:
             content: bytes = response.read()
             return content
 
@@ -54,7 +55,7 @@ class Bucket:
         """
         url = f"{self._url}/upload/storage/v1/b/{NAME}/o?uploadType=media&name={quote(name, safe='')}"
         request = Request(url, content, {"Content-Type": "application/octet-stream"}, method="POST")
-        with urlopen(request, timeout=TIMEOUT) as response:
+        with open_url(request, TIMEOUT) as response:
             response.read()
 
     def etags(self, months: Sequence[TripFile]) -> list[str]:

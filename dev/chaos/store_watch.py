@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from http.client import HTTPException
 from typing import Optional
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
 from dev.chaos.months import MONTHS
 from dev.throwaway_platform import ThrowawayPlatform
+from orionbox.loopback import open_url
 
 TABLE = MONTHS[0].table
 PAUSE = 0.25
@@ -93,7 +94,7 @@ class BigQuery:
     """BigQuery's REST API."""
 
     def __init__(self, platform: ThrowawayPlatform) -> None:
-        self._url = f"http://localhost:{platform.env['BIGQUERY_PORT']}/bigquery/v2/projects/orionbox-local"
+        self._url = f"http://127.0.0.1:{platform.env['BIGQUERY_PORT']}/bigquery/v2/projects/orionbox-local"
 
     def call(self, path: str, body: object = None) -> dict[str, object]:
         """Returns the JSON of an answer.
@@ -103,7 +104,7 @@ class BigQuery:
         """
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self._url}/{path}", data, {"Content-Type": "application/json"})
-        with urlopen(request, timeout=TIMEOUT) as response:
+        with open_url(request, TIMEOUT) as response:
             answer: dict[str, object] = json.load(response)
             return answer
 

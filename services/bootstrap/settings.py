@@ -20,6 +20,8 @@ FORWARDED = (
     *VARIABLES.values(),
 )
 """The variables that a run's container gets from the bootstrap; Prefect adds its own settings, `PREFECT_*`."""
+PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
+"""Forwarded, too, if they are set: they are empty unless flows reach the internet."""
 
 
 @dataclass(frozen=True)
@@ -49,5 +51,8 @@ class BootstrapSettings:
             image=environment["RUN_IMAGE"],
             network=environment["RUN_NETWORK"],
             volumes=environment["RUN_VOLUMES"].splitlines(),
-            environment={name: environment[name] for name in FORWARDED if name in environment},
+            environment={
+                **{name: environment[name] for name in FORWARDED if name in environment},
+                **{name: environment[name] for name in PROXIES if environment.get(name)},
+            },
         )

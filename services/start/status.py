@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 
 from orionbox.flow_settings import FlowSettings
+from orionbox.loopback import link_host
 from orionbox.services import LONGEST_POLL_GAP, Service, services
 
 TIMEOUT = 3
@@ -61,7 +62,7 @@ class Platform:
         settings = FlowSettings.from_environment(environment)
         self.cloud = settings.cloud_description
         self._services = services(settings.is_real_cloud, settings.project, settings.bucket)
-        self.orion_link = f"http://localhost:{environment.get('ORION_PORT', '')}"
+        self.orion_link = f"http://{link_host()}:{environment.get('ORION_PORT', '')}"
 
     async def statuses(self) -> list[ServiceStatus]:
         """Returns the status of every service of this platform except this one."""
@@ -97,7 +98,7 @@ class Platform:
         return self._environment.get(f"{service.prefix}_ADDRESS", "")
 
     def _link(self, service: Service) -> str:
-        return service.address.format(self._environment.get(service.port, ""))
+        return service.link(self._environment.get(service.port, ""))
 
     def _page(self, service: Service) -> str:
         link, project = self._link(service), self._environment.get("GCP_PROJECT", FlowSettings.project)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from orionbox.loopback import NAME, link_host
+
 LONGEST_POLL_GAP = timedelta(seconds=8)
 """The agent polls every second; an agent whose last poll is older counts as down."""
 
@@ -41,6 +43,10 @@ class Service:
     def __post_init__(self) -> None:
         if not self.prefix:
             object.__setattr__(self, "prefix", self.name.upper().replace("-", "_"))
+
+    def link(self, port: object) -> str:
+        """Returns its address with this port, for people on this machine; empty if only other services use it."""
+        return self.address.format(port).replace(NAME, link_host(), 1)
 
     @property
     def port(self) -> str:

@@ -26,7 +26,7 @@ from tests.stores import query_bigquery, query_postgres
 PROJECT, BUCKET, KEY = "ada-taxi-412", "ada-taxi-data", "secrets/ada.json"
 GOOGLE = ("oauth2.googleapis.com", "storage.googleapis.com", "bigquery.googleapis.com")
 COURSE = "tests/e2e/course/repositories/taxi"
-WITH_GOOGLE = os.pathsep.join(["compose.yaml", "tests/e2e/google/google.yaml"])
+GOOGLE_FILE, OVERRIDE = "tests/e2e/google/google.yaml", "compose.override.yaml"
 WINTER = ("COLOR=green", "YEAR=2021", "MONTHS=1,2")
 RIDES = f"SELECT count(*) FROM `{PROJECT}.dezoomcamp.rides`"
 
@@ -45,7 +45,7 @@ def cloud(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPathFa
     tag = os.environ.get("ORIONBOX_TAG") or env_file.parse(ROOT / "compose/versions.env")["ORIONBOX_TAG"]
     cloud = Checkout(root, {**identity("cloud"), "RUNTIME": "compose", "ORIONBOX_TAG": tag})
     cloud.env |= {"CLOUD": "gcp", "GCP_PROJECT": PROJECT, "GCP_BUCKET": BUCKET, "GCP_KEY_FILE": KEY}
-    cloud.env["COMPOSE_FILE"] = WITH_GOOGLE
+    shutil.copy(root / GOOGLE_FILE, root / OVERRIDE)
     write_secrets(root / "secrets")
     with reset_at_the_end(cloud), google_removed(cloud):
         cloud.make("data", *([f"FROM={REAL_DATA}"] if has_real_data else WINTER))
@@ -61,9 +61,9 @@ def google_removed(cloud: Checkout) -> Iterator[None]:
     try:
         yield
     finally:
-        cloud.env["COMPOSE_FILE"] = "compose.yaml"
+        (cloud.root / OVERRIDE).unlink(missing_ok=True)
         cloud.run("make", "reset")
-        cloud.env["COMPOSE_FILE"] = WITH_GOOGLE
+        shutil.copy(cloud.root / GOOGLE_FILE, cloud.root / OVERRIDE)
 
 
 def write_secrets(folder: Path) -> None:
@@ -146,7 +146,8 @@ def test_the_doctor_asks_google(used: Checkout) -> None:
 def test_the_emulators_come_back_with_their_data(used: Checkout) -> None:
     removed = used.run("docker", "compose", "rm", "--stop", "--force", "google", "google-gcs", "google-bigquery")
     assert removed.returncode == 0, removed.stdout  # they have the ports
-    used.env |= {"CLOUD": "emulators", "COMPOSE_FILE": "compose.yaml"}
+    (used.root / OVERRIDE).unlink()
+    used.env["CLOUD"] = "emulators"
     used.make("run-etl", "COLOR=green", "YEAR=2021", "MONTHS=1")
     assert used.report["cloud"] == "emulators" and {"gcs", "bigquery"} <= services(used)
     rows = "SELECT count(*) FROM trips_data_all.green_tripdata"

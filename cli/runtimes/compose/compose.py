@@ -8,45 +8,78 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cli import programs
+from cli.environments import inherited, proxies
 from cli.programs import ROOT
 from cli.runtimes import checkout
 from cli.runtimes.compose import optional_services
 from cli.settings.settings import Settings
 from cli.waiting import waiting_for
+from orionbox import loopback
 
-COMPOSE = ("docker", "compose")
 ALL_PROFILES = ("--profile", "*")
 """Includes all optional services."""
+FILE, OVERRIDE, VERSIONS = ROOT / "compose.yaml", ROOT / "compose.override.yaml", ROOT / "compose/versions.env"
+"""What Compose reads: the platform's services, the user's changes of them if there are any, and the version.
+
+Compose does not read .env, which an editor may have saved in a form that it cannot read; `Compose.environment` has all
+of it.
+"""
+OUTSIDE = "OUTSIDE_"
+"""Prefix of the variables from which services that reach the internet get the user's proxies."""
 
 
 @dataclass(frozen=True)
 class Compose:
-    """Calls Compose; every setting goes to it as an environment variable, which wins over its .env."""
+    """Calls Compose with its files, folder and project named, and every setting as an environment variable."""
 
     settings: Settings
 
+    def command(self, *arguments: str) -> list[str]:
+        """Returns the command line of a call."""
+        files = [word for file in (FILE, OVERRIDE) if file.is_file() for word in ("--file", str(file))]
+        where = ("--project-directory", str(ROOT), "--project-name", self.settings.platform)
+        return ["docker", "compose", *files, *where, "--env-file", str(VERSIONS), *arguments]
+
     def environment(self) -> dict[str, str]:
         """Returns what Compose's files read: the settings, the profiles of the optional services, and the checkout."""
-        profiles = ",".join(optional_services.profiles(self.settings))
-        own = {"COMPOSE_PROFILES": profiles, "ORIONBOX_CHECKOUT": checkout.read(ROOT).id, "PWD": str(ROOT)}
-        return {**os.environ, **self.settings.values, **own}
+        return {
+            **inherited.for_tools(),
+            **self.settings.values,
+            **{f"{OUTSIDE}{name}": value for name, value in self.proxies().variables.items()},
+            loopback.LINK_HOST: loopback.link_host(),
+            "COMPOSE_PROFILES": ",".join(optional_services.profiles(self.settings)),
+            "ORIONBOX_CHECKOUT": checkout.read(ROOT).id,
+            "PWD": str(ROOT),
+        }
+
+    def proxies(self) -> proxies.Proxies:
+        """Returns the user's proxies, or Docker's for containers, if anything of the platform reaches the internet."""
+        if not (self.settings.has_internet or self.settings.is_real_cloud):
+            return proxies.Proxies()
+        answered_here = () if self.settings.has_internet else proxies.OFFLINE_HOSTS
+        found = proxies.for_containers(os.environ, *answered_here)
+        if found.variables or found.problems:
+            return found
+        folder = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
+        return proxies.for_containers(proxies.of_docker(Path(folder)), *answered_here)
 
     def run(self, *arguments: str) -> int:
         """Runs Compose on the user's terminal; returns its exit code."""
         # On a terminal, Compose itself shows what it does
         with nullcontext() if sys.stderr.isatty() else waiting_for(f"docker compose {_command(arguments)}"):
-            return programs.run(*COMPOSE, *arguments, environment=self.environment())
+            return programs.run(*self.command(*arguments), environment=self.environment())
 
     def output(self, *arguments: str) -> str:
         """Returns what Compose prints; raises CommandError if it fails."""
-        return programs.output(*COMPOSE, *arguments, environment=self.environment())
+        return programs.output(*self.command(*arguments), environment=self.environment())
 
     def replace_process(self, *arguments: str) -> int:
         """Replaces this process with Compose, which then owns the terminal."""
-        programs.replace_process([*COMPOSE, *arguments], self.environment())
+        programs.replace_process(self.command(*arguments), self.environment())
 
     def services(self, *options: str) -> dict[str, Any]:
         """Returns the services by name, as Compose reads its files.

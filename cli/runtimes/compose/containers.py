@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cli.environments import inherited
 from cli.programs import output
 from orionbox.errors import CommandError
 from orionbox.services import BY_NAME
@@ -105,7 +106,7 @@ def was_out_of_memory(name: str) -> bool:
     """Returns whether the kernel ended the container because it took more memory than it may."""
     # Not `output`, which fails if the container has gone meanwhile
     command = ["docker", "inspect", "--format", "{{.State.OOMKilled}}", name]
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip() == "true"
+    return subprocess.run(command, env=inherited.for_tools(), capture_output=True, text=True).stdout.strip() == "true"
 
 
 # --- flow runs, which Compose does not know ---

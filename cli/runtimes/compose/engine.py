@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from cli.environments import inherited
 from cli.waiting import waiting_for
 from orionbox.errors import CommandError
 
@@ -37,8 +38,11 @@ def problem() -> Problem | None:
         return Problem("there is no docker command", "Debian, Ubuntu: sudo make engine; elsewhere install Docker")
     command = ["docker", "version", "--format", "{{.Server.Version}}"]
     try:
+        environment = inherited.for_tools()
         with waiting_for("an answer of the Docker engine"):
-            done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT)
+            done = subprocess.run(
+                command, env=environment, capture_output=True, text=True, errors="replace", timeout=TIMEOUT
+            )
     except subprocess.TimeoutExpired:
         return Problem(f"the Docker engine has not answered for {TIMEOUT} s", "restart Docker")
     except OSError as error:
@@ -141,8 +145,9 @@ def require() -> None:
     """
     if found := problem():
         raise CommandError(*found)
+    command, environment = ["docker", "compose", "version", "--short"], inherited.for_tools()
     with waiting_for("docker compose version"):
-        version = subprocess.run(["docker", "compose", "version", "--short"], capture_output=True, text=True).stdout
+        version = subprocess.run(command, env=environment, capture_output=True, text=True).stdout
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST_COMPOSE:
         found_version = version.strip() or "is missing"
         oldest = ".".join(map(str, OLDEST_COMPOSE))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cli.programs import ROOT, last_lines, say
 from cli.runtimes.compose import key_files
-from cli.runtimes.compose.compose import COMPOSE, Compose
+from cli.runtimes.compose.compose import Compose
 from cli.settings.settings import Settings
 from cli.waiting import waiting_for
 from orionbox.errors import BadInputError, CommandError
@@ -114,8 +114,9 @@ def dry_run(compose: Compose) -> subprocess.CompletedProcess[str]:
 
     Prints a line each: state, what, finding, fix, separated by tabs.
     """
+    command, environment = compose.command(*DRY_RUN), compose.environment()
     with waiting_for("the check of Google Cloud"):
-        return subprocess.run([*COMPOSE, *DRY_RUN], cwd=ROOT, env=compose.environment(), capture_output=True, text=True)
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
 def read_findings(output: str) -> list[list[str]]:

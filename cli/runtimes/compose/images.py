@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cli.environments import inherited, proxies
 from cli.programs import ROOT, last_lines, output, run, say
 from cli.runtimes.compose import build_context
 from cli.runtimes.compose.compose import ALL_PROFILES, Compose
@@ -179,7 +179,10 @@ def program_command(compose: Compose, service: str, *command: str, options: Sequ
         options: of `docker run`.
     """
     image = compose.services(*ALL_PROFILES)[service]["image"]
-    return ["docker", "run", "--rm", "--log-driver=none", "--network=none", *options, image, *command]
+    # Docker gives a container the proxies of its config.json
+    without_proxies = [f"--env={name}=" for name in proxies.NAMES]
+    isolated = ("--rm", "--log-driver=none", "--network=none", *without_proxies)
+    return ["docker", "run", *isolated, *options, image, *command]
 
 
 def _labels(names: list[str]) -> dict[str, str]:
@@ -187,7 +190,8 @@ def _labels(names: list[str]) -> dict[str, str]:
     template = f'{{{{range .RepoTags}}}}{{{{.}}}} {{{{end}}}}\t{{{{index .Config.Labels "{LABEL}"}}}}'
     command = ["docker", "image", "inspect", "--format", template, *names]
     with waiting_for("docker image inspect"):
-        return parse_labels(subprocess.run(command, capture_output=True, text=True).stdout)
+        done = subprocess.run(command, env=inherited.for_tools(), capture_output=True, text=True)
+    return parse_labels(done.stdout)
 
 
 def parse_labels(text: str) -> dict[str, str]:
@@ -197,10 +201,11 @@ def parse_labels(text: str) -> dict[str, str]:
 
 
 def _make_base(name: str) -> None:
-    if subprocess.run(["docker", "image", "inspect", name], capture_output=True).returncode == 0:
+    command = ["docker", "image", "inspect", name]
+    if subprocess.run(command, env=inherited.for_tools(), capture_output=True).returncode == 0:
         return
     suite = name.removeprefix("debian:").removesuffix("-slim")
-    if run("sh", "infra/debian/make.sh", suite):
+    if run("sh", "infra/debian/make.sh", suite, environment=inherited.for_builds()):
         raise CommandError(f"{name} is neither in a registry nor could it be built here; see the lines above")
 
 
@@ -208,9 +213,10 @@ def _build(image: Image, inputs: str) -> None:
     say(f"image {image.name}: building")
     start = time.monotonic()
     args = [word for key, value in image.args.items() for word in ("--build-arg", f"{key}={value}")]
+    args += inherited.build_arguments()
     command = ["docker", "build", "--progress=plain", "--label", f"{LABEL}={inputs}", "--tag", image.name, *args]
     command += ["--file", image.dockerfile.relative_to(image.context).as_posix(), "-"]
-    env, context = {**os.environ, "DOCKER_BUILDKIT": "1"}, build_context.pack(image.entries())
+    env, context = inherited.for_builds(), build_context.pack(image.entries())
     with waiting_for(f"docker build of {image.name}"):
         done = subprocess.run(command, env=env, input=context, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:

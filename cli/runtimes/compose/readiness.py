@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from pathlib import Path
 
+from cli.environments import inherited
 from cli.runtimes import start_up
 from cli.runtimes.compose import containers
 from cli.runtimes.compose.containers import Container
@@ -90,13 +91,17 @@ def _last_words(container: Container, exits: int) -> LastWords:
 
 
 def _end_of_log(name: str) -> str:
-    log = subprocess.run(["docker", "logs", "--tail", str(LINES), name], capture_output=True, text=True)
+    log = _run("docker", "logs", "--tail", str(LINES), name)
     return log.stdout + log.stderr
 
 
 def _health(name: str) -> str:
     """Returns what the container's health check said last; empty if it has none, or was content."""
     template = "{{if .State.Health}}{{json .State.Health.Log}}{{end}}"
-    checks = subprocess.run(["docker", "inspect", "--format", template, name], capture_output=True, text=True).stdout
+    checks = _run("docker", "inspect", "--format", template, name).stdout
     failed = [check["Output"].strip() for check in json.loads(checks or "[]") or [] if check["ExitCode"]]
     return next(filter(None, reversed(failed)), "")
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, env=inherited.for_tools(), capture_output=True, text=True, errors="replace")

@@ -11,7 +11,7 @@ from cli.archive.databases import Database
 from cli.archive.snapshots import Snapshot
 from cli.programs import output, run_with_input
 from cli.runtimes.compose import images, readiness
-from cli.runtimes.compose.compose import COMPOSE, Compose
+from cli.runtimes.compose.compose import Compose
 from cli.runtimes.compose.optional_services import EMULATORS
 
 VOLUMES = {"postgres": "", "gcs": "/var/lib/gcs", "bigquery": "/var/lib/bigquery"}
@@ -51,7 +51,7 @@ class ComposeStores:
 
     def database(self, name: str) -> Database:
         """Returns a database; its programs run in Postgres' container as the role that owns it, which has its name."""
-        command = [*COMPOSE, "exec", "-T", "postgres"]
+        command = self._compose.command("exec", "-T", "postgres")
         return Database(command, f"user=postgres dbname={name} options=-crole={name}", self._compose.environment())
 
     def ask_orion(self, sql: str) -> list[str]:
@@ -104,5 +104,5 @@ class ComposeStores:
 
     def unpack(self, service: str, content: IO[bytes]) -> None:
         """Fills the data folder of `gcs` or `bigquery` from a compressed tar."""
-        command = [*COMPOSE, "--progress", "quiet", "run", "--rm", "--no-deps", "-T", service]
+        command = self._compose.command("--progress", "quiet", "run", "--rm", "--no-deps", "-T", service)
         run_with_input([*command, "tar", "-xz", "-C", VOLUMES[service]], content, self._compose.environment())

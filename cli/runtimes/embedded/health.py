@@ -7,7 +7,6 @@ import time
 from collections.abc import Hashable, Iterator, Sequence
 from http.client import HTTPException
 from pathlib import Path
-from urllib.request import urlopen
 
 from cli.messages import HEALTHY
 from cli.programs import ROOT
@@ -17,6 +16,7 @@ from cli.runtimes.embedded.bootstrap import Bootstrap
 from cli.runtimes.failures import LastWords, data_folders
 from cli.runtimes.start_up import MOST_EXITS, Look
 from cli.settings.settings import Settings
+from orionbox.loopback import open_url
 from orionbox.services import BY_NAME
 
 START_GRACE_SECONDS = 60
@@ -59,7 +59,7 @@ def _run_check(settings: Settings, *command: str) -> str:
 
 def _request(url: str) -> str:
     try:
-        with urlopen(url, timeout=CHECK_TIMEOUT):
+        with open_url(url, CHECK_TIMEOUT):
             return ""
     except (OSError, HTTPException) as error:
         return f"{url}: {error}"

@@ -165,14 +165,14 @@ class EmbeddedRuntime:
     def shell(self) -> int:
         """Opens a shell with the flows' packages and settings."""
         self.ensure_up()
-        environment = variables.environment(self.settings, variables.for_flows(self.settings))
+        environment = variables.environment_of_shell(self.settings)
         replace_process([shutil.which("bash") or "sh"], environment, variables.FLOWS)
 
     def psql(self, sql: str = "") -> int:
         """Opens psql on the warehouse, or runs `sql`; an error in SQL that does not come from a terminal ends it."""
         self.ensure_up()
         settings = self.settings
-        environment = variables.environment(settings, {"PGPASSWORD": settings["WAREHOUSE_DB_PASSWORD"]})
+        environment = variables.environment_of_terminal(settings, {"PGPASSWORD": settings["WAREHOUSE_DB_PASSWORD"]})
         command = ["psql", "--host=127.0.0.1", f"--port={settings['POSTGRES_PORT']}", "--username=ny_taxi", "ny_taxi"]
         if sql or not sys.stdin.isatty():
             command.append("--set=ON_ERROR_STOP=1")

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from cli.environments import inherited, proxies
 from cli.programs import ROOT
 from cli.runtimes import ports
 from cli.runtimes.embedded import virtual_environments
@@ -20,6 +21,7 @@ from cli.settings import env_file
 from cli.settings.settings import Settings
 from orionbox.errors import CommandError
 from orionbox.flow_settings import FlowSettings
+from orionbox.loopback import LINK_HOST, link_host
 from orionbox.trips.months import RELEASE_PATH
 
 RUNTIME = "embedded"
@@ -27,11 +29,8 @@ FLOWS = ROOT / "services/flows/flows"
 PORTS = ("START_PORT", "ORION_PORT", "POSTGRES_PORT", "GCS_PORT", "BIGQUERY_PORT", "BIGQUERY_GRPC_PORT")
 INTERNET, INTERNET_PORT = "INTERNET_PORT", 8090
 """Where the taxi server listens; in compose it needs no port on this machine."""
-FOREIGN = ("PREFECT_", "PYTHON", "GOOGLE_", "VIRTUAL_ENV", "MAKE", "MFLAGS", "PG", "DASK_", "SUPERVISOR_")
-"""Prefixes of variables in the user's environment that could misdirect a process to another platform."""
-
-NEEDED_BY_PYTHON = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-"""Variables without which a Python that was moved does not find its libraries."""
+OUTSIDE = "OUTSIDE_"
+"""Prefix of the variables from which outside.sh gives a service the user's proxies and certificate authorities."""
 
 
 def preferred_ports(settings: Settings) -> dict[str, int]:
@@ -67,7 +66,7 @@ def for_flows(settings: Settings) -> dict[str, str]:
         "GCP_BUCKET": FlowSettings.bucket,
         "TAXI_RELEASE_URL": f"http://127.0.0.1:{settings['INTERNET_PORT']}/{RELEASE_PATH}",
         "PREFECT_HOME": str(data(settings) / "prefect"),
-        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://localhost:{settings['ORION_PORT']}",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{link_host()}:{settings['ORION_PORT']}",
         # Even if Docker runs, it has no images of this platform: a run meant for a container fails at once
         "DOCKER_HOST": "unix:///no-docker-in-the-embedded-runtime",
     }
@@ -76,9 +75,10 @@ def for_flows(settings: Settings) -> dict[str, str]:
 def _of_compose(settings: Settings, name: str) -> dict[str, str]:
     """Returns the variables of one of compose's files, with this platform's addresses for those of the containers."""
     addresses = {"orion:4200": "ORION_PORT", "gcs:4443": "GCS_PORT", "bigquery:9050": "BIGQUERY_PORT"}
+    known = {**settings.values, LINK_HOST: link_host()}
     variables = {}
     for variable, value in env_file.parse(ROOT / "compose" / name).items():
-        value = re.sub(r"\$\{(\w+)(?::-(.*?))?\}", lambda found: settings.values.get(found[1]) or found[2] or "", value)
+        value = re.sub(r"\$\{(\w+)(?::-(.*?))?\}", lambda found: known.get(found[1]) or found[2] or "", value)
         for address, port in addresses.items():
             value = value.replace(f"//{address}", f"//127.0.0.1:{settings[port]}")
         variables[variable] = value
@@ -141,6 +141,7 @@ def for_services(settings: Settings) -> dict[str, str]:
         # For the start page, as by its service in compose/start.yaml
         **{name.replace("_PORT", "_ADDRESS"): f"127.0.0.1:{port}" for name, port in chosen.items()},
         "RUNTIME": RUNTIME,
+        LINK_HOST: link_host(),
         "DOCS": str(ROOT / "docs"),
         "REPORTS": str(ROOT / "reports"),
         "MPLCONFIGDIR": str(folder(settings) / "tmp/matplotlib"),
@@ -175,36 +176,51 @@ def chown_to_postgres(path: Path) -> None:
 
 
 def environment(settings: Settings, variables: Mapping[str, str]) -> dict[str, str]:
-    """Returns the user's environment with these variables, and without those that could misdirect a process."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
-    return _complete(settings, inherited, variables)
+    """Returns the environment of a program of the platform that nobody types into, with these variables."""
+    return _complete(settings, inherited.for_services(), variables)
 
 
-def _complete(settings: Settings, inherited: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
-    no_proxy = inherited.get("NO_PROXY") or inherited.get("no_proxy")
-    local = ",".join(filter(None, [no_proxy, "localhost,127.0.0.1"]))
+def environment_of_terminal(settings: Settings, variables: Mapping[str, str]) -> dict[str, str]:
+    """Returns the environment of a program of the platform that the user types into, with these variables."""
+    return _complete(settings, inherited.for_terminal(), variables)
+
+
+def _complete(settings: Settings, basis: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
     programs = [virtual_environments.FLOWS / "bin", virtual_environments.postgres_programs()]
     return {
-        **inherited,
-        "PATH": os.pathsep.join([*map(str, programs), inherited.get("PATH", os.defpath)]),
+        **basis,
+        "PATH": os.pathsep.join([*map(str, programs), basis["PATH"]]),
         "PYTHONUNBUFFERED": "1",
         "HOME": str(virtual_environments.HOME),
         "TMPDIR": str(folder(settings) / "tmp"),
-        "NO_PROXY": local,
-        "no_proxy": local,
         **variables,
     }
 
 
 def environment_of_services(settings: Settings) -> dict[str, str]:
     """Returns the complete environment of the services."""
-    return environment(settings, {**for_flows(settings), **for_services(settings)})
+    outside = {f"{OUTSIDE}{name}": value for name, value in to_reach_outside(settings).items()}
+    return environment(settings, {**for_flows(settings), **for_services(settings), **outside})
 
 
 def environment_of_bootstrap(settings: Settings) -> dict[str, str]:
     """Returns the complete environment of the bootstrap, which repeats all its steps when a variable changes.
 
-    So the user's environment, which differs from one terminal to the next, is not part of it.
+    So nothing that differs from one terminal to the next is part of it.
     """
-    inherited = {name: os.environ[name] for name in NEEDED_BY_PYTHON if name in os.environ}
-    return _complete(settings, inherited, {**for_flows(settings), **for_services(settings), **for_bootstrap(settings)})
+    basis = {**inherited.for_services(), "PATH": os.defpath}
+    return _complete(settings, basis, {**for_flows(settings), **for_services(settings), **for_bootstrap(settings)})
+
+
+def environment_of_shell(settings: Settings) -> dict[str, str]:
+    """Returns the complete environment of `make shell`."""
+    return environment_of_terminal(settings, {**for_flows(settings), **to_reach_outside(settings)})
+
+
+def to_reach_outside(settings: Settings) -> dict[str, str]:
+    """Returns the user's proxies and certificate authorities for what reaches the internet; empty if nothing may."""
+    if not settings.has_internet:
+        return {}
+    trusted = inherited.authorities(virtual_environments.CERTIFICATES, virtual_environments.AUTHORITIES)
+    authorities = dict.fromkeys(("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), trusted) if trusted else {}
+    return {**proxies.for_processes(os.environ).variables, **authorities}

@@ -14,8 +14,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
+from cli.environments import inherited, package_index
 from cli.programs import ROOT, last_lines, say
 from cli.waiting import waiting_for
 from orionbox.errors import CommandError
@@ -26,6 +28,8 @@ MARK = ".complete"
 UV, FLOWS, BIGQUERY = FOLDER / "uv", FOLDER / "flows", FOLDER / "bigquery"
 HOME = FOLDER / "home"
 """The HOME of the services: DuckDB looks for its extensions there."""
+CERTIFICATES, AUTHORITIES = ROOT / "infra/certs", FOLDER / "authorities.crt"
+"""The user's own certificate authorities, and the file with these and the machine's."""
 LOCKS = {
     UV: ("services/base",),
     FLOWS: ("services/flows", "services/gcs", "services/start", "cli/runtimes/embedded"),
@@ -222,21 +226,28 @@ def _output(*command: str) -> str:
     """Returns what the program prints; empty if it fails."""
     try:
         with waiting_for(" ".join(command[:2])):
-            done = subprocess.run(command, env=_environment(), capture_output=True, text=True)
+            done = subprocess.run(command, env=_to_find_pythons(), capture_output=True, text=True)
     except OSError:
         return ""
     return "" if done.returncode else done.stdout.strip()
 
 
 def _run(*command: str, fix: str = "", **variables: str) -> None:
-    done = subprocess.run(command, cwd=ROOT, env={**_environment(), **variables}, capture_output=True, text=True)
+    pip = program("python", UV / "pip") if (UV / "pip").exists() else sys.executable
+    environment = {**_to_install(pip), **variables}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         end = last_lines(done.stderr or done.stdout)
         raise CommandError(f"{' '.join(command[:3])} ...: exit {done.returncode}\n{end}", fix)
 
 
-def _environment() -> dict[str, str]:
-    """Returns the user's environment without variables that could misdirect Python or uv."""
-    misleading = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PYTHONPATH")
-    others = {name: value for name, value in os.environ.items() if name not in misleading}
-    return {**others, "UV_PYTHON_DOWNLOADS": "never", "PIP_REQUIRE_VIRTUALENV": "0"}
+def _to_find_pythons() -> dict[str, str]:
+    where = ("PYENV_ROOT", "PYENV_VERSION", "UV_PYTHON_INSTALL_DIR", "XDG_*")
+    return {**inherited.choose(*where), "UV_PYTHON_DOWNLOADS": "never"}
+
+
+@lru_cache
+def _to_install(pip: str) -> dict[str, str]:
+    """Returns the environment of pip and uv; to ask that Python's pip for its configuration takes half a second."""
+    trusted = inherited.authorities(CERTIFICATES, AUTHORITIES)
+    return {**package_index.environment(trusted, (pip, "-m", "pip")), "UV_PYTHON_DOWNLOADS": "never"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import struct
 import time
@@ -90,7 +89,8 @@ def _clock(experiment: Experiment) -> Iterator[Callable[[int], None]]:
 
     file.write_bytes(struct.pack("=q", 0))
     own.run(compiler, "-O2", "-shared", "-fPIC", "-o", str(folder / LIBRARY), f'-DSTEP="{INSIDE / STEP}"', SOURCE)
-    own.env["COMPOSE_FILE"] = os.pathsep.join(["compose.yaml", OVERRIDE])
+    override = own.root / "compose.override.yaml"
+    shutil.copy(own.root / OVERRIDE, override)
     overrides = experiment.platform.orion.call(f"deployments/name/{DEPLOYMENT}")["infra_overrides"]
     try:
         own.make("up")
@@ -98,7 +98,7 @@ def _clock(experiment: Experiment) -> Iterator[Callable[[int], None]]:
         yield step
     finally:
         step(0)
-        own.env.pop("COMPOSE_FILE")
+        override.unlink()
         own.make("up")
         _override(experiment, overrides)
         for name in (LIBRARY, STEP):

@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from orionbox.flow_settings import FlowSettings
+from orionbox.loopback import link_host
 from orionbox.runs.report import STORES
 from services.start.run_page.facts import RunFacts, gather_facts
 from services.start.run_page.figures import figures
@@ -32,7 +33,7 @@ def render(facts: RunFacts) -> str:
         totals=[sum(int(month[f"rows.{store}"]) for month in facts.months) for store in STORES],
         stores=STORES,
         style=Markup(STYLE.read_text(encoding="utf-8")),
-        orion=f"http://localhost:{os.environ['ORION_PORT']}",
+        orion=f"http://{link_host()}:{os.environ['ORION_PORT']}",
         runtime=os.environ["RUNTIME"],
         cloud=FlowSettings.from_environment().cloud_description,
         now=datetime.now(UTC),

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import urlopen
 
 from orionbox.flow_settings import FlowSettings
+from orionbox.loopback import open_url
 from orionbox.orion.client import ONE_TRY, Json, JsonApi, Orion, RefusedError
 from orionbox.orion.names import CREDENTIALS
 from orionbox.runs.report import ARTIFACT_KEY
@@ -125,7 +125,7 @@ def zone_names() -> dict[str, str]:
     for name in ZONE_FILES:
         url = f"http://{os.environ['INTERNET_ADDRESS']}/{RELEASE_PATH}/misc/{name}"
         try:
-            with urlopen(url, timeout=TIMEOUT) as response:
+            with open_url(url, TIMEOUT) as response:
                 rows = list(csv.DictReader(response.read().decode().splitlines()))
         except HTTPError:
             continue

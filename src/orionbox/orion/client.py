@@ -14,10 +14,11 @@ from types import MappingProxyType
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import Request, build_opener
 from uuid import uuid4
 
 from orionbox.errors import CommandError
+from orionbox.loopback import WITHOUT_PROXY, link
 
 Json = dict[str, Any]
 
@@ -103,7 +104,7 @@ class JsonApi:
         uses_proxy: bool = False,
     ) -> None:
         self.url, self.retries, self.timeout, self.headers = url, retries, timeout, headers
-        self._opener = build_opener() if uses_proxy else build_opener(ProxyHandler({}))
+        self._opener = build_opener() if uses_proxy else WITHOUT_PROXY
 
     def call(self, path: str, body: object = None, method: str = "") -> Any:
         """Sends a request: GET, POST if there is a `body`, or `method`; returns the JSON answer, None if it is empty.
@@ -210,7 +211,7 @@ class Orion(JsonApi):
 
     def run_url(self, run_id: str) -> str:
         """Returns the address of the run's page for a browser on this machine."""
-        return f"{self.site.replace('//127.0.0.1', '//localhost')}/flow-runs/flow-run/{run_id}"
+        return f"{link(self.site)}/flow-runs/flow-run/{run_id}"
 
     def list_objects(self, objects: str, **filters: Any) -> list[Json]:
         """Returns every object, for example of the `flow_runs`, that matches the filters. Reads page by page."""

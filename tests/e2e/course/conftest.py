@@ -58,8 +58,8 @@ def cut_off(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPath
     """A running platform with its own name and data, students' repositories in its workspace."""
     root = copy_checkout(tmp_path_factory.mktemp("cut-off") / "orionbox")
     shutil.copytree(REPOSITORIES, root / "workspace", dirs_exist_ok=True)
-    compose_files = os.pathsep.join(["compose.yaml", str(HERE.relative_to(HERE.parents[2]) / "cut_off.yaml")])
-    platform = CutOff(root, {"COMPOSE_PROJECT_NAME": f"cut-off-{uuid.uuid4().hex[:8]}", "COMPOSE_FILE": compose_files})
+    shutil.copy(HERE / "cut_off.yaml", root / "compose.override.yaml")
+    platform = CutOff(root, {"COMPOSE_PROJECT_NAME": f"cut-off-{uuid.uuid4().hex[:8]}"})
     with reset_at_the_end(platform):
         platform.build()
         if has_real_data:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from cli.environments import proxies
 from cli.runtimes import ownership
 from cli.runtimes.compose import optional_services
 from cli.settings import env_file as env_files
@@ -97,6 +98,28 @@ def test_every_service_is_hardened(services: dict[str, dict[str, Any]]) -> None:
         assert service["read_only"] is True, name
         assert int(service["mem_limit"]) > 0 and service["pids_limit"] > 0, name
         assert not service.get("privileged") and "container_name" not in service, name
+
+
+REACH_OUTSIDE = {"agent", "bootstrap", "dask-worker", "flows", "orion", "start", "sweeper"}
+"""Services that reach the internet, with INTERNET=real or with CLOUD=gcp."""
+
+
+def test_no_service_is_behind_a_proxy_of_docker_s_configuration(services: dict[str, dict[str, Any]]) -> None:
+    for name, service in services.items():
+        assert {variable: service["environment"][variable] for variable in proxies.NAMES} == dict.fromkeys(
+            proxies.NAMES, ""
+        ), name
+
+
+def test_only_what_reaches_the_internet_gets_the_user_s_proxies(tmp_path: Path) -> None:
+    given = {"OUTSIDE_HTTPS_PROXY": "http://proxy.example:3128", "OUTSIDE_NO_PROXY": "orion"}
+    told = read_by_compose(new_env_file(tmp_path), **given)["services"]
+    behind = {name for name, service in told.items() if service.get("environment", {}).get("https_proxy")}
+    assert behind == REACH_OUTSIDE
+    for name in behind:
+        environment = told[name]["environment"]
+        assert environment["HTTPS_PROXY"] == environment["https_proxy"] == given["OUTSIDE_HTTPS_PROXY"]
+        assert environment["NO_PROXY"] == environment["no_proxy"] == "orion" and environment["ALL_PROXY"] == ""
 
 
 def test_a_worker_shares_no_folder_with_other_services(services: dict[str, dict[str, Any]]) -> None:

@@ -19,13 +19,14 @@ from tests.conftest import ROOT
 from tests.tracked import tracked_files
 
 LAYERS = (
-    ("orionbox.errors", "orionbox.services"),
+    ("orionbox.errors", "orionbox.loopback"),
+    ("orionbox.services",),
     ("orionbox.file_errors",),
     ("orionbox.files", "orionbox.orion", "orionbox.trips"),
     ("orionbox.flow_settings", "orionbox.runs", "orionbox.stores"),
     ("orionbox.prefect2",),
-    ("cli.waiting",),
-    ("cli.options", "cli.programs"),
+    ("cli.environments", "cli.options", "cli.waiting"),
+    ("cli.programs",),
     ("cli.error_reports",),
     ("cli.archive", "cli.maintainer_commands", "cli.make_variables", "cli.runtimes.checkout", "cli.settings"),
     ("cli.messages", "cli.runtimes.failures", "cli.runtimes.folders", "cli.runtimes.listeners", "cli.runtimes.ports"),

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from cli.environments.inherited import ENGINE
 from cli.settings import env_file
 from orionbox.errors import BadInputError, CommandError
 from tests.unit.fuzz import fuzz
@@ -179,3 +180,17 @@ def test_two_first_commands_at_once_do_not_overwrite_each_other_s_passwords(tmp_
         env_file.save(second, file)
     assert env_file.parse(file) == first
     assert not env_file.save(second, file, typed=["ORION_DB_PASSWORD"]), "typed for one command"
+
+
+def test_the_engine_that_the_file_names_is_everybody_s_and_a_typed_one_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / ".env"
+    file.write_text("ORION_PORT=4200\nDOCKER_HOST=unix:///file\nDOCKER_CONTEXT=file\nDOCKER_BUILDKIT=1\n")
+    for name in ("DOCKER_HOST", "ORION_PORT", "DOCKER_BUILDKIT"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DOCKER_CONTEXT", "typed")
+    env_file.export(ENGINE, file)
+    assert (os.environ["DOCKER_HOST"], os.environ["DOCKER_CONTEXT"]) == ("unix:///file", "typed")
+    assert "ORION_PORT" not in os.environ and "DOCKER_BUILDKIT" not in os.environ

@@ -98,6 +98,8 @@ def test_the_task_runner_may_still_be_called_engine(root: Path, names: dict[str,
         ("DASK_SCHEDULER_ADDRESS=here", ".env: DASK_SCHEDULER_ADDRESS=here: not the address of a scheduler"),
         ("ORIONPORT=4200", "unknown setting ORIONPORT in .env (did you mean ORION_PORT?)"),
         ("NONSENSE=1", "unknown setting NONSENSE in .env; delete the line"),
+        ("COMPOSE_FILE=mine.yaml", "COMPOSE_FILE in .env: Orionbox uses its own compose files"),
+        ("DOCKER_DEFAULT_PLATFORM=linux/arm64", "DOCKER_DEFAULT_PLATFORM in .env: Orionbox uses its own"),
     ],
 )
 def test_a_bad_setting_is_reported_with_the_fix(root: Path, line: str, message: str) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from cli.runtimes.embedded import variables
+from cli.environments import proxies
+from cli.runtimes.embedded import variables, virtual_environments
 from cli.settings import env_file
 from cli.settings.settings import Settings
 from tests.conftest import ROOT
@@ -42,10 +44,11 @@ def test_no_address_is_that_of_a_container(embedded: Settings) -> None:
 def test_the_bootstrap_and_the_services_get_the_same_variables_as_in_compose(embedded: Settings) -> None:
     flows, bootstrap = set(variables.for_flows(embedded)), set(variables.for_bootstrap(embedded))
     services = flows | set(variables.for_services(embedded))
-    assert of_compose("flows.yaml", "bootstrap") <= flows | bootstrap
+    # Here only what reaches the internet gets proxies
+    assert of_compose("flows.yaml", "bootstrap") - set(proxies.NAMES) <= flows | bootstrap
     # Its processes are those of this machine, and are seen there
-    assert of_compose("flows.yaml", "agent") - {"AGENT_HOST"} <= services
-    assert of_compose("flows.yaml", "sweeper") - {"AGENT_HOST"} <= services
+    assert of_compose("flows.yaml", "agent") - {"AGENT_HOST", *proxies.NAMES} <= services
+    assert of_compose("flows.yaml", "sweeper") - {"AGENT_HOST", *proxies.NAMES} <= services
 
 
 def test_the_start_page_gets_the_services_and_the_folder_of_the_documents(embedded: Settings) -> None:
@@ -60,30 +63,82 @@ def test_the_emulators_are_used_whatever_the_settings_say_for_the_real_cloud(emb
     assert told["CLOUD"] == "emulators" and told["GCP_BUCKET"] == "prefect-de-zoomcamp"
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "PREFECT_API_URL",
-        "PYTHONPATH",
-        "PYTHONHOME",
-        "GOOGLE_APPLICATION_CREDENTIALS",
-        "PGHOST",
-        "PGSERVICE",
-        "MAKEFLAGS",
-    ],
-)
-def test_no_process_inherits_misdirecting_variables(
-    name: str, embedded: Settings, monkeypatch: pytest.MonkeyPatch
+FOREIGN = {
+    "PREFECT_API_URL": "http://127.0.0.1:1/api",
+    **dict.fromkeys(("PYTHONPATH", "PYTHONHOME"), "/nowhere"),
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "GOOGLE_APPLICATION_CREDENTIALS": "/nowhere",
+    "CLOUDSDK_CONFIG": "/nowhere",
+    "PGHOST": "db.example",
+    "PGSSLMODE": "require",
+    "PGSERVICE": "work",
+    "PGOPTIONS": "-c search_path=mine",
+    "DASK_CONFIG": "/nowhere",
+    "MAKEFLAGS": "-j8",
+    "BASH_ENV": "/nowhere",
+    "LD_PRELOAD": "/nowhere.so",
+    "TZ": "Mars/Olympus",
+    "SSL_CERT_FILE": "/nowhere.pem",
+    "http_proxy": "http://127.0.0.1:9",
+    "ALL_PROXY": "socks5://127.0.0.1:9",
+    "NO_PROXY": "[::1],fd00::/8",
+    "XDG_CONFIG_HOME": "/nowhere",
+    "VIRTUAL_ENV": "/nowhere",
+    "CONDA_PREFIX": "/nowhere",
+}
+
+
+def test_no_process_inherits_the_user_s_variables(embedded: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in FOREIGN.items():
+        monkeypatch.setenv(name, value)
+    environments = {
+        "services": variables.environment_of_services(embedded),
+        "bootstrap": variables.environment_of_bootstrap(embedded),
+        "shell": variables.environment_of_shell(embedded),
+        "psql": variables.environment_of_terminal(embedded, {}),
+        "a program of the platform": variables.environment(embedded, {}),
+    }
+    leaked = [
+        (who, name)
+        for who, environment in environments.items()
+        for name, value in FOREIGN.items()
+        if environment.get(name) == value
+    ]
+    assert leaked == []
+
+
+def test_a_shell_keeps_what_the_user_types_with(embedded: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("TERM", "EDITOR", "PAGER", "COLORTERM"):
+        monkeypatch.setenv(name, "mine")
+    shell, services = variables.environment_of_shell(embedded), variables.environment_of_services(embedded)
+    assert [shell[name] for name in ("TERM", "EDITOR", "PAGER", "COLORTERM")] == ["mine"] * 4
+    assert "TERM" not in services and "EDITOR" not in services
+
+
+def test_only_what_reaches_the_internet_gets_the_user_s_proxy_and_authorities(
+    embedded: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv(name, "elsewhere")
-    assert variables.environment_of_services(embedded).get(name) != "elsewhere"
-    assert name not in variables.environment(embedded, {})
-
-
-def test_the_platform_is_reached_without_the_user_s_proxy(embedded: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "example.org")
-    environment = variables.environment(embedded, {})
-    assert environment["NO_PROXY"] == environment["no_proxy"] == "example.org,localhost,127.0.0.1"
+    authorities = tmp_path / "authorities.pem"
+    authorities.write_text("-----BEGIN CERTIFICATE-----")
+    monkeypatch.setattr(virtual_environments, "CERTIFICATES", tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "fd00::/8,.example")
+    real = embedded.with_values(INTERNET="real")
+    shell, services = variables.environment_of_shell(real), variables.environment_of_services(real)
+    assert shell["HTTPS_PROXY"] == shell["https_proxy"] == "http://proxy.example:3128"
+    assert shell["SSL_CERT_FILE"] == shell["REQUESTS_CA_BUNDLE"] == str(authorities)
+    assert {"127.0.0.1", "localhost", ".example"} <= set(shell["NO_PROXY"].split(","))
+    assert not {"HTTPS_PROXY", "https_proxy", "NO_PROXY", "SSL_CERT_FILE"} & services.keys()
+    assert "HTTPS_PROXY" not in variables.environment_of_bootstrap(real)
+    # outside.sh makes them Orion's and the agent's
+    show = ["sh", str(ROOT / "cli/runtimes/embedded/outside.sh"), "env"]
+    given = subprocess.run(show, env=services, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert f"https_proxy={shell['https_proxy']}" in given and f"SSL_CERT_FILE={authorities}" in given
+    configuration = (ROOT / "cli/runtimes/embedded/supervisord.conf").read_text()
+    outside = re.findall(r"service_lock %\(program_name\)s '(?:sh \S+outside\.sh\S* )(.*)'", configuration)
+    assert [command.split()[-1] for command in outside] == ["--no-access-log", "services.agent.agent"]
+    assert not {"HTTPS_PROXY", "SSL_CERT_FILE"} & variables.environment_of_shell(embedded).keys(), "offline: none"
 
 
 def test_two_platforms_of_one_checkout_share_no_folder(embedded: Settings) -> None:
