@@ -28,9 +28,10 @@ def prepare(settings: Settings, root: Path = ROOT) -> None:
         say("wrote .env with new passwords (stored nowhere else)")
     for folder in FOLDERS:
         (root / folder).mkdir(exist_ok=True)
-    (root / "secrets").chmod(0o700)
-    if os.geteuid() == 0:
-        _hand_over(root / "workspace", *settings.owner)
+    with suppress(PermissionError):  # a file system without owners and modes, such as exFAT
+        (root / "secrets").chmod(0o700)
+        if os.geteuid() == 0:
+            _hand_over(root / "workspace", *settings.owner)
 
 
 def _hand_over(folder: Path, uid: int, gid: int) -> None:

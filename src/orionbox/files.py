@@ -41,7 +41,8 @@ def new_file(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
         _lock(descriptor)
     with _errors_name(path), os.fdopen(descriptor, "w+b") as file:
         try:
-            os.fchmod(descriptor, mode)
+            with suppress(PermissionError):  # a file system without modes, such as FAT: a new file is always ours
+                os.fchmod(descriptor, mode)
             yield file
             file.flush()
             os.fsync(descriptor)

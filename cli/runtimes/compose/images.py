@@ -221,7 +221,11 @@ def _build(image: Image, inputs: str) -> None:
         done = subprocess.run(command, env=env, input=context, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
         lines = done.stdout.decode(errors="replace")
-        fix = "make room on the engine's disk: docker system df" if DISK_FULL in lines.lower() else ""
+        fix = (
+            "make room on Docker's disk; this shows what takes it: docker system df"
+            if DISK_FULL in lines.lower()
+            else ""
+        )
         raise CommandError(f"image {image.name}: the build failed; its last lines:\n{last_lines(lines, 40)}", fix)
     megabytes = int(output("docker", "image", "inspect", "--format", "{{.Size}}", image.name)) / 1e6
     say(f"image {image.name}: built in {time.monotonic() - start:.0f} s, {megabytes:.0f} MB")

@@ -38,6 +38,7 @@ LOCKS = {
 LINK_EXTENSIONS = "services.bigquery.link_extensions"
 ALSO_BUILT_FROM = ("pyproject.toml", "services/bigquery/link_extensions.py")
 """Files besides the locks: the shared library's, and the program that links DuckDB's extensions."""
+NO_LINKS_FIX = "move the checkout to a disk with symbolic links, which FAT and exFAT do not have; or use Docker"
 OLDEST, NEWEST = (3, 11), (3, 13)
 """The Pythons that Prefect 2 runs on: pydantic 1, which it needs, does not run on 3.14."""
 BIGQUERY_VERSION = "3.13"
@@ -238,6 +239,7 @@ def _run(*command: str, fix: str = "", **variables: str) -> None:
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         end = last_lines(done.stderr or done.stdout)
+        fix = NO_LINKS_FIX if "failed to symlink" in end else fix
         raise CommandError(f"{' '.join(command[:3])} ...: exit {done.returncode}\n{end}", fix)
 
 

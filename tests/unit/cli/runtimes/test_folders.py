@@ -44,6 +44,21 @@ def test_secrets_are_for_their_owner_alone(tmp_path: Path) -> None:
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
 
 
+def test_a_file_system_without_owners_and_modes_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As FAT and exFAT are, on many a stick."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    (tmp_path / "workspace").mkdir()
+    shutil.copy(ROOT / ".env.example", tmp_path)
+    for function in ("chmod", "fchmod", "chown"):
+        monkeypatch.setattr(os, function, refuse)
+    monkeypatch.setattr(Path, "chmod", refuse)
+    folders.prepare(Settings.read({}, tmp_path), tmp_path)
+    assert all((tmp_path / name).exists() for name in (*folders.FOLDERS, ".env"))
+
+
 # --- what containers read ---
 
 
