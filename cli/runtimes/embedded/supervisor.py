@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from supervisor import events
+from supervisor import events, loggers
 from supervisor.medusa.asyncore_25 import ExitNow
 from supervisor.options import ServerOptions
 from supervisor.states import ProcessStates, SupervisorStates
@@ -152,9 +152,36 @@ def end_group(event: events.ProcessStateEvent) -> None:
             os.killpg(event.process.pid, signal.SIGKILL)
 
 
+class Log(loggers.RotatingFileHandler):  # type: ignore[misc]
+    """A log that survives a full disk.
+
+    supervisord's own prints the error on standard error, which goes to the same disk; so supervisord would end, and
+    leave its services alone.
+    """
+
+    def handleError(self) -> None:  # noqa: N802
+        """Leaves out the line that could not be written."""
+        if self.stream.closed:  # a rotation has failed halfway
+            self.closed = True
+            with suppress(OSError):
+                self.reopen()
+
+    def doRollover(self) -> None:  # noqa: N802
+        """Rotates the log, if there is room for a new one."""
+        with suppress(OSError):
+            super().doRollover()
+
+    def close(self) -> None:
+        """Closes the file, even if its last line cannot be written."""
+        with suppress(OSError):
+            super().close()
+        self.closed = True
+
+
 def main(folder: str, configuration: str) -> None:
     """Runs the services of the configuration."""
     os.chdir(folder)
+    loggers.RotatingFileHandler = Log
     options = ServerOptions()
     as_root = [] if os.geteuid() else ["--user", "root"]  # without --user, supervisord warns when it runs as root
     options.realize(["--configuration", configuration, *as_root])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import errno
 import os
 import select
 import shlex
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from supervisor import events
+from supervisor import events, loggers
 from supervisor.options import ServerOptions
 from supervisor.process import Subprocess
 from supervisor.states import ProcessStates
@@ -220,3 +221,32 @@ def test_the_platform_stops_when_another_program_takes_a_port_while_its_service_
             assert process.wait(60) == 0
     assert (tmp_path / "taken").read_text() == str(port)
     assert f"another program has port {port}; stopping the platform" in (tmp_path / "supervisor.log").read_text()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a file that is always full")
+def test_a_log_on_a_full_disk_loses_lines_and_ends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    log = supervisor.Log("/dev/full", maxBytes=0)
+    logger = loggers.Logger(handlers=[log])
+    for _ in range(9):
+        logger.critical("orion exited")
+    log.close()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_log_whose_rotation_failed_goes_on_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = supervisor.Log(str(tmp_path / "orion.log"), maxBytes=10, backupCount=1)
+    log.setFormat("%(message)s\n")
+    logger = loggers.Logger(handlers=[log])
+
+    def refuse(*names: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(log, "removeAndRename", refuse)
+        for word in ("a long line that fills the log", "lost"):
+            logger.critical(word)
+    logger.critical("again")
+    log.close()
+    assert "again" in "".join(path.read_text() for path in tmp_path.iterdir())
