@@ -161,15 +161,15 @@ class Log(loggers.RotatingFileHandler):  # type: ignore[misc]
 
     def handleError(self) -> None:  # noqa: N802
         """Leaves out the line that could not be written."""
-        if self.stream.closed:  # a rotation has failed halfway
+
+    def doRollover(self) -> None:  # noqa: N802
+        """Rotates the log, if there is room for a new one; otherwise the log goes on."""
+        with suppress(OSError):
+            super().doRollover()
+        if self.stream.closed:
             self.closed = True
             with suppress(OSError):
                 self.reopen()
-
-    def doRollover(self) -> None:  # noqa: N802
-        """Rotates the log, if there is room for a new one."""
-        with suppress(OSError):
-            super().doRollover()
 
     def close(self) -> None:
         """Closes the file, even if its last line cannot be written."""
