@@ -164,7 +164,7 @@ class Log(loggers.RotatingFileHandler):  # type: ignore[misc]
 
     def doRollover(self) -> None:  # noqa: N802
         """Rotates the log, if there is room for a new one; otherwise the log goes on."""
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # a ValueError if the file is closed
             super().doRollover()
         if self.stream.closed:
             self.closed = True
