@@ -195,3 +195,10 @@ def test_without_pip_and_venv_the_message_names_debian_s_package(programs: Progr
     with pytest.raises(CommandError, match="neither a pip that works nor venv") as error:
         installer(programs, venv="echo 'ensurepip is not available' >&2; exit 1")
     assert "sudo apt-get install python3-venv" in error.value.fix
+
+
+def test_a_disk_without_symbolic_links_is_one_message(programs: Programs, folder: Path) -> None:
+    programs.add("uv", "echo 'failed to symlink file from a to b: Function not implemented (os error 38)' >&2; exit 2")
+    with pytest.raises(CommandError, match="failed to symlink") as error:
+        virtual_environments._install(folder, "python3")
+    assert error.value.fix == virtual_environments.NO_LINKS_FIX
