@@ -173,7 +173,11 @@ def check_google(settings: Settings, machine: Machine, are_images_built: bool) -
 def _ask_google(settings: Settings) -> Iterator[Finding]:
     """Passes on what the dry run finds."""
     google_cloud.copy_key(settings)
-    done = google_cloud.dry_run(Compose(settings))
+    try:
+        done = google_cloud.dry_run(Compose(settings))
+    except BadInputError as error:
+        yield fail("gcp account", error.text, error.fix)
+        return
     findings = google_cloud.read_findings(done.stdout)
     for state, subject, text, fix in findings:
         yield Finding(state, subject, text, fix)

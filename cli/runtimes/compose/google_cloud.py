@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 from cli.programs import ROOT, last_lines, say
+from cli.runtimes import ownership
 from cli.runtimes.compose import key_files
 from cli.runtimes.compose.compose import Compose
 from cli.settings.settings import Settings
@@ -113,7 +114,11 @@ def dry_run(compose: Compose) -> subprocess.CompletedProcess[str]:
     """Checks access to Google from a container; changes nothing there.
 
     Prints a line each: state, what, finding, fix, separated by tabs.
+
+    Raises:
+        BadInputError: the platform, whose network and volumes the container would use, belongs to another checkout.
     """
+    ownership.require(compose.settings)
     command, environment = compose.command(*DRY_RUN), compose.environment()
     with waiting_for("the check of Google Cloud"):
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

@@ -15,6 +15,7 @@ from cli.runtimes import choose
 from cli.runtimes.compose import google_cloud
 from cli.runtimes.compose.compose import Compose
 from cli.settings.settings import Settings
+from orionbox.errors import BadInputError
 from tests.unit.cli.doctor.fake_machine import Doctor, FakeMachine, Line, not_built
 
 
@@ -184,7 +185,13 @@ def test_the_dry_run_s_lines_are_findings(machine: FakeMachine, line: Line, monk
     answer("", "no such container")
     expected = "fail  gcp account     Google could not be checked (no such container); fix: run make up"
     assert line(cloud, "gcp account").startswith(expected)
+    monkeypatch.setattr(google_cloud, "dry_run", refuse_as_another_ones)
+    assert line(cloud, "gcp account") == "fail  gcp account     belongs to /home/ada/orionbox; fix: set another name"
     assert set(copied) == {"ada-1"}
+
+
+def refuse_as_another_ones(compose: Compose) -> None:
+    raise BadInputError("belongs to /home/ada/orionbox", "set another name")
 
 
 def test_the_command_works_with_wrong_settings(
