@@ -93,8 +93,11 @@ def claim_name(platform: str) -> str:
     return f"{platform}_checkout"
 
 
-def require(settings: Settings) -> None:
+def require(settings: Settings) -> Traces:
     """Refuses a platform that belongs to another checkout, and creates nothing on the engine.
+
+    Returns:
+        What the engine has of the platform.
 
     Raises:
         BadInputError: it belongs to another one; the fix is another name, or the command that takes it over.
@@ -104,6 +107,7 @@ def require(settings: Settings) -> None:
         me = checkout.ensure_id(ROOT)  # a refusal may name it
     if refusal := refuse(settings.platform, traces, me, _record_file(settings).exists()):
         raise refusal
+    return traces
 
 
 def claim(settings: Settings) -> None:
@@ -112,20 +116,24 @@ def claim(settings: Settings) -> None:
     Raises:
         BadInputError: the platform belongs to another checkout.
     """
-    require(settings)
-    me, file, platform = checkout.ensure_id(ROOT), _record_file(settings), settings.platform
-    is_new = checkout.record(file)
+    earlier = require(settings).claim
+    me, is_new = checkout.ensure_id(ROOT), checkout.record(_record_file(settings))
+    if not earlier or earlier.folder != str(ROOT):
+        _create_claim(settings.platform, me, is_renewed=bool(earlier))
+        found = find_traces(settings.platform).claim
+        if found is None or found.id != me.id:  # another checkout was faster
+            if is_new:
+                checkout.forget(_record_file(settings))
+            raise _foreign(settings.platform, found or Owner(), me, has_claim=True)
+    checkout.settle(ROOT)
+
+
+def _create_claim(platform: str, me: Identity, is_renewed: bool) -> None:
+    if is_renewed:  # it names the folder from before a move, and labels cannot be changed
+        output("docker", "volume", "rm", claim_name(platform))
     labels = {CHECKOUT: me.id, FOLDER: str(ROOT), USER: _user(), PROJECT: platform}
-    if me.moved_from:  # its claim names the old folder, and labels cannot be changed
-        output("docker", "volume", "rm", "--force", claim_name(platform))
     words = [word for name, value in labels.items() for word in ("--label", f"{name}={value}")]
     output("docker", "volume", "create", *words, claim_name(platform))
-    found = find_traces(platform).claim
-    if found is None or found.id != me.id:  # another checkout was faster
-        if is_new:
-            checkout.forget(file)
-        raise _foreign(platform, found or Owner(), me, has_claim=True)
-    checkout.settle(ROOT)
 
 
 def release(settings: Settings) -> None:

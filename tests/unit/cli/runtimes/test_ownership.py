@@ -219,7 +219,7 @@ def test_a_claim_has_the_labels_of_its_owner_and_of_compose(
     assert labels["com.docker.compose.project"] == "orionbox" and labels["orionbox.user"]
     assert checkout.records(tmp_path) == [("orionbox", "compose")]
     ownership.claim(settings)
-    assert list(engine.volumes.values()) == [labels]
+    assert list(engine.volumes.values()) == [labels] and len(engine.changes) == 1
 
 
 def test_after_a_release_no_trace_is_left(engine: FakeEngine, settings: Settings, tmp_path: Path) -> None:
