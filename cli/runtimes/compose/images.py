@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
@@ -98,6 +99,8 @@ def ensure(compose: Compose, *only: str) -> bool:
     needed = [services[service]["image"] for service in only] or list(images)
     hashes, present = _hashes(images), _labels(list(images))
     stale = [name for name in _with_parents(needed, images) if present.get(name) != hashes[name]]
+    for problem in proxies.for_containers(os.environ).problems if stale else ():
+        say(problem)
     for name in stale:
         for parent in images[name].parents():
             if parent.startswith("debian:"):

@@ -107,6 +107,8 @@ class ComposeRuntime:
         """Starts everything, and removes the optional services that no setting enables."""
         gateway.require_own_address(self.settings)
         google_cloud.require(self.settings)
+        for problem in self.compose.proxies().problems:
+            say(problem)
         images.ensure(self.compose)
         has_new_keys = key_files.ensure(self.compose)
         google_cloud.copy_key(self.settings)

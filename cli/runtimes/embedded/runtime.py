@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from cli import messages
+from cli.environments import proxies
 from cli.programs import ROOT, replace_process, say
 from cli.runtimes import checkout, folders, listeners, ports
 from cli.runtimes.embedded import health, logs, processes, start, unsupported_settings, variables, virtual_environments
@@ -66,6 +68,8 @@ class EmbeddedRuntime:
     def up(self) -> None:
         """Starts what is not healthy, and returns when everything is usable."""
         self.build()
+        for problem in proxies.for_processes(os.environ).problems if self.settings.has_internet else ():
+            say(problem)
         began = time.monotonic()
         with start.exclusive_lock():
             self._repeat_with_other_ports(self._start)

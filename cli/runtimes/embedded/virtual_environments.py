@@ -17,7 +17,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
-from cli.environments import inherited, package_index
+from cli.environments import inherited, package_index, proxies
 from cli.programs import ROOT, last_lines, say
 from cli.waiting import waiting_for
 from orionbox.errors import CommandError
@@ -251,5 +251,7 @@ def _to_find_pythons() -> dict[str, str]:
 @lru_cache
 def _to_install(pip: str) -> dict[str, str]:
     """Returns the environment of pip and uv; to ask that Python's pip for its configuration takes half a second."""
+    for problem in proxies.for_processes(os.environ).problems:
+        say(problem)
     trusted = inherited.authorities(CERTIFICATES, AUTHORITIES)
     return {**package_index.environment(trusted, (pip, "-m", "pip")), "UV_PYTHON_DOWNLOADS": "never"}

@@ -22,9 +22,11 @@ READERS = {
     "cli/settings/settings.py",
     "cli/doctor/machine.py",  # the doctor speaks of them
     "cli/runtimes/compose/compose.py",
+    "cli/runtimes/compose/images.py",  # the proxies
     "cli/runtimes/compose/engine.py",  # names the variable that misleads
     "cli/runtimes/embedded/service_lock.py",  # runs in a service, with its environment
     "cli/runtimes/embedded/supervisor.py",  # likewise
+    "cli/runtimes/embedded/runtime.py",  # the proxies
     "cli/runtimes/embedded/variables.py",
     "cli/runtimes/embedded/virtual_environments.py",
 }
