@@ -104,16 +104,16 @@ def for_tools() -> dict[str, str]:
 
 
 def for_builds() -> dict[str, str]:
-    """Returns the environment of image builds; `build_arguments` names the variables that go on into the build."""
-    return {**for_tools(), **proxies.for_containers(os.environ).variables, "DOCKER_BUILDKIT": "1"}
+    """Returns the environment of image builds, from which `BUILD_ARGUMENTS` takes the proxies: empty without one.
 
-
-def build_arguments() -> list[str]:
-    """Returns the options of `docker build` that pass the user's proxies on, by name: others can see a command line.
-
-    Docker adds those of its config.json by itself.
+    Without these, Docker would pass on the proxies of its config.json, even those that a build cannot reach.
     """
-    return [word for name in proxies.for_containers(os.environ).variables for word in ("--build-arg", name)]
+    chosen = {**dict.fromkeys(proxies.NAMES, ""), **proxies.for_containers(os.environ).variables}
+    return {**for_tools(), **chosen, "DOCKER_BUILDKIT": "1"}
+
+
+BUILD_ARGUMENTS = tuple(word for name in proxies.NAMES for word in ("--build-arg", name))
+"""The options of `docker build` that pass the proxies on, by name: others can see a command line."""
 
 
 def for_services() -> dict[str, str]:

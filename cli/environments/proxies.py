@@ -49,8 +49,15 @@ def for_processes(environment: Mapping[str, str], *direct: str) -> Proxies:
 
 
 def for_containers(environment: Mapping[str, str], *direct: str) -> Proxies:
-    """Returns the proxies for containers and image builds, which cannot reach a proxy on this machine's loopback."""
-    return _read(environment, direct, in_container=True)
+    """Returns the proxies for containers and image builds, which cannot reach a proxy on this machine's loopback.
+
+    If the user's environment has none, those of Docker's config.json count, which has them for this purpose.
+    """
+    found = _read(environment, direct, in_container=True)
+    if found.variables or found.problems:
+        return found
+    folder = environment.get("DOCKER_CONFIG") or Path(environment.get("HOME") or "/", ".docker")
+    return _read(of_docker(Path(folder)), direct, in_container=True)
 
 
 def _read(environment: Mapping[str, str], direct: tuple[str, ...], in_container: bool) -> Proxies:

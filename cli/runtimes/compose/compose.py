@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from cli import programs
@@ -61,11 +60,7 @@ class Compose:
         if not (self.settings.has_internet or self.settings.is_real_cloud):
             return proxies.Proxies()
         answered_here = () if self.settings.has_internet else proxies.OFFLINE_HOSTS
-        found = proxies.for_containers(os.environ, *answered_here)
-        if found.variables or found.problems:
-            return found
-        folder = os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
-        return proxies.for_containers(proxies.of_docker(Path(folder)), *answered_here)
+        return proxies.for_containers(os.environ, *answered_here)
 
     def run(self, *arguments: str) -> int:
         """Runs Compose on the user's terminal; returns its exit code."""

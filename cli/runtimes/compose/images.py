@@ -208,7 +208,7 @@ def _make_base(name: str) -> None:
     if subprocess.run(command, env=inherited.for_tools(), capture_output=True).returncode == 0:
         return
     suite = name.removeprefix("debian:").removesuffix("-slim")
-    if run("sh", "infra/debian/make.sh", suite, environment=inherited.for_builds()):
+    if run("sh", "infra/debian/make.sh", suite):
         raise CommandError(f"{name} is neither in a registry nor could it be built here; see the lines above")
 
 
@@ -216,7 +216,7 @@ def _build(image: Image, inputs: str) -> None:
     say(f"image {image.name}: building")
     start = time.monotonic()
     args = [word for key, value in image.args.items() for word in ("--build-arg", f"{key}={value}")]
-    args += inherited.build_arguments()
+    args += inherited.BUILD_ARGUMENTS
     command = ["docker", "build", "--progress=plain", "--label", f"{LABEL}={inputs}", "--tag", image.name, *args]
     command += ["--file", image.dockerfile.relative_to(image.context).as_posix(), "-"]
     env, context = inherited.for_builds(), build_context.pack(image.entries())

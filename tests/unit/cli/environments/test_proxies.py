@@ -65,6 +65,11 @@ def test_docker_s_own_proxies_for_containers_are_read(tmp_path: Path) -> None:
     configured = {"proxies": {"default": {"httpProxy": PROXY, "noProxy": "*.corp"}}}
     (tmp_path / "config.json").write_text(json.dumps(configured))
     assert proxies.of_docker(tmp_path) == {"HTTP_PROXY": PROXY, "NO_PROXY": "*.corp"}
+    of_configuration = {"DOCKER_CONFIG": str(tmp_path)}
+    assert proxies.for_containers(of_configuration).variables["http_proxy"] == PROXY
+    other = proxies.for_containers({**of_configuration, "http_proxy": "http://other:1"})
+    assert other.variables["http_proxy"] == "http://other:1"
+    assert proxies.for_processes(of_configuration) == proxies.Proxies()
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"proxies": []}', '{"proxies": {"default": null}}', "\xff"])
