@@ -110,13 +110,17 @@ def require(settings: Settings) -> Traces:
     return traces
 
 
-def claim(settings: Settings) -> None:
+def claim(settings: Settings) -> bool:
     """Claims the platform's name for this checkout, unless that is done.
+
+    Returns:
+        Whether there are containers that were started before this checkout was moved here.
 
     Raises:
         BadInputError: the platform belongs to another checkout.
     """
-    earlier = require(settings).claim
+    traces = require(settings)
+    earlier = traces.claim
     me, is_new = checkout.ensure_id(ROOT), checkout.record(_record_file(settings))
     if not earlier or earlier.folder != str(ROOT):
         _create_claim(settings.platform, me, is_renewed=bool(earlier))
@@ -126,6 +130,7 @@ def claim(settings: Settings) -> None:
                 checkout.forget(_record_file(settings))
             raise _foreign(settings.platform, found or Owner(), me, has_claim=True)
     checkout.settle(ROOT)
+    return any(container.owner.folder not in ("", str(ROOT)) for container in traces.containers)
 
 
 def _create_claim(platform: str, me: Identity, is_renewed: bool) -> None:

@@ -79,9 +79,9 @@ class ComposeRuntime:
         """Refuses a platform of this name that belongs to another checkout."""
         ownership.require(self.settings)
 
-    def claim(self) -> None:
-        """Claims the platform's name on this engine; nothing may be started before."""
-        ownership.claim(self.settings)
+    def claim(self) -> bool:
+        """Claims the platform's name on this engine, before anything is started; returns whether it was moved."""
+        return ownership.claim(self.settings)
 
     def build(self) -> None:
         """Builds the images that are missing or out of date."""
@@ -99,8 +99,9 @@ class ComposeRuntime:
         """Starts the platform unless all of it is running, from up-to-date images."""
         self.prepare()
         folders.make_readable()
-        self.claim()
-        if images.ensure(self.compose) or not self.is_up():
+        was_moved = self.claim()
+        # The runs of a platform that was moved would mount the folders from before
+        if images.ensure(self.compose) or was_moved or not self.is_up():
             self._start((EMULATORS,))
 
     def _start(self, optional: Sequence[OptionalServices]) -> None:

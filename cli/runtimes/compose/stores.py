@@ -25,8 +25,8 @@ class Platform(Protocol):
     def compose(self) -> Compose:
         """Compose with the platform's settings."""
 
-    def claim(self) -> None:
-        """Claims the platform's name on this engine."""
+    def claim(self) -> bool:
+        """Claims the platform's name on this engine; returns whether the platform was moved."""
 
     def down(self) -> None:
         """Stops everything; data stays."""

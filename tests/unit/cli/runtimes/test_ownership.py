@@ -233,7 +233,11 @@ def test_a_moved_checkout_claims_its_platform_again(engine: FakeEngine, settings
     id_ = checkout.read(tmp_path).id
     (tmp_path / ".ports/checkout.json").write_text(json.dumps({"id": id_, "folder": "/before"}))
     engine.volumes["orionbox_checkout"]["orionbox.folder"] = "/before"
-    ownership.claim(settings)
+    started = {"Names": "a", "State": "running", ownership.PROJECT: "orionbox", "orionbox.checkout": id_}
+    engine.containers = [{**started, "orionbox.folder": "/before"}]
+    assert ownership.claim(settings), "its containers have to be started again"
+    engine.containers = [{**started, "orionbox.folder": str(tmp_path)}]
+    assert not ownership.claim(settings)
     assert engine.volumes["orionbox_checkout"]["orionbox.folder"] == str(tmp_path)
     assert checkout.read(tmp_path) == checkout.Identity(tmp_path, id_)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cli.runtimes import ports
-from cli.runtimes.compose import containers
+from cli.runtimes import folders, ownership, ports
+from cli.runtimes.compose import containers, images
 from cli.runtimes.compose.compose import Compose
 from cli.runtimes.compose.containers import Container
 from cli.runtimes.compose.optional_services import GATEWAY
@@ -184,3 +184,18 @@ def test_logs_in_a_pipe_have_no_escape_sequences(
     monkeypatch.setattr(type(runtime.compose), "output", lambda self, *arguments: printed)
     assert runtime.show_logs(["gcs"], 2, follow=False) == 0
     assert capsys.readouterr().out == "gcs-1  | listening\ngcs-1  | ready\n"
+
+
+def test_the_containers_of_a_moved_checkout_are_started_again_before_a_run(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime, started = ComposeRuntime(settings), list[object]()
+    for name, answer in {"prepare": None, "is_up": True}.items():
+        monkeypatch.setattr(ComposeRuntime, name, lambda self, answer=answer: answer)
+    monkeypatch.setattr(ComposeRuntime, "_start", lambda self, optional: started.append(optional))
+    monkeypatch.setattr(images, "ensure", lambda compose: False)
+    monkeypatch.setattr(folders, "make_readable", lambda: None)
+    for was_moved in (False, True):
+        monkeypatch.setattr(ownership, "claim", lambda settings, moved=was_moved: moved)
+        runtime.ensure_up()
+        assert bool(started) == was_moved
