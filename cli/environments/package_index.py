@@ -168,3 +168,40 @@ def _cache(own: Mapping[str, str]) -> dict[str, str]:
     if os.access(existing, os.W_OK | os.X_OK):
         return {}
     return {"UV_NO_CACHE": "1", "PIP_NO_CACHE_DIR": "1"}
+
+
+PROBLEMS = (
+    (
+        r"CERTIFICATE_VERIFY_FAILED|UnknownIssuer|invalid peer certificate|x509",
+        "its certificate is not trusted",
+        "put the certificate of your proxy's authority into infra/certs/ as a .crt file",
+    ),
+    (r"\b407\b|Proxy Authentication", "the proxy wants a login", "put it into the proxy's address: USER:PASSWORD@HOST"),
+    (r"ProxyError|Cannot connect to proxy|proxy connect", "the proxy does not answer", "see: env | grep -i proxy"),
+    (r"\b40[13]\b", "access is denied", "see the login in its address, or in ~/.netrc"),
+    (r"dns error|name resolution|not known|getaddrinfo|nodename", "its name is unknown", ""),
+    (r"Connection refused|No route to host|unreachable", "nothing answers there", ""),
+    (r"timed? ?out", "no answer in time", ""),
+    (r"NewConnectionError|Failed to (fetch|download)|error sending request", "it cannot be read", ""),
+    (r"from versions: none|not found in the package registry", "a package is missing there, or nothing answers", ""),
+)
+"""What pip and uv print if the index cannot be used, why it cannot, and a fix; empty for FIX."""
+FIX = "connect to the internet, or name your mirror: export PIP_INDEX_URL=https://..."
+
+
+def explain(errors: str) -> tuple[str, str] | None:
+    """Returns why the package index cannot be used, and a fix; None if pip or uv failed for another reason.
+
+    Args:
+        errors: what pip or uv printed.
+    """
+    for pattern, reason, fix in PROBLEMS:
+        if re.search(pattern, errors):
+            return reason, fix or FIX
+    return None
+
+
+def shown(index: str) -> str:
+    """Returns an index as it can be shown, without a password."""
+    parts = urlsplit(index)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.netloc else index or "pip's own"

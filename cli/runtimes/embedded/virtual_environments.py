@@ -111,7 +111,7 @@ def _locks(folder: Path) -> list[Path]:
 
 def _install_uv(folder: Path, interpreter: str) -> None:
     install = [*_installer(folder, interpreter), "--quiet", "--require-hashes", "--no-deps"]
-    _run(*install, "--target", str(folder), *_requirements(folder))
+    _install_packages(*install, "--target", str(folder), *_requirements(folder))
 
 
 def _installer(folder: Path, interpreter: str) -> list[str]:
@@ -134,7 +134,7 @@ FIX_PIP = "Debian, Ubuntu: sudo apt-get install python3-venv; elsewhere install 
 
 def _install(folder: Path, interpreter: str) -> None:
     _run(_UV_PROGRAM, "venv", "--quiet", "--python", interpreter, str(folder))
-    _run(*_pip_install(folder), "--require-hashes", *_requirements(folder))
+    _install_packages(*_pip_install(folder), "--require-hashes", *_requirements(folder))
 
 
 def _install_flows(folder: Path, interpreter: str) -> None:
@@ -233,14 +233,32 @@ def _output(*command: str) -> str:
     return "" if done.returncode else done.stdout.strip()
 
 
-def _run(*command: str, fix: str = "", **variables: str) -> None:
+def _run(*command: str, **variables: str) -> None:
     pip = program("python", UV / "pip") if (UV / "pip").exists() else sys.executable
     environment = {**_to_install(pip), **variables}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     if done.returncode:
         end = last_lines(done.stderr or done.stdout)
-        fix = NO_LINKS_FIX if "failed to symlink" in end else fix
+        fix = NO_LINKS_FIX if "failed to symlink" in end else ""
         raise CommandError(f"{' '.join(command[:3])} ...: exit {done.returncode}\n{end}", fix)
+
+
+def _install_packages(*command: str) -> None:
+    """Runs pip or uv.
+
+    Raises:
+        CommandError: it failed; the error names the package index if that is the reason.
+    """
+    try:
+        _run(*command)
+    except CommandError as error:
+        if "No space left" in error.text:
+            raise CommandError(error.text, "delete something; the free space: df -h") from error
+        if found := package_index.explain(error.text):
+            reason, fix = found
+            index = package_index.shown(_to_install(sys.executable).get("UV_DEFAULT_INDEX", ""))
+            raise CommandError(f"the package index ({index}) cannot be used: {reason}\n{error.text}", fix) from error
+        raise
 
 
 def _to_find_pythons() -> dict[str, str]:

@@ -93,3 +93,27 @@ def test_a_home_that_cannot_be_written_needs_no_cache(monkeypatch: pytest.Monkey
     monkeypatch.setenv("HOME", str(tmp_path))
     environment = package_index.environment("", ["/no/such/python"])
     assert environment["UV_NO_CACHE"] == environment["PIP_NO_CACHE_DIR"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("printed", "reason"),
+    [
+        ("invalid peer certificate: UnknownIssuer", "its certificate is not trusted"),
+        ("tunnel error: 407 Proxy Authentication Required", "the proxy wants a login"),
+        ("ProxyError('Cannot connect to proxy.', timeout('timed out'))", "the proxy does not answer"),
+        ("HTTP status client error (403 Forbidden) for url (...)", "access is denied"),
+        ("failed to lookup address information: Name or service not known", "its name is unknown"),
+        ("NewConnectionError: [Errno 111] Connection refused", "nothing answers there"),
+        ("ReadTimeoutError: Read timed out.", "no answer in time"),
+        ("ERROR: Could not find a version that satisfies uv==1 (from versions: none)", "a package is missing there"),
+    ],
+)
+def test_an_index_that_cannot_be_used_says_why(printed: str, reason: str) -> None:
+    found = package_index.explain(printed)
+    assert found and found[0].startswith(reason) and found[1]
+    assert package_index.explain("the wheel is broken") is None
+
+
+def test_an_index_is_shown_without_its_password() -> None:
+    assert package_index.shown("https://ada:secret@mirror.example/simple") == "https://mirror.example/simple"
+    assert package_index.shown("/srv/wheels") == "/srv/wheels" and package_index.shown("") == "pip's own"

@@ -202,3 +202,26 @@ def test_a_disk_without_symbolic_links_is_one_message(programs: Programs, folder
     with pytest.raises(CommandError, match="failed to symlink") as error:
         virtual_environments._install(folder, "python3")
     assert error.value.fix == virtual_environments.NO_LINKS_FIX
+
+
+@pytest.mark.parametrize(
+    ("printed", "text", "fix"),
+    [
+        (
+            "cause: Failed to fetch: http://mirror.example/simple/uv/\ncause: Connection refused (os error 111)",
+            "the package index (http://mirror.example/simple) cannot be used: nothing answers there\n",
+            "connect to the internet, or name your mirror",
+        ),
+        ("error: No space left on device (os error 28)", "exit 1\n    error: No space left", "delete something"),
+        ("error: the wheel is broken", "exit 1\n    error: the wheel is broken", ""),
+    ],
+)
+def test_an_installation_that_fails_says_why(
+    programs: Programs, monkeypatch: pytest.MonkeyPatch, printed: str, text: str, fix: str
+) -> None:
+    index = {"PATH": "/usr/bin:/bin", "UV_DEFAULT_INDEX": "http://ada:secret@mirror.example/simple"}
+    monkeypatch.setattr(virtual_environments, "_to_install", lambda pip: index)
+    pip = programs.add("pip", f"echo '{printed}' >&2; exit 1")
+    with pytest.raises(CommandError) as error:
+        virtual_environments._install_packages(pip, "install")
+    assert text in error.value.text and error.value.fix.startswith(fix) and "secret" not in str(error.value)
