@@ -17,7 +17,7 @@ from cli.bundle import bundle, load
 from cli.doctor import checks
 from cli.environments import inherited
 from cli.error_reports import exit_code
-from cli.programs import say
+from cli.programs import say, user_path
 from cli.runs import inbox, run
 from cli.runtimes import choose, platforms
 from cli.runtimes.runtime import Runtime
@@ -54,7 +54,7 @@ class Call:
     @property
     def file(self) -> Path | None:
         """The file that the user named, with `~` expanded."""
-        return Path(self.options.file).expanduser() if self.options.file else None
+        return user_path(self.options.file) if self.options.file else None
 
     @property
     def _output(self) -> TextIO:
@@ -95,7 +95,7 @@ def _reset(call: Call) -> int:
 
 
 def _backup(call: Call) -> int:
-    target = Path(call.options.to).expanduser() if call.options.to else None
+    target = user_path(call.options.to) if call.options.to else None
     return backup.write_backup(call.runtime, call.options.secrets, target)
 
 

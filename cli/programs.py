@@ -29,6 +29,11 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def user_path(text: str) -> Path:
+    """Returns a path that the user typed, with `~` expanded; the name of an unknown user stays as it is."""
+    return Path(os.path.expanduser(text))
+
+
 Environment = Mapping[str, str]
 """Environment variables of a program; None for what Docker and this machine's own tools need."""
 

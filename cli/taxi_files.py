@@ -18,7 +18,7 @@ from typing import IO
 from urllib.request import urlopen
 
 from cli.environments import inherited
-from cli.programs import CHUNK, ROOT, say
+from cli.programs import CHUNK, ROOT, say, user_path
 from cli.runtimes.runtime import Runtime
 from cli.waiting import waiting_for
 from orionbox import files
@@ -79,7 +79,7 @@ def import_or_get(folder: str, months: Callable[[], Sequence[TripFile]], runtime
 
 
 def _import_user_folder(name: str) -> None:
-    folder = ROOT / Path(name).expanduser()
+    folder = ROOT / user_path(name)
     if folder.is_file():
         raise BadInputError(f"{name} is a file", f"name its folder: make data FROM={Path(name).parent}")
     if not folder.is_dir():
@@ -125,8 +125,8 @@ def ensure(months: Sequence[TripFile], runtime: Runtime) -> None:
 
 def read_sources(folder: Path | None = None) -> dict[str, str]:
     """Returns where each file came from, in data/ or in another folder of that form."""
-    file = (folder or DATA) / SOURCES
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
+    found = files.read_json((folder or DATA) / SOURCES, "delete it; Orionbox looks at the files themselves then")
+    return {name: str(source) for name, source in found.items()}
 
 
 def _record_source(name: str, source: str) -> None:

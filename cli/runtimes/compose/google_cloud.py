@@ -10,7 +10,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from cli.programs import ROOT, last_lines, say
+from cli.programs import ROOT, last_lines, say, user_path
 from cli.runtimes import ownership
 from cli.runtimes.compose import key_files
 from cli.runtimes.compose.compose import Compose
@@ -98,7 +98,7 @@ def _read_json(file: Path, name: str) -> dict[str, str]:
 
 def key_file(settings: Settings) -> Path:
     """Returns the path of the user's key; a relative one starts at the top of the checkout."""
-    return (ROOT / Path(settings["GCP_KEY_FILE"]).expanduser()).resolve()
+    return (ROOT / user_path(settings["GCP_KEY_FILE"])).resolve()
 
 
 def _name(settings: Settings) -> str:
