@@ -62,7 +62,7 @@ class Call:
 
 
 def _up(call: Call) -> int:
-    if not checks.is_ready_for_start(call.settings):
+    if not checks.is_ready_for_start(call.settings, call.runtime_name):
         return 1
     call.runtime.up()
     _say_what_else_there_is(call.runtime, only_running=True)

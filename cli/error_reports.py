@@ -55,7 +55,7 @@ def exit_code(main: Callable[[], int]) -> int:
     except BrokenPipeError:  # the reader has closed the pipe, as in `make status | head -1`
         return 1
     except BaseException as error:
-        known = _explain(error) or _internal(error)
+        known = explain(error) or _internal(error)
         _say("\n".join(filter(None, [known.text, known.fix])))
         return 2 if isinstance(known, BadInputError) else 1
     return 128 - code if code < 0 else code  # a program that a signal has ended, as shells count it
@@ -70,7 +70,7 @@ def _code_of(main: Callable[[], int]) -> int:
         return end.code or 0
 
 
-def _explain(error: BaseException) -> OrionboxError | None:
+def explain(error: BaseException) -> OrionboxError | None:
     """Returns the message for an error of a known kind."""
     if isinstance(error, OrionboxError):
         return error

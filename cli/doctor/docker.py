@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
-from cli.doctor.machine import Answer, Finding, Machine, fail, ok, warn
-from cli.runtimes.compose.engine import OLDEST_COMPOSE
+from cli.doctor import bundles
+from cli.doctor.machine import Finding, Machine, fail, ok, warn
+from cli.doctor.network import check_index
+from cli.runtimes.compose import engine as container_engine
+from cli.runtimes.compose.engine import OLDEST_COMPOSE, Problem
 
-INFO = "{{.ServerVersion}}|{{.OperatingSystem}}|{{.MemTotal}}|{{.SecurityOptions}}"
+INFO = "|".join(
+    f"{{{{.{field}}}}}"
+    for field in ("ServerVersion", "OperatingSystem", "MemTotal", "SecurityOptions", "DockerRootDir", "SystemTime")
+)
 BASE_IMAGES = ("debian:bookworm-slim", "debian:trixie-slim")
+INSTALL = "Debian, Ubuntu: sudo make engine; elsewhere install Docker"
 UPDATE = "Debian, Ubuntu: sudo make engine; elsewhere update Docker"
 
 
@@ -21,54 +30,74 @@ class Engine:
     memory_mb: int
     is_desktop: bool
     """Whether it is Docker Desktop, whose containers run in a virtual machine with its own memory."""
+    folder: str = ""
+    """Where it keeps images and volumes, on its own machine."""
+    clock: float = 0
+    """Its time, in seconds since 1970; 0 if it does not say."""
 
 
-def check_engine(machine: Machine, runtime: str) -> tuple[Engine | None, Finding]:
+def problem(machine: Machine) -> Problem | None:
+    """Returns why the engine cannot be used; None if it answers."""
+    if not machine.has("docker"):
+        return Problem("there is no docker command", INSTALL)
+    answer = machine.ask("docker", "version")
+    return None if answer.is_ok else container_engine.explain(answer.text, machine.variables)
+
+
+def check_engine(machine: Machine) -> tuple[Engine | None, Finding]:
     """Checks the engine.
-
-    Args:
-        machine: the machine to check.
-        runtime: the runtime that the user named; empty to choose automatically.
 
     Returns:
         The engine, or None if the platform cannot use one; and the finding.
     """
-    if runtime == "embedded":
-        return None, ok("engine", "none is needed: RUNTIME=embedded")
     if not machine.has("docker"):
-        fix = "Debian, Ubuntu: sudo make engine; elsewhere install Docker Desktop"
-        if runtime:
-            return None, fail("engine", "there is no docker command, which RUNTIME=compose needs", fix)
-        text = "there is no docker command; the platform will run without Docker (docs/embedded.md)"
-        return None, warn("engine", text, fix)
-    address = machine.variables.get("DOCKER_HOST", "")
-    if address.startswith(("tcp:", "ssh:")):
-        text = f"DOCKER_HOST={address} is another machine, which does not have these files"
-        return None, fail("engine", text, "unset DOCKER_HOST")
+        return None, fail("engine", "there is no docker command, which RUNTIME=compose needs", INSTALL)
+    if address := _other_machine(machine):
+        text = f"{address} is another machine, which does not have these files"
+        fix = "unset DOCKER_HOST" if machine.variables.get("DOCKER_HOST") else "docker context use default"
+        return None, fail("engine", text, fix)
     info = machine.ask("docker", "info", "--format", INFO)
     version, *others = info.text.strip().split("|")
     if info.is_ok and version and len(others) == INFO.count("|"):
-        return _describe(version, *others)
+        return _describe(machine, version, *others)
     # `docker info` of older versions does not say why it failed; `docker version` does
-    return None, _no_answer(machine, info.text + machine.ask("docker", "version").text)
+    errors = info.text + machine.ask("docker", "version").text
+    return None, fail("engine", *container_engine.explain(errors, machine.variables))
 
 
-def _describe(version: str, system: str, memory: str, security: str) -> tuple[Engine | None, Finding]:
+def _other_machine(machine: Machine) -> str:
+    """Returns the address of an engine on another machine; empty if it is on this one."""
+    address = machine.variables.get("DOCKER_HOST", "")
+    if not address:
+        answer = machine.ask("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
+        address = answer.text.strip() if answer.is_ok else ""
+    is_here = re.match(r"tcp://(127\.|localhost\b|\[::1\])", address)
+    return address if address.startswith(("tcp:", "ssh:")) and not is_here else ""
+
+
+def _describe(
+    machine: Machine, version: str, system: str, memory: str, security: str, folder: str, time: str
+) -> tuple[Engine | None, Finding]:
     if "name=rootless" in security:
         text = f"Docker {version} is rootless; the platform needs the socket /var/run/docker.sock"
         fix = "docker context use default, with an engine of the system; or make up RUNTIME=embedded"
         return None, fail("engine", text, fix)
     is_desktop = system == "Docker Desktop"
-    engine = Engine(version, int(memory) // 1_000_000, is_desktop)
+    engine = Engine(version, int(memory) // 1_000_000, is_desktop, folder, _seconds(time))
+    if machine.is_container and not machine.process_named("dockerd"):
+        text = f"Docker {version} runs outside this container, and sees the folder {machine.root} of its own machine"
+        fix = "mount this folder there under the same path; or RUNTIME=embedded; or an engine in here: sudo make engine"
+        return engine, warn("engine", text, fix)
+    if (machine.which("docker") or "").startswith("/snap/") and machine.home not in machine.root.parents:
+        fix = f"move this folder below {machine.home}, or install Docker from a package: sudo make engine"
+        return engine, fail("engine", f"Docker's snap cannot see {machine.root}", fix)
     return engine, ok("engine", f"Docker Desktop, Docker {version}" if is_desktop else f"Docker {version}")
 
 
-def _no_answer(machine: Machine, errors: str) -> Finding:
-    if "permission denied" in errors:
-        fix = "sudo usermod -aG docker $USER, then log out and in"
-        return fail("engine", "it is running, but you may not use it", fix)
-    fix = "start Docker Desktop" if machine.is_mac else "Debian, Ubuntu: sudo make engine; elsewhere start Docker"
-    return fail("engine", "docker is installed, but no engine answers", fix)
+def _seconds(time: str) -> float:
+    """Returns Docker's time, like 2026-11-26T17:34:13.421723392Z, in seconds since 1970; 0 if it is another text."""
+    match = re.match(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)[.\d]*(Z|[+-]\d\d:\d\d)$", time)
+    return datetime.fromisoformat(match[1] + match[2].replace("Z", "+00:00")).timestamp() if match else 0
 
 
 def check_plugins(machine: Machine) -> Iterator[Finding]:
@@ -99,11 +128,17 @@ def are_images_built(machine: Machine, tag: str) -> bool:
     return machine.ask("docker", "image", "inspect", f"orionbox/flows:{tag}").is_ok
 
 
-def check_image_sources(machine: Machine) -> Iterator[Finding]:
-    """Checks where missing images come from: the registry and the package index."""
-    for image in BASE_IMAGES:
-        yield _check_base(machine, image)
-    yield _check_index(machine)
+def check_images(machine: Machine, are_built: bool) -> Iterator[Finding]:
+    """Checks the images; if they are missing, where they can come from: a bundle, or registry and package index."""
+    if are_built:
+        yield ok("images", "built; neither registry nor package index is needed until their sources change")
+    elif bundle := bundles.find_bundle(machine):
+        text = f"are not built yet; {bundle.name} has them, and no network is needed"
+        yield warn("images", text, bundles.command(machine, bundle))
+    else:
+        for image in BASE_IMAGES:
+            yield _check_base(machine, image)
+        yield check_index(machine)
 
 
 def _check_base(machine: Machine, image: str) -> Finding:
@@ -112,41 +147,12 @@ def _check_base(machine: Machine, image: str) -> Finding:
     answer = machine.ask("docker", "manifest", "inspect", image, seconds=15)
     if answer.is_ok:
         return ok("registry", f"{image} can be pulled")
-    text = f"{image} cannot be pulled ({reason(answer)})"
+    text = f"{image} cannot be pulled ({answer.reason})"
     if machine.has("debootstrap") or machine.has("apt-get"):
         fix = "none needed if you are root: make up builds it from this machine's Debian mirror"
         return warn("registry", text, fix)
     fix = (
-        "connect to the internet; or on a machine that is connected: "
+        "connect to the internet; or load a bundle (docs/offline.md); or on a machine that is connected: "
         f"docker save {image} | gzip > base.tar.gz, and here: docker load -i base.tar.gz"
     )
     return fail("registry", text, fix)
-
-
-def _check_index(machine: Machine) -> Finding:
-    if not machine.ask("python3", "-m", "pip", "--version").is_ok:
-        text = "cannot be asked: python3 has no pip"
-        return warn("package index", text, "nothing to do; the build reports it if the index is missing")
-    answer = machine.ask("python3", "-m", "pip", "index", "versions", "--disable-pip-version-check", "uv")
-    if answer.is_ok:
-        return ok("package index", "answers")
-    fix = "connect to the internet, or set your mirror: export PIP_INDEX_URL=https://..."
-    if "certificate" in answer.text.lower():
-        fix = "put the certificate of your proxy's authority into infra/certs/ as a .crt file"
-    return fail("package index", reason(answer), fix)
-
-
-def reason(answer: Answer) -> str:
-    """Returns why a program failed, in a few words."""
-    if "CERTIFICATE_VERIFY_FAILED" in answer.text or "x509" in answer.text:
-        return "its certificate is not trusted"
-    lines = answer.text.strip().splitlines()
-    return lines[-1][:80] if lines else "no answer in time"
-
-
-def container_at(machine: Machine, port: int) -> tuple[str, str]:
-    """Returns the compose project and the name of the container that publishes the port; empty if none does."""
-    form = '{{.Label "com.docker.compose.project"}}|{{.Names}}'
-    answer = machine.ask("docker", "ps", "--filter", f"publish={port}", "--format", form)
-    project, _, name = answer.text.partition("\n")[0].partition("|") if answer.is_ok else ("", "", "")
-    return project, name

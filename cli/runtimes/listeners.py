@@ -46,6 +46,14 @@ def is_only_listener(group: int, port: int) -> bool:
     return bool(sockets) and _holds(group, sockets)
 
 
+def processes_at(port: int) -> Iterator[int]:
+    """Yields the processes that listen on a port, on whichever address, as far as this user may see them."""
+    sockets = {f"socket:[{listener.owner}]" for listener in _from_proc(port)} if sys.platform != "darwin" else set()
+    for entry in PROC.iterdir() if sockets else ():
+        if entry.name.isdecimal() and not sockets.isdisjoint(_open_files(int(entry.name))):
+            yield int(entry.name)
+
+
 def is_postmaster(group: int, port: int, cluster: Path) -> bool:
     """Returns whether this process group is the PostgreSQL of that cluster, and listens on the port.
 

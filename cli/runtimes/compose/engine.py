@@ -70,7 +70,8 @@ def explain(errors: str, variables: Mapping[str, str] = os.environ) -> Problem:
         return Problem("docker is Podman here, on which the platform does not run", "install Docker: sudo make engine")
     if "context not found" in errors or "unable to resolve docker endpoint" in errors:
         return Problem("the Docker context in use does not exist", _forget_context(variables))
-    address = re.search(r"\b(unix://|tcp://|ssh://|https?://(?!%2F))([^\s?\"]+)", errors)
+    named = variables.get("DOCKER_HOST") or errors
+    address = re.search(r"(unix://|tcp://|ssh://|https?://(?!%2F))([^\s?\"]+)", named)
     kind, place = (address[1], address[2].rstrip(".:")) if address else ("unix://", SOCKET)
     if "permission denied" in errors.lower() and kind == "unix://":
         return _explain_refusal(place)

@@ -17,10 +17,15 @@ from tests.unit.cli.doctor.fake_machine import HEALTHY, Doctor, FakeMachine
 @pytest.fixture
 def machine(tmp_path: Path) -> FakeMachine:
     """One on which nothing is wrong."""
-    shutil.copy(ROOT / ".env.example", tmp_path)
+    root = tmp_path / "home/ada/orionbox"
+    root.mkdir(parents=True)
+    shutil.copy(ROOT / ".env.example", root)
     (tmp_path / "proc").mkdir()
     (tmp_path / "proc/meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable: 4000000 kB\n")
-    return FakeMachine(tmp_path, tmp_path / "proc", tmp_path / "site", {}, dict(HEALTHY))
+    variables = {"HOME": str(tmp_path / "home/ada")}
+    return FakeMachine(
+        root, tmp_path / "proc", tmp_path / "site", (tmp_path / "media",), tmp_path, variables, dict(HEALTHY)
+    )
 
 
 @pytest.fixture
@@ -35,11 +40,21 @@ def doctor(capsys: pytest.CaptureFixture[str]) -> Doctor:
 
 
 @pytest.fixture
-def line(doctor: Doctor) -> Callable[..., str]:
+def lines(doctor: Doctor) -> Callable[..., list[str]]:
+    """Runs it; returns the lines about a subject."""
+
+    def find(machine: Machine, subject: str, **options: str) -> list[str]:
+        return [line for line in doctor(machine, **options) if line[6:].startswith(subject)]
+
+    return find
+
+
+@pytest.fixture
+def line(lines: Callable[..., list[str]]) -> Callable[..., str]:
     """Runs it; returns the one line about a subject."""
 
     def find(machine: Machine, subject: str, **options: str) -> str:
-        (printed,) = [line for line in doctor(machine, **options) if line[6:].startswith(subject)]
+        (printed,) = lines(machine, subject, **options)
         return printed
 
     return find

@@ -34,7 +34,7 @@ SILENT = "Cannot connect to the Docker daemon at {}. Is the docker daemon runnin
             "docker context use default",
         ),
         (
-            SILENT.format("tcp://10.0.0.1:2375"),
+            'error during connect: Get "http://10.0.0.1:2375/v1.50/version", dial tcp: no route to host',
             {"DOCKER_HOST": "tcp://10.0.0.1:2375"},
             "no Docker engine answers at tcp://10.0.0.1:2375",
             "unset DOCKER_HOST",
