@@ -55,8 +55,10 @@ def explain(error: OSError, checkout: Path | None = None, action: str = "use") -
     if error.errno in FULL:
         where = f" of {name}" if name else ""
         return CommandError(f"no space left on the disk{where}", "delete something; df -h shows what is free")
-    if error.errno in REFUSED and name:
-        return _refused(Path(name), checkout, action)
+    if error.errno in REFUSED:
+        if name:
+            return _refused(Path(name), checkout, action)
+        return CommandError("this user may not do that", "if the platform was started with sudo, use sudo again")
     if error.errno in REASONS:
         text, fix = REASONS[error.errno]
         return CommandError(text.format(name or "a file"), fix)

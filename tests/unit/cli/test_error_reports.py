@@ -79,6 +79,11 @@ def fail(number: int, name: str | None = "file") -> OSError:
         (fail(errno.EIO, None), 1, "a file: the disk reports an error\ncopy what you need to another disk\n"),
         (fail(errno.EMFILE), 1, "too many open files\nallow more, then run the command again: ulimit -n 4096\n"),
         (fail(errno.EAGAIN), 1, "this machine cannot start another process now\n"),
+        (
+            fail(errno.EPERM, None),
+            1,
+            "this user may not do that\nif the platform was started with sudo, use sudo again\n",
+        ),
         (fail(errno.EXDEV), 1, "file: Invalid cross-device link\n"),
         (
             ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"),
