@@ -41,7 +41,7 @@ def check_checkout(machine: Machine, runtime: str, quick: bool = False) -> Itera
         *_check_owner(machine, quick),
         *([] if quick else _check_file_system(machine, runtime)),
     ]
-    if runtime == "embedded" and not quick and not findings:
+    if runtime == "embedded" and not findings:
         findings += _check_abilities(machine)
     yield from findings or [ok("checkout", f"complete, and yours to write: {machine.root}")]
 

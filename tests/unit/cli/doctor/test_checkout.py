@@ -103,6 +103,19 @@ def test_what_processes_need_of_the_file_system_is_tried_and_only_for_them(
     assert line(machine, "checkout", runtime="compose").startswith("ok ")
 
 
+def test_a_start_without_docker_tries_to_run_a_program_here_first(
+    machine: FakeMachine, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(folder))
+
+    monkeypatch.setitem(checkout.ABILITIES, "no program can be run", refuse)
+    assert doctor(machine, quick=True, runtime="embedded")[0].startswith(
+        "fail  checkout        no program can be run in"
+    )
+    assert doctor(machine, quick=True) == ["exit 0"]
+
+
 def test_an_ordinary_folder_can_do_all_of_it_and_is_left_as_it_was(machine: FakeMachine, line: Line) -> None:
     before = sorted(machine.root.iterdir())
     assert line(machine, "checkout", runtime="embedded").startswith("ok    checkout        complete, and yours")
