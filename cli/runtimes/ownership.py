@@ -93,15 +93,20 @@ def claim_name(platform: str) -> str:
     return f"{platform}_checkout"
 
 
-def require(settings: Settings) -> Traces:
+def require(settings: Settings) -> bool:
     """Refuses a platform that belongs to another checkout, and creates nothing on the engine.
 
     Returns:
-        What the engine has of the platform.
+        Whether this checkout has the platform. Where there is none, there is nothing to stop or to delete: another
+        checkout may claim that name at this moment.
 
     Raises:
         BadInputError: it belongs to another one; the fix is another name, or the command that takes it over.
     """
+    return not _traces_of_own(settings).is_empty or _record_file(settings).exists()
+
+
+def _traces_of_own(settings: Settings) -> Traces:
     me, traces = checkout.read(ROOT), find_traces(settings.platform)
     if not (me.id or traces.is_empty):
         me = checkout.ensure_id(ROOT)  # a refusal may name it
@@ -119,7 +124,7 @@ def claim(settings: Settings) -> bool:
     Raises:
         BadInputError: the platform belongs to another checkout.
     """
-    traces = require(settings)
+    traces = _traces_of_own(settings)
     earlier = traces.claim
     me, is_new = checkout.ensure_id(ROOT), checkout.record(_record_file(settings))
     if not earlier or earlier.folder != str(ROOT):

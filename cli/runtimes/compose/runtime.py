@@ -187,17 +187,21 @@ class ComposeRuntime:
     def down(self) -> None:
         """Stops the platform; data stays."""
         self.prepare()
-        self.require_own()
-        containers.remove_runs(self.settings.platform)
-        self._compose_down("down", "--remove-orphans")
+        if ownership.require(self.settings):
+            containers.remove_runs(self.settings.platform)
+            self._compose_down("down", "--remove-orphans")
+        else:
+            say(f"there is no platform {self.settings.platform} on Docker; nothing was stopped")
 
     def reset(self) -> None:
         """Stops the platform and deletes its data, including that of unused emulators."""
         self.prepare()
-        self.require_own()
-        containers.remove_runs(self.settings.platform)
-        self.with_values(CLOUD="emulators")._compose_down("down", "--volumes", "--remove-orphans")
-        ownership.release(self._user_settings)
+        if ownership.require(self.settings):
+            containers.remove_runs(self.settings.platform)
+            self.with_values(CLOUD="emulators")._compose_down("down", "--volumes", "--remove-orphans")
+            ownership.release(self._user_settings)
+        else:
+            say(f"there is no platform {self.settings.platform} on Docker; nothing was deleted")
 
     def _compose_down(self, *command: str) -> None:
         if self.compose.run(*ALL_PROFILES, *command):

@@ -269,8 +269,10 @@ def test_a_refusal_changes_nothing_and_names_the_id_that_a_takeover_needs(
 
 def test_asking_about_a_free_name_writes_nothing(engine: FakeEngine, settings: Settings, tmp_path: Path) -> None:
     engine.volumes["orionbox2_postgres"] = {"com.docker.compose.project": "orionbox2"}
-    ownership.require(settings)
+    assert not ownership.require(settings), "there is nothing to stop or to delete"
     assert engine.changes == [] and list(tmp_path.iterdir()) == []
+    ownership.claim(settings)
+    assert ownership.require(settings)
 
 
 def test_a_copy_does_not_take_what_the_record_of_the_original_names(

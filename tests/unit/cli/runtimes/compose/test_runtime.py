@@ -199,3 +199,19 @@ def test_the_containers_of_a_moved_checkout_are_started_again_before_a_run(
         monkeypatch.setattr(ownership, "claim", lambda settings, moved=was_moved: moved)
         runtime.ensure_up()
         assert bool(started) == was_moved
+
+
+@pytest.mark.parametrize("has_platform", [False, True])
+def test_a_platform_that_is_not_there_is_neither_stopped_nor_deleted(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, has_platform: bool
+) -> None:
+    """Another checkout may start one of that name at this moment."""
+    calls = list[str]()
+    monkeypatch.setattr(ComposeRuntime, "prepare", lambda self: None)
+    monkeypatch.setattr(ComposeRuntime, "_compose_down", lambda self, *command: calls.append(command[0]))
+    monkeypatch.setattr(containers, "remove_runs", lambda platform: calls.append("remove_runs"))
+    monkeypatch.setattr(ownership, "require", lambda settings: has_platform)
+    monkeypatch.setattr(ownership, "release", lambda settings: calls.append("release"))
+    ComposeRuntime(settings).down()
+    ComposeRuntime(settings).reset()
+    assert calls == ["remove_runs", "down", "remove_runs", "down", "release"] * has_platform
