@@ -5,10 +5,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
 import uuid
 from collections.abc import Iterator
@@ -19,7 +19,6 @@ from typing import Any, ClassVar
 
 import pytest
 
-from cli.bundle.checkout_copy import copy_checkout
 from cli.runtimes.embedded import processes, service_lock, variables
 from dev.throwaway_platform import clean_environment
 from orionbox.trips.months import TripFile
@@ -98,8 +97,8 @@ def test_psql_ends_with_an_exit_code_that_tells_of_an_error(platform: Checkout, 
 
 
 def test_logs_are_those_of_the_services_that_are_named(platform: Checkout) -> None:
-    printed = platform.make("logs", "SERVICE=postgres sweeper", "TAIL=3").splitlines()
-    assert {line.split("|")[0].strip() for line in printed if "|" in line} == {"postgres", "sweeper"}
+    printed = platform.make("logs", "SERVICE=postgres bootstrap", "TAIL=3").splitlines()
+    assert {line.split("|")[0].strip() for line in printed if "|" in line} == {"postgres", "bootstrap"}
     assert sum(line.startswith("postgres") for line in printed) == 3
     assert "unknown service foo" in platform.make_fails("logs", "SERVICE=foo")
 
@@ -108,16 +107,11 @@ def test_a_run_that_is_meant_for_a_container_fails_at_once(platform: Checkout) -
     assert platform.finished_run("etl/docker", {"color": "green"})["state_type"] == "CRASHED"
 
 
-def kill(platform: Checkout, service: str) -> None:
-    """Kills a service; returns when another process of it is running."""
-    killed = process_of(platform, service)
-    os.kill(killed, signal.SIGKILL)
-    wait_for(lambda: process_of(platform, service) != killed, f"{service} again")
-
-
 def test_services_that_are_killed_are_started_again(platform: Checkout) -> None:
-    for service in processes.services():
-        kill(platform, service)
+    killed = {name: process_of(platform, name) for name in processes.services()}
+    for process in killed.values():
+        os.kill(process, signal.SIGKILL)
+    wait_for(lambda: all(process_of(platform, name) != killed[name] for name in killed), "another process of each")
     wait_for(lambda: is_up(platform), "all of them healthy")
 
 
@@ -142,20 +136,6 @@ def test_data_of_another_postgres_ends_the_start_at_once_with_the_way_back(platf
     assert "  postgres (restarting, exited 3 times, at last with exit status 1):" in said
     assert "was written by PostgreSQL 9.6, and this is PostgreSQL 16" in said
     assert "start that version, whose PostgreSQL is 9.6, on this data and run make backup" in said
-
-
-def test_another_platform_gets_the_next_free_ports(platform: Checkout) -> None:
-    other = Checkout(platform.root, {**platform.env, "COMPOSE_PROJECT_NAME": f"{platform.root.parent.name}-other"})
-    try:
-        printed = other.make("up")
-        for name, port in platform.env.items():
-            if name in variables.PORTS:
-                assert f"{name}={port} belongs to another Orionbox on this machine" in printed
-        assert is_up(platform) and is_up(other)
-    finally:
-        other.make("reset")
-    assert not folder(other).exists()
-    assert is_up(platform)
 
 
 class ForeignServer(BaseHTTPRequestHandler):
@@ -196,7 +176,7 @@ def orion_port(platform: Checkout) -> int:
     return next((port for name, port in chosen.items() if name.startswith("ORION_PORT=")), 0)
 
 
-def test_no_other_program_on_a_port_is_taken_for_the_platform_s_own_service(platform: Checkout) -> None:
+def test_another_platform_gets_free_ports_and_takes_no_other_program_for_its_own_service(platform: Checkout) -> None:
     other = Checkout(platform.root, {**platform.env, "COMPOSE_PROJECT_NAME": f"{platform.root.parent.name}-late"})
     try:
         up = subprocess.Popen(
@@ -208,6 +188,8 @@ def test_no_other_program_on_a_port_is_taken_for_the_platform_s_own_service(plat
             assert up.returncode == 0, printed
             taken = f"another program took ORION_PORT={chosen} while the platform was starting; starting again"
             assert taken in printed and is_up(other) and is_up(platform)
+            preferred = [f"{name}={port}" for name, port in platform.env.items() if name in variables.PORTS]
+            assert [name for name in preferred if f"{name} " not in printed] == [], "each has the platform before it"
             now = orion_port(other)
             assert now not in (chosen, orion_port(platform)) and f"localhost:{now}" in printed
             assert ForeignServer.requests == [], "nothing of the platform asked that program"
@@ -220,19 +202,22 @@ def test_no_other_program_on_a_port_is_taken_for_the_platform_s_own_service(plat
                 assert is_up(other) and orion_port(other) not in (chosen, now)
     finally:
         other.make("reset")
+    assert not folder(other).exists()
+    assert is_up(platform)
 
 
-def test_down_leaves_no_process_and_the_next_up_finds_the_data(platform: Checkout) -> None:
+@pytest.fixture(scope="module")
+def stopped(platform: Checkout) -> Checkout:
+    """The platform after `make down`, with a table in it; the last of the tests that need it starts it again."""
     query_postgres(platform.settings, "CREATE TABLE kept AS SELECT 7 AS lucky; SELECT 1")
     platform.make("down")
-    assert running(platform.root) == []
-    pretend_that_orion_is_running(platform)
-    assert set(states(platform)["services"].values()) == {"stopped"}
-    with pretended_postgres(platform):
-        platform.make("up")
-    assert "replaced a stale postmaster.pid" in platform.make("logs", "SERVICE=postgres")
-    assert query_postgres(platform.settings, "SELECT lucky FROM kept") == [(7,)]
-    assert is_up(platform)
+    return platform
+
+
+def test_down_leaves_no_process(stopped: Checkout) -> None:
+    assert running(stopped.root) == []
+    pretend_that_orion_is_running(stopped)
+    assert set(states(stopped)["services"].values()) == {"stopped"}
 
 
 def pretend_that_orion_is_running(platform: Checkout) -> None:
@@ -246,19 +231,112 @@ def pretended_postgres(platform: Checkout) -> Iterator[None]:
     user = None if os.geteuid() else "nobody"
     file = folder(platform) / "data/postgres/main/postmaster.pid"
     with subprocess.Popen(["sleep", "600"], user=user) as process:
-        file.write_text(f"{process.pid}\n{file.parent}\n1795714894\n5432\n\n127.0.0.1\n")
-        if user:
-            shutil.chown(file, user)
-        yield
-        process.kill()
+        try:
+            file.write_text(f"{process.pid}\n{file.parent}\n1795714894\n5432\n\n127.0.0.1\n")
+            if user:
+                shutil.chown(file, user)
+            yield
+        finally:
+            process.kill()
 
 
-def test_an_incomplete_virtual_environment_is_made_again(platform: Checkout) -> None:
-    made = platform.root / ".embedded" / "uv"
+@pytest.fixture
+def user() -> Iterator[str]:
+    """A normal user of this machine, for this test only."""
+    if os.geteuid():
+        pytest.skip("all tests run as a normal user here")
+    name = f"orionbox-{uuid.uuid4().hex[:8]}"
+    subprocess.run(["useradd", "--no-create-home", name], check=True)
+    yield name
+    subprocess.run(["userdel", name], check=True)
+
+
+class TheirCheckout(Checkout):
+    """The platform's checkout while it belongs to a normal user, whose commands see the Pythons that root has."""
+
+    user: str
+    home: Path
+    """The user's home, and the only other folder to write to."""
+
+    def run(self, *command: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        """Runs a command as this user."""
+        prefixes = [str(prefix) for prefix in pythons(self.root)]
+        hidden = {str(top) for prefix in prefixes if (top := hidden_folder(Path(prefix)))}
+        shown = "\n".join(prefix for prefix in prefixes if hidden_folder(Path(prefix)))
+        settings = {"SHOWN": shown, "HIDDEN": "\n".join(hidden), "SHELTER": str(self.home.parent / "pythons")}
+        as_user = ("setpriv", f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups")
+        path = ":".join([*(f"{prefix}/bin" for prefix in prefixes), "/usr/bin", "/bin"])
+        program = ("unshare", "--mount", "sh", "-c", SHOW_PYTHONS, "sh", *as_user, "env", f"PATH={path}", *command)
+        return super().run(*program, stdin=stdin, HOME=str(self.home), **settings, **variables)
+
+
+SHOW_PYTHONS = """
+set -eu
+IFS='
+'
+for prefix in $SHOWN; do mkdir -p "$SHELTER$prefix"; mount --bind "$prefix" "$SHELTER$prefix"; done
+for folder in $HIDDEN; do mount --rbind "$SHELTER$folder" "$folder"; done
+unset SHOWN HIDDEN SHELTER
+exec "$@"
+"""
+"""Puts in the place of a folder that others may not enter, such as /root, one with nothing in it but the Pythons."""
+
+
+def pythons(root: Path) -> list[Path]:
+    """The prefixes of the Pythons that the virtual environments were built with, and python3 is the first."""
+    configs = [root / ".embedded" / name / "pyvenv.cfg" for name in ("flows", "bigquery")]
+    homes = [re.findall(r"^home = (.*)$", config.read_text(), re.MULTILINE)[0] for config in configs]
+    return list(dict.fromkeys(Path(home).parent for home in homes))
+
+
+def hidden_folder(prefix: Path) -> Path | None:
+    """The first folder on the way to a Python that a normal user may not enter."""
+    return next((folder for folder in reversed(prefix.parents) if not folder.stat().st_mode & 0o001), None)
+
+
+@pytest.fixture
+def their_checkout(stopped: Checkout, user: str) -> Iterator[TheirCheckout]:
+    """The platform's checkout, as another platform of a normal user; afterwards it is root's again."""
+    env = {**stopped.env, "COMPOSE_PROJECT_NAME": f"{stopped.env['COMPOSE_PROJECT_NAME']}-theirs"}
+    theirs = TheirCheckout(stopped.root, env)
+    theirs.user, theirs.home = user, stopped.root.parent / "home"
+    theirs.home.mkdir()
+    for owner, other in (("root", user), (user, "root")):
+        for top in (stopped.root, theirs.home):
+            subprocess.run(["chown", "--recursive", f"--from={owner}", f"{other}:", top], check=True)
+        if other == user:
+            yield theirs
+
+
+def test_it_is_built_and_runs_as_a_normal_user_and_writes_nothing_elsewhere(their_checkout: TheirCheckout) -> None:
+    theirs = their_checkout
+    for name in ("uv", "bigquery"):
+        (theirs.root / ".embedded" / name / ".complete").unlink()
+    try:
+        printed = theirs.make("run-etl", "COLOR=green", "YEAR=2021", "MONTHS=1")
+        assert re.findall(r"virtual environment \.embedded/(\w+): built in", printed) == ["uv", "bigquery"]
+        assert "Completed after" in printed, printed
+        assert theirs.report["runtime"] == "embedded"
+    finally:
+        theirs.make("reset")
+    assert running(theirs.root) == []
+    outside = [
+        word for path in (theirs.root.parent, "/proc", "/var/lib/docker") for word in ("-path", path, "-prune", "-o")
+    ]
+    command = ["find", "/", "-xdev", *outside, "-user", theirs.user, "-type", "f", "-print"]
+    assert subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout == b""
+
+
+def test_the_next_up_finds_the_data_and_builds_an_incomplete_virtual_environment_again(stopped: Checkout) -> None:
+    made = stopped.root / ".embedded" / "uv"
     (made / ".complete").unlink()
     (made / "bin" / "uv").write_text("half a program")
-    assert "virtual environment .embedded/uv: built in" in platform.make("up")
+    with pretended_postgres(stopped):
+        assert "virtual environment .embedded/uv: built in" in stopped.make("up")
+    assert "replaced a stale postmaster.pid" in stopped.make("logs", "SERVICE=postgres")
     assert (made / ".complete").is_file()
+    assert query_postgres(stopped.settings, "SELECT lucky FROM kept") == [(7,)]
+    assert is_up(stopped)
 
 
 def test_two_commands_at_once_wait_for_each_other(platform: Checkout) -> None:
@@ -280,54 +358,3 @@ def test_without_python_3_13_up_tries_to_download_one_before_anything_starts(che
     assert "Python 3.13: none is here; downloading one into .embedded/pythons" in done.stdout
     assert "and it could not be downloaded" in done.stdout and "install python3.13 yourself" in done.stdout
     assert running(checkout.root) == []
-
-
-@pytest.fixture
-def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A normal user of this machine, for this test only."""
-    if os.geteuid():
-        pytest.skip("all tests run as a normal user here")
-    name = f"orionbox-{uuid.uuid4().hex[:8]}"
-    subprocess.run(["useradd", "--no-create-home", name], check=True)
-    yield name
-    subprocess.run(["userdel", name], check=True)
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that every user can reach, as pytest's own are not."""
-    with tempfile.TemporaryDirectory(prefix="orionbox-test-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
-
-
-def python_for_all(platform: Checkout, folder: Path) -> dict[str, str]:
-    """The variables that lead to the platform's Python 3.13: to a copy, for it may be below /root."""
-    config = (platform.root / ".embedded/bigquery/pyvenv.cfg").read_text()
-    prefix = Path(dict(line.split(" = ") for line in config.splitlines())["home"]).parent
-    if prefix != Path("/usr"):
-        shutil.copytree(prefix, folder / "python", symlinks=True, ignore=shutil.ignore_patterns("test", "*.a"))
-        prefix = folder / "python"
-    return {"PATH": f"{prefix}/bin:/usr/bin:/bin", "LD_LIBRARY_PATH": f"{prefix}/lib", "PYENV_ROOT": "/nonexistent"}
-
-
-def test_it_runs_as_a_normal_user_and_writes_nothing_elsewhere(
-    platform: Checkout, user: str, open_folder: Path, has_real_data: bool
-) -> None:
-    variables = {**platform.env, **python_for_all(platform, open_folder), "HOME": str(open_folder / "home")}
-    theirs = Checkout(copy_checkout(open_folder / "orion box"), variables)
-    shutil.copytree(platform.root / "data/green", theirs.root / "data/green")
-    (open_folder / "home").mkdir()
-    for folder in ("home", "orion box"):
-        subprocess.run(["chown", "--recursive", user, open_folder / folder], check=True)
-    make = ("setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "make")
-    try:
-        printed = theirs.run(*make, "run-etl", *GREEN).stdout
-        assert "Completed after" in printed, printed
-        assert theirs.report["runtime"] == "embedded"
-    finally:
-        done = theirs.run(*make, "down")
-    assert done.returncode == 0, done.stdout
-    assert running(theirs.root) == []
-    found = subprocess.run(["find", "/", "-xdev", "-user", user, "-type", "f"], capture_output=True, text=True).stdout
-    assert [path for path in found.splitlines() if not path.startswith((str(open_folder), "/proc"))] == []
