@@ -7,11 +7,26 @@ import pytest
 from tests.conftest import Answer
 from tests.e2e.course.conftest import CutOff
 
+UNTIL = "bash /workspace/until.sh"
+SCRIPT = """
+set -m  # or the program would ignore Ctrl-C
+text=$1; shift
+"$@" >/tmp/printed 2>&1 &
+timeout 60 sh -c 'until grep -qF "$0" /tmp/printed; do sleep 0.2; done' "$text"
+kill -INT $!
+timeout 30 tail --pid=$! -f /dev/null || kill -KILL $!
+wait $!
+code=$?
+cat /tmp/printed
+exit $code
+"""
+"""Runs a program until it has printed a text, and ends it as Ctrl-C does."""
+
 # What is typed, and a part of what must be answered
 WORDS = {
     "prefect version": "Server type:         server",
     "prefect orion start": "Orion is already running: http://localhost:",
-    "timeout --preserve-status 30 prefect orion start --port 4201 | tee /tmp/second": "http://127.0.0.1:4201",
+    f"{UNTIL} http://127.0.0.1:4201 prefect orion start --port 4201 || true": "http://127.0.0.1:4201",
     "prefect block register -m prefect_gcp": "Successfully registered",
     "prefect block ls": "gcs-bucket/zoom-gcs",
     "prefect block type ls": "gcp-credentials",
@@ -20,7 +35,7 @@ WORDS = {
     "unset PREFECT_API_URL && prefect block ls | cat": "zoom-gcs",
     "PREFECT_API_URL=http://localhost:4200/api prefect block ls": "zoom-gcs",
     "python ingest_data.py": "Finished in state Completed",
-    "timeout --preserve-status -s INT 20 prefect agent start --work-queue default": "Agent started!",
+    f"{UNTIL} 'Agent started!' prefect agent start --work-queue default": "Agent started!",
     "docker image ls || true": "in a terminal of your own machine",
     "docker image build -t me/flows . || true": "in a terminal of your own machine",
 }
@@ -29,6 +44,7 @@ WORDS = {
 @pytest.fixture(scope="module")
 def answers(cut_off: CutOff) -> dict[str, Answer]:
     """All the answers, from one shell."""
+    (cut_off.root / "workspace" / "until.sh").write_text(SCRIPT)
     return {answer.command: answer for answer in cut_off.shell(*WORDS)}
 
 
