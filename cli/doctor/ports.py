@@ -10,6 +10,8 @@ from cli.runtimes.embedded import variables
 from cli.runtimes.ports import LAST
 from cli.settings.settings import Settings
 
+PROXY = "docker-proxy"
+"""The process that listens for a container."""
 FORM = "|".join(
     [
         '{{.Label "com.docker.compose.project"}}',
@@ -28,6 +30,8 @@ def check_ports(settings: Settings, machine: Machine, runtime: str) -> Iterator[
         if not obstacle or (runtime == "compose" and port < 1024 and "administrator" in obstacle):
             continue
         owner = (_container_at(machine, port) if runtime == "compose" else None) or machine.port_owner(port)
+        if owner.name == PROXY:
+            owner = _container_at(machine, port) or owner
         if owner.platform == settings.platform and owner.folder == str(machine.root):
             continue
         fix = "nothing to do: make up takes the next free one"

@@ -191,7 +191,8 @@ def _download_python() -> str:
     say(f"Python {BIGQUERY_VERSION}: none is here; downloading one into {PYTHONS.relative_to(ROOT)} (about 30 MB)")
     command = [_UV_PROGRAM, "python", "install", "--no-bin", "--install-dir", str(PYTHONS), BIGQUERY_VERSION]
     try:
-        _run(*command, UV_PYTHON_DOWNLOADS="manual")
+        with waiting_for(f"the download of Python {BIGQUERY_VERSION}"):
+            _run(*command, UV_PYTHON_DOWNLOADS="manual")
     except CommandError as error:
         raise CommandError(
             f"without Docker, Python {BIGQUERY_VERSION} is needed; there is none on PATH, known to uv or under pyenv, "

@@ -59,6 +59,13 @@ def test_without_docker_a_process_of_this_platform_is_fine_and_one_of_another_is
     assert printed.startswith("warn  port 4280       is in use on this machine, by platform second of Orionbox in ")
 
 
+def test_without_docker_a_container_on_a_port_is_named_too(machine: FakeMachine, line: Line) -> None:
+    busy = replace(machine, used_ports=frozenset({4200}), owners={4200: Owner("docker-proxy")})
+    assert "by docker-proxy;" in line(busy, "port 4200", runtime="embedded")
+    known = busy.but(docker_ps="orionbox|/home/bob/o|/home/bob/o|orionbox-orion-1\n")
+    assert "by platform orionbox of Orionbox in /home/bob/o;" in line(known, "port 4200", runtime="embedded")
+
+
 def test_the_ports_that_the_platform_has_taken_count(machine: FakeMachine, line: Line) -> None:
     moved = replace(machine, used_ports=frozenset({4200}), taken_ports={"ORION_PORT": 4201})
     assert line(moved, "ports").startswith("ok ")
