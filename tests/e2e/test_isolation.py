@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import subprocess
 from typing import Any
 from urllib.request import Request, urlopen
@@ -16,13 +15,12 @@ CONNECT = """
 import sys, psycopg2
 from sqlalchemy import make_url
 from orionbox.stores.clients import postgres_uri
-for arguments in sys.argv[1:]:
-    url = make_url(postgres_uri()).set(**dict(word.split("=") for word in arguments.split()))
-    try:
-        psycopg2.connect(url.render_as_string(hide_password=False)).close()
-        print("answer: connected")
-    except psycopg2.OperationalError as error:
-        print("answer: refused:", error)
+url = make_url(postgres_uri()).set(**dict(word.split("=") for word in sys.argv[1:]))
+try:
+    psycopg2.connect(url.render_as_string(hide_password=False)).close()
+    print("connected")
+except psycopg2.OperationalError as error:
+    print("refused:", error)
 """
 SOUGHT = (
     ".env",
@@ -55,8 +53,8 @@ DATABASES = {
 def connections(platform: Checkout) -> dict[str, str]:
     """What Postgres says to each try."""
     (platform.root / "workspace" / "connect.py").write_text(CONNECT)
-    (answer,) = platform.shell(shlex.join(["python", "connect.py", *DATABASES.values()]))
-    return dict(zip(DATABASES, answer.output.split("answer: ")[1:], strict=True))
+    answers = platform.shell(*(f"python connect.py {arguments}" for arguments in DATABASES.values()))
+    return {database: answer.output for database, answer in zip(DATABASES, answers, strict=True)}
 
 
 def test_a_flow_reaches_the_warehouse(connections: dict[str, str]) -> None:
