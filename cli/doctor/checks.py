@@ -162,6 +162,7 @@ def _check_compose(settings: Settings, machine: Machine) -> Iterator[Finding]:
 
 def _checks_of_compose(settings: Settings, machine: Machine, engine: Engine | None, are_built: bool) -> Iterator[Check]:
     if engine:
+        yield Check("name", lambda: docker.check_name(settings, machine), SLOW)
         yield Check("compose", lambda: docker.check_plugins(machine), SLOW)
         yield Check("images", lambda: docker.check_images(machine, are_built), SLOW)
     yield Check("ports", lambda: check_ports(settings, machine, "compose"), SLOW)

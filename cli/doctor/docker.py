@@ -12,6 +12,7 @@ from cli.doctor.machine import Finding, Machine, fail, ok, warn
 from cli.doctor.network import check_index
 from cli.runtimes.compose import engine as container_engine
 from cli.runtimes.compose.engine import OLDEST_COMPOSE, Problem
+from cli.settings.settings import Settings
 
 INFO = "|".join(
     f"{{{{.{field}}}}}"
@@ -61,7 +62,8 @@ def check_engine(machine: Machine) -> tuple[Engine | None, Finding]:
     if info.is_ok and version and len(others) == INFO.count("|"):
         return _describe(machine, version, *others)
     # `docker info` of older versions does not say why it failed; `docker version` does
-    errors = info.text + machine.ask("docker", "version").text
+    answer = machine.ask("docker", "version")
+    errors = info.text + ("" if answer.is_ok else answer.text)
     return None, fail("engine", *container_engine.explain(errors, machine.variables))
 
 
@@ -84,7 +86,7 @@ def _describe(
         return None, fail("engine", text, fix)
     is_desktop = system == "Docker Desktop"
     engine = Engine(version, int(memory) // 1_000_000, is_desktop, folder, _seconds(time))
-    if machine.is_container and not machine.process_named("dockerd"):
+    if machine.is_container and machine.shows_processes and not machine.process_named("dockerd"):
         text = f"Docker {version} runs outside this container, and sees the folder {machine.root} of its own machine"
         fix = "mount this folder there under the same path; or RUNTIME=embedded; or an engine in here: sudo make engine"
         return engine, warn("engine", text, fix)
@@ -100,12 +102,23 @@ def _seconds(time: str) -> float:
     return datetime.fromisoformat(match[1] + match[2].replace("Z", "+00:00")).timestamp() if match else 0
 
 
+def check_name(settings: Settings, machine: Machine) -> Iterator[Finding]:
+    """Checks whose platform of that name the engine has; the commands refuse another checkout's."""
+    refusal = machine.refuse_platform(settings)
+    if refusal:
+        yield fail("name", refusal.text, refusal.fix)
+    else:
+        yield ok("name", f"{settings.platform} is not another checkout's")
+
+
 def check_plugins(machine: Machine) -> Iterator[Finding]:
     """Checks Compose and Buildx."""
     answer = machine.ask("docker", "compose", "version", "--short")
     version = answer.text.strip().lstrip("v") if answer.is_ok else ""
     needed = ".".join(map(str, OLDEST_COMPOSE))
-    if not version:
+    if found := None if version else container_engine.explain_missing_plugin(answer.text, machine.variables):
+        yield fail("compose", *found)
+    elif not version:
         yield fail("compose", f"is missing; {needed} or newer is needed", UPDATE)
     elif _numbers(version) < OLDEST_COMPOSE:
         yield fail("compose", f"{version}; {needed} or newer is needed", UPDATE)

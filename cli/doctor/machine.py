@@ -22,10 +22,11 @@ from cli.doctor import cgroups
 from cli.doctor.cgroups import Share
 from cli.environments import inherited, package_index
 from cli.programs import ROOT, without_options
-from cli.runtimes import choose, listeners, ports
+from cli.runtimes import choose, listeners, ownership, ports
 from cli.runtimes.embedded import virtual_environments
 from cli.settings.settings import Settings
 from cli.waiting import waiting_for
+from orionbox.errors import BadInputError
 
 
 @dataclass(frozen=True)
@@ -252,6 +253,19 @@ class Machine:
             except OSError:  # it has ended
                 continue
         return 0
+
+    @property
+    def shows_processes(self) -> bool:
+        """Whether the system shows this user the processes of others, such as the first one."""
+        return os.access(self.proc / "1/comm", os.R_OK)
+
+    def refuse_platform(self, settings: Settings) -> BadInputError | None:
+        """Returns why the commands refuse the platform on Docker: it is another checkout's; None if it is not."""
+        try:
+            ownership.require(settings)
+        except BadInputError as error:
+            return error
+        return None
 
     def cannot_write(self, folder: Path) -> str:
         """Returns why no file can be made in that folder; empty if one can."""

@@ -29,7 +29,9 @@ def prepare(settings: Settings, root: Path = ROOT) -> None:
     for folder in FOLDERS:
         (root / folder).mkdir(exist_ok=True)
     with suppress(PermissionError):  # a file system without owners and modes, such as exFAT
-        (root / "secrets").chmod(0o700)
+        secrets = root / "secrets"
+        if stat.S_IMODE(secrets.stat().st_mode) != 0o700:  # a disk that is read-only by now refuses any change
+            secrets.chmod(0o700)
         if os.geteuid() == 0:
             _hand_over(root / "workspace", *settings.owner)
 

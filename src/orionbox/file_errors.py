@@ -89,8 +89,15 @@ def _refused(path: Path, checkout: Path | None, action: str) -> CommandError:
     owner = _user(status.st_uid)
     text += f": it belongs to {owner}" if found == path else f": {found} belongs to {owner}"
     if checkout and checkout in (found.absolute(), *found.absolute().parents):
+        if status.st_uid and _is_all_of_user(checkout, status.st_uid):
+            return CommandError(text, f"use a checkout of your own; this one, {checkout}, is that user's")
         return CommandError(text, f"sudo chown -R $USER {_shown(checkout)}")
     return CommandError(text, f"ask {owner} for the permission")
+
+
+def _is_all_of_user(checkout: Path, user: int) -> bool:
+    """Returns whether the checkout itself is that user's, and not only some files in it, as after `sudo make up`."""
+    return _existing(checkout)[1].st_uid == user
 
 
 def _existing(path: Path) -> tuple[Path, os.stat_result]:

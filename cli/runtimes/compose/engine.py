@@ -6,6 +6,7 @@ import grp
 import os
 import pwd
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,10 @@ OLDEST_COMPOSE = (2, 20)
 """The first version with `include`."""
 SOCKET = "/var/run/docker.sock"
 """Where the engine of the system listens; the platform needs that one."""
+SILENT = re.compile(r"cannot connect|daemon running|connection refused|no such file|cannot find the file", re.I)
+"""What docker prints if nobody listens."""
+LONGEST_QUOTE = 200
+"""Characters of docker's own words in a message."""
 
 
 class Problem(NamedTuple):
@@ -68,8 +73,8 @@ def explain(errors: str, variables: Mapping[str, str] = os.environ) -> Problem:
         return Problem("Docker is not connected to this WSL distribution", fix)
     if "podman" in errors.lower():
         return Problem("docker is Podman here, on which the platform does not run", "install Docker: sudo make engine")
-    if "context not found" in errors or "unable to resolve docker endpoint" in errors:
-        return Problem("the Docker context in use does not exist", _forget_context(variables))
+    if found := _explain_settings(errors, variables):
+        return found
     named = variables.get("DOCKER_HOST") or errors
     address = re.search(r"(unix://|tcp://|ssh://|https?://(?!%2F))([^\s?\"]+)", named)
     kind, place = (address[1], address[2].rstrip(".:")) if address else ("unix://", SOCKET)
@@ -78,13 +83,55 @@ def explain(errors: str, variables: Mapping[str, str] = os.environ) -> Problem:
     if kind != "unix://" or place not in (SOCKET, SOCKET.replace("/var", "", 1)):
         text = f"no Docker engine answers at {kind}{place}"
         return Problem(text, f"start it; or for the one of this system: {_forget_context(variables)}")
+    words = [line.strip() for line in errors.splitlines() if line.strip(" |")]
+    if words and not re.search(SILENT, errors):
+        reason = next((line for line in words if re.search("error|fatal|denied", line, re.I)), words[-1])
+        return Problem(f"docker fails: {reason[:LONGEST_QUOTE]}", "see all that it says: docker version")
     return Problem("the engine is not running", _how_to_start())
+
+
+def _explain_settings(errors: str, variables: Mapping[str, str]) -> Problem | None:
+    """Returns which setting of the docker command is wrong; None if it did not say so."""
+    api, host = variables.get("DOCKER_API_VERSION"), variables.get("DOCKER_HOST", "")
+    if api and ("API version" in errors or "page not found" in errors):
+        return Problem(f"the Docker engine refuses DOCKER_API_VERSION={api}", "unset DOCKER_API_VERSION")
+    if certificate := re.search(r"open (\S+\.pem)", errors):
+        misleading = _set_of(variables, "DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+        text = f"Docker's certificate {certificate[1]} does not exist"
+        return Problem(text, f"unset {misleading}" if misleading else _forget_context(variables))
+    if re.search(r"context not found|context .* is not found", errors):
+        return Problem("the Docker context in use does not exist", _forget_context(variables))
+    if host and ("unable to resolve docker endpoint" in errors or "://" not in host):
+        return Problem(f"no Docker engine answers at DOCKER_HOST={host}", "unset DOCKER_HOST")
+    if "unable to resolve docker endpoint" in errors:
+        return Problem("the Docker context in use does not exist", _forget_context(variables))
+    return None
+
+
+def explain_missing_plugin(errors: str, variables: Mapping[str, str] = os.environ) -> Problem | None:
+    """Returns why docker finds no plugins, although they may be installed; None if it does not say.
+
+    Args:
+        errors: what docker printed on standard error.
+        variables: the user's environment variables.
+    """
+    found = re.search(r"Error loading config file: (.+?): open .*: (permission denied|not a directory)", errors)
+    if not found:
+        return None
+    text = f"docker finds no plugins, because it cannot read {found[1]} ({found[2]})"
+    fix = f'sudo chown -R "$USER" {shlex.quote(os.path.dirname(found[1]))}'
+    return Problem(text, "unset DOCKER_CONFIG" if variables.get("DOCKER_CONFIG") else fix)
+
+
+def _set_of(variables: Mapping[str, str], *names: str) -> str:
+    """Returns those of the variables that are set, in one text."""
+    return " ".join(name for name in names if variables.get(name))
 
 
 def _forget_context(variables: Mapping[str, str]) -> str:
     """Returns the command after which docker asks the engine of the system."""
-    misleading = [name for name in ("DOCKER_HOST", "DOCKER_CONTEXT") if variables.get(name)]
-    return f"unset {' '.join(misleading)}" if misleading else "docker context use default"
+    misleading = _set_of(variables, "DOCKER_HOST", "DOCKER_CONTEXT")
+    return f"unset {misleading}" if misleading else "docker context use default"
 
 
 def _how_to_start() -> str:
@@ -148,8 +195,11 @@ def require() -> None:
         raise CommandError(*found)
     command, environment = ["docker", "compose", "version", "--short"], inherited.for_tools()
     with waiting_for("docker compose version"):
-        version = subprocess.run(command, env=environment, capture_output=True, text=True).stdout
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, errors="replace")
+    version = done.stdout if not done.returncode else ""
     if tuple(map(int, re.findall(r"\d+", version)[:2])) < OLDEST_COMPOSE:
+        if found := explain_missing_plugin(done.stderr):
+            raise CommandError(*found)
         found_version = version.strip() or "is missing"
         oldest = ".".join(map(str, OLDEST_COMPOSE))
         raise CommandError(f"Docker Compose {found_version}: {oldest} or newer is needed", "run: sudo make engine")

@@ -8,11 +8,13 @@ import json
 import os
 import pwd
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
 from email.message import Message
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.error import HTTPError, URLError
 
 import pytest
@@ -207,8 +209,16 @@ def refused(path: Path, checkout: Path, monkeypatch: pytest.MonkeyPatch, user: i
     return str(file_errors.explain(PermissionError(errno.EACCES, "Permission denied", str(path)), checkout))
 
 
+def test_a_checkout_of_another_user_stays_that_user_s(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_another = SimpleNamespace(st_mode=stat.S_IFREG | 0o600, st_uid=4711)
+    monkeypatch.setattr(file_errors, "_existing", lambda path: (path, of_another))
+    message = refused(checkout / ".env", checkout, monkeypatch, 1000)
+    assert "it belongs to user 4711" in message and "use a checkout of your own" in message and "sudo" not in message
+
+
 def test_a_file_of_another_user_is_named_with_its_owner(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     me = os.getuid()
+    monkeypatch.setattr(file_errors, "_is_all_of_user", lambda folder, user: False)
     name, elsewhere = pwd.getpwuid(me).pw_name, Path("/etc/hosts")
     (checkout / "file").touch()
     (checkout / "folder").mkdir()

@@ -11,7 +11,7 @@ from cli.doctor import docker
 from cli.doctor.machine import Answer, Disk, Machine, Owner
 from cli.settings import env_file
 from cli.settings.settings import Settings
-from orionbox.errors import OrionboxError
+from orionbox.errors import BadInputError, OrionboxError
 
 INFO = "20.10.24|Debian GNU/Linux 12|8000000000|[name=apparmor]||2027-01-15T08:00:01.421723392Z\n"
 NOW = 1_800_000_000
@@ -65,6 +65,9 @@ class FakeMachine(Machine):
     uid: int = 1000
     is_inside_container: bool = False
     docker_program: str = "/usr/bin/docker"
+    hides_processes: bool = False
+    owner_refusal: BadInputError | None = None
+    """Why the commands refuse the platform's name."""
 
     @property
     def python_version(self) -> str:
@@ -77,6 +80,13 @@ class FakeMachine(Machine):
     @property
     def is_container(self) -> bool:
         return self.is_inside_container
+
+    @property
+    def shows_processes(self) -> bool:
+        return not self.hides_processes
+
+    def refuse_platform(self, settings: Settings) -> BadInputError | None:
+        return self.owner_refusal
 
     @property
     def user(self) -> int:

@@ -21,7 +21,9 @@ from tests.unit.cli.doctor.fake_machine import Doctor, FakeMachine, Line
 def test_every_line_is_ok_if_nothing_is_wrong(machine: FakeMachine, doctor: Doctor) -> None:
     *lines, code = doctor(machine)
     assert [line for line in lines if not line.startswith("ok ")] == [] and code == "exit 0"
-    subjects = "python3 settings runtime checkout engine compose buildx images ports proxy memory cpu ca gcp disk clock"
+    subjects = (
+        "python3 settings runtime checkout engine name compose buildx images ports proxy memory cpu ca gcp disk clock"
+    )
     assert [line.split()[1] for line in lines] == subjects.split()
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from cli.doctor.machine import Answer
+from orionbox.errors import BadInputError
 from tests.unit.cli.doctor.fake_machine import (
     INFO,
     NOT_BUILT,
@@ -77,6 +78,24 @@ def test_an_engine_outside_this_container_sees_its_own_files(machine: FakeMachin
     assert printed.startswith("warn ") and "runs outside this container" in printed
 
 
+def test_an_engine_is_not_called_outside_if_processes_are_hidden(machine: FakeMachine, line: Line) -> None:
+    """With the mount option hidepid of /proc, as on shared machines."""
+    inside = replace(machine, is_inside_container=True, engine_process=0, hides_processes=True)
+    assert line(inside, "engine").startswith("ok ")
+
+
+def test_a_name_that_belongs_to_another_checkout_is_reported(machine: FakeMachine, doctor: Doctor, line: Line) -> None:
+    assert line(machine, "name").startswith("ok ")
+    refused = replace(machine, owner_refusal=BadInputError("platform orionbox belongs to /home/ada", "choose another"))
+    assert line(refused, "name").endswith("platform orionbox belongs to /home/ada; fix: choose another")
+    assert doctor(refused)[-1] == "exit 1"
+
+
+def test_an_engine_that_answers_only_half_says_why(machine: FakeMachine, line: Line) -> None:
+    broken = machine.but(docker_info=Answer(False, "error during connect: EOF"), docker_version="Server: Docker\n")
+    assert "docker fails: error during connect: EOF" in line(broken, "engine", runtime="compose")
+
+
 def test_a_snap_of_docker_needs_the_checkout_in_the_home_folder(machine: FakeMachine, line: Line) -> None:
     snap = replace(machine, docker_program="/snap/bin/docker")
     assert line(snap, "engine").startswith("ok ")
@@ -88,6 +107,11 @@ def test_a_snap_of_docker_needs_the_checkout_in_the_home_folder(machine: FakeMac
     ("plugin", "answer", "text"),
     [
         ("compose", "v2.3.1\n", "fail  compose         2.3.1; 2.20 or newer is needed; fix: Debian, Ubuntu: sudo make"),
+        (
+            "compose",
+            Answer(False, "Error loading config file: /h/config.json: open /h/config.json: permission denied\n"),
+            "fail  compose         docker finds no plugins, because it cannot read /h/config.json",
+        ),
         ("compose", Answer(False, ""), "fail  compose         is missing; 2.20 or newer is needed; fix: Debian"),
         ("compose", "2.100.0-desktop.1\n", "ok    compose         2.100.0-desktop.1"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from pathlib import Path
@@ -42,6 +43,19 @@ def test_secrets_are_for_their_owner_alone(tmp_path: Path) -> None:
     prepare(tmp_path)
     assert all((tmp_path / folder).is_dir() for folder in folders.FOLDERS)
     assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+
+
+def test_nothing_is_changed_on_a_disk_that_is_read_only_by_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A platform that runs there can still be looked at and stopped."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    prepare(tmp_path)
+    for function in ("chmod", "fchmod", "chown"):
+        monkeypatch.setattr(os, function, refuse)
+    monkeypatch.setattr(Path, "chmod", refuse)
+    folders.prepare(Settings.read({}, tmp_path), tmp_path)
 
 
 def test_a_file_system_without_owners_and_modes_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,48 @@ SILENT = "Cannot connect to the Docker daemon at {}. Is the docker daemon runnin
         ),
         ("The command 'docker' could not be found in this WSL 2 distro.", {}, "this WSL distribution", "Settings"),
         ("Client: Podman Engine", {}, "docker is Podman here", "sudo make engine"),
+        (
+            'Current context "desktop-linux" is not found on the file system, please check your config file at /x',
+            {},
+            "the Docker context in use does not exist",
+            "docker context use default",
+        ),
+        (
+            "unable to resolve docker endpoint: open /no/ca.pem: no such file or directory",
+            {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/no"},
+            "Docker's certificate /no/ca.pem does not exist",
+            "unset DOCKER_TLS_VERIFY DOCKER_CERT_PATH",
+        ),
+        (
+            "Error response from daemon: client version 1.10 is too old. Minimum supported API version is 1.12",
+            {"DOCKER_API_VERSION": "1.10"},
+            "refuses DOCKER_API_VERSION=1.10",
+            "unset DOCKER_API_VERSION",
+        ),
+        (
+            'unable to resolve docker endpoint: parse "tcp://what ever": invalid character " " in host name',
+            {"DOCKER_HOST": "what ever"},
+            "no Docker engine answers at DOCKER_HOST=what ever",
+            "unset DOCKER_HOST",
+        ),
+        (
+            SILENT.format("tcp://localhost:2375/var/run/docker.sock"),
+            {"DOCKER_HOST": "/var/run/docker.sock"},
+            "no Docker engine answers at DOCKER_HOST=/var/run/docker.sock",
+            "unset DOCKER_HOST",
+        ),
+        (
+            "Error response from daemon: authorization denied by plugin opa: not allowed",
+            {},
+            "docker fails: Error response from daemon: authorization denied by plugin opa",
+            "docker version",
+        ),
+        (
+            "fatal error: failed to reserve page summary memory\n\ngoroutine 1:\nruntime/asm_amd64.s:345 +0x120",
+            {},
+            "docker fails: fatal error: failed to reserve page summary memory",
+            "docker version",
+        ),
     ],
 )
 def test_each_error_of_docker_has_its_own_fix(errors: str, variables: dict[str, str], text: str, fix: str) -> None:
@@ -103,6 +145,23 @@ def test_the_errors_are_those_that_docker_prints(tmp_path: Path, monkeypatch: py
     with pytest.raises(CommandError) as error:
         engine.require()
     assert "sudo make engine" in error.value.fix
+
+
+@pytest.mark.parametrize(
+    ("file", "reason", "variables", "fix"),
+    [
+        ("/home/a b/.docker/config.json", "permission denied", {}, "sudo chown -R \"$USER\" '/home/a b/.docker'"),
+        ("/etc/passwd/config.json", "not a directory", {"DOCKER_CONFIG": "/etc/passwd"}, "unset DOCKER_CONFIG"),
+    ],
+)
+def test_plugins_that_docker_does_not_find_may_be_installed(
+    file: str, reason: str, variables: dict[str, str], fix: str
+) -> None:
+    """After `sudo docker login`, ~/.docker belongs to root: docker goes on, but without Compose."""
+    errors = f"WARNING: Error loading config file: {file}: open {file}: {reason}\nunknown flag: --short"
+    found = engine.explain_missing_plugin(errors, variables)
+    assert found and file in found.text and found.fix == fix
+    assert not engine.explain_missing_plugin("docker: 'compose' is not a docker command.", variables)
 
 
 def test_an_engine_that_hangs_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
