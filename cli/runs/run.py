@@ -59,6 +59,7 @@ def ingest(files: list[TripFile], runtime: Runtime) -> int:
 def _run(deployment: str, files: list[TripFile], runtime: Runtime) -> EndedRun:
     """Starts the platform if it is not running, then the run, and follows it to its end."""
     runtime.prepare()
+    runtime.require_own()  # before a download, which may take minutes
     taxi_files.ensure(files, runtime)
     runtime.ensure_up()  # last: it proves that the Orion that is asked next is this platform's
     bars = Bars()

@@ -13,7 +13,7 @@ import pytest
 from cli import taxi_files
 from cli.runs import follow, run
 from cli.settings.settings import Settings
-from orionbox.errors import CommandError
+from orionbox.errors import BadInputError, CommandError
 from orionbox.trips.months import TripFile
 from tests.unit.fake_api import FakeApi, close_connection, raw_answer
 
@@ -37,6 +37,9 @@ class FakePlatform:
 
     def prepare(self) -> None:
         """It is prepared."""
+
+    def require_own(self) -> None:
+        """It is this checkout's."""
 
     def ensure_up(self) -> None:
         """It is running."""
@@ -90,6 +93,18 @@ def test_a_download_comes_before_the_platform_is_checked(api: FakeApi, monkeypat
     monkeypatch.setattr(FakePlatform, "ensure_up", lambda self: steps.append(f"checked, {len(api.requests)} requests"))
     run.run_etl(FILES, FakePlatform(api))  # type: ignore[arg-type]
     assert steps == ["files", "checked, 0 requests"]
+
+
+def test_nothing_is_downloaded_for_a_platform_of_another_checkout(
+    api: FakeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise BadInputError("platform orionbox on this engine belongs to /home/ada")
+
+    monkeypatch.setattr(FakePlatform, "require_own", refuse)
+    monkeypatch.setattr(taxi_files, "ensure", lambda files, runtime: pytest.fail("it must be refused first"))
+    with pytest.raises(BadInputError, match="belongs to"):
+        run.run_etl(FILES, FakePlatform(api))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
