@@ -58,7 +58,8 @@ class Call:
 
     @property
     def _output(self) -> TextIO:
-        return sys.stderr if self.options.command in PASSES_OUTPUT_THROUGH else sys.stdout
+        is_for_program = self.options.command in PASSES_OUTPUT_THROUGH or getattr(self.options, "json", False)
+        return sys.stderr if is_for_program else sys.stdout
 
 
 def _up(call: Call) -> int:

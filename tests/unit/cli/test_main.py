@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from cli import __main__ as command_line
+from cli import status
 from cli.runtimes import choose
 from cli.settings import env_file
 from cli.settings.settings import Settings
@@ -131,6 +133,20 @@ def test_an_error_is_its_text_and_its_fix(
     monkeypatch.setattr(choose, "choose", fail)
     assert command_line.main(["down"]) == code
     assert capsys.readouterr().out == f"{error.args[0]}\ndo this\n"
+
+
+@pytest.mark.parametrize(("arguments", "is_on_stdout"), [(["status"], True), (["status", "--json"], False)])
+def test_json_is_alone_on_standard_output(
+    arguments: list[str], is_on_stdout: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So that `./orionbox status --json | jq` works."""
+    runtime = SimpleNamespace(name="embedded")
+    monkeypatch.setattr(choose, "choose", lambda name, settings: (runtime, "RUNTIME=embedded"))
+    monkeypatch.setattr(status, "show_status", lambda runtime, as_json: 0)
+    assert command_line.main(arguments) == 0
+    printed = capsys.readouterr()
+    assert "runtime: embedded" in (printed.out if is_on_stdout else printed.err)
+    assert bool(printed.out) is is_on_stdout
 
 
 def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
