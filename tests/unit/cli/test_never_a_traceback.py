@@ -90,7 +90,7 @@ def several(*changes: Callable[[Path], object]) -> Callable[[Path], object]:
 
 EMBEDDED = {"RUNTIME": "embedded"}
 RECORD = ".ports/orionbox-compose.json"
-WORDS = ("\udcff", "", "/dev/null", "/", "x" * 300, "~nobody-at-all/x", "/proc/1/mem/x")
+WORDS = ("\udcff", "", "/dev/null", "/etc", "x" * 300, "~nobody-at-all/x", "/proc/1/mem/x")
 OPTIONS = (
     ("run-etl", "--color"),
     ("ingest", "--months"),
