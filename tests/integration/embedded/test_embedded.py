@@ -69,7 +69,10 @@ def test_the_first_line_says_which_runtime_it_is_and_why(platform: Checkout) -> 
     assert found.startswith(f"runtime: embedded (platform {platform.env['COMPOSE_PROJECT_NAME']} runs without Docker)")
     new = {"RUNTIME": "", "DOCKER_HOST": "unix:///nonexistent", "COMPOSE_PROJECT_NAME": "never-started"}
     found = platform.run("make", "status", **new).stdout
-    reasons = "runtime: embedded (no Docker engine answers at unix:///nonexistent", "runtime: embedded (there is no docker"
+    reasons = (
+        "runtime: embedded (no Docker engine answers at unix:///nonexistent",
+        "runtime: embedded (there is no docker",
+    )
     assert found.startswith(reasons)
     assert "use one of compose, embedded" in platform.make_fails("status", "RUNTIME=lambda")
 
