@@ -9,8 +9,8 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
