@@ -158,7 +158,7 @@ def leftovers(clone: Clone) -> list[str]:
             for kind, listed in LISTED.items()
             for name in clone.run("docker", *listed, f"name={clone.name}").split()
         ]
-    return [f"process {number}: {command}" for number, command in _processes_in(clone.root)]
+    return [f"process {number}: {command}" for number, command in processes_in(clone.root)]
 
 
 LISTED = {
@@ -168,7 +168,7 @@ LISTED = {
 }
 
 
-def _processes_in(root: Path) -> Iterator[tuple[str, str]]:
+def processes_in(root: Path) -> Iterator[tuple[str, str]]:
     """Yields id and command of the processes whose program or working directory is in that folder (Linux)."""
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended meanwhile

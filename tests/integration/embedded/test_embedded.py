@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 import pytest
 
 from cli.runtimes.embedded import processes, service_lock, variables
+from dev.clones import processes_in
 from dev.throwaway_platform import clean_environment
 from orionbox.trips.months import TripFile
 from tests.conftest import Checkout, wait_for
@@ -55,13 +56,7 @@ def states(platform: Checkout) -> dict[str, Any]:
 
 def running(root: Path) -> list[str]:
     """The processes whose command line or working directory is in a checkout, zombies left out."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended meanwhile
-            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
-            if command and f"{root}/" in f"{command} {os.readlink(process / 'cwd')}/":
-                found.append(command)
-    return found
+    return [command for _, command in processes_in(root)]
 
 
 def test_the_first_line_says_which_runtime_it_is_and_why(platform: Checkout) -> None:
