@@ -304,7 +304,7 @@ class Machine:
         for process in listeners.processes_at(port):
             variables = self._variables_of(process)
             data = Path(variables.get("DATA", ""))
-            if variables.get("ROOT") and data.parent.parent.name == ".embedded":
+            if variables.get("ROOT") and data.parent.parent.name == virtual_environments.FOLDER.name:
                 return Owner(self._name_of(process), data.parent.name, variables["ROOT"], True)
             return Owner(self._name_of(process))
         return Owner(self._name_by_tools(port))

@@ -31,7 +31,7 @@ def check_proxies(settings: Settings, machine: Machine, runtime: str, needs_buil
     sources.update(dict.fromkeys(_configured(machine, runtime), "pip.conf" if runtime == "embedded" else "config.json"))
     if not sources:
         yield ok("proxy", "none is set")
-    is_used = needs_build or settings["INTERNET"] == "real"
+    is_used = needs_build or settings.has_internet
     for url, source in sources.items():
         yield _check_proxy(machine, url, source, is_used)
 

@@ -46,8 +46,7 @@ def _needed(settings: Settings, runtime: str) -> dict[str, int]:
     """Returns the ports of the services that the settings enable."""
     if runtime == "embedded":
         return variables.preferred_ports(settings)
-    disabled = {port for one in optional_services.ALL if not one.is_enabled(settings) for port in one.ports}
-    return {name: port for name, port in settings.ports.items() if name not in disabled}
+    return optional_services.enabled_ports(settings)
 
 
 def _container_at(machine: Machine, port: int) -> Owner | None:

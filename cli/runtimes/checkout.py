@@ -18,7 +18,7 @@ from orionbox.files import exclusive, report_file_errors, write
 
 FOLDER = ".ports"
 FILE = "checkout.json"
-RUNTIMES = ("compose", "embedded")
+COMPOSE, EMBEDDED = RUNTIMES = ("compose", "embedded")
 """The runtimes whose platforms are recorded."""
 
 
@@ -60,7 +60,7 @@ def ensure_id(root: Path) -> Identity:
         if found.id:
             return found
         if found.copied_from:  # its containers and volumes belong to the other one; .embedded/ was copied
-            for file in (root / FOLDER).glob(f"*-{RUNTIMES[0]}.json"):
+            for file in (root / FOLDER).glob(f"*-{COMPOSE}.json"):
                 file.unlink()
         return _store(Identity(root, secrets.token_hex(8)))
 
@@ -102,7 +102,7 @@ def forget(file: Path) -> None:
 def records(root: Path) -> list[Record]:
     """Returns the platforms of the checkout; a copy has none of the original's on Docker."""
     is_copy = bool(read(root).copied_from)
-    return [found for found in _records_in(root / FOLDER) if not (is_copy and found.runtime == RUNTIMES[0])]
+    return [found for found in _records_in(root / FOLDER) if not (is_copy and found.runtime == COMPOSE)]
 
 
 def _records_in(folder: Path) -> list[Record]:

@@ -185,7 +185,7 @@ def start_error(words: Sequence[LastWords], folders: Iterable[Path] = (), reason
     for each in words:
         if known := recognize(each):
             fixes.add(*known)
-    full_disk = next(filter(None, (describe_full_disk(folder, LOW_DISK) for folder in folders)), "")
+    full_disk = _first_full_disk(folders, LOW_DISK)
     if full_disk:
         fixes.add(DISK_FULL, FREE_SPACE)
     lines = [f"the platform did not start{reason}:", *map(str, words), *filter(None, [full_disk])]
@@ -214,7 +214,7 @@ def data_folders(is_in_docker: bool) -> list[Path]:
 
 def is_full(folders: Iterable[Path]) -> bool:
     """Returns whether a disk of these folders is full. Then there is no use in waiting for what writes to it."""
-    return any(describe_full_disk(folder, FULL_DISK) for folder in folders)
+    return bool(_first_full_disk(folders, FULL_DISK))
 
 
 def require_space(folders: Sequence[Path]) -> None:
@@ -223,8 +223,12 @@ def require_space(folders: Sequence[Path]) -> None:
     Raises:
         CommandError: a disk of these folders is full.
     """
-    if is_full(folders):
-        raise CommandError(next(filter(None, (describe_full_disk(each, FULL_DISK) for each in folders))), FREE_SPACE)
+    if full_disk := _first_full_disk(folders, FULL_DISK):
+        raise CommandError(full_disk, FREE_SPACE)
+
+
+def _first_full_disk(folders: Iterable[Path], low: int) -> str:
+    return next(filter(None, (describe_full_disk(folder, low) for folder in folders)), "")
 
 
 def describe_full_disk(folder: Path, low: int) -> str:

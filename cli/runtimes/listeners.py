@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from cli.environments import inherited
 from orionbox.errors import CommandError
+from orionbox.loopback import ADDRESS
 
-LOOPBACK = "127.0.0.1"
 PROC = Path("/proc")
 LISTENING = "0A"
 """The state of a listening socket in /proc/net/tcp: TCP_LISTEN in include/net/tcp_states.h."""
@@ -73,7 +73,7 @@ def require() -> None:
     Raises:
         CommandError: it does not.
     """
-    with socket.create_server((LOOPBACK, 0)) as server:
+    with socket.create_server((ADDRESS, 0)) as server:
         if is_only_listener(os.getpgrp(), server.getsockname()[1]):
             return
     raise CommandError(
@@ -161,5 +161,5 @@ def parse_lsof(printed: str) -> list[Listener]:
     return found
 
 
-EXACT = {LOOPBACK, *map(_in_proc, (LOOPBACK, f"::ffff:{LOOPBACK}"))}
+EXACT = {ADDRESS, *map(_in_proc, (ADDRESS, f"::ffff:{ADDRESS}"))}
 WILDCARDS = {"*", *map(_in_proc, ("0.0.0.0", "::"))}

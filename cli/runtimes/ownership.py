@@ -153,7 +153,7 @@ def release(settings: Settings) -> None:
 
 
 def _record_file(settings: Settings) -> Path:
-    return ports.ports_file(settings, "compose")
+    return ports.ports_file(settings, checkout.COMPOSE)
 
 
 def _user() -> str:

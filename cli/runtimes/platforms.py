@@ -9,14 +9,12 @@ from pathlib import Path
 
 from cli.programs import ROOT
 from cli.runtimes import checkout, ownership
-from cli.runtimes.checkout import Identity, Record
+from cli.runtimes.checkout import COMPOSE, EMBEDDED, Identity, Record
 from cli.runtimes.compose import engine
 from cli.runtimes.embedded import processes, service_lock, virtual_environments
 from cli.runtimes.ownership import Owner
 from cli.runtimes.runtime import Runtime
 
-COMPOSE, EMBEDDED = checkout.RUNTIMES
-SUPERVISOR_MODULE, EMBEDDED_FOLDER = "cli.runtimes.embedded.supervisor", ".embedded"
 PROC = Path("/proc")
 RUNNING, STOPPED = "running", "stopped"
 
@@ -99,8 +97,11 @@ def _without_files(me: Identity) -> Iterator[tuple[str, str, int]]:
     for file in PROC.glob("[0-9]*/cmdline"):
         with suppress(OSError, IndexError):  # it has ended
             words = file.read_bytes().decode(errors="replace").split("\0")
-            folder = Path(words[3]).parent.parent if words[1:3] == ["-m", SUPERVISOR_MODULE] else Path()
-            is_here = str(folder.parent.parent) in (str(ROOT), me.moved_from) and folder.parent.name == EMBEDDED_FOLDER
+            folder = Path(words[3]).parent.parent if words[1:3] == ["-m", processes.SUPERVISOR_MODULE] else Path()
+            is_here = (
+                str(folder.parent.parent) in (str(ROOT), me.moved_from)
+                and folder.parent.name == virtual_environments.FOLDER.name
+            )
             if is_here and not any(service_lock.is_held(lock) for lock in _locks(folder.name, folder)):
                 yield folder.name, str(folder.parent.parent), int(file.parent.name)
 

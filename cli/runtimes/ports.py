@@ -12,17 +12,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cli.programs import ROOT, say
+from cli.runtimes import checkout
 from cli.settings.settings import Settings
+from orionbox import loopback
 from orionbox.errors import CommandError
 from orionbox.files import write
 
-FOLDER = ROOT / ".ports"
+FOLDER = ROOT / checkout.FOLDER
 """Stores the ports of each platform until it is reset."""
 LOCK = Path(__file__)
 """Carries a lock that lasts a whole start. Nothing else locks it; the folders are locked for each write."""
-LOOPBACK, LOOPBACK_6 = "127.0.0.1", "::1"
+LOOPBACK, LOOPBACK_6 = loopback.ADDRESS, "::1"
 LAST = 65_535
 """The highest port."""
+START_TRIES = 5
+"""How often a start is tried if another program takes a port each time."""
 IN_USE, FORBIDDEN = "is in use on this machine", "is for the administrator of this machine only"
 NO_SUCH_ADDRESS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
 """The errors of a machine without IPv6."""

@@ -16,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, HttpCredentials, Page, expect
 
 from cli.runtimes.compose import gateway
+from cli.runtimes.ports import LOOPBACK
 from tests.browser import open_table
 from tests.conftest import Checkout, wait_for
 
@@ -217,7 +218,7 @@ def test_all_addresses_open_the_gateway_and_nothing_else(outside: Outside) -> No
     everywhere = Outside(platform, outside.address, platform.make("up", f"BIND_ADDRESS={gateway.EVERYWHERE}"))
     assert everywhere.url("ORION_HTTPS_PORT") in everywhere.said
     assert open_ports(platform, outside.address) == set(gateway.PAGES)
-    for address in (outside.address, gateway.LOOPBACK):
+    for address in (outside.address, LOOPBACK):
         there = Outside(platform, address, "")
         assert there.ask(there.url("ORION_HTTPS_PORT"), {})[0] == 401
         assert there.ask(there.url("ORION_HTTPS_PORT"), there.login())[0] == 200

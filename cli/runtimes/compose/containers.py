@@ -104,9 +104,12 @@ def restarts(containers: list[Container]) -> dict[str, int]:
 
 def was_out_of_memory(name: str) -> bool:
     """Returns whether the kernel ended the container because it took more memory than it may."""
-    # Not `output`, which fails if the container has gone meanwhile
-    command = ["docker", "inspect", "--format", "{{.State.OOMKilled}}", name]
-    return subprocess.run(command, env=inherited.for_tools(), capture_output=True, text=True).stdout.strip() == "true"
+    return ask("docker", "inspect", "--format", "{{.State.OOMKilled}}", name).stdout.strip() == "true"
+
+
+def ask(*command: str) -> subprocess.CompletedProcess[str]:
+    """Runs a program that may fail, because a container may have gone meanwhile."""
+    return subprocess.run(command, env=inherited.for_tools(), capture_output=True, text=True, errors="replace")
 
 
 # --- flow runs, which Compose does not know ---

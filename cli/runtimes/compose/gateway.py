@@ -10,11 +10,12 @@ import sys
 from cli.runtimes.compose import key_files
 from cli.runtimes.compose.compose import Compose
 from cli.runtimes.compose.optional_services import opens_to_other_machines
+from cli.runtimes.ports import LOOPBACK
 from cli.settings.settings import Settings
 from orionbox.errors import BadInputError
 
 USER = "orionbox"
-LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
+EVERYWHERE = "0.0.0.0"
 PAGES = {"ORION_HTTPS_PORT": "Orion", "PGADMIN_HTTPS_PORT": "pgAdmin"}
 """The pages behind it, by the setting of their port."""
 VIRTUAL = ("lo", "docker", "br-", "veth")

@@ -64,6 +64,12 @@ EMULATORS = OptionalServices(
 ALL = (DASK, GATEWAY, EMULATORS)
 
 
+def enabled_ports(settings: Settings) -> dict[str, int]:
+    """Returns the ports of all services that the settings enable."""
+    disabled = {port for one in ALL if not one.is_enabled(settings) for port in one.ports}
+    return {name: port for name, port in settings.ports.items() if name not in disabled}
+
+
 def profiles(settings: Settings) -> list[str]:
     """Returns the profiles of compose's files that are part of the platform."""
     return [optional.profile for optional in ALL if optional.profile and optional.is_enabled(settings)]

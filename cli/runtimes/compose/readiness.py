@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from pathlib import Path
 
-from cli.environments import inherited
 from cli.runtimes import start_up
 from cli.runtimes.compose import containers
 from cli.runtimes.compose.containers import Container
@@ -91,17 +89,13 @@ def _last_words(container: Container, exits: int) -> LastWords:
 
 
 def _end_of_log(name: str) -> str:
-    log = _run("docker", "logs", "--tail", str(LINES), name)
+    log = containers.ask("docker", "logs", "--tail", str(LINES), name)
     return log.stdout + log.stderr
 
 
 def _health(name: str) -> str:
     """Returns what the container's health check said last; empty if it has none, or was content."""
     template = "{{if .State.Health}}{{json .State.Health.Log}}{{end}}"
-    checks = _run("docker", "inspect", "--format", template, name).stdout
+    checks = containers.ask("docker", "inspect", "--format", template, name).stdout
     failed = [check["Output"].strip() for check in json.loads(checks or "[]") or [] if check["ExitCode"]]
     return next(filter(None, reversed(failed)), "")
-
-
-def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, env=inherited.for_tools(), capture_output=True, text=True, errors="replace")

@@ -29,8 +29,6 @@ from cli.runtimes.compose.stores import ComposeStores
 from cli.settings.settings import Settings
 from orionbox.errors import CommandError
 
-START_TRIES = 5
-"""How often a start is tried if another program takes a port each time."""
 UNUSABLE_IN_PATH = ":"
 """Docker splits the mounts of flow runs there."""
 CLEAR_LINE = "\x1b[2K"
@@ -140,25 +138,22 @@ class ComposeRuntime:
         """
         progress, taken = "auto" if sys.stderr.isatty() else "quiet", set[int]()
         with ports.exclusive_lock(), ports.Reservations() as reservations:
-            for _ in range(START_TRIES):
+            for _ in range(ports.START_TRIES):
                 self._choose_ports(reservations, taken)
                 if not self.compose.run("--progress", progress, "up", "--detach", *arguments):
                     return
-                new = containers.refused_ports(self.settings.platform).intersection(self._ports().values()) - taken
+                own = optional_services.enabled_ports(self.settings).values()
+                new = containers.refused_ports(self.settings.platform).intersection(own) - taken
                 if not new:
                     break
                 taken |= new
         raise CommandError("the platform did not start; Compose's message is above")
 
-    def _ports(self) -> dict[str, int]:
-        """Returns the ports of all enabled services."""
-        of_disabled = {port for one in optional_services.ALL if not one.is_enabled(self.settings) for port in one.ports}
-        return {name: port for name, port in self.settings.ports.items() if name not in of_disabled}
-
     def _missing_ports(self, found: Iterable[Container]) -> set[str]:
         """Returns the settings of the ports on which none of these containers can be reached."""
         published = containers.published_ports(found)
-        return {name for name, port in self._ports().items() if port not in published}
+        enabled = optional_services.enabled_ports(self.settings)
+        return {name for name, port in enabled.items() if port not in published}
 
     def _choose_ports(self, reservations: ports.Reservations, taken: Collection[int]) -> None:
         """Chooses free ports for the enabled services that are not running on theirs."""

@@ -24,7 +24,8 @@ from orionbox.services import BY_NAME
 SUPERVISOR, BOOTSTRAP = "supervisor", "bootstrap"
 """Processes that are not services."""
 CONFIGURATION = Path(__file__).with_name("supervisord.conf")
-SUPERVISE = 'python -m cli.runtimes.embedded.supervisor "$RUN/.." "$ROOT/cli/runtimes/embedded/supervisord.conf"'
+SUPERVISOR_MODULE = "cli.runtimes.embedded.supervisor"
+SUPERVISE = f'python -m {SUPERVISOR_MODULE} "$RUN/.." "$ROOT/cli/runtimes/embedded/supervisord.conf"'
 START_TIMEOUT = 300
 """Seconds in which the supervisor must have taken its lock; a busy machine takes long to start a program."""
 STOPS = ((signal.SIGTERM, 70), (signal.SIGINT, 60), (signal.SIGKILL, 10))

@@ -21,10 +21,6 @@ from cli.settings.settings import Settings
 from cli.waiting import waiting_for
 from orionbox.errors import CommandError
 
-START_TRIES = 5
-"""How often a start is tried if another program takes a port each time."""
-
-
 UNUSABLE_IN_PATH = ':"$`\\?'
 """PATH is split at a colon, PostgreSQL's initdb hands its path to a shell, and DuckDB takes what follows a `?` off."""
 
@@ -98,7 +94,7 @@ class EmbeddedRuntime:
         Raises:
             PortTakenError: that has happened too often.
         """
-        for tries_left in reversed(range(START_TRIES)):
+        for tries_left in reversed(range(ports.START_TRIES)):
             try:
                 return start_services()
             except processes.PortTakenError as error:

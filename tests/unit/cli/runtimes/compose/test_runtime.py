@@ -13,7 +13,7 @@ from cli.runtimes.compose import containers, images
 from cli.runtimes.compose.compose import Compose
 from cli.runtimes.compose.containers import Container
 from cli.runtimes.compose.optional_services import GATEWAY
-from cli.runtimes.compose.runtime import START_TRIES, ComposeRuntime
+from cli.runtimes.compose.runtime import ComposeRuntime
 from cli.settings.settings import Settings
 from orionbox.errors import CommandError
 
@@ -100,7 +100,7 @@ def test_a_start_that_fails_for_another_reason_is_not_repeated(
 
 
 def test_a_start_that_docker_refuses_a_port_each_time_ends(settings: Settings, docker: Docker) -> None:
-    docker.codes, docker.refused = [1] * START_TRIES, [{4200 + number} for number in range(START_TRIES)]
+    docker.codes, docker.refused = [1] * ports.START_TRIES, [{4200 + number} for number in range(ports.START_TRIES)]
     with pytest.raises(CommandError, match="the platform did not start"):
         ComposeRuntime(settings).compose_up()
     assert docker.codes == []

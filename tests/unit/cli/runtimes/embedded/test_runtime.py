@@ -114,7 +114,7 @@ def test_a_start_that_loses_a_port_each_time_ends_and_leaves_nothing_running(
     starts = Starts(embedded, monkeypatch, losses=99)
     with pytest.raises(CommandError, match="another program took ORION_PORT=4200"):
         EmbeddedRuntime(embedded).up()
-    assert starts.starts == starts.stops == runtime.START_TRIES
+    assert starts.starts == starts.stops == ports.START_TRIES
 
 
 def test_sql_goes_to_psql_as_input_and_stops_at_an_error(
