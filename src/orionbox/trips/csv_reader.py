@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import zlib
@@ -17,7 +18,16 @@ from isal.igzip_lib import IsalError
 
 from orionbox.errors import BadInputError
 from orionbox.trips.arrow_schema import INTEGER, NUMBER
-from orionbox.trips.csv_errors import AGAIN, BadValueError, explain
+from orionbox.trips.csv_errors import (
+    AGAIN,
+    SAVE_AGAIN,
+    BadValueError,
+    describe_damage,
+    explain,
+    problem_with_text,
+    some_of,
+    wrong_separator,
+)
 
 BLOCK_BYTES = 4 << 20
 """Bytes of CSV text that become one record batch, about 40,000 trips."""
@@ -25,6 +35,10 @@ LARGEST_INTEGER = 2**53 - 1
 """The largest integer up to which floats are exact."""
 LONGEST_HEADER = 65_536
 """The most bytes of a header line."""
+UTF_16_OR_32 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
+"""How such text begins; UTF-32-LE begins like UTF-16-LE."""
+PACKED = (b"\x1f\x8b", b"PK", b"PA")
+"""The first bytes of gzip, zip and parquet files."""
 LARGEST_FILE = 8 << 30
 """The most bytes of CSV text: ten times the largest month of the release. A larger file was made to fill a disk."""
 
@@ -110,6 +124,8 @@ class _LineCounter(io.RawIOBase):
             raise BadInputError(
                 f"{self._name}: unpacks to more than {LARGEST_FILE:,} bytes, more than any month", AGAIN
             )
+        if b"\0" in data:  # Postgres refuses it in text, after the bucket has taken the month
+            raise pa.ArrowInvalid("a zero byte")
         length = len(data.rstrip(b"\r\n"))
         at_end = data.count(b"\n", length)
         self._at_end = at_end if length else self._at_end + at_end
@@ -140,24 +156,39 @@ def check_header(name: str, start: bytes, schema: pa.Schema) -> None:
     if start[:2] != b"\x1f\x8b":
         kind = "a web page" if start.lstrip().lower().startswith((b"<!doctype", b"<html")) else "something else"
         raise BadInputError(f"{name}: not a gzip file but {kind} that begins with {start[:20]!r}", AGAIN)
-    header = _first_line(name, start)
+    header = _first_line(name, start, schema)
     if header.lstrip().lower().startswith(("<html", "<!doctype")):
         raise BadInputError(f"{name}, line 1: a web page in place of the CSV file", AGAIN)
     _check_columns(name, next(csv.reader([header]), []), schema)
 
 
-def _first_line(name: str, start: bytes) -> str:
+def _first_line(name: str, start: bytes, schema: pa.Schema) -> str:
     unpack = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)  # with gzip's header
     try:
         line, newline, _ = unpack.decompress(start, LONGEST_HEADER).partition(b"\n")
-        if not newline and not unpack.eof:
-            reason = "does not end" if len(line) == LONGEST_HEADER else "is incomplete: the gzip data is cut off"
-            raise BadInputError(f"{name}: line 1 {reason}", AGAIN)
-        return line.decode("utf-8-sig").rstrip("\r")
-    except UnicodeDecodeError as error:
-        raise BadInputError(f"{name}, line 1: not UTF-8 text", f"save the file as UTF-8 CSV or {AGAIN}") from error
     except zlib.error as error:
-        raise BadInputError(f"{name}: the gzip data is damaged ({error})", AGAIN) from error
+        raise BadInputError(f"{name}: {describe_damage(error, 0)}", AGAIN) from error
+    if unpack.eof and not line and not newline:
+        raise BadInputError(f"{name}: the file is empty: its gzip data holds nothing", AGAIN)
+    line = line.removesuffix(b"\r")
+    if problem := _encoding(line) or problem_with_text(line):
+        raise BadInputError(f"{name}, line 1: {problem}", SAVE_AGAIN)
+    if not newline and not unpack.eof:
+        reason = "does not end" if len(line) == LONGEST_HEADER else "is incomplete: the gzip data is cut off"
+        raise BadInputError(f"{name}: line 1 {reason}", AGAIN)
+    header = line.decode("utf-8-sig")
+    if separator := wrong_separator(header, schema.names):
+        raise BadInputError(
+            f"{name}, line 1: separated by {separator}, not by commas", f"save it with commas or {AGAIN}"
+        )
+    return header
+
+
+def _encoding(line: bytes) -> str:
+    """Returns what is wrong if the text begins as UTF-16 or UTF-32, and as nothing that has fields; else empty."""
+    if line.startswith(UTF_16_OR_32) or b"\0" in line[:4]:
+        return "not UTF-8 text but UTF-16 or UTF-32"
+    return "a file of another format, packed by gzip" if line[:2] in PACKED else ""
 
 
 def _check_columns(name: str, columns: list[str], schema: pa.Schema) -> None:
@@ -165,7 +196,7 @@ def _check_columns(name: str, columns: list[str], schema: pa.Schema) -> None:
     unknown = [column for column in columns if column not in schema.names]
     twice = sorted({column for column in columns if columns.count(column) > 1})
     problems = [
-        f"{what} {', '.join(map(repr, which))}"
+        f"{what} {some_of(which)}"
         for what, which in (("lacks", missing), ("has unknown", unknown), ("repeats", twice))
         if which
     ]

@@ -169,8 +169,8 @@ def test_a_header_with_other_columns_is_refused(write: Write, header: str, messa
         (b"\n <HTML>", "not a gzip file but a web page"),
         (b"PK\x03\x04", "not a gzip file but something else"),
         (gzip.compress(b"<!doctype html>\n<html>"), "line 1: a web page in place of the CSV file"),
-        (gzip.compress(b""), "line 1: the header lacks"),
-        (gzip.compress(f"{HEADER}\n{ROW}\n".encode("utf-16")), "line 1: not UTF-8 text"),
+        (gzip.compress(b""), "the file is empty: its gzip data holds nothing"),
+        (gzip.compress(f"{HEADER}\n{ROW}\n".encode("utf-16")), "line 1: not UTF-8 text but UTF-16 or UTF-32"),
         (gzip.compress(HEADER.encode())[:20], "line 1 is incomplete: the gzip data is cut off"),
         (gzip.compress(b"x" * 200_000), "line 1 does not end"),
         (b"\x1f\x8bnot really", "the gzip data is damaged"),
@@ -189,4 +189,53 @@ def test_a_truncated_file_is_refused_with_the_last_good_line(write: Write) -> No
     rows = [ROW.replace("5.5", f"{dice.random():.6f}") for _ in range(5_000)]
     whole = gzip.compress("\n".join([HEADER, *rows]).encode())
     message = refuse(write(data=whole[: len(whole) // 2]))
-    assert message.startswith(f"{NAME}: the gzip data is cut off or damaged after line ")
+    assert message.startswith(f"{NAME}: incomplete: the gzip data is cut off after line ")
+
+
+CAUSES: dict[str, tuple[bytes, str]] = {
+    "checksum": (gzip.compress(f"{HEADER}\n{ROW}\n".encode())[:-8] + bytes(8), ": the checksum at the end of the gzip"),
+    "bytes after the end": (gzip.compress(f"{HEADER}\n{ROW}\n".encode()) + b"more", ": after line 2, the last one"),
+    "Latin-1": (
+        gzip.compress(f"{HEADER}\n{ROW}\n{ROW}\xe9\n".encode("latin-1")),
+        ", line 3: not UTF-8 text: byte 0xe9",
+    ),
+    "UTF-16 without a mark": (
+        gzip.compress(f"{HEADER}\n{ROW}\n".encode("utf-16-le")),
+        ", line 1: not UTF-8 text but UTF-16",
+    ),
+    "CR": (gzip.compress(f"{HEADER}\r{ROW}\r".encode()), ", line 1: lines end with CR alone"),
+    "CR below the header": (gzip.compress(f"{HEADER}\n{ROW}\r{ROW}\r".encode()), ", line 2: lines end with CR alone"),
+    "semicolons": (
+        gzip.compress(HEADER.replace(",", ";").encode()),
+        ", line 1: separated by semicolons, not by commas",
+    ),
+    "tabs": (gzip.compress(HEADER.replace(",", "\t").encode()), ", line 1: separated by tabs, not by commas"),
+    "semicolons in a row": (
+        gzip.compress(f"{HEADER}\n{ROW}\n{ROW.replace(',', ';')}\n".encode()),
+        ", line 3: separated by semicolons, not by commas",
+    ),
+    "zero byte in text": (
+        gzip.compress(f"{HEADER}\n{ROW.replace(',N,', ',N' + chr(0) + ',')}\n".encode()),
+        ", line 2: a zero",
+    ),
+    "zero bytes at the end": (
+        gzip.compress(f"{HEADER}\n{ROW}\n".encode() + bytes(512)),
+        ", line 3: a zero byte, after 0",
+    ),
+    "quote": (
+        gzip.compress("\n".join([HEADER, ROW, ROW.replace(",N,", ',"N,'), *[ROW] * 50_000]).encode()),
+        ", line 3: column 'store_and_fwd_flag': a quote opens here and is not closed in this line",
+    ),
+    "second header": (gzip.compress(f"{HEADER}\n{ROW}\n{HEADER}\n".encode()), ", line 3: the header once more"),
+    "parquet in gzip": (gzip.compress(b"PAR1" + bytes(99)), ", line 1: a file of another format, packed by gzip"),
+}
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_the_message_names_the_true_cause_and_its_line(write: Write, cause: str) -> None:
+    data, message = CAUSES[cause]
+    assert refuse(write(data=data)).startswith(NAME + message)
+
+
+def test_a_header_with_nothing_right_is_described_in_short(write: Write) -> None:
+    assert " and 17 more and has unknown 'a', 'b'; rename" in refuse(write("a,b", "1,2"))
