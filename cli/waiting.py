@@ -29,11 +29,35 @@ def waiting_for(what: str | Callable[[], str]) -> Iterator[None]:
         reporter.join()
 
 
+class GrowingPauses:
+    """When the next line about a wait is due: after some seconds, then at growing intervals."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._start = clock, clock()
+        self.pause = float(FIRST_SECONDS)
+        """Seconds from the last line, or from the start, to the next one."""
+        self._last = self._start
+
+    @property
+    def seconds(self) -> float:
+        """Returns the seconds since the start."""
+        return self._clock() - self._start
+
+    def is_due(self) -> bool:
+        """Returns whether a line is due now; the next pause begins then."""
+        if self._clock() - self._last < self.pause:
+            return False
+        self._last = self._clock()
+        self.pause = min(max(self.pause, self.seconds), LONGEST_GAP)
+        return True
+
+
 def _report(what: str | Callable[[], str], ended: threading.Event) -> None:
-    start, pause = time.monotonic(), float(FIRST_SECONDS)
-    while not ended.wait(pause):
-        seconds = time.monotonic() - start
-        pause = min(max(pause, seconds), LONGEST_GAP)
+    pauses = GrowingPauses()
+    while not ended.wait(pauses.pause):
+        if not pauses.is_due():  # the wait may end a little early
+            continue
+        seconds = pauses.seconds
         # A file that `what` reads may be gone, and the file that the line goes to may be on a full disk
         with suppress(OSError):
             say_waiting(what if isinstance(what, str) else what(), seconds)

@@ -13,22 +13,30 @@ from typing import NoReturn
 from cli.programs import say
 from cli.runs.progress_bars import Bars
 from cli.runtimes import failures
-from orionbox.errors import CommandError
+from cli.terminal_colors import red
+from cli.waiting import GrowingPauses
+from orionbox.errors import FAILED, CommandError
 from orionbox.orion.client import Json, NoAnswerError, Orion, Retries
 from orionbox.orion.states import ENDED
 
 POLL_SECONDS = 0.5
 AGENT_SECONDS = 120
-"""How long a run may wait for the agent before that is reported."""
+"""How long a run may wait for the agent before the fix is printed; that it waits is said before."""
 SILENCE_SECONDS, LONGEST_SILENCE = 10, 600
 """How long Orion may be silent before that is reported, and before the command gives up."""
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
-INFO = 20
+DEBUG, INFO, ERROR = 10, 20, 40
 HOUSEKEEPING = re.compile(
     r"(Created|Submitted) (task|subflow) run|Getting bucket|Uploading blob|Finished in state Completed\(\)$"
 )
 """What Prefect logs about each task. It would hide the tasks' own lines; Orion's page shows it."""
+REPEATED = re.compile(r"Finished in state (Failed|NotReady)\(")
+"""The line after an error's own line, which says the same again."""
+TRACEBACK = re.compile(
+    r"(?P<start>.*?)\s*\nTraceback \(most recent call last\):\n.*\n? {2}[^\n]*\n(?P<error>\S[^\n]*).*", re.DOTALL
+)
+"""An error with its traceback: Orion's page shows that, the terminal the error alone."""
 
 
 class Silence:
@@ -98,19 +106,32 @@ def follow(orion: Orion, run_id: str, bars: Bars) -> Json:
 def _print_until_ended(orion: Orion, run_id: str, bars: Bars) -> Json:
     """Prints each log line with the seconds since the run was created."""
     seen: set[str] = set()
-    start, is_reported = time.monotonic(), False
+    pauses, is_reported = GrowingPauses(), False
     while True:
         run = orion.run(run_id)
         created = _seconds(run["created"])
-        lines = [log for log in orion.logs(run_id, seen) if log[1] > INFO or not HOUSEKEEPING.match(log[2])]
-        bars.print([(f"{_seconds(moment) - created:6.1f} s  ", message) for moment, _, message in lines])
+        lines = [(moment, shown(level, message)) for moment, level, message in orion.logs(run_id, seen)]
+        bars.print([(f"{_seconds(moment) - created:6.1f} s  ", text) for moment, text in lines if text])
         if run["state_type"] in ENDED:
             return run
-        is_waiting = run["state_type"] in ("SCHEDULED", "PENDING") and time.monotonic() - start > AGENT_SECONDS
-        if is_waiting and not is_reported:
+        is_waiting = run["state_type"] in ("SCHEDULED", "PENDING")
+        if is_waiting and pauses.is_due():
+            bars.say(f"  waiting for the agent to start the run ({pauses.seconds:.0f} s)")
+        if is_waiting and not is_reported and pauses.seconds > AGENT_SECONDS:
             is_reported = True
             bars.say(f"still {run['state_name']} after {AGENT_SECONDS} s; look at it with: make logs SERVICE=agent")
         time.sleep(POLL_SECONDS)
+
+
+def shown(level: int, message: str) -> str:
+    """Returns what the terminal shows of a line of the log; empty if it is no news there."""
+    if level <= DEBUG or REPEATED.match(message) or (level <= INFO and HOUSEKEEPING.match(message)):
+        return ""
+    if message.startswith(FAILED):
+        what, _, _ = message.removeprefix(FAILED).partition(": ")
+        return red(f"{what}: failed; the reason follows at the end")
+    found = TRACEBACK.fullmatch(message.rstrip()) if level >= ERROR else None
+    return red(f"{found['start']} {found['error']}") if found else message
 
 
 def _stop_following(orion: Orion, run_id: str) -> NoReturn:
@@ -130,6 +151,11 @@ def _cancel(orion: Orion, run_id: str) -> str:
     if state == "CANCELLING":
         return "The agent is stopping the run."
     return "Cancelled." if state == "CANCELLED" else f"Not cancelled: the run is {state.capitalize()} already."
+
+
+def duration(run: Json) -> float:
+    """Returns the seconds from the creation of a run to its end, as Orion recorded them."""
+    return _seconds(run.get("end_time") or run["state"]["timestamp"]) - _seconds(run["created"])
 
 
 def _seconds(moment: str) -> float:

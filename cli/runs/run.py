@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from http.client import HTTPException
 from typing import NamedTuple
 
 from cli import taxi_files
 from cli.programs import ROOT, say
 from cli.runs.count_table import count_table
-from cli.runs.follow import follow, orion_with_retries
+from cli.runs.follow import duration, follow, orion_with_retries
 from cli.runs.progress_bars import Bars
 from cli.runtimes.failures import data_folders
 from cli.runtimes.runtime import Runtime, orion_url, start_url
+from cli.terminal_colors import green, red
 from cli.waiting import waiting_for
 from orionbox.errors import CommandError
 from orionbox.files import write
@@ -36,6 +36,7 @@ class EndedRun(NamedTuple):
     url: str
     """Its page in Orion."""
     seconds: float
+    """From its creation to its end, by Orion's clock; the lines of its log count from there as well."""
     months: list[Json]
     """What the main job has counted, month by month."""
 
@@ -64,14 +65,13 @@ def _run(deployment: str, files: list[TripFile], runtime: Runtime) -> EndedRun:
     runtime.ensure_up()  # last: it proves that the Orion that is asked next is this platform's
     bars = Bars()
     folders = data_folders(is_in_docker=runtime.infrastructure == "docker")
-    orion, start = orion_with_retries(orion_url(runtime.settings), bars, folders), time.monotonic()
+    orion = orion_with_retries(orion_url(runtime.settings), bars, folders)
     parameters = {"color": files[0].color, "year": files[0].year, "months": [trips.month for trips in files]}
     run_id = orion.start_run(deployment, parameters)
     say(f"\n{deployment}: {_describe(files)}\n{orion.run_url(run_id)}\n")
     run = follow(orion, run_id, bars)
-    seconds = time.monotonic() - start
     months = [unflatten(row) for row in orion.table_artifact(run_id, ARTIFACT_KEY)]
-    return EndedRun(run, orion.run_url(run_id), seconds, months)
+    return EndedRun(run, orion.run_url(run_id), duration(run), months)
 
 
 def _describe(files: list[TripFile]) -> str:
@@ -110,8 +110,10 @@ def _verdict(run: EndedRun) -> int:
     Raises:
         CommandError: the run has not completed; the text is the run's own message.
     """
-    say(f"{run.flow_run['state_name']} after {run.seconds:.1f} s: {run.url}")
-    if run.flow_run["state_type"] == "COMPLETED":
+    is_completed = run.flow_run["state_type"] == "COMPLETED"
+    color = green if is_completed else red
+    say(f"{color(run.flow_run['state_name'])} after {run.seconds:.1f} s: {run.url}")
+    if is_completed:
         return 0
     message = run.flow_run["state"].get("message") or "Orion has no message; see the log above"
     raise CommandError(re.sub(r"^Flow run encountered an exception\. \w+: ", "", message))

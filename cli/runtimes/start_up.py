@@ -12,11 +12,12 @@ from typing import Protocol
 from cli.programs import say
 from cli.runtimes import failures
 from cli.runtimes.failures import LastWords
+from cli.waiting import GrowingPauses
 
 LIMIT = 300
 """Seconds without any progress after which a start has failed. A slow machine may take longer, if something moves."""
-REPORT_SECONDS = 5
-"""Seconds after which a line names the services that are not ready yet."""
+CHECK_SECONDS = 5
+"""Seconds between two looks at the logs and the disks of services that are not ready yet."""
 MOST_EXITS = 3
 """How often a service may exit by itself before the start fails."""
 WITH_DIGITS = re.compile(r"\w*\d\w*")
@@ -97,7 +98,7 @@ def wait_until_ready(services: StartingServices, began: float, patience: Patienc
     Raises:
         StartError: a service has failed, or nothing has moved for too long; the error has the end of each log.
     """
-    patience, last_line = patience or Patience(LIMIT), time.monotonic()
+    patience, last_check, lines = patience or Patience(LIMIT), time.monotonic(), GrowingPauses()
     while True:
         found, now = services.look(), time.monotonic()
         for line in found.ready:
@@ -108,11 +109,12 @@ def wait_until_ready(services: StartingServices, began: float, patience: Patienc
             return
         patience.see(found.ready)
         if found.ready:
-            last_line = now
-        elif now - last_line > REPORT_SECONDS:
-            last_line = now
+            last_check, lines = now, GrowingPauses()
+        elif now - last_check > CHECK_SECONDS:
+            last_check = now
             patience.see(services.progress())
-            say(f"  waiting for {', '.join(sorted(found.waiting))} ({now - began:.0f} s)")
+            if lines.is_due():
+                say(f"  waiting for {', '.join(sorted(found.waiting))} ({now - began:.0f} s)")
             reason = "the disk is full" if failures.is_full(services.folders()) else ""
             if patience.is_over:
                 reason = reason or f"nothing has moved for {patience.limit:.0f} s"

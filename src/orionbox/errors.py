@@ -42,6 +42,10 @@ class IncompleteRunError(OrionboxError, RuntimeError):
     """A run in which not every row arrived in every store. Its text has one line per problem."""
 
 
+FAILED = "failed: "
+"""How the line for an OrionboxError begins in the log of a run."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Returns ` (did you mean NAME?)` with the known name that is most like the word; empty if none is."""
     similar = difflib.get_close_matches(word, list(known), 1)

@@ -7,7 +7,7 @@ complete file supports the figure.
 from __future__ import annotations
 
 import csv
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from orionbox.trips.months import TripFile
@@ -40,7 +40,7 @@ def expected_rows(trips: TripFile) -> int:
     return round(months[before] + share * (months[after] - months[before]))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _table() -> dict[tuple[str, int, int], int]:
     with TABLE.open(encoding="utf-8", newline="") as file:
         return {(row["color"], int(row["year"]), int(row["month"])): int(row["rows"]) for row in csv.DictReader(file)}

@@ -20,6 +20,7 @@ READERS = {
     "cli/environments/package_index.py",
     "cli/settings/env_file.py",  # adds what .env says about the engine
     "cli/settings/settings.py",
+    "cli/terminal_colors.py",  # NO_COLOR and TERM
     "cli/doctor/machine.py",  # the doctor speaks of them
     "cli/runtimes/compose/compose.py",
     "cli/runtimes/compose/images.py",  # the proxies

@@ -25,7 +25,7 @@ LAYERS = (
     ("orionbox.files", "orionbox.orion", "orionbox.trips"),
     ("orionbox.flow_settings", "orionbox.runs", "orionbox.stores"),
     ("orionbox.prefect2",),
-    ("cli.environments", "cli.options", "cli.waiting"),
+    ("cli.environments", "cli.options", "cli.terminal_colors", "cli.waiting"),
     ("cli.programs",),
     ("cli.error_reports",),
     ("cli.archive", "cli.maintainer_commands", "cli.make_variables", "cli.runtimes.checkout", "cli.settings"),

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cli import waiting
 from cli.runs import follow
 from cli.runs.follow import Silence, orion_with_retries
 from cli.runs.progress_bars import Bars
@@ -228,3 +229,51 @@ def test_cancelling_a_run_without_the_agent_reports_its_state(
     Keyboard(monkeypatch, "y")
     leave(api)
     assert capsys.readouterr().out.endswith(f"{line}\n")
+
+
+TRACEBACK = 'Traceback (most recent call last):\n  File "etl.py", line 3, in etl\n    raise ValueError("two\\nlines")\n'
+
+
+@pytest.mark.parametrize(
+    ("level", "message", "line"),
+    [
+        (20, "green_tripdata_2021-01.csv.gz: 5 rows", "green_tripdata_2021-01.csv.gz: 5 rows"),
+        (20, "Created task run 'web-to-gcs'", ""),
+        (
+            20,
+            "Finished in state Completed('All states completed.')",
+            "Finished in state Completed('All states completed.')",
+        ),
+        (40, "Finished in state Failed('Task run encountered an exception BadInputError: x')", ""),
+        (20, "Finished in state NotReady(\"Upstream task run 'x' did not reach a 'COMPLETED' state.\")", ""),
+        (10, f"Encountered exception during execution:\n{TRACEBACK}BadInputError: x", ""),
+        (
+            40,
+            "failed: a.csv.gz, line 3: a zero byte; fix it",
+            "a.csv.gz, line 3: failed; the reason follows at the end",
+        ),
+        (
+            40,
+            f"Encountered exception during execution:\n{TRACEBACK}ConnectionError: no answer\n",
+            "Encountered exception during execution: ConnectionError: no answer",
+        ),
+        (
+            40,
+            f"Encountered exception:\n{TRACEBACK}KeyError: 1\n\nDuring its handling:\n\n{TRACEBACK}ValueError: two\nlines",
+            "Encountered exception: ValueError: two",
+        ),
+        (40, "no space left", "no space left"),
+    ],
+)
+def test_the_terminal_shows_an_error_once_and_without_its_traceback(level: int, message: str, line: str) -> None:
+    assert follow.shown(level, message) == line
+
+
+def test_a_run_that_nobody_starts_says_what_it_waits_for(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "FIRST_SECONDS", 0)
+    monkeypatch.setattr(follow, "AGENT_SECONDS", 0)
+    printed = io.StringIO()
+    bars = Bars(printed)
+    follow.follow(client(api, bars), "x", bars)
+    assert "  waiting for the agent to start the run (0 s)\n" in printed.getvalue()
+    assert printed.getvalue().count("look at it with: make logs SERVICE=agent") == 1

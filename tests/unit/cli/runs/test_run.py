@@ -17,7 +17,7 @@ from orionbox.errors import BadInputError, CommandError
 from orionbox.trips.months import TripFile
 from tests.unit.fake_api import FakeApi, close_connection, raw_answer
 
-CREATED = "2026-11-20T17:31:20+00:00"
+CREATED, ENDED = "2026-11-20T17:31:20+00:00", "2026-11-20T17:31:27.500000+00:00"
 MONTH = {"color": "green", "year": 2021, "month": 1, "source": "import"} | {
     f"rows.{store}": 10 for store in ("source", "parquet", "bigquery", "postgres")
 }
@@ -60,7 +60,14 @@ class OneRun:
         if path.endswith("/filter"):
             return []
         state = {"state_type": self.state.type, "state_name": self.state.type.capitalize()}
-        return {"id": "01234567-x", "name": "Big Dog", "created": CREATED, "state": vars(self.state), **state}
+        return {
+            "id": "01234567-x",
+            "name": "Big Dog",
+            "created": CREATED,
+            "end_time": ENDED,
+            "state": vars(self.state),
+            **state,
+        }
 
 
 @pytest.fixture
@@ -80,6 +87,7 @@ def test_the_main_job_ends_with_its_counts_a_report_and_a_page(
     site = f"http://localhost:{api.url.rpartition(':')[2]}"
     assert report["months"][0]["rows"] == {"source": 10, "parquet": 10, "bigquery": 10, "postgres": 10}
     assert (report["runtime"], report["cloud"], report["state"]) == ("compose", "emulators", "Completed")
+    assert report["seconds"] == 7.5, "from the run's creation to its end, as its log counts"
     assert report["url"] == f"{site}/flow-runs/flow-run/01234567-x"
     assert (tmp_path / "big-dog-01234567.html").read_text() == '"the page"'
     printed = capsys.readouterr().out

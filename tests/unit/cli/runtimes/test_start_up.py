@@ -80,7 +80,7 @@ class Services:
 
 
 def test_a_start_may_take_hours_if_something_moves(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start_up, "REPORT_SECONDS", -1)
+    monkeypatch.setattr(start_up, "CHECK_SECONDS", -1)
     services = Services(clock, waits=50, seconds=LIMIT * 0.9)
     start_up.wait_until_ready(services, 0, Patience(clock=clock))
     assert services.looks == 50 and clock.now > 10_000
@@ -89,7 +89,7 @@ def test_a_start_may_take_hours_if_something_moves(clock: Clock, monkeypatch: py
 def test_a_full_disk_ends_the_start_at_the_first_line_about_it(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(start_up, "REPORT_SECONDS", -1)
+    monkeypatch.setattr(start_up, "CHECK_SECONDS", -1)
     monkeypatch.setattr(failures, "FULL_DISK", 1 << 62)
     services = Services(clock, 999, 10)
     monkeypatch.setattr(services, "folders", lambda: [tmp_path])
@@ -101,7 +101,7 @@ def test_a_full_disk_ends_the_start_at_the_first_line_about_it(
 def test_a_start_in_which_nothing_moves_fails_and_is_never_followed_by_nothing(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(start_up, "REPORT_SECONDS", -1)
+    monkeypatch.setattr(start_up, "CHECK_SECONDS", -1)
     with pytest.raises(StartError) as error:
         start_up.wait_until_ready(Services(clock, 999, 10, speaks=False), 0, Patience(clock=clock))
     assert error.value.text == (
