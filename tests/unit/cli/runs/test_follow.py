@@ -259,7 +259,7 @@ TRACEBACK = 'Traceback (most recent call last):\n  File "etl.py", line 3, in etl
         ),
         (
             40,
-            f"Encountered exception:\n{TRACEBACK}KeyError: 1\n\nDuring its handling:\n\n{TRACEBACK}ValueError: two\nlines",
+            f"Encountered exception:\n{TRACEBACK}KeyError: 1\n\nDuring that:\n\n{TRACEBACK}ValueError: two\nlines",
             "Encountered exception: ValueError: two",
         ),
         (40, "no space left", "no space left"),
