@@ -25,19 +25,20 @@ if TYPE_CHECKING:
 COMMAND = ("prefect", "agent", "start", "--work-queue", "default")
 
 
-def read_queues_until_found(agent: type[PrefectAgent]) -> None:
-    """Makes agents of this class read their queues with each poll until Orion has answered.
+def read_queues_with_each_poll(agent: type[PrefectAgent]) -> None:
+    """Makes agents of this class read their queues with each poll, and ask for the runs of a paused queue, too.
 
-    Prefect's own agent caches for 30 seconds what it has read, even if it could read nothing because Orion was
-    restarting. In that time it would take no run.
+    Orion itself names no runs of a paused queue. Prefect's own agent remembers queues for 30 seconds: so long it would
+    take no run after a queue was resumed, deleted, or not read because Orion was restarting. And while a queue is
+    paused it would not ask, so that Orion would believe that no agent is running.
     """
     read = agent.get_work_queues
 
     async def get_work_queues(self: PrefectAgent) -> AsyncIterator[WorkQueue]:
+        self._work_queue_cache_expiration = None
         async for queue in read(self):
+            queue.is_paused = False
             yield queue
-        if not self._work_queue_cache:
-            self._work_queue_cache_expiration = None
 
     agent.get_work_queues = get_work_queues
 
@@ -54,7 +55,7 @@ def main() -> None:
     from prefect.agent import PrefectAgent  # takes seconds, in which the bootstrap can end
     from prefect.cli import app
 
-    read_queues_until_found(PrefectAgent)
+    read_queues_with_each_poll(PrefectAgent)
     wait_until_bootstrapped()
     sys.argv[:] = COMMAND
     app()

@@ -8,7 +8,8 @@ import os
 
 import asyncpg
 import uvicorn
-from prefect.server.api.server import create_app
+
+from services.orion.door import create_app
 
 CONNECT_TIMEOUT = 60
 """Seconds for one connection, which a busy machine may need."""

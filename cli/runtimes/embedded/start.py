@@ -23,6 +23,7 @@ SOURCES = (
     "services/agent",
     "services/bigquery",
     "services/gcs",
+    "services/orion",
     "services/start",
     "src",
 )

@@ -1,0 +1,108 @@
+"""What Orion's database could not store, at the door of Orion's server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+import pytest
+
+from services.orion.door import Door, TooLargeError, storable
+
+
+@pytest.mark.parametrize(
+    ("text", "stored"),
+    [
+        ("two \x00 zero byte", "two \\x00 zero byte"),
+        ("\x00\x00", "\\x00\\x00"),
+        ("\udc80 alone", "\\udc80 alone"),
+        ("\ud83d turned \ude00", "\\ud83d turned \\ude00"),
+        ("an emoji \U0001f600", "an emoji \U0001f600"),
+        ("written out: \\u0000 and \\\\u0000 and \\ud800", "written out: \\u0000 and \\\\u0000 and \\ud800"),
+        ("\\\x00", "\\\\x00"),
+        ('line\n"quoted"\t\x01', 'line\n"quoted"\t\x01'),
+    ],
+)
+@pytest.mark.parametrize("is_ascii", [True, False])
+def test_a_text_becomes_one_that_postgres_stores(text: str, stored: str, is_ascii: bool) -> None:
+    body = json.dumps([{text: text}], ensure_ascii=is_ascii).encode(errors="surrogatepass")
+    if is_ascii:
+        assert json.loads(storable(body)) == [{stored: stored}]
+    elif "\ud83d" not in text and "\udc80" not in text:
+        assert json.loads(storable(body)) == [{stored: stored}]
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**63 - 1, 2**64 - 1, -(2**63), 1e30, 1.5])
+def test_numbers_that_orion_can_send_pass_unchanged(number: float) -> None:
+    body = json.dumps({"n": number}).encode()
+    assert storable(body) == body
+
+
+@pytest.mark.parametrize("number", ["18446744073709551616", "-9223372036854775809", "1" + 30 * "0", 5000 * "9"])
+def test_a_larger_integer_is_refused(number: str) -> None:
+    with pytest.raises(TooLargeError, match="more than 64 bits, which Orion cannot store; pass it as a text"):
+        storable(f'{{"parameters": {{"n": [{number}]}}}}'.encode())
+
+
+def test_digits_in_a_text_are_no_number() -> None:
+    body = json.dumps({"n": 40 * "9"}).encode()
+    assert storable(body) == body
+
+
+@pytest.mark.parametrize("body", [b"", b"[", b"\xff", b"[" * 100_000 + 20 * b"9"])
+def test_what_is_not_json_is_left_to_orion(body: bytes) -> None:
+    assert storable(body) == body
+
+
+def ask(method: str, path: str, *pieces: bytes) -> tuple[list[Any], list[Any]]:
+    """Sends a request through the door; returns what Orion has seen of it, and what the client gets."""
+    seen: list[Any] = []
+    sent: list[Any] = []
+    messages = [{"type": "http.request", "body": piece, "more_body": piece is not pieces[-1]} for piece in pieces]
+
+    async def orion(scope: Any, receive: Any, send: Any) -> None:
+        message = await receive()
+        seen.append((scope["path"], dict(scope["headers"]), message["body"]))
+        await send({"type": "http.response.start", "status": 201, "headers": []})
+
+    async def receive() -> MutableMapping[str, Any]:
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "headers": [(b"content-length", b"9"), (b"a", b"b")]}
+    asyncio.run(Door(orion)(scope, receive, send))
+    return seen, sent
+
+
+def test_the_body_arrives_whole_with_its_new_length() -> None:
+    seen, sent = ask("POST", "/api/logs/", b'["a', b"\\u00", b'00"]')
+    assert seen == [("/api/logs/", {b"content-length": b"9", b"a": b"b"} | {b"content-length": b"10"}, b'["a\\\\x00"]')]
+    assert sent[0]["status"] == 201
+
+
+def test_a_path_has_no_zero_byte() -> None:
+    assert ask("GET", "/api/variables/name/a\x00", b"")[0][0][0] == r"/api/variables/name/a\x00"
+
+
+def test_a_refusal_is_an_answer_with_the_reason() -> None:
+    seen, sent = ask("POST", "/api/deployments/1/create_flow_run", b'{"parameters": {"n": 99999999999999999999}}')
+    assert seen == [] and sent[0]["status"] == 422
+    assert "more than 64 bits" in json.loads(sent[1]["body"])["detail"]
+
+
+def test_a_client_that_goes_away_reaches_nothing() -> None:
+    messages: Iterator[dict[str, Any]] = iter(
+        [{"type": "http.request", "body": b"[", "more_body": True}, {"type": "http.disconnect"}]
+    )
+
+    async def receive() -> MutableMapping[str, Any]:
+        return next(messages)
+
+    async def nobody(*_: Any) -> None:
+        raise AssertionError("the request is not complete")
+
+    asyncio.run(Door(nobody)({"type": "http", "method": "PUT", "path": "/", "headers": []}, receive, nobody))
