@@ -102,8 +102,8 @@ def _backup(call: Call) -> int:
 
 COMMANDS: Mapping[str, Callable[[Call], int]] = {
     "up": _up,
-    "run-etl": lambda call: run.run_etl(call.months, call.runtime),
-    "ingest": lambda call: run.ingest(call.months, call.runtime),
+    "run-etl": lambda call: run.run_etl(call.months, call.runtime, call.options.force),
+    "ingest": lambda call: run.ingest(call.months, call.runtime, call.options.force),
     "down": _down,
     "status": lambda call: status.show_status(call.runtime, call.options.json),
     "logs": lambda call: status.show_logs(
@@ -112,7 +112,9 @@ COMMANDS: Mapping[str, Callable[[Call], int]] = {
     "inbox": lambda call: inbox.show(call.runtime),
     "shell": lambda call: call.runtime.shell(),
     "psql": lambda call: call.runtime.psql(call.options.sql),
-    "data": lambda call: taxi_files.import_or_get(call.options.from_, lambda: call.months, lambda: call.runtime),
+    "data": lambda call: taxi_files.import_or_get(
+        call.options.from_, lambda: call.months, lambda: call.runtime, call.options.force
+    ),
     "backup": _backup,
     "restore": lambda call: restore.restore(call.runtime, call.file, call.options.without_blocks),
     "bundle": lambda call: bundle.write_bundle(call.runtime),

@@ -65,10 +65,11 @@ class Command:
     """Whether only `dev-help` shows it."""
 
 
-COLOR = Option("--color", "color of the taxis", "COLOR", "COLOR", "yellow")
+COLOR = Option("--color", "color of the taxis", "COLOR", "COLOR", "green")
 YEAR = Option("--year", "year of the months", "YEAR", "YEAR", "2021")
 MONTHS = Option("--months", "months, separated by commas", "MONTHS", "MONTHS", "1,2")
 A_MONTH = (COLOR, YEAR, MONTHS)
+FORCE = Option("--force", "replace real data by generated data or an excerpt", "FORCE")
 TASK_RUNNER = Option("--task-runner", "where months run", "TASK_RUNNER", "RUNNER", choices=("threads", "dask"))
 ROUNDS = Option("--rounds", "how often", "ROUNDS", "NUMBER")
 ONLY = Option("--only", "run only these, separated by commas", "ONLY", "NAMES")
@@ -76,8 +77,8 @@ ONLY = Option("--only", "run only these, separated by commas", "ONLY", "NAMES")
 COMMANDS = (
     Command("help", "", "list the commands"),
     Command("up", "run", "build what is missing and start everything", (TASK_RUNNER,)),
-    Command("run-etl", "run", "run the main job: web to GCS to BigQuery and Postgres", (*A_MONTH, TASK_RUNNER)),
-    Command("ingest", "run", "load CSV files straight into Postgres", A_MONTH),
+    Command("run-etl", "run", "run the main job: web to GCS to BigQuery and Postgres", (*A_MONTH, FORCE, TASK_RUNNER)),
+    Command("ingest", "run", "load CSV files straight into Postgres", (*A_MONTH, FORCE)),
     Command("down", "run", "stop everything; data stays"),
     Command(
         "status",
@@ -113,7 +114,7 @@ COMMANDS = (
         "data",
         "work",
         "fill data/ with taxi files",
-        (Option("--from", "import the taxi files of this folder", "FROM", "FOLDER"), *A_MONTH),
+        (Option("--from", "import the taxi files of this folder", "FROM", "FOLDER"), *A_MONTH, FORCE),
     ),
     Command(
         "backup",

@@ -1,20 +1,19 @@
-"""The taxi files in data/: imported, downloaded, or generated if neither is possible.
+"""The taxi files in data/: imported from a folder, or downloaded. What is in neither is in samples/, or generated.
 
-`data/sources.json` says which of the three each file is. Service `internet` serves this list, too.
+`data/sources.json` records the kind and the number of rows of each file.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
+import os
 import shutil
 import subprocess
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 from urllib.request import urlopen
 
 from cli.environments import inherited
@@ -23,25 +22,27 @@ from cli.runtimes.runtime import Runtime
 from cli.waiting import waiting_for
 from orionbox import files
 from orionbox.errors import BadInputError, CommandError
-from orionbox.trips.months import (
-    FIRST_MONTH,
-    GENERATED_MARK,
-    LAST_MONTH,
-    RELEASE_URL,
-    TripFile,
-    parse_csv_path,
-    parse_trip_files,
-)
+from orionbox.trips import kinds, taxi_file
+from orionbox.trips.months import FIRST_MONTH, LAST_MONTH, RELEASE_URL, TripFile, parse_trip_files
+from orionbox.trips.taxi_file import Contents, release_path, why_unusable
 
-DATA = ROOT / "data"
+DATA, SAMPLES = ROOT / "data", ROOT / "samples"
 SOURCES = "sources.json"
-ZONES = ("misc/taxi_zone_lookup.csv", "misc/taxi+_zone_lookup.csv")
+BROKEN = ".broken"
+"""What `make data` appends to the name of a broken file that it replaces."""
 DOWNLOAD_TIMEOUT = 10
 """Seconds without an answer after which the release counts as unreachable."""
 
 
-class IncompleteTaxiFileError(BadInputError):
-    """A file that is not a complete taxi file, or could not be downloaded."""
+class Record(NamedTuple):
+    """What `sources.json` records about a file."""
+
+    kind: str
+    rows: int
+    size: int
+    """Bytes; -1 in a record of version 0.2.0, which is out of date then."""
+    modified: int
+    """Nanoseconds since 1970. A file with another time or size is read again."""
 
 
 def parse_months(color: str, year: str, months: str) -> list[TripFile]:
@@ -52,7 +53,7 @@ def parse_months(color: str, year: str, months: str) -> list[TripFile]:
     """
     parsed = parse_trip_files(color, year, months)
     for trips in parsed:
-        if not trips.in_release and not (DATA / trips.csv_path).exists():
+        if not trips.in_release and not os.path.lexists(DATA / trips.csv_path):
             first, last = ("{}-{:02}".format(*month) for month in (FIRST_MONTH, LAST_MONTH))
             raise BadInputError(
                 f"{trips.color} {trips.year}-{trips.month:02}: no such month; the release has {first} to {last}",
@@ -61,109 +62,223 @@ def parse_months(color: str, year: str, months: str) -> list[TripFile]:
     return parsed
 
 
-def import_or_get(folder: str, months: Callable[[], Sequence[TripFile]], runtime: Callable[[], Runtime]) -> int:
-    """Imports the taxi files of a folder, or gets months if no folder is named.
+def import_or_get(
+    folder: str, months: Callable[[], Sequence[TripFile]], runtime: Callable[[], Runtime], force: bool = False
+) -> int:
+    """Imports the taxi files of a folder, or gets months if no folder is named, and repairs broken ones.
 
     Args:
         folder: as typed; empty for months.
         months: returns the requested months; an import does not call it.
         runtime: returns the runtime, which may have to generate them.
+        force: whether a file may replace one of a higher rank.
     """
     if folder:
-        _import_user_folder(folder)
+        _import_user_folder(folder, force)
     else:
         needed, platform = months(), runtime()
         platform.prepare()
-        ensure(needed, platform)
+        for trips in needed:
+            _repair(trips)
+        ensure(needed, platform, force)
     return 0
 
 
-def _import_user_folder(name: str) -> None:
+# --- an import ---
+
+
+def _import_user_folder(name: str, force: bool) -> None:
     folder = ROOT / user_path(name)
     if folder.is_file():
         raise BadInputError(f"{name} is a file", f"name its folder: make data FROM={Path(name).parent}")
     if not folder.is_dir():
         raise BadInputError(f"{name}: there is no such folder", "name one with taxi files: make data FROM=FOLDER")
-    if not import_folder(folder):
+    taken, skipped = import_folder(folder, force)
+    if not taken and not skipped:
         raise BadInputError(f"{name}: no file in it is named like green/green_tripdata_2021-01.csv.gz")
+    if skipped:
+        raise BadInputError(f"{name}: {skipped} of {taken + skipped} taxi files skipped; the reasons are above")
 
 
-def import_folder(folder: Path) -> list[str]:
-    """Copies every taxi file below `folder` that is named as in the release; returns their names.
+def import_folder(folder: Path, force: bool = False) -> tuple[int, int]:
+    """Copies every taxi file below `folder` that is named as in the release.
+
+    A file that is damaged, or of a lower rank than the one in data/, is skipped and named.
+
+    Returns:
+        How many files were taken, and how many were skipped.
+    """
+    found = {release_path(path): path for path in sorted(folder.rglob("*")) if release_path(path)}
+    taken = [name for name, path in found.items() if _import_file(name, path, force)]
+    return len(taken), len(found) - len(taken)
+
+
+def _import_file(name: str, path: Path, force: bool) -> bool:
+    """Copies a file into data/; says why not, and returns False, if it is broken or of a lower rank."""
+    try:
+        if reason := why_unusable(path):
+            raise BadInputError(f"{path}: {reason}")
+        with (
+            _new_taxi_file(name, str(path), force) as file,
+            path.open("rb") as content,
+            waiting_for(f"the copy of {path}"),
+        ):
+            shutil.copyfileobj(content, file, CHUNK)
+    except BadInputError as error:
+        say(f"skipped {error}")
+        return False
+    say(f"data/{name}: {describe(_record(name))}, {path.stat().st_size / 1e6:.1f} MB")
+    return True
+
+
+# --- months for a run ---
+
+
+def ensure(months: Sequence[TripFile], runtime: Runtime, force: bool = False) -> None:
+    """Makes sure that the platform can serve the months: from data/, samples/ or the release; else generates them.
 
     Raises:
-        BadInputError: one of the files is not a complete taxi file.
+        BadInputError: a real month that was in data/ is gone or cannot be opened, and `force` is not set.
     """
-    known = read_sources(folder)
-    names = {_release_path(path): path for path in _taxi_files_in(folder)}
-    for name, path in names.items():
-        with _new_taxi_file(name, str(path)) as file, path.open("rb") as content, waiting_for(f"the copy of {path}"):
-            shutil.copyfileobj(content, file, CHUNK)
-        _record_source(name, known.get(name) or detect_source(path))
-        say(f"data/{name}: {read_sources()[name]}, {path.stat().st_size / 1e6:.1f} MB")
-    return list(names)
+    for trips in months:
+        if not (_is_in_data(trips, force) or _is_in_samples(trips) or _download(trips.csv_path)):
+            _require_no_loss(trips, force)
+            _generate(trips, runtime)
+
+
+def _is_in_data(trips: TripFile, force: bool) -> bool:
+    """Returns whether the month's file is in data/; sets an unusable one aside with `force`."""
+    name = trips.csv_path
+    path = DATA / name
+    if not os.path.lexists(path):
+        return False
+    if reason := why_unusable(path):
+        if not force:
+            raise BadInputError(f"data/{name}: {reason}", _ways_out(trips, "repair it"))
+        _set_aside(name)
+        return False
+    try:
+        say(f"data/{name}: {describe(_record(name))}")
+    except BadInputError as error:  # the run fails, too, and names the line
+        say(str(error))
+    return True
+
+
+def _is_in_samples(trips: TripFile) -> bool:
+    path = SAMPLES / trips.csv_path
+    if not path.is_file():
+        return False
+    say(f"samples/{trips.csv_path}: {describe(taxi_file.read(path))}")
+    return True
+
+
+def _require_no_loss(trips: TripFile, force: bool) -> None:
+    """Refuses to generate a month that was in data/ as a real file.
+
+    Raises:
+        BadInputError: its record says so.
+    """
+    known = read_sources().get(trips.csv_path)
+    if known and known.kind != "generated" and not force:
+        text = f"data/{trips.csv_path}: this file was {kinds.describe(known.kind)} data, and it is gone"
+        raise BadInputError(text, _ways_out(trips, "put it back"))
+
+
+def _ways_out(trips: TripFile, best: str) -> str:
+    variables = f"COLOR={trips.color} YEAR={trips.year} MONTHS={trips.month}"
+    return f"{best} (make data {variables} tries to), or use generated data in its place: FORCE=yes"
+
+
+def _repair(trips: TripFile) -> None:
+    """Replaces a broken file in data/ by the sample or the release's file; the broken one stays beside it.
+
+    Raises:
+        BadInputError: the file is broken, and there is no other.
+    """
+    name = trips.csv_path
+    if not os.path.lexists(DATA / name):
+        return
+    try:
+        with waiting_for(f"the check of data/{name}"):
+            _record(name, is_fresh=False)
+    except BadInputError as error:
+        say(str(error))
+        if _is_in_samples(trips):
+            _set_aside(name)
+        elif not _download(name, keep_old=True):
+            fix = f"import it: make data FROM=FOLDER, or delete it, and the month is generated: rm data/{name}"
+            raise BadInputError(f"data/{name}: broken, and there is no other", fix) from error
+
+
+def _set_aside(name: str) -> None:
+    with files.report_file_errors(f"data/{name} was not renamed"):
+        os.replace(DATA / name, DATA / f"{name}{BROKEN}")
+    say(f"data/{name}: renamed to {Path(name).name}{BROKEN}")
 
 
 def list_taxi_files() -> list[Path]:
-    """Returns every file of the release that is in data/, and the list of where they came from."""
-    return [*_taxi_files_in(DATA), *filter(Path.is_file, [DATA / SOURCES])]
+    """Returns every file of the release that is in data/, and the record of their kinds."""
+    found = [path for path in sorted(DATA.rglob("*")) if path.is_file() and release_path(path)]
+    return [*found, *filter(Path.is_file, [DATA / SOURCES])]
 
 
-def ensure(months: Sequence[TripFile], runtime: Runtime) -> None:
-    """Downloads the months that are not in data/ yet, or generates them if the release is unreachable."""
-    for trips in months:
-        name = trips.csv_path
-        if (DATA / name).exists():
-            if name not in read_sources():  # the user has put it there
-                _record_source(name, detect_source(DATA / name))
-            say(f"data/{name}: {read_sources()[name]}")
-        elif not _download(name):
-            _generate(trips, runtime)
-        elif not any((DATA / zones).exists() for zones in ZONES):
-            _download(ZONES[0])
+# --- the record ---
 
 
-def read_sources(folder: Path | None = None) -> dict[str, str]:
-    """Returns where each file came from, in data/ or in another folder of that form."""
-    found = files.read_json((folder or DATA) / SOURCES, "delete it; Orionbox looks at the files themselves then")
-    return {name: str(source) for name, source in found.items()}
+def describe(contents: Contents | Record) -> str:
+    """Returns for example `real, 76,518 rows`."""
+    return f"{contents.kind}, {contents.rows:,} rows"
 
 
-def _record_source(name: str, source: str) -> None:
-    content = json.dumps({**read_sources(), name: source}, indent=2, sort_keys=True)
-    files.write(DATA / SOURCES, content + "\n")
+def read_sources() -> dict[str, Record]:
+    """Returns what is recorded about each file in data/."""
+    found = files.read_json(DATA / SOURCES, "delete it; Orionbox looks at the files themselves then")
+    return {name: _parse_record(value) for name, value in found.items()}
 
 
-def _taxi_files_in(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*")) if path.is_file() and _release_path(path)]
+def _parse_record(value: object) -> Record:
+    if isinstance(value, dict) and all(isinstance(value.get(key), int) for key in ("rows", "bytes", "modified")):
+        return Record(str(value.get("kind")), value["rows"], value["bytes"], value["modified"])
+    return Record(kinds.current_word(str(value)), 0, -1, -1)
 
 
-def _release_path(path: Path) -> str:
-    """Returns where a file belongs below data/; empty if it is not a file of the release."""
-    name = f"{path.parent.name}/{path.name}"
-    return name if name in ZONES or parse_csv_path(name) else ""
+def _record(name: str, is_fresh: bool = True) -> Record:
+    """Returns the record of a file in data/; reads the file if it has changed, or if `is_fresh` is False.
+
+    Raises:
+        BadInputError: the file is broken.
+    """
+    path, known = DATA / name, read_sources()
+    status = path.stat() if path.exists() else None
+    if status and is_fresh and name in known and known[name][2:] == (status.st_size, status.st_mtime_ns):
+        return known[name]
+    with waiting_for(f"the check of data/{name}"):
+        contents = taxi_file.read(path)
+    return _store_record(name, contents)
 
 
-def detect_source(path: Path) -> str:
-    """Returns `synthetic` for a generated file, and `import` for any other."""
-    with path.open("rb") as file:
-        return "synthetic" if GENERATED_MARK in file.read(128) else "import"
+def _store_record(name: str, contents: Contents) -> Record:
+    status, known, keys = (DATA / name).stat(), read_sources(), ("kind", "rows", "bytes", "modified")
+    known[name] = Record(contents.kind, contents.rows, status.st_size, status.st_mtime_ns)
+    content = {name: dict(zip(keys, record)) for name, record in known.items()}
+    files.write(DATA / SOURCES, json.dumps(content, indent=2, sort_keys=True) + "\n")
+    return known[name]
 
 
 # --- new files ---
 
 
-def _download(name: str) -> bool:
+def _download(name: str, keep_old: bool = False) -> bool:
     """Downloads a file of the release; prints the reason and returns False if that is not possible."""
     try:
-        with _new_taxi_file(name, f"{RELEASE_URL}/{name}") as file, waiting_for(f"the download of data/{name}"):
-            for chunk in _download_chunks(f"{RELEASE_URL}/{name}"):
-                file.write(chunk)
-    except IncompleteTaxiFileError as error:
+        with _new_taxi_file(name, f"{RELEASE_URL}/{name}", force=True, keep_old=keep_old) as file:
+            with waiting_for(f"the download of data/{name}"):
+                for chunk in _download_chunks(f"{RELEASE_URL}/{name}"):
+                    file.write(chunk)
+    except BadInputError as error:
         say(f"data/{name}: cannot be downloaded here ({error.text})")
         return False
-    _record_source(name, "download")
-    say(f"data/{name}: download")
+    say(f"data/{name}: downloaded, {describe(_record(name))}")
     return True
 
 
@@ -171,7 +286,7 @@ def _download_chunks(url: str) -> Iterator[bytes]:
     """Downloads a file, a chunk at a time.
 
     Raises:
-        IncompleteTaxiFileError: the server is unreachable, or did not send the complete file.
+        BadInputError: the server is unreachable, or did not send the complete file.
     """
     received = 0
     try:
@@ -181,31 +296,32 @@ def _download_chunks(url: str) -> Iterator[bytes]:
                 received += len(chunk)
                 yield chunk
     except (OSError, HTTPException) as error:
-        raise IncompleteTaxiFileError(str(error).strip() or type(error).__name__) from error
+        raise BadInputError(str(error).strip() or type(error).__name__) from error
     if announced not in (None, str(received)):
-        raise IncompleteTaxiFileError(f"the connection ended after {received:,} of {int(announced):,} bytes")
+        raise BadInputError(f"the connection ended after {received:,} of {int(announced):,} bytes")
 
 
 def _generate(trips: TripFile, runtime: Runtime) -> None:
     name = trips.csv_path
     command = runtime.flows_command("orionbox.trips.generated", trips.color, str(trips.year), str(trips.month))
-    with _new_taxi_file(name, f"data/{name}") as file, waiting_for(f"the generation of data/{name}"):
+    with _new_taxi_file(name, f"data/{name}", force=True) as file, waiting_for(f"the generation of data/{name}"):
         if subprocess.run(command, cwd=ROOT, env=inherited.for_tools(), stdout=file).returncode:
             raise CommandError(f"data/{name}: could not be generated; the message is above")
-    _record_source(name, "synthetic")
-    say(f"data/{name}: generated, because the real file was not available")
+    say(f"data/{name}: {describe(_record(name))}, because the real file was not available")
 
 
 @contextmanager
-def _new_taxi_file(name: str, origin: str) -> Iterator[IO[bytes]]:
+def _new_taxi_file(name: str, origin: str, force: bool, keep_old: bool = False) -> Iterator[IO[bytes]]:
     """Opens a new file in data/, which is kept only if it is a complete taxi file.
 
     Args:
         name: below data/.
         origin: where its content comes from, for messages.
+        force: whether it may replace a file of a higher rank.
+        keep_old: whether the file that it replaces stays under another name.
 
     Raises:
-        IncompleteTaxiFileError: the content is not a complete taxi file.
+        BadInputError: the content is not a complete taxi file, or of a lower rank than the file in data/.
         CommandError: the file cannot be written; the disk may be full.
     """
     path = DATA / name
@@ -214,23 +330,20 @@ def _new_taxi_file(name: str, origin: str) -> Iterator[IO[bytes]]:
         with files.new_file(path, 0o644) as file:
             yield file
             file.flush()
-            if path.suffix == ".gz":
-                with waiting_for(f"the check of data/{name}"):
-                    _require_complete(file, origin)
+            with waiting_for(f"the check of data/{name}"):
+                contents = taxi_file.read_open(file, name, origin)
+            if not force:
+                _require_no_lower_rank(name, origin, contents)
+            if keep_old and os.path.lexists(path):
+                _set_aside(name)
+        _store_record(name, contents)
 
 
-def _require_complete(file: IO[bytes], origin: str) -> None:
-    """Checks a gzip file by decompressing it."""
-    file.seek(0)
+def _require_no_lower_rank(name: str, origin: str, new: Contents) -> None:
     try:
-        with gzip.open(file) as content:
-            if b"pickup_datetime" not in content.readline(65_536):
-                raise IncompleteTaxiFileError(
-                    f"{origin}, line 1: not the header of a taxi file; nothing of it was imported"
-                )
-            while content.read(CHUNK):
-                pass
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise IncompleteTaxiFileError(
-            f"{origin}: not a complete gzip file ({error}); nothing of it was imported"
-        ) from error
+        old = _record(name) if os.path.lexists(DATA / name) else None
+    except BadInputError:  # broken, so any good file is better
+        return
+    if old and kinds.RANKS[old.kind] > kinds.RANKS[new.kind]:
+        text = f"{origin}: {describe(new)}, and data/{name} is {describe(old)}"
+        raise BadInputError(text, "to replace it on purpose: FORCE=yes")

@@ -218,8 +218,9 @@ class Checkout:
         return dict(json.loads((self.root / "reports" / "last-run.json").read_text()))
 
     def rows_in(self, csv_path: str) -> int:
-        """Counts the rows of a file in its data folder by its newlines."""
-        with gzip.open(self.root / "data" / csv_path) as file:
+        """Counts the rows of a file in its data folder, or in the samples, by its newlines."""
+        places = (self.root / folder / csv_path for folder in ("data", "samples"))
+        with gzip.open(next(filter(Path.exists, places))) as file:
             return sum(1 for _ in file) - 1
 
 

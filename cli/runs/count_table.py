@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from orionbox.runs.report import STORES
+from orionbox.trips.kinds import current_word
 
 
 def count_table(months: list[dict[str, Any]]) -> str:
@@ -12,7 +13,7 @@ def count_table(months: list[dict[str, Any]]) -> str:
     rows: list[tuple[str, ...]] = [("month", "data", "source file", "parquet", "BigQuery", "Postgres")]
     for month in months:
         name = f"{month['color']} {month['year']}-{month['month']:02}"
-        rows.append((name, month["source"], *(f"{month['rows'][store]:,}" for store in STORES)))
+        rows.append((name, current_word(month["source"]), *(f"{month['rows'][store]:,}" for store in STORES)))
     total = (f"{sum(month['rows'][store] for month in months):,}" for store in STORES)
     rows.append(("total", "", *total))
     widths = [max(map(len, column)) for column in zip(*rows)]

@@ -20,7 +20,7 @@ from orionbox.errors import CommandError
 from orionbox.files import write
 from orionbox.loopback import link, open_url
 from orionbox.orion.client import Json
-from orionbox.runs.report import ARTIFACT_KEY, page_name, unflatten
+from orionbox.runs.report import ARTIFACT_KEY, not_real, page_name, unflatten
 from orionbox.trips.months import TripFile
 
 PAGE_TIMEOUT = 60
@@ -41,32 +41,39 @@ class EndedRun(NamedTuple):
     """What the main job has counted, month by month."""
 
 
-def run_etl(files: list[TripFile], runtime: Runtime) -> int:
-    """Runs the main job, prints its counts, and writes reports/last-run.json; returns 0 if it has completed."""
+def run_etl(files: list[TripFile], runtime: Runtime, force: bool = False) -> int:
+    """Runs the main job, prints its counts, and writes reports/last-run.json; returns 0 if it has completed.
+
+    With `force`, generated data and excerpts may replace real months.
+    """
     where = "dask" if runtime.settings.task_runner == "dask" else runtime.infrastructure
-    run = _run(f"etl/{where}", files, runtime)
+    run = _run(f"etl/{where}", files, runtime, force)
     _write_report(run, runtime)
     if run.months:
         say(f"\n{count_table(run.months)}\n")
+        if warning := not_real(run.months):
+            say(f"{warning}\n")
         _save_page(start_url(runtime.settings), page_name(run.flow_run["name"], run.flow_run["id"]))
     return _verdict(run)
 
 
-def ingest(files: list[TripFile], runtime: Runtime) -> int:
+def ingest(files: list[TripFile], runtime: Runtime, force: bool = False) -> int:
     """Runs the flow that loads CSV files straight into Postgres; returns 0 if it has completed."""
-    return _verdict(_run(f"ingest-data/{runtime.infrastructure}", files, runtime))
+    return _verdict(_run(f"ingest-data/{runtime.infrastructure}", files, runtime, force))
 
 
-def _run(deployment: str, files: list[TripFile], runtime: Runtime) -> EndedRun:
+def _run(deployment: str, files: list[TripFile], runtime: Runtime, force: bool) -> EndedRun:
     """Starts the platform if it is not running, then the run, and follows it to its end."""
     runtime.prepare()
     runtime.require_own()  # before a download, which may take minutes
-    taxi_files.ensure(files, runtime)
+    taxi_files.ensure(files, runtime, force)
     runtime.ensure_up()  # last: it proves that the Orion that is asked next is this platform's
     bars = Bars()
     folders = data_folders(is_in_docker=runtime.infrastructure == "docker")
     orion = orion_with_retries(orion_url(runtime.settings), bars, folders)
-    parameters = {"color": files[0].color, "year": files[0].year, "months": [trips.month for trips in files]}
+    parameters: Json = {"color": files[0].color, "year": files[0].year, "months": [trips.month for trips in files]}
+    if force:  # only then: a student's deployment of this name may not have the parameter
+        parameters["force"] = True
     run_id = orion.start_run(deployment, parameters)
     say(f"\n{deployment}: {_describe(files)}\n{orion.run_url(run_id)}\n")
     run = follow(orion, run_id, bars)

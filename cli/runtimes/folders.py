@@ -15,7 +15,7 @@ from cli.settings.settings import Settings
 from orionbox.errors import BadInputError, CommandError
 
 FOLDERS = ("data", "workspace", "reports", "secrets")
-MOUNTED = ("data", "docs", "reports", "services/flows/flows")
+MOUNTED = ("data", "docs", "reports", "samples", "services/flows/flows")
 """The folders that containers read, some of them as another user than the checkout's owner."""
 UNUSABLE_KINDS = ("Cc", "Cs", "Zl", "Zp")
 """Unicode's categories of characters that no path of a checkout can have: lists of folders end a line with them."""

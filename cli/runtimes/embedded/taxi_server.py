@@ -1,15 +1,18 @@
 """Serves the taxi files under the paths of the course's release, over HTTP on its own port.
 
-    python -m cli.runtimes.embedded.taxi_server PORT FOLDER
+    python -m cli.runtimes.embedded.taxi_server PORT FOLDER...
 
+A file comes from the first folder that has it.
 In compose, services/internet does this with nginx.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,18 +23,16 @@ from orionbox.trips.months import RELEASE_PATH
 
 RELEASE = f"/{RELEASE_PATH}/"
 TRIPS = re.compile(r"([a-z]+)/(\1_tripdata_([0-9]{4})-0?([0-9]{1,2})\.csv\.gz)")
-"""It serves only names of this shape, zone files and the list of sources: neither hidden files nor `..`."""
+"""It serves only names of this shape and zone files: neither hidden files nor `..`."""
 ZONES = re.compile(r"misc/[a-z][a-z_+]*\.csv")
-SOURCES, HEALTH = "sources.json", "/healthz"
+HEALTH = "/healthz"
 
 
 def content_type(name: str) -> str | None:
     """Returns the type with which a file of the release is sent; None if there can be no such file."""
     if TRIPS.fullmatch(name):
         return "application/gzip"  # as such: with Content-Encoding a client would unpack it on the way
-    if ZONES.fullmatch(name):
-        return "text/csv"
-    return "application/json" if name == SOURCES else None
+    return "text/csv" if ZONES.fullmatch(name) else None
 
 
 def explain(name: str) -> str:
@@ -51,12 +52,12 @@ def explain_closed(name: str) -> str:
 
 
 class Release(BaseHTTPRequestHandler):
-    """Answers from a folder with the release's layout."""
+    """Answers from folders with the release's layout."""
 
     protocol_version = "HTTP/1.1"
 
-    def __init__(self, folder: Path, *args: object) -> None:
-        self.folder = folder
+    def __init__(self, folders: Sequence[Path], *args: object) -> None:
+        self.folders = folders
         super().__init__(*args)  # type: ignore[arg-type]
 
     def do_GET(self) -> None:
@@ -66,7 +67,8 @@ class Release(BaseHTTPRequestHandler):
         if name == HEALTH:
             self.head(HTTPStatus.OK, "text/plain", 0)
             return
-        file, kind = self.folder / name.lstrip("/"), content_type(name)
+        places = [folder / name.lstrip("/") for folder in self.folders]
+        file, kind = next(filter(os.path.lexists, places), places[0]), content_type(name)
         try:
             if kind is None or not file.is_file():
                 self.refuse(HTTPStatus.NOT_FOUND, explain(name))
@@ -98,9 +100,9 @@ class Release(BaseHTTPRequestHandler):
         self.end_headers()
 
 
-def main(port: str, folder: str) -> None:
+def main(port: str, *folders: str) -> None:
     """Serves until it is interrupted."""
-    with ThreadingHTTPServer(("127.0.0.1", int(port)), partial(Release, Path(folder))) as server:
+    with ThreadingHTTPServer(("127.0.0.1", int(port)), partial(Release, [*map(Path, folders)])) as server:
         server.serve_forever()
 
 

@@ -13,7 +13,7 @@ from etl_web_to_gcs import web_to_gcs
 from orionbox.orion.names import BUCKET
 from orionbox.runs.report import Stopwatch
 from orionbox.stores.clients import bucket
-from orionbox.stores.parquet import count_rows
+from orionbox.stores.parquet import read_footer
 from orionbox.trips.months import TripFile
 
 
@@ -42,7 +42,7 @@ def course(trips: TripFile, watch: Stopwatch) -> int:
 def rows_in_object(name: str) -> int:
     """Returns the number of rows in the object's footer."""
     with bucket().blob(name).open("rb") as file:
-        return count_rows(file)
+        return read_footer(file).rows
 
 
 if __name__ == "__main__":

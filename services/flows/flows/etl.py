@@ -26,8 +26,8 @@ def gcs_to_postgres(month: StagedMonth) -> float:
     with month_semaphore(), watch.time("postgres"), open_object(trips.object_name) as file:
         batches = parquet.read_parquet(file)
         batches = with_progress(batches, log.info, month.uri, "Postgres", lambda rows: rows / month.rows["source"])
-        rows = postgres.replace_month(postgres_uri(), trips, batches)
-    log.info("%s: %s rows -> Postgres %s", month.uri, f"{rows:,}", trips.table)
+        rows = postgres.replace_month(postgres_uri(), trips, batches, lambda rows: month.source, month.force)
+    log.info("%s: %s rows -> Postgres %s (%s)", month.uri, f"{rows:,}", trips.table, month.source)
     return watch.seconds["postgres"]
 
 
@@ -36,7 +36,7 @@ def count(month: StagedMonth, bigquery_seconds: float, postgres_seconds: float) 
     """Counts the month's rows in every store."""
     settings, trips = FlowSettings.from_environment(), month.trips
     with open_object(trips.object_name) as file:
-        in_parquet = parquet.count_rows(file)
+        in_parquet = parquet.read_footer(file).rows
     rows = {
         "source": month.rows["source"],
         "parquet": in_parquet,
@@ -47,9 +47,9 @@ def count(month: StagedMonth, bigquery_seconds: float, postgres_seconds: float) 
     return MonthReport(trips.color, trips.year, trips.month, month.source, rows, seconds)
 
 
-def submit_month(trips: TripFile) -> list[PrefectFuture]:
+def submit_month(trips: TripFile, force: bool) -> list[PrefectFuture]:
     """Submits the tasks of one month; the last one is the count."""
-    staged = web_to_gcs.submit(trips)
+    staged = web_to_gcs.submit(trips, force)
     in_bigquery = gcs_to_bigquery.submit(staged)
     in_postgres = gcs_to_postgres.submit(staged)
     return [staged, in_bigquery, in_postgres, count.submit(staged, in_bigquery, in_postgres)]
@@ -76,9 +76,17 @@ def report_and_verify(months: list[list[PrefectFuture]]) -> None:
 
 
 @flow(name="etl")
-def etl(color: Color = "yellow", year: int = 2021, months: list[int] = [1]) -> None:  # noqa: B006
-    """Moves the months side by side, then reports how many rows arrived in each store."""
-    report_and_verify([submit_month(trips) for trips in trip_files(color, year, months)])
+def etl(
+    color: Color = "green",
+    year: int = 2021,
+    months: list[int] = [1, 2],  # noqa: B006
+    force: bool = False,
+) -> None:
+    """Moves the months side by side, then reports how many rows arrived in each store.
+
+    Generated data replaces a real month only with `force`.
+    """
+    report_and_verify([submit_month(trips, force) for trips in trip_files(color, year, months)])
 
 
 if __name__ == "__main__":

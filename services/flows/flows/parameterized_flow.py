@@ -10,12 +10,17 @@ from orionbox.trips.months import Color, trip_files
 
 
 @flow(name="etl-parent-flow")
-def etl_parent_flow(months: list[int] = [1, 2], year: int = 2021, color: Color = "yellow") -> None:  # noqa: B006
-    """Runs both halves, month by month."""
+def etl_parent_flow(
+    months: list[int] = [1, 2],  # noqa: B006
+    year: int = 2021,
+    color: Color = "green",
+    force: bool = False,
+) -> None:
+    """Runs both halves, month by month. Generated data replaces a real month only with `force`."""
     for trips in trip_files(color, year, months):
-        etl_web_to_gcs(trips.year, trips.month, color)
-        etl_gcs_to_bq(trips.year, trips.month, color)
+        etl_web_to_gcs(trips.year, trips.month, color, force)
+        etl_gcs_to_bq(trips.year, trips.month, color, force)
 
 
 if __name__ == "__main__":
-    etl_parent_flow(months=[1, 2], year=2021, color="yellow")
+    etl_parent_flow(months=[1, 2], year=2021, color="green")

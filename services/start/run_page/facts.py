@@ -9,6 +9,7 @@ from typing import Any
 
 from orionbox.orion.client import Json
 from orionbox.runs.report import STAGES, STORES
+from orionbox.trips.kinds import current_word
 from orionbox.trips.months import csv_name
 from orionbox.trips.schema import COLUMNS
 from services.start.run_page.queries import FARE_STEP, ask_all, count_table, find_run, queries, zone_names
@@ -64,8 +65,8 @@ class RunFacts:
 
     @property
     def sources(self) -> list[str]:
-        """Returns where the files came from."""
-        return sorted({month["source"] or "not known" for month in self.months})
+        """Returns the kinds of the months' data."""
+        return sorted({current_word(month["source"]) or "not known" for month in self.months})
 
     @property
     def counts_match(self) -> bool:

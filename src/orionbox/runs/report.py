@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
+from orionbox.trips import kinds
 from orionbox.trips.months import csv_name
 
 STORES = ("source", "parquet", "bigquery", "postgres")
@@ -85,9 +86,22 @@ def summary(reports: Sequence[MonthReport], page: str, cloud: str) -> str:
     rows = [_markdown_row(report) for report in reports]
     verdict = "Every row is accounted for." if all(report.counts_match for report in reports) else "The counts differ."
     times = "Seconds are summed over a month's stages; some of these overlap."
+    warning = not_real([asdict(report) for report in reports])
+    notes = ["", f"**{warning[:1].upper()}{warning[1:]}**"] if warning else []
     return "\n".join(
-        [*head, *rows, "", f"{verdict} {times} {cloud}", "", f"[Charts of this run, and its numbers]({page})"]
+        [*head, *rows, *notes, "", f"{verdict} {times} {cloud}", "", f"[Charts of this run, and its numbers]({page})"]
     )
+
+
+def not_real(months: Sequence[dict[str, Any]]) -> str:
+    """Returns one line that names the months that are not real; empty if all are.
+
+    Args:
+        months: the reports of months as dictionaries, of this version or of 0.2.0.
+    """
+    names = [f"{month['color']} {month['year']}-{month['month']:02}" for month in months]
+    words = [kinds.current_word(month["source"]) for month in months]
+    return kinds.warning([(name, word, month["rows"]["source"]) for name, word, month in zip(names, words, months)])
 
 
 def _markdown_row(report: MonthReport) -> str:

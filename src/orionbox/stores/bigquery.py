@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from google.api_core.exceptions import GoogleAPIError
+from google.api_core.exceptions import GoogleAPIError, NotFound
 from google.api_core.retry import Retry
 from google.cloud import bigquery
 
 from orionbox.errors import IncompleteRunError
 from orionbox.stores import staging_tables
+from orionbox.trips import kinds
 from orionbox.trips.months import TripFile, table_name
 from orionbox.trips.schema import COLUMNS, SOURCE_FILE, bigquery_columns
 
+LOADED_MONTHS = "loaded_months"
+"""The table that records the kind of each loaded month: BigQuery has no place for that in the rows' own table."""
+LOADED_MONTHS_FIELDS = [bigquery.SchemaField(name, "STRING", mode="REQUIRED") for name in (SOURCE_FILE, "kind")]
 ABANDONED = timedelta(days=1)
 """A staging table that is older is abandoned: Google ends a load job after 6 hours."""
 CONFLICT = "aborted due to concurrent update"
@@ -31,7 +35,8 @@ TRY_AGAIN = Retry(predicate=is_conflict, initial=1.0, maximum=20.0, timeout=600.
 
 
 def create_tables(client: bigquery.Client, dataset: str) -> None:
-    """Creates the tables of all colors that do not exist."""
+    """Creates the tables of all colors, and the record of loaded months, if they do not exist."""
+    client.create_table(_loaded_months(client, dataset), exists_ok=True)
     for color, trip_columns in COLUMNS.items():
         columns = [*bigquery_columns(trip_columns), {"name": SOURCE_FILE, "type": "STRING", "mode": "REQUIRED"}]
         fields = [bigquery.SchemaField.from_api_repr(column) for column in columns]
@@ -39,8 +44,19 @@ def create_tables(client: bigquery.Client, dataset: str) -> None:
         client.create_table(table, exists_ok=True)
 
 
-def replace_month(
-    client: bigquery.Client, dataset: str, trips: TripFile, uri: str, rows: int, run_id: str | None = None
+def _loaded_months(client: bigquery.Client, dataset: str) -> bigquery.Table:
+    return bigquery.Table(f"{client.project}.{dataset}.{LOADED_MONTHS}", schema=LOADED_MONTHS_FIELDS)
+
+
+def replace_month(  # noqa: PLR0913  # what is loaded, where, and on whose behalf
+    client: bigquery.Client,
+    dataset: str,
+    trips: TripFile,
+    uri: str,
+    rows: int,
+    kind: str,
+    force: bool = False,
+    run_id: str | None = None,
 ) -> None:
     """Replaces the month's rows with those of a parquet object, in one transaction.
 
@@ -50,17 +66,22 @@ def replace_month(
         trips: the month; its source file's name is the key.
         uri: `gs://bucket/name` of the parquet object.
         rows: how many rows it has.
+        kind: the kind of its data; table `loaded_months` records it.
+        force: whether a month of a higher rank may be replaced.
         run_id: the id of the flow run, by which the sweeper finds the staging table of a killed load.
 
     Raises:
+        BadInputError: the stored month has a higher rank.
         IncompleteRunError: BigQuery loaded a different number of rows; the month is unchanged.
     """
+    store = f"BigQuery {dataset}.{trips.table}"
+    kinds.require_replaceable(store, trips, _stored_kind(client, dataset, trips), kind, force)
     staging = f"{client.project}.{dataset}.{staging_tables.new_name(trips.color, run_id)}"
     try:
         loaded = _load(client, staging, trips, uri)
         if loaded != rows:
             raise IncompleteRunError(f"{uri}: has {rows:,} rows, but BigQuery loaded {loaded:,}", "run it again")
-        TRY_AGAIN(client.query_and_wait)(_swap_sql(f"{client.project}.{dataset}.{trips.table}", staging, trips))
+        TRY_AGAIN(client.query_and_wait)(_swap_sql(f"{client.project}.{dataset}", staging, trips, kind))
     finally:
         client.delete_table(staging, not_found_ok=True)
 
@@ -86,12 +107,27 @@ def _load(client: bigquery.Client, table: str, trips: TripFile, uri: str) -> int
     return int(job.output_rows)
 
 
-def _swap_sql(table: str, staging: str, trips: TripFile) -> str:
-    columns = ", ".join(COLUMNS[trips.color])
+def _stored_kind(client: bigquery.Client, dataset: str, trips: TripFile) -> str | None:
+    """Returns the kind of the stored month; None if there is none."""
+    rows, table = count_month(client, dataset, trips), _loaded_months(client, dataset)
+    if not rows:
+        return None
+    try:
+        found = client.query_and_wait(f"SELECT kind FROM `{table}` WHERE {SOURCE_FILE} = '{trips.csv_name}'")
+    except NotFound:  # a backup of version 0.2.0 has been restored, or the user has deleted it
+        client.create_table(table, exists_ok=True)
+        return kinds.kind_without_record(trips, rows)
+    return next((row.kind for row in found if row.kind in kinds.KINDS), kinds.kind_without_record(trips, rows))
+
+
+def _swap_sql(dataset: str, staging: str, trips: TripFile, kind: str) -> str:
+    columns, table = ", ".join(COLUMNS[trips.color]), f"{dataset}.{trips.table}"
     return f"""
         BEGIN TRANSACTION;
         DELETE FROM `{table}` WHERE {SOURCE_FILE} = '{trips.csv_name}';
         INSERT INTO `{table}` ({columns}, {SOURCE_FILE}) SELECT {columns}, '{trips.csv_name}' FROM `{staging}`;
+        DELETE FROM `{dataset}.{LOADED_MONTHS}` WHERE {SOURCE_FILE} = '{trips.csv_name}';
+        INSERT INTO `{dataset}.{LOADED_MONTHS}` ({SOURCE_FILE}, kind) VALUES ('{trips.csv_name}', '{kind}');
         COMMIT TRANSACTION;
     """
 

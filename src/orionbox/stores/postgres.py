@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pyarrow as pa
 from adbc_driver_postgresql import dbapi
 
 from orionbox.errors import BadInputError
+from orionbox.trips import kinds
 from orionbox.trips.arrow_schema import ARROW_SCHEMAS
 from orionbox.trips.months import TripFile, table_name
 from orionbox.trips.schema import COLUMNS, SOURCE_FILE, postgres_columns
 
+KIND_COMMENT = "orionbox data: "
+"""How the comment of a partition begins that names the kind of its data."""
 LOCK_TIMEOUT = "60s"
 """How long a finished load waits for readers before Postgres rolls it back."""
 
@@ -45,7 +48,9 @@ def create_tables(uri: str) -> None:
             connection.commit()
 
 
-def replace_month(uri: str, trips: TripFile, batches: Iterable[pa.RecordBatch]) -> int:
+def replace_month(
+    uri: str, trips: TripFile, batches: Iterable[pa.RecordBatch], kind: Callable[[int], str], force: bool = False
+) -> int:
     """Replaces the month's rows with `batches`, in one transaction.
 
     The rows go into a separate table, which then becomes the month's partition. Readers see the old month until
@@ -55,11 +60,14 @@ def replace_month(uri: str, trips: TripFile, batches: Iterable[pa.RecordBatch]) 
         uri: `postgresql://user:password@host:port/database`.
         trips: the month; its source file's name is the key.
         batches: the rows, with the columns of `ARROW_SCHEMAS[trips.color]`.
+        kind: returns the kind of the data from the number of rows; a comment of the partition records it.
+        force: whether a month of a higher rank may be replaced.
 
     Returns:
         The number of rows loaded.
 
     Raises:
+        BadInputError: the stored month has a higher rank.
         Exception: whatever `batches` raises; nothing is changed then.
     """
     partition, new = trips.name, f"{trips.name}.new"
@@ -68,6 +76,8 @@ def replace_month(uri: str, trips: TripFile, batches: Iterable[pa.RecordBatch]) 
         source_file = f"{SOURCE_FILE} text NOT NULL DEFAULT '{trips.csv_name}'"
         cursor.execute(f'CREATE TABLE "{new}" ({postgres_columns(COLUMNS[trips.color])}, {source_file})')
         rows = _ingest(cursor, new, ARROW_SCHEMAS[trips.color], batches)
+        kinds.require_replaceable(f"Postgres {trips.table}", trips, _stored_kind(cursor, trips), kind(rows), force)
+        cursor.execute(f"COMMENT ON TABLE \"{new}\" IS '{KIND_COMMENT}{kind(rows)}'")
         # Lock the shared table only now, so that two loads cannot deadlock
         cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
         ensure_table(cursor, trips.color)
@@ -98,6 +108,22 @@ def _ingest(cursor: dbapi.Cursor, table: str, schema: pa.Schema, batches: Iterab
         )
     except dbapi.Error as error:
         raise (errors[0] if errors else error) from error
+
+
+def _stored_kind(cursor: dbapi.Cursor, trips: TripFile) -> str | None:
+    """Returns the kind of the stored month; None if there is none."""
+    cursor.execute(
+        f"SELECT to_regclass('\"{trips.name}\"')::text, obj_description(to_regclass('\"{trips.name}\"'), 'pg_class')"
+    )
+    table, comment = cursor.fetchone() or (None, None)
+    if table is None:
+        return None
+    recorded = (comment or "").partition(KIND_COMMENT)[2]
+    if recorded in kinds.KINDS:
+        return str(recorded)
+    cursor.execute(f'SELECT count(*) FROM "{trips.name}"')
+    rows = int((cursor.fetchone() or (0,))[0])
+    return kinds.kind_without_record(trips, rows) if rows else None
 
 
 def count_month(uri: str, trips: TripFile) -> int:

@@ -117,18 +117,6 @@ def _get(url: str, headers: dict[str, str]) -> requests.Response:
     return response
 
 
-def look_up_source(csv_path: str, release_url: str) -> str:
-    """Returns where the served file came from: `import`, `download` or `synthetic`.
-
-    The platform's stand-in for the internet lists that in `sources.json`. The real release has no such list.
-    """
-    response = requests.get(f"{release_url}/sources.json", timeout=TIMEOUT)
-    if response.status_code == requests.codes.not_found:
-        return "download"
-    response.raise_for_status()
-    return str(response.json().get(csv_path, "import"))
-
-
 def _first_lines(response: requests.Response) -> str:
     is_text = response.headers.get("Content-Type", "").startswith("text/plain")
     return " ".join(response.text[:500].split()) if is_text else "Check the name."

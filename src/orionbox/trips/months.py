@@ -17,7 +17,7 @@ RELEASE_URL = f"https://github.com/{RELEASE_PATH}"
 """The course's release of the TLC's trip records."""
 FIRST_MONTH, LAST_MONTH = (2019, 1), (2021, 7)
 """The first and the last month of that release, in both colors: (year, month)."""
-GENERATED_MARK = b"orionbox synthetic"
+GENERATED_MARK = b"orionbox generated"
 """The comment in a generated file's gzip header (RFC 1952, FCOMMENT), which identifies it wherever it is copied."""
 
 
@@ -85,11 +85,13 @@ class StagedMonth:
     uri: str
     """`gs://bucket/name` of the parquet object."""
     source: str
-    """Where the CSV came from: `import`, `download` or `synthetic`; empty if that is not known."""
+    """The kind of its data: `real`, `excerpt` or `generated`."""
     rows: dict[str, int]
     """Rows of the CSV ("source") and of the object ("parquet"), if they are known."""
     seconds: dict[str, float]
     """Seconds by finished stage."""
+    force: bool = False
+    """Whether it may replace a stored month of a higher rank: generated data a real month, for example."""
 
 
 def table_name(color: str) -> str:

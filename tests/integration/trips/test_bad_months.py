@@ -180,7 +180,7 @@ def load(stores: Stores, folder: Path, content: bytes) -> int:
     path = folder / MONTH.csv_name
     path.write_bytes(content)
     with path.open("rb") as file:
-        return postgres.replace_month(stores.postgres_uri, MONTH, TripCsv(file, SCHEMA).batches())
+        return postgres.replace_month(stores.postgres_uri, MONTH, TripCsv(file, SCHEMA).batches(), lambda rows: "real")
 
 
 def tables(stores: Stores) -> set[str]:

@@ -46,7 +46,7 @@ def make(monkeypatch: pytest.MonkeyPatch, command: str, *variables: str) -> int:
         ("MONTHS=13", "MONTHS=13: a month is a number from 1 to 12"),
         ("COLOR=pink", "COLOR=pink: unknown color"),
         ("YEAR=abc", "YEAR=abc: not a year"),
-        ("YEAR=2031", "yellow 2031-01: no such month; the release has 2019-01 to 2021-07"),
+        ("YEAR=2031", "green 2031-01: no such month; the release has 2019-01 to 2021-07"),
         ("MONTHS=1;ls", "MONTHS=1;ls: not a list of months"),
         ("MONTHS=$(echo 1)", "MONTHS=$(echo 1): not a list of months"),
         ("MONTHS=", "MONTHS=: not a list of months"),

@@ -1,4 +1,4 @@
-"""The taxi files in data/: imported, downloaded from a release that is a fake API, or generated."""
+"""The taxi files in data/: imported, or downloaded from a release that is a fake API; samples; generated months."""
 
 from __future__ import annotations
 
@@ -16,13 +16,25 @@ import pytest
 
 from cli import taxi_files
 from orionbox.errors import BadInputError, CommandError
+from orionbox.trips import taxi_file
 from orionbox.trips.months import GENERATED_MARK, TripFile
+from orionbox.trips.schema import COLUMNS
 from tests.unit.fake_api import Answer, FakeApi, answer_garbage, close_connection, json_answer, raw_answer
 
 JANUARY, FEBRUARY = TripFile("green", 2021, 1), TripFile("green", 2021, 2)
 MONTH = JANUARY.csv_path
-CSV = gzip.compress(b"lpep_pickup_datetime,trips\n" + os.urandom(100_000).hex().encode() + b"\n")
-GENERATE = "import gzip, sys; sys.stdout.buffer.write(gzip.compress(b'pickup_datetime\\n1\\n'))"
+HEADER = f"{','.join(COLUMNS['green'])}\n".encode()
+CSV = gzip.compress(HEADER + os.urandom(100_000).hex().encode() + b"\n")
+REAL = gzip.compress(HEADER + b"1\n" * 76_518)
+MARKED = (
+    b"\x1f\x8b\x08\x10"
+    + bytes(4)
+    + b"\x00\xff"
+    + GENERATED_MARK
+    + b"\0"
+    + gzip.compress(HEADER + b"1\n2\n", mtime=0)[10:]
+)
+GENERATE = f"import sys; sys.stdout.buffer.write({MARKED!r})"
 
 
 @pytest.fixture
@@ -30,6 +42,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The data folder of an empty checkout."""
     monkeypatch.setattr(taxi_files, "ROOT", tmp_path)
     monkeypatch.setattr(taxi_files, "DATA", tmp_path / "data")
+    monkeypatch.setattr(taxi_files, "SAMPLES", tmp_path / "samples")
     return tmp_path / "data"
 
 
@@ -58,8 +71,18 @@ def a_folder(path: Path, **contents: bytes) -> Path:
     return path
 
 
-def fill(folder: Path | str) -> int:
-    return taxi_files.import_or_get(str(folder), nothing, nothing)
+def fill(folder: Path | str, force: bool = False) -> int:
+    return taxi_files.import_or_get(str(folder), nothing, nothing, force)
+
+
+def get(data: Path, program: str = GENERATE, force: bool = False) -> int:
+    """What `make data` for January does."""
+    return taxi_files.import_or_get("", lambda: [JANUARY], lambda: runtime(program), force)
+
+
+def recorded() -> dict[str, tuple[str, int]]:
+    """Kind and rows of each file, as data/sources.json has them."""
+    return {name: (record.kind, record.rows) for name, record in taxi_files.read_sources().items()}
 
 
 # --- what is asked for ---
@@ -95,40 +118,56 @@ def test_an_import_without_taxi_files_is_refused(data: Path, name: str, words: s
     assert not data.exists()
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"<html>",
-        b"\x1f\x8b",
-        gzip.compress(b"<html>"),
-        CSV[: len(CSV) // 2],
-        CSV[:-1],
-        CSV[:50_000] + bytes(100) + CSV[50_100:],
-    ],
-)
-def test_a_file_that_is_not_a_complete_taxi_file_is_not_imported(data: Path, content: bytes) -> None:
-    folder = a_folder(data.parent / "from", **{MONTH: content})
-    with pytest.raises(BadInputError, match=f"{folder / MONTH}.*nothing of it was imported"):
-        fill(folder)
-    assert not list(data.rglob("*.gz*"))
-
-
-def test_an_imported_file_is_noted_as_such(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = a_folder(data.parent / "from", **{"misc/taxi_zone_lookup.csv": b'"LocationID"\n', MONTH: CSV})
+def test_an_imported_file_is_recorded_with_kind_and_rows(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    zones = b'"LocationID"\n1\n'
+    folder = a_folder(
+        data.parent / "from", **{"misc/taxi_zone_lookup.csv": zones, MONTH: CSV, FEBRUARY.csv_path: MARKED}
+    )
     assert fill(folder) == 0
-    assert (data / "misc" / "taxi_zone_lookup.csv").read_text() == '"LocationID"\n'
+    assert (data / "misc" / "taxi_zone_lookup.csv").read_bytes() == zones
     assert (data / MONTH).read_bytes() == CSV
-    assert taxi_files.read_sources() == {"misc/taxi_zone_lookup.csv": "import", MONTH: "import"}
-    assert f"data/{MONTH}: import, 0.1 MB" in capsys.readouterr().out
-    assert taxi_files.list_taxi_files() == [data / MONTH, data / "misc" / "taxi_zone_lookup.csv", data / "sources.json"]
+    assert recorded() == {
+        "misc/taxi_zone_lookup.csv": ("real", 1),
+        MONTH: ("excerpt", 1),
+        FEBRUARY.csv_path: ("generated", 2),
+    }
+    assert f"data/{MONTH}: excerpt, 1 rows, 0.1 MB" in capsys.readouterr().out
+    assert data / "sources.json" in taxi_files.list_taxi_files() and len(taxi_files.list_taxi_files()) == 4
 
 
-def test_files_of_another_data_folder_keep_their_source(data: Path) -> None:
-    folder = a_folder(data.parent / "from", **{MONTH: CSV})
-    (folder / "sources.json").write_text(json.dumps({MONTH: "download"}))
-    fill(folder)
-    assert taxi_files.read_sources() == {MONTH: "download"}
+def test_a_broken_file_is_skipped_and_named_and_replaces_no_good_one(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_folder(data, **{MONTH: CSV})
+    folder = a_folder(data.parent / "from", **{MONTH: CSV[:-1], FEBRUARY.csv_path: CSV})
+    (folder / "green/green_tripdata_2021-03.csv.gz").symlink_to("/nowhere/x")
+    with pytest.raises(BadInputError, match="2 of 3 taxi files skipped; the reasons are above"):
+        fill(folder)
+    said = capsys.readouterr().out
+    assert f"skipped {folder / MONTH}: not a complete gzip file" in said
+    assert f"skipped {folder}/green/green_tripdata_2021-03.csv.gz: a broken link to /nowhere/x" in said
+    assert (data / MONTH).read_bytes() == CSV and (data / FEBRUARY.csv_path).read_bytes() == CSV
+
+
+@pytest.mark.parametrize("worse", [CSV, MARKED], ids=["excerpt", "generated"])
+def test_an_import_replaces_a_real_month_only_if_it_is_forced(
+    data: Path, worse: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_folder(data, **{MONTH: REAL})
+    folder = a_folder(data.parent / "from", **{MONTH: worse})
+    with pytest.raises(BadInputError, match="1 of 1 taxi files skipped"):
+        fill(folder)
+    assert f"and data/{MONTH} is real, 76,518 rows; to replace it on purpose: FORCE=yes" in capsys.readouterr().out
+    assert (data / MONTH).read_bytes() == REAL
+    assert fill(folder, force=True) == 0
+    assert (data / MONTH).read_bytes() == worse
+
+
+def test_an_import_replaces_a_broken_file_and_a_broken_link(data: Path) -> None:
+    a_folder(data, **{MONTH: CSV[:-1]})
+    (data / FEBRUARY.csv_path).symlink_to("/nowhere/x")
+    assert fill(a_folder(data.parent / "from", **{MONTH: MARKED, FEBRUARY.csv_path: MARKED})) == 0
+    assert (data / MONTH).read_bytes() == (data / FEBRUARY.csv_path).read_bytes() == MARKED
 
 
 def test_a_disk_without_room_is_not_blamed_on_the_file(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,15 +181,31 @@ def test_a_disk_without_room_is_not_blamed_on_the_file(data: Path, monkeypatch: 
     assert not list(data.rglob("*.gz*"))
 
 
-# --- downloading and generating ---
+# --- what a run gets ---
 
 
-def test_the_first_month_that_is_downloaded_brings_the_names_of_the_zones(data: Path, release: FakeApi) -> None:
-    release.answers = [raw_answer(CSV), raw_answer(b"zones"), raw_answer(CSV)]
-    taxi_files.ensure([JANUARY, FEBRUARY], cast(Any, None))
-    names = [path.removeprefix("/") for _, path, _ in release.requests]
-    assert names == [MONTH, "misc/taxi_zone_lookup.csv", FEBRUARY.csv_path]
-    assert taxi_files.read_sources() == dict.fromkeys(names, "download")
+def test_a_month_of_the_samples_needs_no_file_in_the_data_folder(
+    data: Path, release: FakeApi, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_folder(data.parent / "samples", **{MONTH: REAL})
+    taxi_files.ensure([JANUARY], cast(Any, None))
+    assert f"samples/{MONTH}: real, 76,518 rows" in capsys.readouterr().out
+    assert not data.exists() and not release.requests
+
+
+def test_the_user_s_own_file_goes_before_the_sample(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    a_folder(data.parent / "samples", **{MONTH: REAL})
+    a_folder(data, **{MONTH: CSV})
+    taxi_files.ensure([JANUARY], cast(Any, None))
+    assert f"data/{MONTH}: excerpt, 1 rows" in capsys.readouterr().out
+
+
+def test_a_month_is_downloaded_once(data: Path, release: FakeApi) -> None:
+    release.answers = [raw_answer(CSV)]
+    taxi_files.ensure([JANUARY], cast(Any, None))
+    taxi_files.ensure([JANUARY], cast(Any, None))
+    assert [path.removeprefix("/") for _, path, _ in release.requests] == [MONTH]
+    assert recorded() == {MONTH: ("excerpt", 1)}
     assert (data / MONTH).read_bytes() == CSV and (data / MONTH).stat().st_mode & 0o777 == 0o644
 
 
@@ -172,9 +227,8 @@ def test_a_month_that_does_not_arrive_completely_is_generated_and_marked(
     taxi_files.ensure([JANUARY], runtime())
     said = capsys.readouterr().out
     assert f"data/{MONTH}: cannot be downloaded here (" in said and reason in said
-    assert f"data/{MONTH}: generated, because the real file was not available" in said
-    assert gzip.decompress((data / MONTH).read_bytes()) == b"pickup_datetime\n1\n"
-    assert taxi_files.read_sources() == {MONTH: "synthetic"}
+    assert f"data/{MONTH}: generated, 2 rows, because the real file was not available" in said
+    assert (data / MONTH).read_bytes() == MARKED and recorded() == {MONTH: ("generated", 2)}
 
 
 def test_a_disk_that_is_full_while_a_month_arrives_generates_nothing(
@@ -195,14 +249,79 @@ def test_a_generator_that_fails_leaves_nothing(data: Path, release: FakeApi) -> 
     with pytest.raises(CommandError, match=f"data/{MONTH}: could not be generated"):
         taxi_files.ensure([JANUARY], runtime("print('half'); raise SystemExit(3)"))
     assert not list(data.rglob("*.gz*"))
-    assert taxi_files.read_sources() == {}
+    assert recorded() == {}
 
 
-@pytest.mark.parametrize(("content", "source"), [(CSV, "import"), (GENERATED_MARK, "synthetic")])
-def test_a_file_that_the_user_has_put_there_is_noted_too(data: Path, content: bytes, source: str) -> None:
+def test_a_real_month_that_is_gone_is_generated_only_if_it_is_forced(data: Path, release: FakeApi) -> None:
+    a_folder(data, **{MONTH: REAL})
+    taxi_files.ensure([JANUARY], cast(Any, None))
+    (data / MONTH).unlink()
+    release.answers = [close_connection] * 2
+    with pytest.raises(BadInputError, match=f"data/{MONTH}: this file was real data, and it is gone.*FORCE=yes"):
+        taxi_files.ensure([JANUARY], runtime("raise SystemExit('not asked for')"))
+    taxi_files.ensure([JANUARY], runtime(), force=True)
+    assert recorded() == {MONTH: ("generated", 2)}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda path: path.symlink_to("/nowhere/x"), "a broken link to /nowhere/x"),
+        (lambda path: path.mkdir(), "a folder"),
+        (lambda path: os.mkfifo(path), "not a file"),
+    ],
+)
+def test_a_file_that_cannot_be_opened_stops_the_run_unless_it_is_forced(
+    data: Path, release: FakeApi, change: Any, reason: str
+) -> None:
+    (data / "green").mkdir(parents=True)
+    change(data / MONTH)
+    with pytest.raises(BadInputError, match=f"data/{MONTH}: {reason}.*make data COLOR=green.*FORCE=yes"):
+        taxi_files.ensure([JANUARY], runtime("raise SystemExit('not asked for')"))
+    assert os.path.lexists(data / MONTH)
+    release.answers = [close_connection]
+    taxi_files.ensure([JANUARY], runtime(), force=True)
+    assert (data / MONTH).read_bytes() == MARKED and os.path.lexists(data / f"{MONTH}.broken")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"), [(CSV, ("excerpt", 1)), (MARKED, ("generated", 2)), (REAL, ("real", 76_518))]
+)
+def test_a_file_that_the_user_has_put_there_is_recorded_too(data: Path, content: bytes, kind: tuple[str, int]) -> None:
     a_folder(data, **{MONTH: content})
     taxi_files.ensure([JANUARY], cast(Any, None))
-    assert taxi_files.read_sources() == {MONTH: source}
+    assert recorded() == {MONTH: kind}
+
+
+def test_a_file_that_has_changed_is_read_again_and_an_unchanged_one_is_not(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_folder(data, **{MONTH: CSV})
+    taxi_files.ensure([JANUARY], cast(Any, None))
+    with monkeypatch.context() as patch:
+        patch.setattr(taxi_file, "read", nothing)
+        taxi_files.ensure([JANUARY], cast(Any, None))
+    (data / MONTH).write_bytes(REAL)
+    taxi_files.ensure([JANUARY], cast(Any, None))
+    assert recorded() == {MONTH: ("real", 76_518)}
+
+
+def test_the_record_of_version_0_2_0_is_understood_and_renewed(data: Path) -> None:
+    a_folder(data, **{MONTH: REAL, "sources.json": json.dumps({MONTH: "download", "x": "synthetic"}).encode()})
+    assert recorded() == {MONTH: ("real", 0), "x": ("generated", 0)}
+    taxi_files.ensure([JANUARY], cast(Any, None))
+    assert recorded()[MONTH] == ("real", 76_518)
+
+
+def test_a_damaged_file_is_named_and_left_to_the_run_which_names_the_line(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_folder(data, **{MONTH: CSV[:-1]})
+    taxi_files.ensure([JANUARY], runtime("raise SystemExit('not asked for')"))
+    assert f"{MONTH}: not a complete gzip file" in capsys.readouterr().out
+
+
+# --- `make data` for months ---
 
 
 def test_months_are_filled_in_with_the_runtime_that_is_in_use(data: Path) -> None:
@@ -211,6 +330,40 @@ def test_months_are_filled_in_with_the_runtime_that_is_in_use(data: Path) -> Non
     a_folder(data, **{MONTH: CSV})
     assert taxi_files.import_or_get("", lambda: [JANUARY], lambda: cast(Any, platform)) == 0
     assert prepared == ["prepared"]
+
+
+@pytest.mark.parametrize("has_sample", [True, False])
+def test_a_broken_file_is_replaced_by_a_good_one_and_kept_beside_it(
+    data: Path, release: FakeApi, has_sample: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a_folder(data, **{MONTH: CSV[:-1]})
+    if has_sample:
+        a_folder(data.parent / "samples", **{MONTH: REAL})
+    release.answers = [raw_answer(REAL)]
+    assert get(data) == 0
+    assert (data / f"{MONTH}.broken").read_bytes() == CSV[:-1]
+    assert has_sample != (data / MONTH).exists()
+    assert f"data/{MONTH}: renamed to green_tripdata_2021-01.csv.gz.broken" in capsys.readouterr().out
+
+
+def test_a_broken_file_stays_if_there_is_no_good_one(data: Path, release: FakeApi) -> None:
+    a_folder(data, **{MONTH: CSV[:-1]})
+    release.answers = [raw_answer(CSV[:1000])]
+    with pytest.raises(
+        BadInputError, match=f"data/{MONTH}: broken, and there is no other; import it: .*rm data/{MONTH}"
+    ):
+        get(data)
+    assert (data / MONTH).read_bytes() == CSV[:-1] and not (data / f"{MONTH}.broken").exists()
+
+
+def test_a_file_that_has_rotted_on_the_disk_is_noticed(data: Path, release: FakeApi) -> None:
+    path = a_folder(data, **{MONTH: CSV}) / MONTH
+    taxi_files.ensure([JANUARY], cast(Any, None))
+    times = path.stat()
+    path.write_bytes(CSV[:50_000] + bytes(100) + CSV[50_100:])
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    release.answers = [raw_answer(REAL)]
+    assert get(data) == 0 and path.read_bytes() == REAL
 
 
 def test_a_file_appears_in_the_data_folder_when_it_is_complete(data: Path, release: FakeApi) -> None:

@@ -21,6 +21,7 @@ from cli.settings import env_file
 from cli.settings.settings import Settings
 from orionbox.errors import BadInputError, CommandError
 from orionbox.files import new_file
+from orionbox.trips.schema import COLUMNS
 from tests.tars import tar_of
 
 MONTH = "green/green_tripdata_2021-01.csv.gz"
@@ -31,7 +32,9 @@ def a_bundle(path: Path, data: dict[str, bytes] | None = None, **facts: Any) -> 
     with new_file(path) as file:
         writer = ArchiveWriter(file, BUNDLE)
         writer.add_bytes(CHECKOUT, tar_of({f"orionbox/{CERTIFICATE}": b"theirs"}, "w:gz"))
-        writer.add_bytes(DATA, tar_of(data or {MONTH: gzip.compress(b"pickup_datetime\n1\n")}, "w:gz"))
+        writer.add_bytes(
+            DATA, tar_of(data or {MONTH: gzip.compress(f"{','.join(COLUMNS['green'])}\n1\n".encode())}, "w:gz")
+        )
         writer.add_bytes(IMAGES, b"images")
         writer.finish({"orionbox": env_file.version(), "machine": "amd64", "images": ["a"], "bytes": 6, **facts})
     return path
@@ -70,7 +73,7 @@ def runtime(settings: Settings, checkout: Path, monkeypatch: pytest.MonkeyPatch)
 def test_images_taxi_files_and_certificates_are_imported(runtime: ComposeRuntime, checkout: Path) -> None:
     assert load.load(runtime, a_bundle(checkout / "all.tar")) == 0
     assert (checkout.parent / "loaded").read_text() == "images"
-    assert (checkout / "data" / MONTH).is_file() and taxi_files.read_sources() == {MONTH: "import"}
+    assert (checkout / "data" / MONTH).is_file() and taxi_files.read_sources()[MONTH][:2] == ("excerpt", 1)
     assert (checkout / CERTIFICATE).read_text() == "theirs"
     assert [path.name for path in (checkout / "services/base/certificates").iterdir()] == ["proxy.crt"]
     assert not list(checkout.glob(".folder*"))

@@ -18,7 +18,7 @@ from orionbox.trips.months import TripFile
 from tests.unit.fake_api import FakeApi, close_connection, raw_answer
 
 CREATED, ENDED = "2026-11-20T17:31:20+00:00", "2026-11-20T17:31:27.500000+00:00"
-MONTH = {"color": "green", "year": 2021, "month": 1, "source": "import"} | {
+MONTH = {"color": "green", "year": 2021, "month": 1, "source": "excerpt"} | {
     f"rows.{store}": 10 for store in ("source", "parquet", "bigquery", "postgres")
 }
 FILES = [TripFile("green", 2021, 1)]
@@ -74,7 +74,7 @@ class OneRun:
 def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeApi]:
     monkeypatch.setattr(follow, "POLL_SECONDS", 0)
     monkeypatch.setattr(run, "REPORTS", tmp_path)
-    monkeypatch.setattr(taxi_files, "ensure", lambda files, runtime: None)
+    monkeypatch.setattr(taxi_files, "ensure", lambda files, runtime, force: None)
     with FakeApi(route=OneRun()).serving() as api:
         yield api
 
@@ -92,12 +92,13 @@ def test_the_main_job_ends_with_its_counts_a_report_and_a_page(
     assert (tmp_path / "big-dog-01234567.html").read_text() == '"the page"'
     printed = capsys.readouterr().out
     assert "green 2021-01" in printed and "127.0.0.1" not in printed, "links are for the user's browser"
+    assert printed.count("not real: green 2021-01 is an excerpt (10 rows)") == 1
     assert f"report: reports/big-dog-01234567.html, {site}/reports/big-dog-01234567.html" in printed
 
 
 def test_a_download_comes_before_the_platform_is_checked(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = []
-    monkeypatch.setattr(taxi_files, "ensure", lambda files, runtime: steps.append("files"))
+    monkeypatch.setattr(taxi_files, "ensure", lambda files, runtime, force: steps.append("files"))
     monkeypatch.setattr(FakePlatform, "ensure_up", lambda self: steps.append(f"checked, {len(api.requests)} requests"))
     run.run_etl(FILES, FakePlatform(api))  # type: ignore[arg-type]
     assert steps == ["files", "checked, 0 requests"]
@@ -110,7 +111,7 @@ def test_nothing_is_downloaded_for_a_platform_of_another_checkout(
         raise BadInputError("platform orionbox on this engine belongs to /home/ada")
 
     monkeypatch.setattr(FakePlatform, "require_own", refuse)
-    monkeypatch.setattr(taxi_files, "ensure", lambda files, runtime: pytest.fail("it must be refused first"))
+    monkeypatch.setattr(taxi_files, "ensure", lambda files, runtime, force: pytest.fail("it must be refused first"))
     with pytest.raises(BadInputError, match="belongs to"):
         run.run_etl(FILES, FakePlatform(api))  # type: ignore[arg-type]
 
@@ -122,6 +123,11 @@ def test_the_task_runner_chooses_the_deployment(api: FakeApi, settings: dict[str
     run.run_etl(FILES, FakePlatform(api, **settings))  # type: ignore[arg-type]
     assert api.requests[0][1] == f"/api/deployments/name/{deployment}"
     assert api.requests[1][2]["parameters"] == {"color": "green", "year": 2021, "months": [1]}
+
+
+def test_a_run_replaces_real_data_only_if_it_is_forced(api: FakeApi) -> None:
+    run.ingest(FILES, FakePlatform(api), force=True)  # type: ignore[arg-type]
+    assert api.requests[1][2]["parameters"] == {"color": "green", "year": 2021, "months": [1], "force": True}
 
 
 def test_ingest_uses_the_runtime_s_infrastructure(api: FakeApi) -> None:

@@ -8,8 +8,8 @@ from orionbox.runs.report import MonthReport, Stopwatch, differences, page_name,
 
 ROWS = {"source": 1_000, "parquet": 1_000, "bigquery": 1_000, "postgres": 1_000}
 SECONDS = {"fetch": 0.5, "clean": 0.25, "write": 0.1, "upload": 0.2, "bigquery": 2.0, "postgres": 0.0}
-MONTH = MonthReport("green", 2021, 1, "import", ROWS, SECONDS)
-LOST = MonthReport("green", 2021, 2, "import", ROWS | {"postgres": 999}, SECONDS)
+MONTH = MonthReport("green", 2021, 1, "real", ROWS, SECONDS)
+LOST = MonthReport("green", 2021, 2, "generated", ROWS | {"postgres": 999}, SECONDS)
 
 
 def test_the_rows_of_a_report_come_back_as_they_went() -> None:
@@ -34,7 +34,10 @@ def test_whatever_a_run_is_called_its_page_is_a_plain_file(name: str, file: str)
 def test_the_summary_is_a_table_with_a_link() -> None:
     text = summary([MONTH], "http://localhost:4280/reports/x.html", "Both are emulated.")
     assert "some of these overlap. Both are emulated." in text
-    assert "| green 2021-01 | import | 1,000 | 1,000 | 1,000 | 1,000 | 3.05 |" in text
+    assert "| green 2021-01 | real | 1,000 | 1,000 | 1,000 | 1,000 | 3.05 |" in text
+    assert "not real" not in text.lower() and "**Not real: green 2021-02 is generated (1,000 rows)**" in summary(
+        [LOST], "", ""
+    )
     assert text.endswith("](http://localhost:4280/reports/x.html)")
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from cli import taxi_files
 from orionbox.trips import generated
 from orionbox.trips.arrow_schema import ARROW_SCHEMAS
 from orionbox.trips.csv_reader import TripCsv
+from orionbox.trips.kinds import is_generated
 from orionbox.trips.months import TripFile
 
 
@@ -41,4 +41,4 @@ def test_the_same_month_gives_the_same_bytes_and_another_others() -> None:
 def test_a_made_up_file_says_so_itself(tmp_path: Path) -> None:
     path = tmp_path / "copy.csv.gz"
     path.write_bytes(write(TripFile("green", 2021, 1), 10))
-    assert taxi_files.detect_source(path) == "synthetic"
+    assert is_generated(path.read_bytes())

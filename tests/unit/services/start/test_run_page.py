@@ -22,7 +22,7 @@ from tests.unit.fake_api import FakeApi, json_answer, raw_answer
 
 ROWS = {"source": 1_000, "parquet": 1_000, "bigquery": 1_000, "postgres": 1_000}
 SECONDS = {"fetch": 0.5, "clean": 0.25, "write": 0.1, "upload": 0.2, "bigquery": 2.0, "postgres": 0.0}
-MONTH = MonthReport("green", 2021, 1, "import", ROWS, SECONDS)
+MONTH = MonthReport("green", 2021, 1, "real", ROWS, SECONDS)
 RUN = {
     "id": "2324d452-0000",
     "name": "arboreal-giraffe",
@@ -137,7 +137,7 @@ def test_the_page_has_the_run_s_numbers(drawn_page: str) -> None:
         "<strong>250</strong>",
         "Not shown: 7 trips dated outside",
         "46.0 %",
-        "import",
+        "<strong>real</strong>",
     ):
         assert said in text, said
     assert "1 other columns" in text and "Every row is accounted for" in text
@@ -145,14 +145,22 @@ def test_the_page_has_the_run_s_numbers(drawn_page: str) -> None:
 
 
 def test_generated_trips_are_marked_as_generated(without_drawings: None) -> None:
-    synthetic = MonthReport("green", 2021, 1, "synthetic", ROWS, SECONDS)
-    assert "Generated data." in page.render(made_up(months=[synthetic.flat()]))
-    assert "Some of these" in page.render(made_up(months=[synthetic.flat(), MONTH.flat()]))
+    for word in ("generated", "synthetic"):  # the second in runs of version 0.2.0
+        generated = MonthReport("green", 2021, 1, word, ROWS, SECONDS)
+        text = page.render(made_up(months=[generated.flat()]))
+        assert "Generated data." in text and "<td>generated</td>" in text
+        assert "Some of these" in page.render(made_up(months=[generated.flat(), MONTH.flat()]))
     assert "Generated data." not in page.render(made_up())
 
 
+def test_an_excerpt_is_marked_as_one(without_drawings: None) -> None:
+    excerpt = MonthReport("green", 2021, 1, "excerpt", ROWS, SECONDS)
+    assert "An excerpt." in page.render(made_up(months=[excerpt.flat()]))
+    assert "An excerpt." not in page.render(made_up())
+
+
 def test_different_counts_are_reported(without_drawings: None) -> None:
-    lost = MonthReport("green", 2021, 1, "import", ROWS | {"postgres": 999}, SECONDS)
+    lost = MonthReport("green", 2021, 1, "real", ROWS | {"postgres": 999}, SECONDS)
     text = page.render(made_up(months=[lost.flat()]))
     assert "The counts differ" in text and "Every row is accounted for" not in text
 

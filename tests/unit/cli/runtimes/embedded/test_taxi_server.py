@@ -32,6 +32,28 @@ def test_both_servers_of_taxi_files_say_the_same_about_a_month(status: int, expl
     assert explain("green/green_tripdata_2031-01.csv.gz") == expected
 
 
+def test_a_month_that_the_data_folder_does_not_have_comes_from_the_samples(tmp_path: Path) -> None:
+    name, data, samples = "green/green_tripdata_2021-01.csv.gz", tmp_path / "data", tmp_path / "samples"
+    for folder in (data, samples):
+        (folder / "green").mkdir(parents=True)
+    (samples / name).write_text("sample")
+
+    def fetch(port: int) -> str:
+        with urlopen(f"http://127.0.0.1:{port}/{RELEASE_PATH}/{name}", timeout=20) as answer:
+            return str(answer.read().decode())
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(taxi_server.Release, [data, samples])) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        assert fetch(server.server_port) == "sample"
+        (data / name).write_text("the user's own")
+        assert fetch(server.server_port) == "the user's own"
+        (data / name).unlink()
+        (data / name).symlink_to("/nowhere/x")
+        with pytest.raises(HTTPError):  # and not the sample without a word
+            fetch(server.server_port)
+        server.shutdown()
+
+
 def test_a_file_that_this_user_cannot_read_is_named_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -43,7 +65,9 @@ def test_a_file_that_this_user_cannot_read_is_named_with_the_remedy(
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "open", refuse)
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(taxi_server.Release, tmp_path)) as server:
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(taxi_server.Release, [tmp_path, tmp_path / "samples"])
+    ) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         with pytest.raises(HTTPError) as error:
             urlopen(f"http://127.0.0.1:{server.server_port}/{RELEASE_PATH}/{name}", timeout=20)
