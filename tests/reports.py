@@ -12,7 +12,7 @@ STEPS = {"fetch", "clean", "write", "upload", "bigquery", "postgres"}
 
 
 def assert_documented(report: dict[str, Any], runtime: str, expected: Mapping[TripFile, int]) -> None:
-    """Compares the report of a completed run of real months with the rows of its files; nothing may be missing or added."""
+    """Compares the report of a run of real months with the rows of its files; nothing may be missing or added."""
     months = [
         {
             "color": trips.color,

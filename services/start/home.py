@@ -11,6 +11,7 @@ from typing import Any
 
 from orionbox.orion.states import ACTIVE, ENDED
 from orionbox.runs.report import ARTIFACT_KEY, STORES, page_name
+from services.start.fetched import FetchedFile, last_fetched
 from services.start.lesson import STEPS, Step, StepStatus, next_step
 from services.start.status import LONG_TIMEOUT, OrionDownError, Platform, ServiceStatus, ago
 
@@ -51,6 +52,8 @@ class Overview:
     next: Step | None
     cloud: str
     """A sentence that says whether the cloud is real."""
+    fetched: list[FetchedFile]
+    """The taxi files that runs and the shell have fetched last."""
 
     @property
     def down(self) -> list[str]:
@@ -70,8 +73,10 @@ class Overview:
 
 async def gather_overview(platform: Platform) -> Overview:
     """Asks all services. One that does not answer is down, and facts that only it knows stay unknown."""
-    statuses, runs, steps = await asyncio.gather(platform.statuses(), last_runs(platform), lesson_progress(platform))
-    return Overview(statuses, runs, steps, next_step(steps), platform.cloud)
+    statuses, runs, steps, fetched = await asyncio.gather(
+        platform.statuses(), last_runs(platform), lesson_progress(platform), last_fetched(platform)
+    )
+    return Overview(statuses, runs, steps, next_step(steps), platform.cloud, fetched)
 
 
 async def lesson_progress(platform: Platform) -> list[StepStatus]:

@@ -94,6 +94,17 @@ class Platform:
         except (*UNREACHABLE, ValueError) as error:
             raise OrionDownError(f"{path}: {error}") from error
 
+    async def fetched_files(self) -> list[Any]:
+        """Returns the taxi files that the stand-in for the internet has sent, the newest first; none if it is down."""
+        address = self._environment.get("INTERNET_ADDRESS", "")
+        try:
+            async with self._session.get(f"http://{address}/orionbox/fetched.json") as response:
+                response.raise_for_status()
+                found: list[Any] = await response.json()
+                return found
+        except (*UNREACHABLE, ValueError):
+            return []
+
     def _address(self, service: Service) -> str:
         return self._environment.get(f"{service.prefix}_ADDRESS", "")
 

@@ -211,7 +211,7 @@ def test_no_service_imports_another_or_the_command_line() -> None:
 def lines(*suffixes: str) -> Iterator[tuple[str, str]]:
     """Each line of the tracked files with such a suffix, or of all, with the file's name."""
     for path in tracked_files():
-        if path.suffix in suffixes or (not suffixes and path.suffix not in (".png", ".lock", ".md")):
+        if path.suffix in suffixes or (not suffixes and path.suffix not in (".gz", ".png", ".lock", ".md")):
             for line in path.read_text(encoding="utf-8").splitlines():
                 yield path.relative_to(ROOT).as_posix(), line
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import aiohttp
+import pytest
 from aiohttp.test_utils import unused_port
 
 from orionbox.services import SERVICES
@@ -41,6 +42,27 @@ def test_where_nothing_answers_everything_is_down_and_nothing_is_claimed() -> No
     assert overview.down == titles, "a cluster that was not asked for is not missed"
     assert [each.is_up for each in overview.statuses if each.service.name == "agent"] == [None]
     assert (overview.runs, overview.next, overview.steps_known, overview.steps_done) == (None, None, False, 0)
+
+
+def test_the_taxi_files_that_were_fetched_are_shown_with_the_kind_of_their_data() -> None:
+    file = {"file": "green/green_tripdata_2021-01.csv.gz", "kind": "real", "when": "2021-01-01T00:00:00+00:00"}
+    with FakeApi(
+        route=lambda path, body: [{**file, "rows": 76_518}, {**file, "rows": 5, "kind": "generated"}]
+    ).serving() as api:
+        found = overview_of(
+            {"INTERNET_ADDRESS": api.url.removeprefix("http://"), "ORION_ADDRESS": "127.0.0.1:1"}
+        ).fetched
+    assert [(each.name, each.kind, each.rows) for each in found] == [
+        ("green_tripdata_2021-01.csv.gz", "real", 76_518),
+        ("green_tripdata_2021-01.csv.gz", "generated", 5),
+    ]
+
+
+@pytest.mark.parametrize("answer", [{}, [1], [{"kind": "real"}], [{"kind": "made up"}], "text"])
+def test_an_answer_of_another_form_is_no_list_of_fetched_files(answer: object) -> None:
+    with FakeApi(route=lambda path, body: answer).serving() as api:
+        environment = {"INTERNET_ADDRESS": api.url.removeprefix("http://"), "ORION_ADDRESS": "127.0.0.1:1"}
+        assert overview_of(environment).fetched == []
 
 
 def test_the_last_runs_are_shown_with_their_flow_their_counts_and_their_page() -> None:
