@@ -141,18 +141,18 @@ def ensure(months: Sequence[TripFile], runtime: Runtime, force: bool = False) ->
         BadInputError: a real month that was in data/ is gone or cannot be opened, and `force` is not set.
     """
     for trips in months:
-        if not (_is_in_data(trips, force) or _is_in_samples(trips) or _download(trips.csv_path)):
+        if not (_is_in_data(trips, runtime, force) or _is_in_samples(trips) or _download(trips.csv_path)):
             _require_no_loss(trips, force)
             _generate(trips, runtime)
 
 
-def _is_in_data(trips: TripFile, force: bool) -> bool:
+def _is_in_data(trips: TripFile, runtime: Runtime, force: bool) -> bool:
     """Returns whether the month's file is in data/; sets an unusable one aside with `force`."""
     name = trips.csv_path
     path = DATA / name
     if not os.path.lexists(path):
         return False
-    if reason := why_unusable(path):
+    if reason := why_unusable(path) or _why_out_of_reach(path, runtime):
         if not force:
             raise BadInputError(f"data/{name}: {reason}", _ways_out(trips, "repair it"))
         _set_aside(name)
@@ -162,6 +162,14 @@ def _is_in_data(trips: TripFile, force: bool) -> bool:
     except BadInputError as error:  # the run fails, too, and names the line
         say(str(error))
     return True
+
+
+def _why_out_of_reach(path: Path, runtime: Runtime) -> str:
+    """Returns why the platform's containers do not see the file; empty if they do."""
+    target = path.resolve()
+    if runtime.infrastructure != "docker" or DATA.resolve() in target.parents:
+        return ""
+    return f"a link to {target}, outside data/, which containers cannot follow"
 
 
 def _is_in_samples(trips: TripFile) -> bool:

@@ -54,8 +54,8 @@ def test_where_that_folder_is_not_there_a_run_gets_a_writable_one(monkeypatch: p
     assert here != Path("/") and os.access(here, os.W_OK)
 
 
-STAGED = StagedMonth(TripFile("green", 2021, 1), "gs://bucket/name", "import", {"source": 3}, {"fetch": 0.5})
-REPORT = MonthReport("green", 2021, 1, "import", {"source": 3}, {"fetch": 0.5})
+STAGED = StagedMonth(TripFile("green", 2021, 1), "gs://bucket/name", "real", {"source": 3}, {"fetch": 0.5})
+REPORT = MonthReport("green", 2021, 1, "real", {"source": 3}, {"fetch": 0.5})
 LOAD = """
 import warnings; warnings.simplefilter("ignore")
 from orionbox.prefect2 import old_names; old_names.install()

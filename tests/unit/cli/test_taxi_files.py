@@ -37,6 +37,9 @@ MARKED = (
 GENERATE = f"import sys; sys.stdout.buffer.write({MARKED!r})"
 
 
+NEVER = "raise SystemExit('not asked for')"
+
+
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The data folder of an empty checkout."""
@@ -54,9 +57,10 @@ def release(data: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeApi]:
         yield api
 
 
-def runtime(program: str = GENERATE) -> Any:
+def runtime(program: str = GENERATE, infrastructure: str = "process") -> Any:
     """A runtime that generates trips with this program."""
-    return SimpleNamespace(flows_command=lambda *arguments: [sys.executable, "-c", program], prepare=lambda: None)
+    commands: Any = {"flows_command": lambda *arguments: [sys.executable, "-c", program], "prepare": lambda: None}
+    return SimpleNamespace(**commands, infrastructure=infrastructure)
 
 
 def nothing() -> Any:
@@ -188,7 +192,7 @@ def test_a_month_of_the_samples_needs_no_file_in_the_data_folder(
     data: Path, release: FakeApi, capsys: pytest.CaptureFixture[str]
 ) -> None:
     a_folder(data.parent / "samples", **{MONTH: REAL})
-    taxi_files.ensure([JANUARY], cast(Any, None))
+    taxi_files.ensure([JANUARY], runtime(NEVER))
     assert f"samples/{MONTH}: real, 76,518 rows" in capsys.readouterr().out
     assert not data.exists() and not release.requests
 
@@ -196,14 +200,14 @@ def test_a_month_of_the_samples_needs_no_file_in_the_data_folder(
 def test_the_user_s_own_file_goes_before_the_sample(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     a_folder(data.parent / "samples", **{MONTH: REAL})
     a_folder(data, **{MONTH: CSV})
-    taxi_files.ensure([JANUARY], cast(Any, None))
+    taxi_files.ensure([JANUARY], runtime(NEVER))
     assert f"data/{MONTH}: excerpt, 1 rows" in capsys.readouterr().out
 
 
 def test_a_month_is_downloaded_once(data: Path, release: FakeApi) -> None:
     release.answers = [raw_answer(CSV)]
-    taxi_files.ensure([JANUARY], cast(Any, None))
-    taxi_files.ensure([JANUARY], cast(Any, None))
+    taxi_files.ensure([JANUARY], runtime(NEVER))
+    taxi_files.ensure([JANUARY], runtime(NEVER))
     assert [path.removeprefix("/") for _, path, _ in release.requests] == [MONTH]
     assert recorded() == {MONTH: ("excerpt", 1)}
     assert (data / MONTH).read_bytes() == CSV and (data / MONTH).stat().st_mode & 0o777 == 0o644
@@ -240,7 +244,7 @@ def test_a_disk_that_is_full_while_a_month_arrives_generates_nothing(
     monkeypatch.setattr(os, "fsync", fsync)
     release.answers = [raw_answer(CSV)]
     with pytest.raises(CommandError, match="was not written: no space left on the disk of .*; delete something"):
-        taxi_files.ensure([JANUARY], runtime("raise SystemExit('not asked for')"))
+        taxi_files.ensure([JANUARY], runtime(NEVER))
     assert not (data / MONTH).exists()
 
 
@@ -254,11 +258,11 @@ def test_a_generator_that_fails_leaves_nothing(data: Path, release: FakeApi) -> 
 
 def test_a_real_month_that_is_gone_is_generated_only_if_it_is_forced(data: Path, release: FakeApi) -> None:
     a_folder(data, **{MONTH: REAL})
-    taxi_files.ensure([JANUARY], cast(Any, None))
+    taxi_files.ensure([JANUARY], runtime(NEVER))
     (data / MONTH).unlink()
     release.answers = [close_connection] * 2
     with pytest.raises(BadInputError, match=f"data/{MONTH}: this file was real data, and it is gone.*FORCE=yes"):
-        taxi_files.ensure([JANUARY], runtime("raise SystemExit('not asked for')"))
+        taxi_files.ensure([JANUARY], runtime(NEVER))
     taxi_files.ensure([JANUARY], runtime(), force=True)
     assert recorded() == {MONTH: ("generated", 2)}
 
@@ -277,11 +281,22 @@ def test_a_file_that_cannot_be_opened_stops_the_run_unless_it_is_forced(
     (data / "green").mkdir(parents=True)
     change(data / MONTH)
     with pytest.raises(BadInputError, match=f"data/{MONTH}: {reason}.*make data COLOR=green.*FORCE=yes"):
-        taxi_files.ensure([JANUARY], runtime("raise SystemExit('not asked for')"))
+        taxi_files.ensure([JANUARY], runtime(NEVER))
     assert os.path.lexists(data / MONTH)
     release.answers = [close_connection]
     taxi_files.ensure([JANUARY], runtime(), force=True)
     assert (data / MONTH).read_bytes() == MARKED and os.path.lexists(data / f"{MONTH}.broken")
+
+
+def test_a_link_that_containers_cannot_follow_stops_a_run_in_containers_only(data: Path) -> None:
+    elsewhere = a_folder(data.parent / "elsewhere", **{MONTH: CSV}) / MONTH
+    (data / "green").mkdir(parents=True)
+    (data / MONTH).symlink_to(elsewhere)
+    taxi_files.ensure([JANUARY], runtime(NEVER))
+    with pytest.raises(
+        BadInputError, match=f"data/{MONTH}: a link to {elsewhere}, outside data/, which containers cannot"
+    ):
+        taxi_files.ensure([JANUARY], runtime(NEVER, infrastructure="docker"))
 
 
 @pytest.mark.parametrize(
@@ -289,7 +304,7 @@ def test_a_file_that_cannot_be_opened_stops_the_run_unless_it_is_forced(
 )
 def test_a_file_that_the_user_has_put_there_is_recorded_too(data: Path, content: bytes, kind: tuple[str, int]) -> None:
     a_folder(data, **{MONTH: content})
-    taxi_files.ensure([JANUARY], cast(Any, None))
+    taxi_files.ensure([JANUARY], runtime(NEVER))
     assert recorded() == {MONTH: kind}
 
 
@@ -297,19 +312,19 @@ def test_a_file_that_has_changed_is_read_again_and_an_unchanged_one_is_not(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     a_folder(data, **{MONTH: CSV})
-    taxi_files.ensure([JANUARY], cast(Any, None))
+    taxi_files.ensure([JANUARY], runtime(NEVER))
     with monkeypatch.context() as patch:
         patch.setattr(taxi_file, "read", nothing)
-        taxi_files.ensure([JANUARY], cast(Any, None))
+        taxi_files.ensure([JANUARY], runtime(NEVER))
     (data / MONTH).write_bytes(REAL)
-    taxi_files.ensure([JANUARY], cast(Any, None))
+    taxi_files.ensure([JANUARY], runtime(NEVER))
     assert recorded() == {MONTH: ("real", 76_518)}
 
 
 def test_the_record_of_version_0_2_0_is_understood_and_renewed(data: Path) -> None:
     a_folder(data, **{MONTH: REAL, "sources.json": json.dumps({MONTH: "download", "x": "synthetic"}).encode()})
     assert recorded() == {MONTH: ("real", 0), "x": ("generated", 0)}
-    taxi_files.ensure([JANUARY], cast(Any, None))
+    taxi_files.ensure([JANUARY], runtime(NEVER))
     assert recorded()[MONTH] == ("real", 76_518)
 
 
@@ -317,7 +332,7 @@ def test_a_damaged_file_is_named_and_left_to_the_run_which_names_the_line(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     a_folder(data, **{MONTH: CSV[:-1]})
-    taxi_files.ensure([JANUARY], runtime("raise SystemExit('not asked for')"))
+    taxi_files.ensure([JANUARY], runtime(NEVER))
     assert f"{MONTH}: not a complete gzip file" in capsys.readouterr().out
 
 
@@ -326,7 +341,7 @@ def test_a_damaged_file_is_named_and_left_to_the_run_which_names_the_line(
 
 def test_months_are_filled_in_with_the_runtime_that_is_in_use(data: Path) -> None:
     prepared: list[str] = []
-    platform = SimpleNamespace(prepare=lambda: prepared.append("prepared"))
+    platform = SimpleNamespace(prepare=lambda: prepared.append("prepared"), infrastructure="process")
     a_folder(data, **{MONTH: CSV})
     assert taxi_files.import_or_get("", lambda: [JANUARY], lambda: cast(Any, platform)) == 0
     assert prepared == ["prepared"]
@@ -358,7 +373,7 @@ def test_a_broken_file_stays_if_there_is_no_good_one(data: Path, release: FakeAp
 
 def test_a_file_that_has_rotted_on_the_disk_is_noticed(data: Path, release: FakeApi) -> None:
     path = a_folder(data, **{MONTH: CSV}) / MONTH
-    taxi_files.ensure([JANUARY], cast(Any, None))
+    taxi_files.ensure([JANUARY], runtime(NEVER))
     times = path.stat()
     path.write_bytes(CSV[:50_000] + bytes(100) + CSV[50_100:])
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
