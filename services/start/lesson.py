@@ -42,7 +42,7 @@ STEPS = (
         "Run the whole pipeline once",
         "workflows-and-what-orchestration-is",
         "One command moves two months from the web to the bucket, to BigQuery and to Postgres.",
-        "make run-etl COLOR=green YEAR=2021 MONTHS=1,2",
+        "make run-etl",
         RUNS,
         _of_flow("etl"),
     ),
