@@ -36,6 +36,7 @@ TWO_WORKERS = ("--numprocesses=2", "--dist=loadscope", "--no-loadscope-reorder")
 """Tests of one platform stay in one process, in the order that tests/conftest.py gives them."""
 MODULES = {
     "licences": "dev.licences",
+    "drawings": "dev.drawings",
     "bench": "dev.bench",
     "bench-report": "dev.bench.report",
     "chaos": "dev.chaos",

@@ -187,6 +187,7 @@ COMMANDS = (
     ),
     Command("lock", "develop", "renew all requirements.lock files", is_for_maintainers=True),
     Command("licences", "develop", "renew docs/licences.md from the images", is_for_maintainers=True),
+    Command("drawings", "develop", "draw the diagrams of docs/ as pictures", is_for_maintainers=True),
 )
 BY_NAME = {command.name: command for command in COMMANDS}
 

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import aiohttp
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from jinja2 import Environment, PackageLoader
-from markdown import markdown
 
-from services.start.home import find_run, gather_overview
-from services.start.status import TIMEOUT, OrionDownError, Platform
+from services.start.documents import list_pages, read_page
+from services.start.home import find_run, gather_overview, last_runs, runs_with_counts
+from services.start.status import TIMEOUT, OrionDownError, Platform, ago
 
 PLATFORM: web.AppKey[Platform] = web.AppKey("platform", Platform)
 BUILD_LOCK: web.AppKey[asyncio.Semaphore] = web.AppKey("build_lock", asyncio.Semaphore)
@@ -30,16 +34,28 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 RELOAD_SECONDS = 5
-"""How often the page reloads itself while something is down."""
+"""How often the page reloads itself while something is down or a run is active."""
+RUNS_ON_PAGE = 25
+REPORT_NAME = re.compile(r"[a-z0-9-]+-[0-9a-f]{8}\.html")
 
 templates = Environment(loader=PackageLoader("services.start", "."), autoescape=True, trim_blocks=True)
 routes = web.RouteTableDef()
 
 
-def page(template: str, **values: object) -> web.Response:
+class Report(NamedTuple):
+    """A line in the list of reports."""
+
+    file: str
+    run: str
+    """The run's name, for example `big-dog`."""
+    when: str
+    is_saved: bool
+
+
+def page(template: str, status: int = 200, **values: object) -> web.Response:
     """Renders a page from a template."""
     text = templates.get_template(template).render(**values)
-    return web.Response(text=text, content_type="text/html", headers=HEADERS)
+    return web.Response(status=status, text=text, content_type="text/html", headers=HEADERS)
 
 
 @routes.get("/")
@@ -47,7 +63,7 @@ async def start(request: web.Request) -> web.Response:
     """Serves the start page."""
     overview = await gather_overview(request.app[PLATFORM])
     response = page("start.html", overview=overview, orion=request.app[PLATFORM].orion_link)
-    if overview.down:
+    if overview.down or overview.slow or overview.has_active_run:
         response.headers["Refresh"] = str(RELOAD_SECONDS)
     return response
 
@@ -64,21 +80,51 @@ async def style(request: web.Request) -> web.StreamResponse:
     return web.FileResponse(Path(__file__).with_name("style.css"), headers=HEADERS)
 
 
-@routes.get(r"/docs/{name:[a-z0-9-]+}.md")
+@routes.get("/docs/")
+async def documentation(request: web.Request) -> web.Response:
+    """Leads to the first page of the documentation."""
+    raise web.HTTPFound(f"/docs/{list_pages(Path(os.environ['DOCS']))[0].name}.md")
+
+
+@routes.get(r"/docs/{name:[A-Za-z0-9-]+}.md")
 async def document(request: web.Request) -> web.Response:
-    """Serves a page of docs/."""
-    file = Path(os.environ["DOCS"]) / f"{request.match_info['name']}.md"
-    if not file.is_file():
-        raise web.HTTPNotFound(text=f"There is no docs/{file.name}.\n")
-    text = file.read_text(encoding="utf-8")
-    body = markdown(text, extensions=["fenced_code", "tables", "toc"])
-    return page("document.html", title=text.partition("\n")[0].lstrip("# "), body=body)
+    """Serves a page of the documentation."""
+    found = read_page(Path(os.environ["DOCS"]), request.match_info["name"])
+    if not found:
+        raise web.HTTPNotFound(text=f"There is no page {request.match_info['name']}.md in the documentation.")
+    return page("document.html", page=found)
 
 
 @routes.get(r"/docs/images/{name:[a-z0-9-]+\.png}")
 async def image(request: web.Request) -> web.StreamResponse:
     """Serves a picture of docs/."""
     return _file(Path(os.environ["DOCS"]) / "images" / request.match_info["name"])
+
+
+@routes.get("/reports/")
+async def reports(request: web.Request) -> web.Response:
+    """Lists the saved reports, and those that can be built."""
+    folder, now = Path(os.environ["REPORTS"]), datetime.now(UTC)
+    files = {path.name: path.stat().st_mtime for path in folder.glob("*.html") if REPORT_NAME.fullmatch(path.name)}
+    saved = {name: datetime.fromtimestamp(seconds, UTC) for name, seconds in files.items()}
+    try:
+        built_on_request, orion_answers = await runs_with_counts(request.app[PLATFORM]), True
+    except OrionDownError:
+        built_on_request, orion_answers = {}, False
+    moments = sorted({**built_on_request, **saved}.items(), key=lambda item: item[1], reverse=True)
+    found = [Report(name, name.rpartition("-")[0], ago(when.isoformat(), now), name in saved) for name, when in moments]
+    return page("reports.html", reports=found, orion_answers=orion_answers)
+
+
+@routes.get("/runs/")
+async def runs(request: web.Request) -> web.Response:
+    """Lists all runs, a page at a time."""
+    asked = request.query.get("page", "1")
+    number = int(asked) if re.fullmatch("[1-9][0-9]{0,5}", asked) else 1
+    # One more than the page shows tells whether there is another page
+    found = await last_runs(request.app[PLATFORM], RUNS_ON_PAGE + 1, (number - 1) * RUNS_ON_PAGE)
+    shown = None if found is None else found[:RUNS_ON_PAGE]
+    return page("runs.html", runs=shown, number=number, has_more=len(found or []) > RUNS_ON_PAGE)
 
 
 @routes.get(r"/reports/{name:[a-z0-9-]+}-{start:[0-9a-f]{8}}.html")
@@ -125,9 +171,24 @@ async def _open_platform(app: web.Application) -> AsyncIterator[None]:
         yield
 
 
+@web.middleware
+async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers an error with a page that says what is wrong and leads home."""
+    try:
+        return await handler(request)
+    except web.HTTPNotFound as error:
+        is_unknown = request.match_info.http_exception is not None  # no route has this address
+        text = f"There is no {request.path} here." if is_unknown else error.text
+        return page("message.html", error.status, title="Page not found", text=text)
+    except web.HTTPClientError as error:
+        return page("message.html", error.status, title=error.reason, text=f"{request.method} is not answered here.")
+    except web.HTTPServerError as error:
+        return page("message.html", error.status, title="Not now", text=error.text)
+
+
 def make_app() -> web.Application:
     """Builds the server."""
-    app = web.Application()
+    app = web.Application(middlewares=[errors_as_pages])
     app[BUILD_LOCK] = asyncio.Semaphore(1)
     app.add_routes(routes)
     app.cleanup_ctx.append(_open_platform)

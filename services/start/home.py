@@ -13,7 +13,7 @@ from orionbox.orion.states import ACTIVE, ENDED
 from orionbox.runs.report import ARTIFACT_KEY, STORES, page_name
 from services.start.fetched import FetchedFile, last_fetched
 from services.start.lesson import STEPS, Step, StepStatus, next_step
-from services.start.status import LONG_TIMEOUT, OrionDownError, Platform, ServiceStatus, ago
+from services.start.status import DOWN, LONG_TIMEOUT, SLOW, UNKNOWN, OrionDownError, Platform, ServiceStatus, ago
 
 RUNS_SHOWN = 8
 RUNS_SEARCHED = 200
@@ -58,7 +58,28 @@ class Overview:
     @property
     def down(self) -> list[str]:
         """Returns the titles of the services that are down."""
-        return [status.service.title for status in self.statuses if status.is_up is False]
+        return self._titles(DOWN)
+
+    @property
+    def slow(self) -> list[str]:
+        """Returns the titles of the services that take longer to answer than they should."""
+        return self._titles(SLOW)
+
+    @property
+    def unknown(self) -> list[str]:
+        """Returns the titles of this platform's own services about which nobody can tell."""
+        return [title for title in self._titles(UNKNOWN) if title not in self._titles_of_google()]
+
+    @property
+    def has_active_run(self) -> bool:
+        """Returns whether a run among the newest has not ended."""
+        return any(run.state_type.upper() in ACTIVE for run in self.runs or [])
+
+    def _titles(self, health: str) -> list[str]:
+        return [status.service.title for status in self.statuses if status.health == health]
+
+    def _titles_of_google(self) -> list[str]:
+        return [status.service.title for status in self.statuses if status.service.console]
 
     @property
     def steps_known(self) -> bool:
@@ -92,15 +113,16 @@ async def _check(platform: Platform, step: Step) -> StepStatus:
         return StepStatus(step, None)
 
 
-async def last_runs(platform: Platform) -> list[Run] | None:
-    """Returns the newest runs that no other run has started; None if Orion does not answer."""
+async def last_runs(platform: Platform, limit: int = RUNS_SHOWN, offset: int = 0) -> list[Run] | None:
+    """Returns the newest runs that no other run has started, from `offset` on; None if Orion does not answer."""
     chosen = {
         "flow_runs": {
             "parent_task_run_id": {"is_null_": True},
             "state": {"type": {"any_": STATES_SHOWN}},
         },
         "sort": "START_TIME_DESC",
-        "limit": RUNS_SHOWN,
+        "limit": limit,
+        "offset": offset,
     }
     try:
         found: list[Json] = await platform.orion("flow_runs/filter", chosen)
@@ -109,6 +131,19 @@ async def last_runs(platform: Platform) -> list[Run] | None:
         return None
     now = datetime.now(UTC)
     return [_line(run, flows, tables.get(run["id"]), platform.orion_link, now) for run in found]
+
+
+async def runs_with_counts(platform: Platform) -> dict[str, datetime]:
+    """Returns the page of each of the newest runs that have left counts, and when.
+
+    Raises:
+        OrionDownError: Orion does not answer.
+    """
+    chosen = {"artifacts": {"key": {"any_": [ARTIFACT_KEY]}}, "sort": "UPDATED_DESC", "limit": RUNS_SEARCHED}
+    found = await platform.orion("artifacts/filter", chosen, LONG_TIMEOUT)
+    ids = sorted({str(artifact["flow_run_id"]) for artifact in found if artifact["flow_run_id"]})
+    runs = await platform.orion("flow_runs/filter", {"flow_runs": {"id": {"any_": ids}}}, LONG_TIMEOUT)
+    return {page_name(run["name"], run["id"]): datetime.fromisoformat(run["created"]) for run in runs}
 
 
 async def find_run(platform: Platform, start: str) -> str:

@@ -19,7 +19,10 @@ from orionbox.loopback import link_host
 from orionbox.services import LONGEST_POLL_GAP, Service, services
 
 TIMEOUT = 3
-"""Seconds for one answer. A service that takes longer counts as down."""
+"""Seconds for one answer. A service that takes longer counts as slow."""
+RUNNING, SLOW, DOWN, UNKNOWN = "running", "slow", "down", "unknown"
+"""A service's health: it answers as it should; it takes longer than that; it does not answer, or with an error; nobody
+can tell, as with Google's services, or with the agent while Orion does not answer."""
 LONG_TIMEOUT = 30
 """Seconds for an answer without which the page is empty."""
 STARTUP_MESSAGE = b"\x00\x03\x00\x00user\x00ny_taxi\x00database\x00ny_taxi\x00\x00"
@@ -37,11 +40,10 @@ class OrionDownError(RuntimeError):
 
 @dataclass(frozen=True)
 class ServiceStatus:
-    """A service, and whether it is running as it should."""
+    """A service, and its health."""
 
     service: Service
-    is_up: bool | None
-    """None if it is unknown: for Google's services, and for the agent while Orion does not answer."""
+    health: str
     link: str
     """Its address on this machine; empty if it has none."""
     page: str
@@ -67,10 +69,10 @@ class Platform:
     async def statuses(self) -> list[ServiceStatus]:
         """Returns the status of every service of this platform except this one."""
         shown = [service for service in self._services if self._is_shown(service)]
-        answers = await asyncio.gather(*map(self._is_up, shown))
+        answers = await asyncio.gather(*map(self._health, shown))
         return [
-            ServiceStatus(service, is_up, self._link(service), self._page(service))
-            for service, is_up in zip(shown, answers, strict=True)
+            ServiceStatus(service, health, self._link(service), self._page(service))
+            for service, health in zip(shown, answers, strict=True)
         ]
 
     def _is_shown(self, service: Service) -> bool:
@@ -115,9 +117,9 @@ class Platform:
         link, project = self._link(service), self._environment.get("GCP_PROJECT", FlowSettings.project)
         return link + service.browse.format(project=project) if link.startswith("http") else ""
 
-    async def _is_up(self, service: Service) -> bool | None:
+    async def _health(self, service: Service) -> str:
         if service.console and not service.health:
-            return None
+            return UNKNOWN
         check: Awaitable[bool]
         if service.name == "agent":
             check = self._agent_polls()
@@ -126,11 +128,13 @@ class Platform:
         else:
             check = self._answers(f"http://{self._address(service)}{service.health}")
         try:
-            return await asyncio.wait_for(check, TIMEOUT)
+            return RUNNING if await asyncio.wait_for(check, TIMEOUT) else DOWN
         except OrionDownError:
-            return None
+            return UNKNOWN
+        except TimeoutError:
+            return UNKNOWN if service.name == "agent" else SLOW
         except UNREACHABLE:
-            return None if service.name == "agent" else False
+            return UNKNOWN if service.name == "agent" else DOWN
 
     async def _answers(self, url: str) -> bool:
         async with self._session.get(url) as response:

@@ -23,7 +23,7 @@ from cli.bundle.checkout_copy import copy_checkout
 from cli.options import COMMANDS
 from orionbox.files import read_json
 
-NOT_OURS = ("engine", "test", "test-unit", "test-integration", "test-e2e", "lint", "lock", "licences")
+NOT_OURS = ("engine", "test", "test-unit", "test-integration", "test-e2e", "lint", "lock", "licences", "drawings")
 """Commands that become another program at once."""
 OTHERS = ("bench", "bench-report", "chaos", "chaos-report", "neighbours", "busy")
 """Commands that become a program of the development environment, which the copy does not have."""

@@ -11,7 +11,7 @@ from aiohttp.test_utils import unused_port
 
 from orionbox.services import SERVICES
 from services.start.home import Overview, counts, gather_overview
-from services.start.status import Platform
+from services.start.status import UNKNOWN, Platform
 from tests.unit.fake_api import FakeApi
 
 MONTH = {f"rows.{store}": 10 for store in ("source", "parquet", "bigquery", "postgres")}
@@ -40,7 +40,7 @@ def test_where_nothing_answers_everything_is_down_and_nothing_is_claimed() -> No
     optional = [each.name for each in SERVICES if each.profile]
     titles = [each.title for each in SERVICES if each.name not in ("start", "agent", *optional)]
     assert overview.down == titles, "a cluster that was not asked for is not missed"
-    assert [each.is_up for each in overview.statuses if each.service.name == "agent"] == [None]
+    assert [each.health for each in overview.statuses if each.service.name == "agent"] == [UNKNOWN]
     assert (overview.runs, overview.next, overview.steps_known, overview.steps_done) == (None, None, False, 0)
 
 

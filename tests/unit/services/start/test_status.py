@@ -12,7 +12,8 @@ import yaml
 from aiohttp.test_utils import unused_port
 
 from orionbox.services import SERVICES
-from services.start.status import STARTUP_MESSAGE, Platform, ago, takes_connections
+from services.start import status
+from services.start.status import DOWN, RUNNING, SLOW, STARTUP_MESSAGE, Platform, ago, takes_connections
 from tests.conftest import ROOT
 from tests.unit.fake_api import FakeApi
 
@@ -71,21 +72,42 @@ def test_a_cluster_is_asked_for_only_where_there_is_one(profiles: str, asked: bo
     async def look() -> bool:
         async with aiohttp.ClientSession() as session:
             statuses = await Platform(session, environment).statuses()
-        return any(each.service.name == "dask-scheduler" and each.is_up is False for each in statuses)
+        return any(each.service.name == "dask-scheduler" and each.health == DOWN for each in statuses)
 
     assert asyncio.run(look()) is asked
 
 
 @pytest.mark.parametrize(
-    ("seconds", "is_up"), [(1, True), (60, False), (None, False)], ids=["polls", "has stopped polling", "never polled"]
+    ("seconds", "health"),
+    [(1, RUNNING), (60, DOWN), (None, DOWN)],
+    ids=["polls", "has stopped polling", "never polled"],
 )
-def test_the_agent_is_up_while_it_polls(seconds: float | None, is_up: bool) -> None:
+def test_the_agent_is_up_while_it_polls(seconds: float | None, health: str) -> None:
     polled = None if seconds is None else (datetime.now(UTC) - timedelta(seconds=seconds)).isoformat()
 
-    async def look(address: str) -> dict[str, bool | None]:
+    async def look(address: str) -> dict[str, str]:
         async with aiohttp.ClientSession() as session:
             statuses = await Platform(session, {"ORION_ADDRESS": address}).statuses()
-        return {each.service.name: each.is_up for each in statuses}
+        return {each.service.name: each.health for each in statuses}
 
     with FakeApi(route=lambda path, body: {"last_polled": polled}).serving() as api:
-        assert asyncio.run(look(api.url.removeprefix("http://"))) == {"orion": True, "agent": is_up}
+        assert asyncio.run(look(api.url.removeprefix("http://"))) == {"orion": RUNNING, "agent": health}
+
+
+def test_a_service_that_takes_its_time_is_slow_and_not_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "TIMEOUT", 0.05)
+
+    async def look(address: str) -> list[str]:
+        async with aiohttp.ClientSession() as session:
+            statuses = await Platform(session, {"GCS_ADDRESS": address, "ORION_ADDRESS": address}).statuses()
+        return [each.health for each in statuses if each.service.name == "gcs"]
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async def run() -> list[str]:
+        async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+            return await look(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
+
+    assert asyncio.run(run()) == [SLOW]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cli import waiting
 from cli.runtimes import start_up
 from cli.runtimes.compose import containers, readiness
 from cli.runtimes.failures import OUT_OF_MEMORY, PORT_IN_USE, StartError
@@ -125,7 +126,8 @@ def test_memory_that_ran_out_is_named(looks: Looks, docker: Docker) -> None:
 def test_a_start_in_which_nothing_moves_ends_with_all_that_is_known(
     looks: Looks, docker: Docker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(start_up, "REPORT_SECONDS", -1)
+    monkeypatch.setattr(start_up, "CHECK_SECONDS", -1)
+    monkeypatch.setattr(waiting, "FIRST_SECONDS", 0)
     monkeypatch.setattr(start_up, "LIMIT", -1)
     docker.log, docker.health = "", json.dumps(HEALTH)
     looks({"orion": SICK})
@@ -136,7 +138,8 @@ def test_a_start_in_which_nothing_moves_ends_with_all_that_is_known(
 def test_services_that_are_not_ready_are_printed_after_a_while(
     looks: Looks, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(start_up, "REPORT_SECONDS", -1)
+    monkeypatch.setattr(start_up, "CHECK_SECONDS", -1)
+    monkeypatch.setattr(waiting, "FIRST_SECONDS", 0)
     first = {"orion": STARTING, "gcs": UP}
     looks(first, first, {"orion": UP, "gcs": UP})
     wait()

@@ -12,6 +12,7 @@ from typing import cast
 
 import pytest
 
+from cli import waiting
 from cli.runtimes import start_up
 from cli.runtimes.embedded import health, logs, processes, service_lock, variables
 from cli.runtimes.embedded.bootstrap import Bootstrap
@@ -87,7 +88,8 @@ def test_it_prints_the_services_that_are_not_ready(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(start_up, "REPORT_SECONDS", -1)
+    monkeypatch.setattr(start_up, "CHECK_SECONDS", -1)
+    monkeypatch.setattr(waiting, "FIRST_SECONDS", 0)
     begun(embedded, "orion").wait()
     assert capsys.readouterr().out.splitlines()[0] == "  waiting for orion (0 s)"
 
@@ -124,7 +126,8 @@ def test_a_service_that_exits_three_times_ends_the_start_with_the_end_of_its_log
 def test_a_start_in_which_nothing_moves_says_what_each_log_and_health_check_says(
     embedded: Settings, fake: FakeServices, log: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(start_up, "REPORT_SECONDS", -1)
+    monkeypatch.setattr(start_up, "CHECK_SECONDS", -1)
+    monkeypatch.setattr(waiting, "FIRST_SECONDS", 0)
     monkeypatch.setattr(start_up, "LIMIT", -1)
     monkeypatch.setattr(processes, "seconds_since_start", lambda settings, name: health.START_GRACE_SECONDS)
     monkeypatch.setattr(health, "complaint", lambda settings, name: "127.0.0.1:5432 - rejecting connections")
