@@ -17,6 +17,8 @@ from orionbox.errors import BadInputError, CommandError
 FOLDERS = ("data", "workspace", "reports", "secrets")
 MOUNTED = ("data", "docs", "reports", "samples", "services/flows/flows")
 """The folders that containers read, some of them as another user than the checkout's owner."""
+LESSON, LESSON_FILES = "week2", "services/flows/week2"
+"""The folder in workspace/ with the files of docs/week2.md, and where they come from."""
 UNUSABLE_KINDS = ("Cc", "Cs", "Zl", "Zp")
 """Unicode's categories of characters that no path of a checkout can have: lists of folders end a line with them."""
 
@@ -28,12 +30,22 @@ def prepare(settings: Settings, root: Path = ROOT) -> None:
         say("wrote .env with new passwords (stored nowhere else)")
     for folder in FOLDERS:
         (root / folder).mkdir(exist_ok=True)
+    fill_lesson(root / "workspace" / LESSON, root)
     with suppress(PermissionError):  # a file system without owners and modes, such as exFAT
         secrets = root / "secrets"
         if stat.S_IMODE(secrets.stat().st_mode) != 0o700:  # a disk that is read-only by now refuses any change
             secrets.chmod(0o700)
         if os.geteuid() == 0:
             _hand_over(root / "workspace", *settings.owner)
+
+
+def fill_lesson(folder: Path, root: Path = ROOT) -> None:
+    """Copies the files of the lesson into its folder, if that is empty or missing; so nothing is ever overwritten."""
+    with suppress(FileExistsError):  # a file of the user's own has this name
+        folder.mkdir(exist_ok=True)
+        if not any(folder.iterdir()):
+            for file in sorted((root / LESSON_FILES).glob("*")):
+                (folder / file.name).write_bytes(file.read_bytes())
 
 
 def _hand_over(folder: Path, uid: int, gid: int) -> None:

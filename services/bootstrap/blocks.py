@@ -103,7 +103,8 @@ def save_blocks(
     settings: FlowSettings,
 ) -> None:
     """Saves all blocks, under two names if the course uses two."""
-    save(connector, names.POSTGRES)
+    for name in (names.POSTGRES, names.WAREHOUSE):
+        save(connector, name)
     for name in names.CREDENTIALS:
         save(credentials, name)
     keys = GcpCredentials.load(names.CREDENTIALS[0])

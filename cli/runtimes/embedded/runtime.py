@@ -23,6 +23,7 @@ from orionbox.errors import CommandError
 
 UNUSABLE_IN_PATH = ':"$`\\?'
 """PATH is split at a colon, PostgreSQL's initdb hands its path to a shell, and DuckDB takes what follows a `?` off."""
+STUDENT_SHELL = ROOT / "services/flows/bin/student-shell"
 
 
 class EmbeddedRuntime:
@@ -166,7 +167,7 @@ class EmbeddedRuntime:
         """Opens a shell with the flows' packages and settings."""
         self.ensure_up()
         environment = variables.environment_of_shell(self.settings)
-        replace_process([shutil.which("bash") or "sh"], environment, variables.FLOWS)
+        replace_process(["sh", str(STUDENT_SHELL), str(variables.FLOWS), str(ROOT / "workspace")], environment)
 
     def psql(self, sql: str = "") -> int:
         """Opens psql on the warehouse, or runs `sql`; an error in SQL that does not come from a terminal ends it."""

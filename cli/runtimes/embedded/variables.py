@@ -200,7 +200,7 @@ def _complete(settings: Settings, basis: Mapping[str, str], variables: Mapping[s
 def environment_of_services(settings: Settings) -> dict[str, str]:
     """Returns the complete environment of the services."""
     outside = {f"{OUTSIDE}{name}": value for name, value in to_reach_outside(settings).items()}
-    return environment(settings, {**for_flows(settings), **for_services(settings), **outside})
+    return _with_commands(environment(settings, {**for_flows(settings), **for_services(settings), **outside}))
 
 
 def environment_of_bootstrap(settings: Settings) -> dict[str, str]:
@@ -214,7 +214,13 @@ def environment_of_bootstrap(settings: Settings) -> dict[str, str]:
 
 def environment_of_shell(settings: Settings) -> dict[str, str]:
     """Returns the complete environment of `make shell`."""
-    return environment_of_terminal(settings, {**for_flows(settings), **to_reach_outside(settings)})
+    return _with_commands(environment_of_terminal(settings, {**for_flows(settings), **to_reach_outside(settings)}))
+
+
+def _with_commands(variables: dict[str, str]) -> dict[str, str]:
+    """Puts the commands of `make shell` before all others, such as pip, which would be the machine's own."""
+    commands = virtual_environments.FLOWS / virtual_environments.COMMANDS
+    return {**variables, "PATH": os.pathsep.join([str(commands), variables["PATH"]])}
 
 
 def to_reach_outside(settings: Settings) -> dict[str, str]:

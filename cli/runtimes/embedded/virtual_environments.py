@@ -28,6 +28,8 @@ MARK = ".complete"
 UV, FLOWS, BIGQUERY = FOLDER / "uv", FOLDER / "flows", FOLDER / "bigquery"
 HOME = FOLDER / "home"
 """The HOME of the services: DuckDB looks for its extensions there."""
+COMMANDS = "commands"
+"""The folder of the commands of `make shell`, such as pip, in the flows' virtual environment."""
 CERTIFICATES, AUTHORITIES = ROOT / "infra/certs", FOLDER / "authorities.crt"
 """The user's own certificate authorities, and the file with these and the machine's."""
 LOCKS = {
@@ -36,8 +38,13 @@ LOCKS = {
     BIGQUERY: ("services/bigquery",),
 }
 LINK_EXTENSIONS = "services.bigquery.link_extensions"
-ALSO_BUILT_FROM = ("pyproject.toml", "services/bigquery/link_extensions.py")
-"""Files besides the locks: the shared library's, and the program that links DuckDB's extensions."""
+ALSO_BUILT_FROM = (
+    "pyproject.toml",
+    "services/bigquery/link_extensions.py",
+    "src/orionbox/student_shell/__main__.py",
+    "src/orionbox/student_shell/words.py",
+)
+"""Files besides the locks: the shared library's, and the programs that link DuckDB's extensions and write commands."""
 NO_LINKS_FIX = "move the checkout to a disk with symbolic links, which FAT and exFAT do not have; or use Docker"
 OLDEST, NEWEST = (3, 11), (3, 13)
 """The Pythons that Prefect 2 runs on: pydantic 1, which it needs, does not run on 3.14."""
@@ -141,6 +148,7 @@ def _install_flows(folder: Path, interpreter: str) -> None:
     _install(folder, interpreter)
     # From src/: uv builds it itself, without a network. It would take a full path with a # for another one
     _run(*_pip_install(folder), "--no-deps", "--editable", ".")
+    _run(program("python", folder), "-m", "orionbox.student_shell", "install", str(folder / COMMANDS))
 
 
 def _install_bigquery(folder: Path, interpreter: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 POSTGRES = "postgres-connector"
+WAREHOUSE = "orionbox-warehouse"
+"""The same connection under a name that no page of the course overwrites (`orionbox.student_shell.warehouse`)."""
 CREDENTIALS = ("zoom-gcp-creds", "doc-gcp-creds")
 BUCKET = "zoom-gcs"
 RESULTS = "task-results"
@@ -13,5 +15,5 @@ CONTAINER = ("zoom", "dtc")
 PROCESS = "agent"
 """Runs flows as processes in the agent's own container."""
 
-BLOCKS = (POSTGRES, *CREDENTIALS, BUCKET, RESULTS, *CONTAINER, PROCESS)
+BLOCKS = (POSTGRES, WAREHOUSE, *CREDENTIALS, BUCKET, RESULTS, *CONTAINER, PROCESS)
 FLOWS = ("etl", "ingest-data", "etl-parent-flow")

@@ -14,9 +14,6 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from functools import wraps
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -31,6 +28,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_LOCAL_STORAGE_PATH
 from prefect.utilities.importtools import AliasedModuleDefinition
 
 import orionbox.trips
+from orionbox.old_libraries.after_import import AfterImport
 
 MOVED = {
     "prefect.infrastructure.docker": "prefect.infrastructure.container",
@@ -173,32 +171,6 @@ def make_parent_folders(cloud_storage: ModuleType) -> None:
         return await download(bucket, blob, path, *args, **options)
 
     task.fn = download_into_folder
-
-
-class AfterImport(MetaPathFinder):
-    """Changes modules right after their import.
-
-    Args:
-        changes: the change of each module, by its name.
-    """
-
-    def __init__(self, changes: dict[str, Callable[[ModuleType], None]]) -> None:
-        self.changes = changes
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """Finds a module that has a change, and leaves all others to the next finder."""
-        change = self.changes.pop(name, None)
-        spec = find_spec(name) if change else None
-        if not change or not spec or not spec.loader:
-            return None
-        execute = spec.loader.exec_module
-
-        def execute_and_change(module: ModuleType) -> None:
-            execute(module)
-            change(module)
-
-        spec.loader.exec_module = execute_and_change  # type: ignore[method-assign]
-        return spec
 
 
 # --- classes of Orionbox 0.1.0 ---

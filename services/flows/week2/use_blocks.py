@@ -1,0 +1,6 @@
+from prefect_gcp.cloud_storage import GcsBucket
+from prefect_sqlalchemy import SqlAlchemyConnector
+
+with SqlAlchemyConnector.load("postgres-connector") as database:
+    print(database.fetch_one("SELECT current_user, current_database()"))
+print(GcsBucket.load("zoom-gcs").list_blobs()[:1])
