@@ -15,8 +15,9 @@ from pathlib import Path
 
 from orionbox.student_shell import pip, psql, venv, words
 
-HOOK = "orionbox-start.pth"
-"""Python executes the line in this file at its start (https://docs.python.org/3/library/site.html)."""
+HOOK = "z-orionbox-start.pth"
+"""Python executes the line in this file at its start, the last of all such files: an editable installation has one, too
+(https://docs.python.org/3/library/site.html)."""
 COMMAND = """#!/bin/sh
 exec "{python}" -m orionbox.student_shell run {name} "$@"
 """
