@@ -11,6 +11,8 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from services.orion.pages import Pages
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -131,4 +133,4 @@ def create_app() -> Door:
     """Creates Orion's application, behind the door."""
     from prefect.server.api.server import create_app as create_orion
 
-    return Door(create_orion())
+    return Door(Pages(create_orion()))

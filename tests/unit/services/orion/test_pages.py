@@ -1,0 +1,54 @@
+"""Orion's pages as a browser gets them: no picture from another host, and a script that draws logos."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from services.orion.pages import ADDRESS, Message, Pages, Receive, Scope, Send
+
+PAGE = b'<html><body><div id="app"></div></body></html>'
+
+
+def get(path: str, kind: bytes, body: bytes, method: str = "GET") -> tuple[dict[bytes, bytes], bytes]:
+    """Headers and body of an answer of an Orion that has this content, in two pieces, under every path."""
+    sent: list[Message] = []
+
+    async def orion(scope: Scope, receive: Receive, send: Send) -> None:
+        assert not any(name == b"accept-encoding" for name, _ in scope["headers"]) or path.startswith("/api/")
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"Content-Type", kind)]})
+        await send({"type": "http.response.body", "body": body[:9], "more_body": True})
+        await send({"type": "http.response.body", "body": body[9:]})
+
+    async def receive() -> Message:
+        raise AssertionError("nothing is read")
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: dict[str, Any] = {"type": "http", "method": method, "path": path, "headers": [(b"accept-encoding", b"gzip")]}
+    asyncio.run(Pages(orion)(scope, receive, send))
+    return dict(sent[0]["headers"]), b"".join(message["body"] for message in sent[1:])
+
+
+@pytest.mark.parametrize("path", ["/", "/blocks/catalog"])
+def test_a_page_loads_pictures_from_orion_alone_and_has_the_script(path: str) -> None:
+    headers, body = get(path, b"text/html; charset=utf-8", PAGE)
+    assert b"img-src 'self' data: blob:" in headers[b"content-security-policy"]
+    assert b'<script src="/orionbox-logos.js"></script><div id="app">' in body
+    assert headers[b"content-length"] == b"%d" % len(body)
+
+
+def test_the_script_is_served() -> None:
+    headers, body = get(ADDRESS, b"", b"")
+    assert headers[b"content-type"] == b"text/javascript" and b'addEventListener("error"' in body
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/api/flows", b"text/html"), ("/a.js", b"text/javascript")],
+)
+def test_everything_else_passes_as_it_is(path: str, kind: bytes) -> None:
+    assert get(path, kind, PAGE) == ({b"Content-Type": kind}, PAGE)
