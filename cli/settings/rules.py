@@ -74,6 +74,7 @@ RULES = {
         "use 3 to 63 of a-z, 0-9, -, _ and ., like ada-taxi-data",
     ),
     "GCP_KEY_FILE": Rule(r"\S(.*\S)?", "the name of a file", "use for example secrets/my-google-key.json"),
+    "CREATE_BUCKETS": Rule("yes|no", "yes or no", "use CREATE_BUCKETS=yes or CREATE_BUCKETS=no"),
     "FLOWS_UID": NUMBER,
     "FLOWS_GID": NUMBER,
     "DOCKER_GID": NUMBER,

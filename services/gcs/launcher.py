@@ -2,7 +2,8 @@
 
 Unpatched, the emulator answers one connection at a time (an idle one blocks all others), truncates a file before it
 writes it, erases everything on ``GET /wipe``, ignores suffix ranges and has no ``/token``. This module calls the
-emulator's own functions, and adds threads, a lock, files that are written whole, and a check after a crash.
+emulator's own functions, and adds threads, a lock, files that are written whole, and a check after a crash. Buckets are
+created at their first write (`new_buckets`), and Google's sign-in is answered for (`tokens`).
 """
 
 # mypy: disable-error-code="import-untyped,import-not-found,misc"
@@ -30,14 +31,18 @@ from pathlib import Path
 from typing import Any
 
 from gcp_storage_emulator import server as emulator
+from gcp_storage_emulator.exceptions import Conflict
 from gcp_storage_emulator.handlers import buckets, objects
 from gcp_storage_emulator.settings import STORAGE_DIR
 from gcp_storage_emulator.storage import _FileStore
 
-from services.gcs.resumable_uploads import MODE, ResumableStorage, cancel
+from services.gcs import new_buckets, tokens
+from services.gcs.new_buckets import GrowingStorage
+from services.gcs.resumable_uploads import MODE, cancel
 
 Handler = Callable[..., None]
 
+METHODS = (emulator.GET, emulator.POST, emulator.PUT, emulator.PATCH, emulator.DELETE)
 IDLE_SECONDS = 60
 METADATA = ".meta"
 TEMPORARY = ".tmp-"
@@ -143,11 +148,11 @@ def open_storage(data_dir: Path) -> Any:
     for stray in data_dir.glob(f"{TEMPORARY}*"):
         shutil.rmtree(stray)
     try:
-        storage = ResumableStorage(data_dir=str(data_dir))
+        storage = GrowingStorage(data_dir=str(data_dir))
     except ValueError:
         _log.error("%s cannot be read: kept as %s.broken, and a new one written", METADATA, METADATA)
         (root / METADATA).rename(root / f"{METADATA}.broken")
-        storage = ResumableStorage(data_dir=str(data_dir))
+        storage = GrowingStorage(data_dir=str(data_dir))
     storage._store = AtomicStore(use_memory=False, root=root)
     storage.forget_old_uploads(datetime.now())
     reconcile(storage, root)
@@ -206,13 +211,16 @@ def with_lock(handler: Handler) -> Handler:
         except (FileExistsError, IsADirectoryError, NotADirectoryError):
             response.status = HTTPStatus.BAD_REQUEST
             response.json({"error": {"code": 400, "message": "Objects are files here: a and a/b cannot both exist"}})
+        except Conflict as error:
+            new_buckets.answer_error(response, HTTPStatus.BAD_REQUEST, "invalid", str(error))
 
     return handle
 
 
-def token(request: Any, response: Any, storage: Any) -> None:
-    """Answer as a service-account key's ``token_uri`` does; nobody checks the token (RFC 6749, section 5.1)."""
-    response.json({"access_token": "local-emulator", "token_type": "Bearer", "expires_in": 3600})
+def sign_in(request: Any, response: Any, storage: Any) -> None:
+    """Answer for Google's sign-in: at /token, and at /google/ for what the stand-in of the internet forwards."""
+    response.status, body = tokens.answer(request.params.get("path", "token"), request.data or b"")
+    response.json(body)
 
 
 def answer_counts(request: Any, response: Any, storage: Any) -> None:
@@ -262,10 +270,16 @@ def with_cancel(methods: dict[str, Handler]) -> dict[str, Handler]:
 def install() -> None:
     """Replace the emulator's routes and functions by those of this module."""
     objects._make_object_resource = resource_without_address
-    own: dict[Handler, Handler] = {objects.download: download}
+    own: dict[Handler, Handler] = {
+        objects.download: download,
+        buckets.insert: new_buckets.insert,
+        buckets.get: new_buckets.get,
+    }
     objects.download = download
     routes = (
-        (r"^/token$", {emulator.POST: token}),
+        (r"^/token$", {emulator.POST: sign_in}),
+        (r"^/google/(?P<path>.*)$", {emulator.GET: sign_in, emulator.POST: sign_in}),
+        (new_buckets.OTHER_NAMES, dict.fromkeys(METHODS, new_buckets.refuse_name)),
         (r"^/wipe$", {emulator.GET: not_found}),
         (r"^/counts$", {emulator.GET: answer_counts}),
         *(route for route in emulator.HANDLERS if route[0] != r"^/wipe$"),
@@ -300,6 +314,7 @@ def main() -> None:
     arguments = _arguments()
     install()
     storage = open_storage(arguments.data_dir)
+    storage.creates_buckets = os.environ.get("CREATE_BUCKETS", "yes") == "yes"
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, _stop)
     with Server((arguments.host, arguments.port), partial(RequestHandler, storage)) as httpd:

@@ -21,6 +21,7 @@ import pytest
 from tests.conftest import ROOT
 
 pytest.importorskip("gcp_storage_emulator")
+new_buckets = pytest.importorskip("services.gcs.new_buckets")
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,95 @@ def test_wipe_is_not_found_and_erases_nothing(emulator: Emulator) -> None:
     assert emulator.ask("/storage/v1/b/taxi/o/kept?alt=media") == (200, b"rides")
 
 
-def test_token_answers_a_service_account(emulator: Emulator) -> None:
-    status, answer = emulator.ask("/token", b"grant_type=jwt-bearer&assertion=x", "POST")
+@pytest.mark.parametrize("path", ["/token", "/google/token", "/google/o/oauth2/token?alt=json"])
+def test_a_login_is_renewed_where_google_s_clients_ask(emulator: Emulator, path: str) -> None:
+    form = b"grant_type=refresh_token&client_id=a&client_secret=b&refresh_token=c"
+    status, answer = emulator.ask(path, form, "POST")
     assert (status, json.loads(answer)["token_type"]) == (200, "Bearer")
+    status, answer = emulator.ask(
+        path, b"grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer&assertion=x", "POST"
+    )
+    assert (status, json.loads(answer)["error"]) == (400, "invalid_grant")
+
+
+def test_a_first_write_creates_the_bucket_and_a_read_does_not(emulator: Emulator) -> None:
+    for path in ("/storage/v1/b/dtc_lake_1", "/storage/v1/b/dtc_lake_1/o", "/storage/v1/b/dtc_lake_1/o/a?alt=media"):
+        assert emulator.ask(path)[0] == 404
+    assert b"The specified bucket does not exist." in emulator.ask("/storage/v1/b/dtc_lake_1")[1]
+    assert emulator.ask("/upload/storage/v1/b/dtc_lake_1/o?uploadType=media&name=a", b"rides", "POST")[0] == 200
+    assert emulator.ask("/storage/v1/b/dtc_lake_1/o/a?alt=media") == (200, b"rides")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/upload/storage/v1/b/{}/o?uploadType=resumable&name=x"),
+        ("PUT", "/{}/x"),
+        ("POST", "/storage/v1/b/taxi/o/source/copyTo/b/{}/o/x"),
+        ("POST", "/storage/v1/b/taxi/o/source/rewriteTo/b/{}/o/x"),
+    ],
+)
+def test_every_way_to_write_creates_a_bucket_and_refuses_a_wrong_name(
+    emulator: Emulator, method: str, path: str
+) -> None:
+    emulator.upload("source", b"rides")
+    name, kind = f"own-{len(path)}", {"Content-Type": "text/csv" if method == "PUT" else "application/json"}
+    assert emulator.ask(path.format(name), b"{}", method, **kind)[0] == 200
+    assert emulator.ask(f"/storage/v1/b/{name}")[0] == 200
+    status, answer = emulator.ask(path.format("My_Bucket"), b"{}", method, **kind)
+    assert status == 400
+    assert json.loads(answer)["error"]["message"].startswith("Invalid bucket name: 'My_Bucket'")
+    assert emulator.ask("/storage/v1/b/My_Bucket")[0] == 404
+
+
+def test_a_name_with_other_characters_is_refused_by_google_s_message(emulator: Emulator) -> None:
+    for path in ("/upload/storage/v1/b/my%20bucket/o?uploadType=media&name=a", "/storage/v1/b/my%20bucket/o/a"):
+        status, answer = emulator.ask(path, b"rides", "POST")
+        assert status == 400
+        assert b"Invalid bucket name: 'my bucket'" in answer
+    body = json.dumps({"name": "goog-taxi"}).encode()
+    status, answer = emulator.ask("/storage/v1/b?project=p", body, "POST", **{"Content-Type": "application/json"})
+    assert (status, b"neither begin with goog" in answer) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "name", ["abc", "dtc_data_lake_case-1", "a.b.example.com", "1-2", "x" * 63, f"{'x' * 63}.{'y' * 63}"]
+)
+def test_google_allows_these_names(name: str) -> None:
+    assert new_buckets.problem(name) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("ab", "3 to 63"),
+        ("x" * 64, "3 to 63"),
+        (f"{'x' * 64}.y", "at most 63"),
+        (".".join(["x" * 60] * 4), "up to 222"),
+        ("My_Lake", "only a-z"),
+        ("lake-", "at both ends"),
+        ("_lake", "at both ends"),
+        ("la ke", "only a-z"),
+        ("a..b", "beside a dot"),
+        ("a.-b", "beside a dot"),
+        ("192.168.5.4", "IP address"),
+        ("google-lake", "goog"),
+        ("goog-lake", "goog"),
+        ("my-g00gle-lake", "google"),
+    ],
+)
+def test_google_refuses_these_names(name: str, rule: str) -> None:
+    message = new_buckets.problem(name)
+    assert message.startswith(f"Invalid bucket name: '{name}'")
+    assert rule in message
+
+
+def test_with_the_setting_off_a_write_creates_no_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREATE_BUCKETS", "no")
+    with running(tmp_path) as emulator:
+        assert emulator.upload("a", b"rides") == 404
+        emulator.make_bucket()
+        assert emulator.upload("a", b"rides") == 200
 
 
 @pytest.mark.parametrize(
@@ -258,4 +345,5 @@ def test_counts_are_objects_by_bucket(emulator: Emulator) -> None:
     before = json.loads(emulator.ask("/counts")[1])
     emulator.upload("counted", b"12345")
     after = json.loads(emulator.ask("/counts")[1])
-    assert after == {"rows": {"taxi": before["rows"]["taxi"] + 1}, "bytes": before["bytes"] + 5}
+    assert after["rows"] == {**before["rows"], "taxi": before["rows"]["taxi"] + 1}
+    assert after["bytes"] == before["bytes"] + 5
