@@ -23,6 +23,8 @@ OWN_HOSTS = (NAME, ADDRESS, *(service.name for service in SERVICES))
 """Hosts that are never behind a proxy: this machine, and the platform's services."""
 OFFLINE_HOSTS = ("github.com", "hooks.slack.com")
 """Hosts for which the platform answers itself with INTERNET=offline."""
+GOOGLE_HOSTS = ("oauth2.googleapis.com", "accounts.google.com", "www.googleapis.com", "iamcredentials.googleapis.com")
+"""Hosts that hand out tokens for a key of one's own, for which it answers only with CLOUD=emulators as well."""
 PLAIN_HOST = re.compile(r"\*?[\w.-]+(:\d+)?(/\d+)?", re.ASCII)
 """The entries of NO_PROXY that every program understands: names, IPv4 addresses and their ranges."""
 ON_THIS_MACHINE = re.compile(r"localhost|127\..*|::1|0\.0\.0\.0")

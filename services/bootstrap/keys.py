@@ -1,13 +1,15 @@
-"""Throwaway keys for one platform: a service-account key, and a certificate authority with server certificates.
+"""Throwaway keys for one platform: a service-account key, and certificates of two authorities.
 
 Nothing outside the platform trusts them. Each command prints files as one JSON object, name to content; `make up`
 writes them:
 
     python -m services.bootstrap.keys service-account TOKEN_URI PROJECT
-    python -m services.bootstrap.keys certificates HOST...
+    python -m services.bootstrap.keys certificates TRUSTED HOST...
+    python -m services.bootstrap.keys authority
     python -m services.bootstrap.keys server NAME HOST... <authority.key and authority.crt as one JSON object
 
-A HOST is a DNS name or an IPv4 address.
+`certificates` is for the stand-in of the internet: TRUSTED is the file of the authorities that the machine trusts, or
+empty. `authority` is for the gateway: browsers import it. A HOST is a DNS name or an IPv4 address.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
+import certifi
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -29,7 +32,6 @@ AUTHORITY_LIFETIME = timedelta(days=3650)
 SERVER_LIFETIME = timedelta(days=800)
 """Apple's platforms trust a server's certificate for 825 days at most, and an authority's without this limit
 (https://support.apple.com/103769). `cli.runtimes.compose.key_files` renews it in time."""
-SYSTEM_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -54,18 +56,30 @@ def service_account_key(token_uri: str, project: str) -> str:
     )
 
 
-def certificates(hosts: Sequence[str]) -> dict[str, str]:
-    """Creates an authority, a server certificate for all hosts, and a CA bundle with it and the system's authorities.
+def certificates(trusted: str, hosts: Sequence[str]) -> dict[str, str]:
+    """Creates a server certificate for all hosts, and a CA bundle with its authority and those in `trusted`.
 
-    The authority may sign only for these hosts and for bare IPv4 addresses: a browser that has imported it trusts it
-    for nothing else.
+    The authority's key is forgotten, so nobody can sign a second certificate: its names are those of Google and GitHub.
+
+    Args:
+        trusted: the file of the authorities that the machine trusts; empty for those that Python's requests brings.
+        hosts: the names that the stand-in answers to.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     names = [x509.DNSName(host) for host in hosts]
-    certificate = _authority(key, [*names, x509.IPAddress(IPv4Network("0.0.0.0/0"))])
-    authority = {"authority.crt": _text(certificate), "authority.key": _pem(key)}
-    bundle = SYSTEM_BUNDLE.read_text() + authority["authority.crt"]
-    return {**authority, "ca-bundle.crt": bundle, **server_certificate("internet", authority, hosts)}
+    authority = _authority("Orionbox stand-in for the internet", key, names)
+    server_key, server = _server("Orionbox internet", names, key, authority)
+    bundle = Path(trusted or certifi.where()).read_text(encoding="utf-8", errors="replace") + _text(authority)
+    return {"ca-bundle.crt": bundle, "internet.crt": server, "internet.key": server_key}
+
+
+def authority_of_addresses() -> dict[str, str]:
+    """Creates an authority that may sign for bare IPv4 addresses only: browsers trust it for nothing else."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    # A kind of names that is not listed would be allowed without limits; nobody can have a name below .invalid
+    allowed = [x509.IPAddress(IPv4Network("0.0.0.0/0")), x509.DNSName("invalid")]
+    certificate = _authority("Orionbox local authority", key, allowed)
+    return {"authority.crt": _text(certificate), "authority.key": _pem(key)}
 
 
 def server_certificate(name: str, authority: Mapping[str, str], hosts: Sequence[str]) -> dict[str, str]:
@@ -85,8 +99,10 @@ def _host(host: str) -> x509.GeneralName:
         return x509.DNSName(host)
 
 
-def _authority(key: ec.EllipticCurvePrivateKey, may_sign_for: list[x509.GeneralName]) -> x509.Certificate:
-    name = _name("Orionbox local authority")
+def _authority(
+    common_name: str, key: ec.EllipticCurvePrivateKey, may_sign_for: Sequence[x509.GeneralName]
+) -> x509.Certificate:
+    name = _name(common_name)
     return (
         _certificate(name, name, key, AUTHORITY_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -162,7 +178,9 @@ def main(what: str, *arguments: str) -> None:
     if what == "service-account":
         files = {"emulator-key.json": service_account_key(*arguments)}
     elif what == "certificates":
-        files = certificates(arguments)
+        files = certificates(arguments[0], arguments[1:])
+    elif what == "authority":
+        files = authority_of_addresses()
     else:
         files = server_certificate(arguments[0], json.load(sys.stdin), arguments[1:])
     json.dump(files, sys.stdout)

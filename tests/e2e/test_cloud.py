@@ -16,10 +16,10 @@ from urllib.request import Request, urlopen
 import pytest
 
 from cli.bundle.checkout_copy import copy_checkout
-from cli.runtimes.compose.key_files import FILES, HOSTS
+from cli.runtimes.compose.key_files import AUTHORITY, EMULATOR_KEY, HOSTS, INTERNET, TRUSTED
 from cli.settings import env_file
 from dev.throwaway_platform import identity
-from services.bootstrap.keys import SYSTEM_BUNDLE, certificates, service_account_key
+from services.bootstrap.keys import authority_of_addresses, certificates, service_account_key
 from tests.conftest import REAL_DATA, ROOT, Checkout, reset_at_the_end
 from tests.stores import query_bigquery, query_postgres
 
@@ -39,8 +39,8 @@ def services(cloud: Checkout) -> set[str]:
 @pytest.fixture(scope="module")
 def cloud(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     """A checkout with CLOUD=gcp and a key; Google is up, the platform is not."""
-    if not SYSTEM_BUNDLE.exists():
-        pytest.skip(f"{SYSTEM_BUNDLE} is not there, to which the authority of this Google is added")
+    if not Path(TRUSTED).exists():
+        pytest.skip(f"{TRUSTED} is not there, to which the authority of this Google is added")
     root = copy_checkout(tmp_path_factory.mktemp("cloud") / "orionbox")
     tag = os.environ.get("ORIONBOX_TAG") or env_file.parse(ROOT / "compose/versions.env")["ORIONBOX_TAG"]
     cloud = Checkout(root, {**identity("cloud"), "RUNTIME": "compose", "ORIONBOX_TAG": tag})
@@ -69,9 +69,9 @@ def google_removed(cloud: Checkout) -> Iterator[None]:
 def write_secrets(folder: Path) -> None:
     """The platform's own keys, with an authority that may speak for Google too, and the user's key for this Google."""
     folder.mkdir()
-    files = certificates([*HOSTS, *GOOGLE])
-    files["emulator-key.json"] = service_account_key("http://gcs:4443/token", "orionbox-local")
-    assert sorted(files) == sorted(FILES)
+    files = {**certificates(TRUSTED, [*{*HOSTS, *GOOGLE}]), **authority_of_addresses()}
+    files[EMULATOR_KEY] = service_account_key("http://gcs:4443/token", "orionbox-local")
+    assert sorted(files) == sorted([*INTERNET, *AUTHORITY, EMULATOR_KEY])
     files[Path(KEY).name] = service_account_key("https://oauth2.googleapis.com/token", PROJECT)
     for name, content in files.items():
         (folder / name).write_text(content)

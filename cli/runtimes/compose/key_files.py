@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-import ssl
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, timezone
-from pathlib import Path
 
+from cli.environments import proxies
 from cli.programs import ROOT, output, say
+from cli.runtimes import certificates
 from cli.runtimes.compose import images
 from cli.runtimes.compose.compose import Compose
 from orionbox.files import write
@@ -21,43 +19,44 @@ EMULATOR_KEY = "emulator-key.json"
 """The throw-away service account's key, for which the Cloud Storage emulator hands out tokens."""
 KEY_IN_USE = "service-account.json"
 """The key that the bootstrap has mounted: a copy of the throw-away one or, with CLOUD=gcp, of the user's own."""
-FILES = (EMULATOR_KEY, "authority.crt", "ca-bundle.crt", "internet.crt", "internet.key", AUTHORITY_KEY)
 AUTHORITY = ("authority.crt", AUTHORITY_KEY)
 GATEWAY_NOTE = "gateway.json"
 """What the gateway's certificate is for, and by which authority."""
 PRIVATE_FILES = (AUTHORITY_KEY, GATEWAY_NOTE)
 """Not mounted into any container; written last, so that they mark the set as complete."""
-HOSTS = ("github.com", "hooks.slack.com")
+INTERNET = ("ca-bundle.crt", "internet.crt", "internet.key")
+"""What flows trust, and the certificate of service `internet`. The key is the last: it marks the set as complete."""
+HOSTS = (*proxies.OFFLINE_HOSTS, *proxies.GOOGLE_HOSTS)
 """The hosts that service `internet` has a certificate for."""
+TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
+"""The authorities that the images trust."""
 TOKEN_URI = "http://gcs:4443/token"
 KEYS = "services.bootstrap.keys"
 """The module that creates them."""
-RENEWED_BEFORE = timedelta(days=60)
-"""`make up` renews a certificate that ends sooner than this."""
-LONGEST_VALIDITY = timedelta(days=825)
-"""Apple's platforms refuse a server's certificate that is valid for longer (https://support.apple.com/103769)."""
-TIME = rb"(?:\x17\x0d|\x18\x0f20)(\d{12})Z"
-"""A moment in a certificate, as UTCTime or GeneralizedTime; its year without the century comes first."""
 
 
 def ensure(compose: Compose) -> bool:
     """Writes the throw-away key and the certificates that are missing or end soon; returns whether any is new."""
     _migrate_from_0_1()
-    missing = {name for name in FILES if not (FOLDER / name).is_file()}
     made = []
-    if EMULATOR_KEY in missing:
+    if not (FOLDER / EMULATOR_KEY).is_file():
         made.append("a throw-away service-account key")
         _write_all(_run_keys(compose, "service-account", TOKEN_URI, compose.settings["GCP_PROJECT"]))
-    if missing - {EMULATOR_KEY} or not _lasts(FOLDER / "authority.crt"):
-        made.append("certificates for this platform")
+    if _lacks(INTERNET) or not certificates.is_usable(FOLDER / "internet.crt", HOSTS):
+        made.append("a certificate for the stand-in of the internet")
+        (FOLDER / "internet.key").unlink(missing_ok=True)
+        _write_all(_run_keys(compose, "certificates", TRUSTED, *HOSTS))
+    if _lacks(AUTHORITY) or not certificates.lasts(FOLDER / "authority.crt"):
+        made.append("a certificate authority for this platform")
         (FOLDER / AUTHORITY_KEY).unlink(missing_ok=True)
-        _write_all(_run_keys(compose, "certificates", *HOSTS))
-    elif not _is_usable(FOLDER / "internet.crt"):
-        made.append("a new certificate for this platform, as the old one ends soon or lasts too long")
-        _write_all(_sign(compose, "internet", HOSTS))
+        _write_all(_run_keys(compose, "authority"))
     if made:
         say(f"wrote secrets/: {' and '.join(made)}")
     return bool(made)
+
+
+def _lacks(names: Sequence[str]) -> bool:
+    return not all((FOLDER / name).is_file() for name in names)
 
 
 def use(key: str = "") -> None:
@@ -77,7 +76,7 @@ def ensure_gateway(compose: Compose, addresses: Sequence[str]) -> bool:
     """Writes a certificate for these addresses unless there is one that lasts; returns whether it wrote one."""
     signer = hashlib.sha256((FOLDER / "authority.crt").read_bytes()).hexdigest()
     note, file = json.dumps({"addresses": list(addresses), "authority": signer}), FOLDER / GATEWAY_NOTE
-    if file.is_file() and file.read_text(encoding="utf-8") == note and _is_usable(FOLDER / "gateway.crt"):
+    if file.is_file() and file.read_text(encoding="utf-8") == note and certificates.is_usable(FOLDER / "gateway.crt"):
         return False
     files = _sign(compose, "gateway", addresses)
     file.unlink(missing_ok=True)
@@ -107,31 +106,3 @@ def _write_all(files: Mapping[str, str]) -> None:
 def _write(name: str, content: str) -> None:
     # The folder is closed to other users, but containers mount single files and run as other users
     write(FOLDER / name, content, 0o600 if name in PRIVATE_FILES else 0o644)
-
-
-# --- how long a certificate lasts ---
-
-
-def _is_usable(certificate: Path) -> bool:
-    """Returns whether a server's certificate is neither about to expire nor too long-lived."""
-    validity = _validity(certificate)
-    return bool(validity) and _lasts(certificate) and validity[1] - validity[0] <= LONGEST_VALIDITY
-
-
-def _lasts(certificate: Path) -> bool:
-    validity = _validity(certificate)
-    return bool(validity) and validity[1] - datetime.now(timezone.utc) > RENEWED_BEFORE
-
-
-def _validity(certificate: Path) -> Sequence[datetime]:
-    """Returns the first and the last moment at which a certificate is valid; empty if it is not a certificate.
-
-    The standard library has no public reader of certificates. In their binary form, these times are the only two
-    texts of this form (https://www.rfc-editor.org/rfc/rfc5280#section-4.1.2.5).
-    """
-    try:
-        found = re.search(TIME + TIME, ssl.PEM_cert_to_DER_cert(certificate.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return ()
-    moments = found.groups() if found else ()
-    return [datetime.strptime(f"20{moment.decode()}+0000", "%Y%m%d%H%M%S%z") for moment in moments]

@@ -19,6 +19,7 @@ from cli.settings.settings import Settings
 from services.bootstrap import keys
 
 ADDRESSES = ["192.0.2.7"]
+INTERNET, AUTHORITY = set(key_files.INTERNET), set(key_files.AUTHORITY)
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def module_command(compose: Any, service: str, module: str, *arguments: str, options: Any) -> list[str]:
         return list(arguments)
 
-    monkeypatch.setattr(keys, "SYSTEM_BUNDLE", tmp_path / "system.crt")
+    monkeypatch.setattr(key_files, "TRUSTED", str(tmp_path / "system.crt"))
     (tmp_path / "system.crt").touch()
     monkeypatch.setattr(key_files, "output", output)
     monkeypatch.setattr(images, "module_command", module_command)
@@ -63,15 +64,29 @@ def changed(folder: Path, ensure: Callable[[], bool]) -> set[str]:
 
 
 def test_all_files_are_made_once(secrets: Path, compose: Compose) -> None:
-    assert changed(secrets, lambda: key_files.ensure(compose)) == set(key_files.FILES)
+    assert changed(secrets, lambda: key_files.ensure(compose)) == {key_files.EMULATOR_KEY} | INTERNET | AUTHORITY
     assert changed(secrets, lambda: key_files.ensure(compose)) == set()
 
 
-@pytest.mark.parametrize("missing", ["internet.crt", key_files.AUTHORITY_KEY])
-def test_a_missing_file_renews_all_certificates_and_not_the_key(secrets: Path, compose: Compose, missing: str) -> None:
+@pytest.mark.parametrize(
+    ("missing", "renewed"), [("internet.crt", INTERNET), ("ca-bundle.crt", INTERNET), ("authority.key", AUTHORITY)]
+)
+def test_a_missing_file_renews_what_belongs_to_it(
+    secrets: Path, compose: Compose, missing: str, renewed: set[str]
+) -> None:
     key_files.ensure(compose)
     (secrets / missing).unlink()
-    assert changed(secrets, lambda: key_files.ensure(compose)) == set(key_files.FILES) - {key_files.EMULATOR_KEY}
+    assert changed(secrets, lambda: key_files.ensure(compose)) == renewed
+
+
+def test_a_certificate_of_an_older_version_that_lacks_a_host_is_renewed(
+    secrets: Path, compose: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(key_files, "HOSTS", ("github.com", "hooks.slack.com"))
+        key_files.ensure(compose)
+    assert changed(secrets, lambda: key_files.ensure(compose)) == INTERNET
+    assert changed(secrets, lambda: key_files.ensure(compose)) == set()
 
 
 @pytest.mark.parametrize(("days", "is_renewed"), [(50, True), (100, False), (3650, True)])
@@ -81,7 +96,7 @@ def test_a_server_s_certificate_is_renewed_before_it_expires_or_if_it_lasts_too_
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keys, "SERVER_LIFETIME", timedelta(days=days))
         key_files.ensure(compose)
-    renewed = {"internet.crt", "internet.key"} if is_renewed else set()
+    renewed = INTERNET if is_renewed else set()
     assert changed(secrets, lambda: key_files.ensure(compose)) == renewed
     assert changed(secrets, lambda: key_files.ensure(compose)) == set()
 
@@ -103,20 +118,21 @@ def test_an_authority_that_ends_soon_is_renewed_with_all_that_it_has_signed(secr
         patch.setattr(keys, "AUTHORITY_LIFETIME", timedelta(days=50))
         key_files.ensure(compose)
         key_files.ensure_gateway(compose, ADDRESSES)
-    assert changed(secrets, lambda: key_files.ensure(compose)) == set(key_files.FILES) - {key_files.EMULATOR_KEY}
+    assert changed(secrets, lambda: key_files.ensure(compose)) == AUTHORITY
     gateway = {"gateway.crt", "gateway.key", key_files.GATEWAY_NOTE}
     assert changed(secrets, lambda: key_files.ensure_gateway(compose, ADDRESSES)) == gateway
 
 
-def test_a_renewal_that_is_interrupted_is_done_again(secrets: Path, compose: Compose) -> None:
+@pytest.mark.parametrize("name", ["ca-bundle.crt", "internet.crt"])
+def test_a_renewal_that_is_interrupted_is_done_again(secrets: Path, compose: Compose, name: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(keys, "SERVER_LIFETIME", timedelta(days=50))
         key_files.ensure(compose)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(key_files, "write", interrupted_after("internet.key"))
+        patch.setattr(key_files, "write", interrupted_after(name))
         with pytest.raises(KeyboardInterrupt):
             key_files.ensure(compose)
-    assert changed(secrets, lambda: key_files.ensure(compose)) == {"internet.crt", "internet.key"}
+    assert changed(secrets, lambda: key_files.ensure(compose)) == INTERNET
 
 
 def interrupted_after(name: str) -> Callable[[Path, str, int], None]:
@@ -139,7 +155,7 @@ def test_other_addresses_get_a_certificate_of_their_own(secrets: Path, compose: 
 def test_a_file_that_is_not_a_certificate_is_replaced(secrets: Path, compose: Compose, content: str) -> None:
     key_files.ensure(compose)
     (secrets / "internet.crt").write_text(content)
-    assert changed(secrets, lambda: key_files.ensure(compose)) == {"internet.crt", "internet.key"}
+    assert changed(secrets, lambda: key_files.ensure(compose)) == INTERNET
 
 
 def test_files_that_no_container_needs_are_private(secrets: Path, compose: Compose) -> None:
