@@ -85,6 +85,11 @@ class Settings:
         return self["INTERNET"] == "real"
 
     @property
+    def answers_for_google(self) -> bool:
+        """Whether the stand-in for the internet hands out tokens for keys of Google's service accounts."""
+        return not (self.has_internet or self.is_real_cloud)
+
+    @property
     def task_runner(self) -> str:
         """Where the months of the main job run: `threads` or `dask`."""
         return self["TASK_RUNNER"]

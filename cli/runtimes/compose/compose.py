@@ -50,6 +50,8 @@ class Compose:
             **self.settings.values,
             **{f"{OUTSIDE}{name}": value for name, value in self.proxies().variables.items()},
             loopback.LINK_HOST: loopback.link_host(),
+            # Who answers for Google's sign-in: compose/google-*.yaml
+            "GOOGLE": "offline" if self.settings.answers_for_google else "real",
             "COMPOSE_PROFILES": ",".join(optional_services.profiles(self.settings)),
             "ORIONBOX_CHECKOUT": checkout.read(ROOT).id,
             "PWD": str(ROOT),

@@ -1,4 +1,4 @@
-"""The service-account key and the bootstrap process."""
+"""The service-account key, the certificate of the stand-in for the internet, and the bootstrap process."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import subprocess
 from collections.abc import Collection
 from pathlib import Path
 
+from cli.environments import inherited
 from cli.programs import ROOT, output
+from cli.runtimes import certificates
 from cli.runtimes.embedded import logs, processes, service_lock, variables, virtual_environments
+from cli.runtimes.embedded.internet import stand_in
 from cli.settings.settings import Settings
-from orionbox.files import write_private
+from orionbox.files import write, write_private
 
 
 def ensure_key(settings: Settings) -> None:
@@ -30,6 +33,23 @@ def _token_uri(file: Path) -> str:
         return str(json.loads(file.read_text(encoding="utf-8"))["token_uri"])
     except (OSError, ValueError, KeyError, TypeError):
         return ""
+
+
+def ensure_certificates(settings: Settings) -> None:
+    """Writes the stand-in's certificate and the authorities that flows trust, unless there are some that last."""
+    folder = variables.certificates(settings)
+    key, hosts = folder / "internet.key", stand_in.HOSTS
+    if key.is_file() and certificates.is_usable(folder / "internet.crt", hosts):
+        return
+    machine = inherited.authorities(virtual_environments.CERTIFICATES, virtual_environments.AUTHORITIES)
+    python = virtual_environments.program("python")
+    command = (python, "-m", "services.bootstrap.keys", "certificates", machine, *hosts)
+    files = json.loads(output(*command, environment=variables.environment(settings, {})))
+    key.unlink(missing_ok=True)
+    folder.mkdir(exist_ok=True)
+    write(folder / "wgetrc", f"ca_certificate = {folder / 'ca-bundle.crt'}\n")
+    for name in sorted(files):  # the key is the last, as a mark of the complete set
+        write_private(folder / name, files[name])
 
 
 NEEDED = {"postgres", "gcs", "bigquery", "orion"}

@@ -57,6 +57,7 @@ def start(user_settings: Settings, only_postgres: bool = False) -> Settings:
         ports.choose(variables.preferred_ports(user_settings), file, reservations)
         settings = variables.with_chosen_ports(user_settings)
         bootstrap.ensure_key(settings)
+        bootstrap.ensure_certificates(settings)
         processes.start(settings, only_postgres, reservations.descriptors())
     if not only_postgres:
         write(_mark(settings), _fingerprint(settings))

@@ -1,6 +1,8 @@
-"""Serves the taxi files under the paths of the course's release, over HTTP on its own port.
+"""Serves the taxi files under the paths of the course's release, over HTTP on its own port and as github.com.
 
     python -m cli.runtimes.embedded.taxi_server PORT FOLDER...
+
+It stands in for other hosts, too: `stand_in`, which reads CERTIFICATES and GCS_PORT.
 
 A file comes from the first folder that has it.
 In compose, services/internet does this with nginx.
@@ -15,10 +17,11 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from cli.runtimes.embedded.internet.stand_in import StandIn
 from orionbox.trips.months import RELEASE_PATH
 
 RELEASE = f"/{RELEASE_PATH}/"
@@ -51,10 +54,8 @@ def explain_closed(name: str) -> str:
     return f"Orionbox cannot read data/{name}.\nTo let it: sudo chmod -R a+rX data\n"
 
 
-class Release(BaseHTTPRequestHandler):
+class Release(StandIn):
     """Answers from folders with the release's layout."""
-
-    protocol_version = "HTTP/1.1"
 
     def __init__(self, folders: Sequence[Path], *args: object) -> None:
         self.folders = folders
@@ -62,6 +63,8 @@ class Release(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Sends a file, or a text that says why there is none."""
+        if self.answers_for_google():
+            return
         path = unquote(urlsplit(self.path).path)
         name = path.removeprefix(RELEASE) if path.startswith(RELEASE) else path
         if name == HEALTH:
@@ -102,6 +105,7 @@ class Release(BaseHTTPRequestHandler):
 
 def main(port: str, *folders: str) -> None:
     """Serves until it is interrupted."""
+    Release.certificates, Release.gcs_port = Path(os.environ["CERTIFICATES"]), int(os.environ["GCS_PORT"])
     with ThreadingHTTPServer(("127.0.0.1", int(port)), partial(Release, [*map(Path, folders)])) as server:
         server.serve_forever()
 

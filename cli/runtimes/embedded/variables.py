@@ -21,7 +21,7 @@ from cli.settings import env_file
 from cli.settings.settings import Settings
 from orionbox.errors import CommandError
 from orionbox.flow_settings import FlowSettings
-from orionbox.loopback import LINK_HOST, link_host
+from orionbox.loopback import ADDRESS, LINK_HOST, NAME, link_host
 from orionbox.trips.months import RELEASE_PATH
 
 RUNTIME = "embedded"
@@ -29,6 +29,15 @@ FLOWS = ROOT / "services/flows/flows"
 PORTS = ("START_PORT", "ORION_PORT", "POSTGRES_PORT", "GCS_PORT", "BIGQUERY_PORT", "BIGQUERY_GRPC_PORT")
 INTERNET, INTERNET_PORT = "INTERNET_PORT", 8090
 """Where the taxi server listens; in compose it needs no port on this machine."""
+TRUST = (
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "HTTPLIB2_CA_CERTS",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+)
+"""The variables that name the file of authorities that a program trusts."""
 OUTSIDE = "OUTSIDE_"
 """Prefix of the variables from which outside.sh gives a service the user's proxies and certificate authorities."""
 
@@ -58,17 +67,40 @@ def key_file(settings: Settings) -> Path:
     return folder(settings) / "gcp-key.json"
 
 
+def certificates(settings: Settings) -> Path:
+    """Returns the folder of the stand-in's certificate, and of the authorities that flows trust."""
+    return folder(settings) / "certificates"
+
+
 def for_flows(settings: Settings) -> dict[str, str]:
     """Returns the environment variables of every program that runs the flows' code."""
     return {
         **_of_compose(settings, "flow.env"),
         **_of_compose(settings, "emulators.env"),
         "GCP_BUCKET": FlowSettings.bucket,
+        "GOOGLE_APPLICATION_CREDENTIALS": str(key_file(settings)),
         "TAXI_RELEASE_URL": f"http://127.0.0.1:{settings['INTERNET_PORT']}/{RELEASE_PATH}",
         "PREFECT_HOME": str(data(settings) / "prefect"),
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{link_host()}:{settings['ORION_PORT']}",
         # Even if Docker runs, it has no images of this platform: a run meant for a container fails at once
         "DOCKER_HOST": "unix:///no-docker-in-the-embedded-runtime",
+        **_of_stand_in(settings),
+    }
+
+
+def _of_stand_in(settings: Settings) -> dict[str, str]:
+    """Returns what leads a program to the stand-in for the internet, and makes it trust its certificate.
+
+    By default Python's ssl, requests, curl, git, httplib2 and gRPC look for authorities in different places.
+    """
+    if settings.has_internet:
+        return {}
+    proxy, direct = f"http://127.0.0.1:{settings[INTERNET]}", f"{NAME},{ADDRESS}"
+    return {
+        **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), proxy),
+        **dict.fromkeys(("NO_PROXY", "no_proxy"), direct),
+        **dict.fromkeys(TRUST, str(certificates(settings) / "ca-bundle.crt")),
+        "WGETRC": str(certificates(settings) / "wgetrc"),
     }
 
 
@@ -128,6 +160,7 @@ def for_services(settings: Settings) -> dict[str, str]:
         "ROOT": str(ROOT),
         "DATA": str(data(settings)),
         "RUN": str(folder(settings) / "run"),
+        "CERTIFICATES": str(certificates(settings)),
         "PORT_TAKEN": str(taken_note(settings)),
         "AGENT_LOCK": str(folder(settings) / "run" / "agent.alive"),
         "BOOTSTRAPPED": str(bootstrapped_mark(settings)),
@@ -141,6 +174,7 @@ def for_services(settings: Settings) -> dict[str, str]:
         # For the start page, as by its service in compose/start.yaml
         **{name.replace("_PORT", "_ADDRESS"): f"127.0.0.1:{port}" for name, port in chosen.items()},
         "RUNTIME": RUNTIME,
+        "CREATE_BUCKETS": settings["CREATE_BUCKETS"],
         LINK_HOST: link_host(),
         "DOCS": str(ROOT / "docs"),
         "REPORTS": str(ROOT / "reports"),

@@ -29,6 +29,7 @@ from prefect.utilities.importtools import AliasedModuleDefinition
 
 import orionbox.trips
 from orionbox.old_libraries.after_import import AfterImport
+from orionbox.prefect2 import buckets
 
 MOVED = {
     "prefect.infrastructure.docker": "prefect.infrastructure.container",
@@ -159,20 +160,6 @@ def add_orion_commands(server: ModuleType) -> None:
     app.add_typer(server.server_app, name="orion")
 
 
-def make_parent_folders(cloud_storage: ModuleType) -> None:
-    """Lets `GcsBucket.get_directory` fetch an object like data/yellow/x.parquet into a folder without data/yellow."""
-    task = cloud_storage.cloud_storage_download_blob_to_file
-    download = task.fn
-
-    @wraps(download)
-    async def download_into_folder(bucket: str, blob: str, path: str | Path, *args: Any, **options: Any) -> Any:
-        target = Path(path, blob) if os.path.isdir(path) else Path(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return await download(bucket, blob, path, *args, **options)
-
-    task.fn = download_into_folder
-
-
 # --- classes of Orionbox 0.1.0 ---
 
 
@@ -203,6 +190,6 @@ def install() -> None:
     changes = {
         "prefect.cli._types": without_deprecation_messages,
         "prefect.cli.server": add_orion_commands,
-        "prefect_gcp.cloud_storage": make_parent_folders,
+        "prefect_gcp.cloud_storage": buckets.correct_folders,
     }
     sys.meta_path.insert(0, AfterImport(changes))

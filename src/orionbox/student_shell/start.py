@@ -46,6 +46,7 @@ def install() -> None:
     changes = {
         "sqlalchemy": _change("old_libraries.sqlalchemy14"),
         "pandas": _change("old_libraries.pandas15"),
+        "google.cloud.storage.client": _change("student_shell.buckets"),
         "psycopg2": _change("student_shell.drivers", "change_psycopg2"),
         "psycopg": _change("student_shell.drivers", "change_psycopg"),
         "asyncpg": _change("student_shell.drivers", "change_asyncpg"),

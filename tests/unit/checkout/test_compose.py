@@ -150,10 +150,12 @@ def test_no_dockerfile_ends_as_root() -> None:
 
 
 def test_the_internet_has_the_names_of_real_hosts_only_when_it_stands_for_them(tmp_path: Path) -> None:
-    here, there = (
-        read_by_compose(new_env_file(tmp_path), INTERNET=value)["services"]["internet"] for value in ("offline", "real")
+    here, google, there = (
+        read_by_compose(new_env_file(tmp_path), INTERNET=internet, GOOGLE=google)["services"]["internet"]
+        for internet, google in (("offline", "offline"), ("offline", "real"), ("real", "real"))
     )
-    assert here["networks"]["default"]["aliases"] == ["github.com", "hooks.slack.com"]
+    assert here["networks"]["default"]["aliases"] == [*proxies.OFFLINE_HOSTS, *proxies.GOOGLE_HOSTS]
+    assert google["networks"]["default"]["aliases"] == [*proxies.OFFLINE_HOSTS]
     assert not (there["networks"]["default"] or {}).get("aliases")
     assert {**here, "networks": None} == {**there, "networks": None}
 

@@ -159,9 +159,10 @@ def test_at_google_no_emulator_and_no_word_of_one_is_left(tmp_path: Path) -> Non
             assert {key: told[key] for key in variables} == variables, name
             assert here["services"][name]["environment"].keys() >= {"STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST"}
     mounts = {volume["target"]: volume["source"] for volume in there["services"]["bootstrap"]["volumes"]}
-    assert mounts["/run/secrets/service-account.json"].endswith(f"/secrets/{key_files.KEY_IN_USE}")
+    assert mounts["/etc/orionbox/google-key.json"].endswith(f"/secrets/{key_files.KEY_IN_USE}")
     holders = [name for name, service in there["services"].items() if key_files.KEY_IN_USE in json.dumps(service)]
-    assert holders == ["bootstrap"], "flows get the key by its block"
+    # As Application Default Credentials, wherever flows run; docker-proxy only knows the name
+    assert sorted(holders) == ["agent", "bootstrap", "dask-worker", "docker-proxy", "flows"]
 
 
 # --- the dry run, in the container ---

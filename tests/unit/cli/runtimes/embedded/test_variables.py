@@ -138,7 +138,19 @@ def test_only_what_reaches_the_internet_gets_the_user_s_proxy_and_authorities(
     configuration = (ROOT / "cli/runtimes/embedded/supervisord.conf").read_text()
     outside = re.findall(r"service_lock %\(program_name\)s '(?:sh \S+outside\.sh\S* )(.*)'", configuration)
     assert [command.split()[-1] for command in outside] == ["--no-access-log", "services.agent.agent"]
-    assert not {"HTTPS_PROXY", "SSL_CERT_FILE"} & variables.environment_of_shell(embedded).keys(), "offline: none"
+    offline = variables.environment_of_shell(embedded)
+    assert not [value for value in offline.values() if "proxy.example" in value or value == str(authorities)]
+    # Instead, the stand-in for the internet, and what it is trusted by
+    assert offline["HTTPS_PROXY"] == offline["https_proxy"] == f"http://127.0.0.1:{embedded['INTERNET_PORT']}"
+    bundle = str(variables.certificates(embedded) / "ca-bundle.crt")
+    assert {offline[name] for name in variables.TRUST} == {bundle}
+    assert not set(variables.TRUST) & variables.for_flows(real).keys()
+
+
+def test_google_s_clients_find_the_platform_s_key_without_being_told(embedded: Settings) -> None:
+    for environment in (variables.environment_of_shell(embedded), variables.environment_of_services(embedded)):
+        assert environment["GOOGLE_APPLICATION_CREDENTIALS"] == str(variables.key_file(embedded))
+        assert environment["GOOGLE_CLOUD_PROJECT"] == embedded["GCP_PROJECT"]
 
 
 def test_two_platforms_of_one_checkout_share_no_folder(embedded: Settings) -> None:

@@ -1,0 +1,118 @@
+"""Answers for hosts of the internet without Docker's aliases: as a proxy, which every program finds in HTTPS_PROXY.
+
+A program that wants https://github.com asks its proxy to CONNECT it (RFC 9110, section 9.3.6). For a host of the
+stand-in, the proxy itself answers over TLS; every other host it connects as it is.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cli.environments.proxies import GOOGLE_HOSTS
+
+HOSTS = ("github.com", *GOOGLE_HOSTS)
+"""Those of the stand-in that answer here."""
+PIECE = 1 << 16
+PATIENCE = 30
+"""Seconds until a host of the internet must have answered."""
+
+
+class StandIn(BaseHTTPRequestHandler):
+    """Answers CONNECT, and whatever is asked of Google's sign-in; a subclass answers GET for the rest."""
+
+    protocol_version = "HTTP/1.1"
+    host = ""
+    """The host that the client believes it has reached."""
+    certificates: Path
+    """The folder of internet.crt and internet.key."""
+    gcs_port: int
+    """Where the Cloud Storage emulator is, which has the answers of Google's sign-in."""
+
+    def do_CONNECT(self) -> None:
+        """Becomes the host that the client wants, or connects it with that host."""
+        host, _, port = self.path.rpartition(":")
+        if host in HOSTS:
+            self._become(host)
+        else:
+            self._connect(host.strip("[]"), int(port) if port.isdecimal() else 0)
+
+    def _become(self, host: str) -> None:
+        self.send_response_only(HTTPStatus.OK, "Connection established")
+        self.end_headers()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificates / "internet.crt", self.certificates / "internet.key")
+        try:
+            self.connection = self.request = context.wrap_socket(self.connection, server_side=True)
+        except OSError as error:  # for example a client that does not trust the certificate
+            self.log_error("%s: %s", host, error)
+            self.close_connection = True
+            return
+        self.rfile, self.wfile = self.connection.makefile("rb", -1), self.connection.makefile("wb", 0)
+        # The server's loop goes on with the request that comes over TLS
+        self.host, self.close_connection = host, False
+
+    def _connect(self, host: str, port: int) -> None:
+        try:
+            outside = socket.create_connection((host, port), PATIENCE)
+        except (OSError, OverflowError, UnicodeError) as error:
+            self.send_error(HTTPStatus.BAD_GATEWAY, f"{host} cannot be reached: {error}")
+            return
+        with outside:
+            self.send_response_only(HTTPStatus.OK, "Connection established")
+            self.end_headers()
+            _relay(self.connection, outside)
+        self.close_connection = True
+
+    def finish(self) -> None:
+        """Closes the TLS connection: the server knows only the plain one below it."""
+        super().finish()
+        if self.host:
+            self.connection.close()
+
+    def do_POST(self) -> None:
+        """Answers for Google's sign-in."""
+        if not self.answers_for_google():
+            self.send_error(HTTPStatus.NOT_FOUND)
+
+    def answers_for_google(self) -> bool:
+        """Forwards the request to the emulator, if it is for Google's sign-in; returns whether it was."""
+        if self.host not in GOOGLE_HOSTS:
+            return False
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        emulator = HTTPConnection("127.0.0.1", self.gcs_port, timeout=PATIENCE)
+        try:
+            emulator.request(self.command, f"/google{urlsplit(self.path).path}", body)
+            answer = emulator.getresponse()
+            status, content = answer.status, answer.read()
+        except (OSError, HTTPException) as error:
+            self.send_error(HTTPStatus.BAD_GATEWAY, f"the Cloud Storage emulator does not answer: {error}")
+            return True
+        finally:
+            emulator.close()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+        return True
+
+
+def _relay(client: socket.socket, outside: socket.socket) -> None:
+    """Passes bytes on in both directions, until one side closes."""
+    other = {client: outside, outside: client}
+    while True:
+        for side in select.select(list(other), [], [])[0]:
+            try:
+                piece = side.recv(PIECE)
+                other[side].sendall(piece)
+            except OSError:
+                return
+            if not piece:
+                return

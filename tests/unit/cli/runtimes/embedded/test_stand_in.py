@@ -1,0 +1,101 @@
+"""The stand-in for the internet as a proxy: it becomes its own hosts, and connects all others."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from functools import partial
+from http.client import HTTPConnection, HTTPSConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from cli.runtimes.embedded.internet.stand_in import HOSTS
+from cli.runtimes.embedded.taxi_server import Release
+from orionbox.trips.months import RELEASE_PATH
+from services.bootstrap import keys
+
+
+class Emulator(BaseHTTPRequestHandler):
+    """Answers with the path and the body that it got."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        answer = json.dumps([self.path, body.decode()]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int, int]]:
+    """The ports of the stand-in and of a server that it does not stand for, which is also its emulator."""
+    (tmp_path / "green").mkdir()
+    (tmp_path / "green/green_tripdata_2021-01.csv.gz").write_bytes(b"rides")
+    (tmp_path / "system.crt").touch()
+    for name, content in keys.certificates(str(tmp_path / "system.crt"), HOSTS).items():
+        (tmp_path / name).write_text(content)
+    monkeypatch.setattr(Release, "certificates", tmp_path, raising=False)
+    with ExitStack() as stack:
+        emulator = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Emulator))
+        monkeypatch.setattr(Release, "gcs_port", emulator.server_port, raising=False)
+        stand_in = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), partial(Release, [tmp_path])))
+        for server in (emulator, stand_in):
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            stack.callback(server.shutdown)
+        yield stand_in.server_port, emulator.server_port
+
+
+def reached(port: int, host: str, bundle: Path) -> HTTPSConnection:
+    """A connection with a host by the proxy, which must show a certificate for it."""
+    connection = HTTPSConnection("127.0.0.1", port, context=ssl.create_default_context(cafile=str(bundle)))
+    connection.set_tunnel(host, 443)
+    return connection
+
+
+def test_it_is_github_and_serves_several_requests_on_one_connection(ports: tuple[int, int], tmp_path: Path) -> None:
+    github = reached(ports[0], "github.com", tmp_path / "ca-bundle.crt")
+    for _ in range(2):
+        github.request("GET", f"/{RELEASE_PATH}/green/green_tripdata_2021-01.csv.gz")
+        assert github.getresponse().read() == b"rides"
+    github.close()
+
+
+@pytest.mark.parametrize("host", ["oauth2.googleapis.com", "accounts.google.com", "www.googleapis.com"])
+def test_it_hands_a_key_of_one_s_own_to_the_emulator(ports: tuple[int, int], tmp_path: Path, host: str) -> None:
+    google = reached(ports[0], host, tmp_path / "ca-bundle.crt")
+    google.request("POST", "/token?alt=json", "grant_type=x")
+    assert json.loads(google.getresponse().read()) == ["/google/token", "grant_type=x"]
+    google.close()
+
+
+def test_another_host_is_connected_as_it_is(ports: tuple[int, int]) -> None:
+    connection = HTTPConnection("127.0.0.1", ports[0])
+    connection.set_tunnel("127.0.0.1", ports[1])
+    connection.request("POST", "/elsewhere", "body")
+    assert json.loads(connection.getresponse().read()) == ["/elsewhere", "body"]
+    connection.close()
+
+
+def test_a_host_that_cannot_be_reached_is_said_to_be(ports: tuple[int, int]) -> None:
+    connection = HTTPConnection("127.0.0.1", ports[0])
+    connection.set_tunnel("127.0.0.1", 1)
+    with pytest.raises(OSError, match=r"502 127.0.0.1 cannot be reached"):
+        connection.request("GET", "/")
+    connection.close()
+
+
+def test_a_client_that_does_not_trust_it_gets_no_answer(ports: tuple[int, int]) -> None:
+    distrustful = HTTPSConnection("127.0.0.1", ports[0], context=ssl.create_default_context())
+    distrustful.set_tunnel("github.com", 443)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        distrustful.request("GET", "/")
+    distrustful.close()
