@@ -1,10 +1,9 @@
 """Serves the taxi files under the paths of the course's release, over HTTP on its own port and as github.com.
 
-    python -m cli.runtimes.embedded.taxi_server PORT FOLDER...
+    python -m cli.runtimes.embedded.taxi_server PORT CERTIFICATES GCS_PORT FOLDER...
 
-It stands in for other hosts, too: `stand_in`, which reads CERTIFICATES and GCS_PORT.
-
-A file comes from the first folder that has it.
+A file comes from the first FOLDER that has it. CERTIFICATES and GCS_PORT are for the hosts that it stands in for, by
+`stand_in`.
 In compose, services/internet does this with nginx.
 """
 
@@ -103,9 +102,9 @@ class Release(StandIn):
         self.end_headers()
 
 
-def main(port: str, *folders: str) -> None:
+def main(port: str, certificates: str, gcs_port: str, *folders: str) -> None:
     """Serves until it is interrupted."""
-    Release.certificates, Release.gcs_port = Path(os.environ["CERTIFICATES"]), int(os.environ["GCS_PORT"])
+    Release.certificates, Release.gcs_port = Path(certificates), int(gcs_port)
     with ThreadingHTTPServer(("127.0.0.1", int(port)), partial(Release, [*map(Path, folders)])) as server:
         server.serve_forever()
 
