@@ -160,6 +160,24 @@ def add_orion_commands(server: ModuleType) -> None:
     app.add_typer(server.server_app, name="orion")
 
 
+def without_login(cloud: ModuleType) -> None:
+    """Makes `prefect cloud login` say that the platform's own Orion needs none."""
+    from prefect.cli.root import app
+
+    def say_instead(login: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(login)
+        def say_unless_elsewhere(*args: Any, **options: Any) -> Any:
+            if "ORION_API_URL" not in os.environ:
+                return login(*args, **options)
+            app.console.print(f"No login and no account are needed: {PREFECT_API_URL.value()} is the platform's own Orion")
+
+        return say_unless_elsewhere
+
+    for command in cloud.cloud_app.registered_commands:
+        if command.callback.__name__ == "login":
+            command.callback = say_instead(command.callback)
+
+
 # --- classes of Orionbox 0.1.0 ---
 
 
@@ -190,6 +208,7 @@ def install() -> None:
     changes = {
         "prefect.cli._types": without_deprecation_messages,
         "prefect.cli.server": add_orion_commands,
+        "prefect.cli.cloud": without_login,
         "prefect_gcp.cloud_storage": buckets.correct_folders,
     }
     sys.meta_path.insert(0, AfterImport(changes))
