@@ -169,7 +169,9 @@ def without_login(cloud: ModuleType) -> None:
         def say_unless_elsewhere(*args: Any, **options: Any) -> Any:
             if "ORION_API_URL" not in os.environ:
                 return login(*args, **options)
-            app.console.print(f"No login and no account are needed: {PREFECT_API_URL.value()} is the platform's own Orion")
+            app.console.print(
+                f"No login and no account are needed: {PREFECT_API_URL.value()} is the platform's own Orion"
+            )
 
         return say_unless_elsewhere
 
