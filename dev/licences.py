@@ -45,6 +45,9 @@ HEADER = """# Licences
 What the platform's images add to Debian's own base system, with the version that was installed when this page was made
 and the licence that the package itself names. Written by `make licences`; `make test-unit` fails while a locked package
 is missing here (`tests/unit/dev/test_licences.py`). Tools of tests and benchmarks are not listed: no image has them.
+
+The taxi trips in `samples/` are open data of the City of New York, with terms of their own:
+[samples/README.md](../samples/README.md).
 """
 ABOUT_DEBIAN = """
 ## Debian packages

@@ -14,7 +14,8 @@ from orionbox.runs.progress import with_progress
 from orionbox.runs.read_ahead import read_ahead
 from orionbox.runs.report import Stopwatch
 from orionbox.runs.slots import month_semaphore
-from orionbox.stores.clients import bucket, new_object, require_replaceable_object
+from orionbox.stores.clients import bucket, new_object
+from orionbox.stores.objects import require_replaceable
 from orionbox.stores.parquet import ParquetStream
 from orionbox.trips.arrow_schema import ARROW_SCHEMAS
 from orionbox.trips.csv_reader import TripCsv
@@ -45,7 +46,7 @@ def web_to_gcs(trips: TripFile, force: bool = False) -> StagedMonth:
         with watch.time("upload"), new_object(target, trips.object_name) as parquet_object:
             for piece in watch.wait("upload", pieces, -1):
                 parquet_object.write(piece)
-            require_replaceable_object(target, trips, parquet.footer, force)
+            require_replaceable(target, trips, parquet.footer, force)
         watch.add("fetch", file.seconds)
     uri = f"gs://{target.name}/{trips.object_name}"
     rows = {"source": csv.rows, "parquet": parquet.rows}

@@ -108,16 +108,16 @@ def _load(client: bigquery.Client, table: str, trips: TripFile, uri: str) -> int
 
 
 def _stored_kind(client: bigquery.Client, dataset: str, trips: TripFile) -> str | None:
-    """Returns the kind of the stored month; None if there is none."""
-    rows, table = count_month(client, dataset, trips), _loaded_months(client, dataset)
-    if not rows:
-        return None
+    """Returns the kind of the stored month; None if there is none. Creates the record if it does not exist."""
+    table = _loaded_months(client, dataset)
     try:
         found = client.query_and_wait(f"SELECT kind FROM `{table}` WHERE {SOURCE_FILE} = '{trips.csv_name}'")
+        recorded = [row.kind for row in found if row.kind in kinds.KINDS]
     except NotFound:  # a backup of version 0.2.0 has been restored, or the user has deleted it
         client.create_table(table, exists_ok=True)
-        return kinds.kind_without_record(trips, rows)
-    return next((row.kind for row in found if row.kind in kinds.KINDS), kinds.kind_without_record(trips, rows))
+        recorded = []
+    rows = count_month(client, dataset, trips)
+    return (recorded or [kinds.kind_without_record(trips, rows)])[0] if rows else None
 
 
 def _swap_sql(dataset: str, staging: str, trips: TripFile, kind: str) -> str:

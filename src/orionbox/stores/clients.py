@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-import pyarrow as pa
 from google.cloud import bigquery
 from google.cloud.storage import Bucket, Client
 from google.cloud.storage.fileio import BlobReader, BlobWriter
@@ -18,9 +17,6 @@ from prefect_sqlalchemy import SqlAlchemyConnector
 
 from orionbox.flow_settings import FlowSettings
 from orionbox.orion.names import POSTGRES
-from orionbox.stores.parquet import Footer, read_footer
-from orionbox.trips import kinds
-from orionbox.trips.months import TripFile
 
 PIECE_BYTES = 8 << 20
 """How much of an object is fetched or sent at a time."""
@@ -62,29 +58,6 @@ def open_object(name: str) -> BlobReader:
 def new_object(target: Bucket, name: str) -> BlobWriter:
     """Opens an object for writing by `with`; it replaces the old one if the block ends without an error."""
     return target.blob(name).open("wb", chunk_size=PIECE_BYTES, timeout=120)
-
-
-def require_replaceable_object(target: Bucket, trips: TripFile, new: Footer, force: bool) -> None:
-    """Refuses to replace the month's object by one of a lower rank.
-
-    The course's own code writes objects of the same names, without a record of their kind. If their numbers are those
-    of the new object, it holds the same trips, so replacing it loses nothing.
-
-    Raises:
-        BadInputError: the stored object has a higher rank.
-    """
-    blob = target.blob(trips.object_name)
-    if force or not blob.exists():
-        return
-    try:
-        with blob.open("rb", chunk_size=PIECE_BYTES) as file:
-            stored = read_footer(file)
-    except pa.ArrowInvalid:  # no parquet file, so no month
-        return
-    if stored.kind or not stored.has_same_numbers(new):
-        kinds.require_replaceable(
-            f"gs://{target.name}/{trips.object_name}", trips, stored.kind_of(trips), new.kind, force
-        )
 
 
 def bigquery_client(project: str) -> bigquery.Client:

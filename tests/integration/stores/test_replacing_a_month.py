@@ -14,7 +14,7 @@ from adbc_driver_postgresql import dbapi
 
 from orionbox.errors import BadInputError, IncompleteRunError
 from orionbox.stores import bigquery, postgres
-from orionbox.stores.clients import require_replaceable_object
+from orionbox.stores.objects import require_replaceable
 from orionbox.stores.parquet import ParquetStream
 from orionbox.trips.arrow_schema import ARROW_SCHEMAS
 from orionbox.trips.months import TripFile
@@ -108,6 +108,13 @@ def test_a_month_that_nobody_has_recorded_counts_as_real(stores: Stores) -> None
         load(stores, JANUARY, 76_518, "real")
 
 
+def test_a_platform_of_version_0_2_0_gets_its_record_with_the_first_month(stores: Stores) -> None:
+    stores.bigquery.delete_table(f"{stores.dataset}.{bigquery.LOADED_MONTHS}")
+    load_bigquery(stores, JANUARY, 10, "real")
+    with pytest.raises(BadInputError, match="holds the real month"):
+        load_bigquery(stores, JANUARY, 10, "generated")
+
+
 def test_the_record_in_bigquery_has_one_line_for_each_month(stores: Stores) -> None:
     for rows, kind in ((10, "generated"), (20, "excerpt"), (30, "real")):
         load_bigquery(stores, JANUARY, rows, kind)
@@ -119,7 +126,7 @@ def test_an_object_of_the_bucket_is_replaced_by_a_lower_rank_only_if_it_is_force
     def put(kind: str, rows: int = 10, force: bool = False) -> None:
         stream = ParquetStream([priced_trips(rows)], SCHEMA, lambda _: kind)
         content = b"".join(stream)
-        require_replaceable_object(stores.bucket, JANUARY, stream.footer, force)
+        require_replaceable(stores.bucket, JANUARY, stream.footer, force)
         stores.put(JANUARY.object_name, content)
 
     put("generated")
@@ -143,11 +150,11 @@ def test_an_object_of_the_course_s_code_is_replaced_if_it_has_the_same_trips(sto
     )
     for stream in (same, other):
         b"".join(stream)
-    require_replaceable_object(stores.bucket, JANUARY, same.footer, force=False)
+    require_replaceable(stores.bucket, JANUARY, same.footer, force=False)
     with pytest.raises(BadInputError, match="holds the real month"):
-        require_replaceable_object(stores.bucket, JANUARY, other.footer, force=False)
+        require_replaceable(stores.bucket, JANUARY, other.footer, force=False)
     stores.put(JANUARY.object_name, b"no parquet file")
-    require_replaceable_object(stores.bucket, JANUARY, other.footer, force=False)
+    require_replaceable(stores.bucket, JANUARY, other.footer, force=False)
 
 
 @BOTH
