@@ -61,7 +61,7 @@ class FakeApi:
                 answer = api.answers.pop(0) if api.answers else api.route(self.path, sent)
                 (answer if callable(answer) else json_answer(answer))(self)
 
-            do_GET = do_POST = do_PATCH = do_DELETE = answer
+            do_GET = do_HEAD = do_POST = do_PATCH = do_DELETE = answer
 
             def log_message(self, *arguments: Any) -> None:
                 pass

@@ -34,12 +34,14 @@ NO_BQ = (
     "no bq here. In Python: from prefect_gcp import GcpCredentials; "
     'GcpCredentials.load("zoom-gcp-creds").get_bigquery_client().query("SELECT ...")'
 )
+NO_FETCHING = "not on this machine. In Python: from urllib.request import urlretrieve; urlretrieve(URL, FILE)"
 LOGIN = ("auth", "init", "config", "login", "info", "version")
 NAMES = (
     "apt",
     "apt-get",
     "bq",
     "conda",
+    "curl",
     "docker",
     "docker-compose",
     "gcloud",
@@ -53,6 +55,7 @@ NAMES = (
     "sudo",
     "terraform",
     "virtualenv",
+    "wget",
 )
 """The commands of the platform's shell, each a small program before all others on PATH."""
 
@@ -76,5 +79,12 @@ def answer(name: str, arguments: Sequence[str]) -> tuple[str, int]:
     if name in ("apt", "apt-get"):
         there = first == "install" and len(words) > 1 and all(shutil.which(word) for word in words[1:])
         return (f"{typed}: already there", 0) if there else (f"{typed}: {NO_INSTALL}", 1)
-    others = {"gsutil": BUCKET, "terraform": NO_TERRAFORM, "jupyter": JUPYTER, "bq": NO_BQ}
+    others = {
+        "gsutil": BUCKET,
+        "terraform": NO_TERRAFORM,
+        "jupyter": JUPYTER,
+        "bq": NO_BQ,
+        "curl": NO_FETCHING,
+        "wget": NO_FETCHING,
+    }
     return f"{typed}: {others[name]}", 1
