@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
-from cli import maintainer_commands, make_variables, messages, options, status, taxi_files
+from cli import check, maintainer_commands, make_variables, messages, options, status, taxi_files
 from cli.backup import backup, restore
 from cli.bundle import bundle, load
 from cli.doctor import checks
@@ -109,6 +109,7 @@ COMMANDS: Mapping[str, Callable[[Call], int]] = {
     "logs": lambda call: status.show_logs(
         call.runtime, call.options.service, call.options.tail, follow=not call.options.no_follow
     ),
+    "check": lambda call: check.check(call.runtime, call.options.json),
     "inbox": lambda call: inbox.show(call.runtime),
     "shell": lambda call: call.runtime.shell(),
     "psql": lambda call: call.runtime.psql(call.options.sql),

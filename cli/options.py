@@ -96,6 +96,12 @@ COMMANDS = (
             Option("--no-follow", "print the past lines and exit", "NO_FOLLOW"),
         ),
     ),
+    Command(
+        "check",
+        "look",
+        "show what you have achieved in the lesson, and what is missing",
+        (Option("--json", "print JSON instead of text", "JSON"),),
+    ),
     Command("inbox", "look", "show the messages sent to the chat"),
     Command(
         "doctor",

@@ -20,16 +20,22 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from jinja2 import Environment, PackageLoader
 
+from orionbox.lesson.checks import HOMEWORK, LESSON, PASSED, as_json, next_result
 from services.start.documents import list_pages, read_page
 from services.start.home import find_run, gather_overview, last_runs, runs_with_counts
+from services.start.lesson.progress import Progress
 from services.start.status import TIMEOUT, OrionDownError, Platform, ago
 
 PLATFORM: web.AppKey[Platform] = web.AppKey("platform", Platform)
+PROGRESS: web.AppKey[Progress] = web.AppKey("progress", Progress)
 BUILD_LOCK: web.AppKey[asyncio.Semaphore] = web.AppKey("build_lock", asyncio.Semaphore)
 """Lets one run's page be built at a time."""
 HEADERS = {
     # Whatever a page contains, the browser loads nothing from anywhere else
-    "Content-Security-Policy": "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "script-src 'self'; connect-src 'self'"
+    ),
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
 }
@@ -61,11 +67,30 @@ def page(template: str, status: int = 200, **values: object) -> web.Response:
 @routes.get("/")
 async def start(request: web.Request) -> web.Response:
     """Serves the start page."""
-    overview = await gather_overview(request.app[PLATFORM])
+    overview = await gather_overview(request.app[PLATFORM], request.app[PROGRESS])
     response = page("start.html", overview=overview, orion=request.app[PLATFORM].orion_link)
     if overview.down or overview.slow or overview.has_active_run:
         response.headers["Refresh"] = str(RELOAD_SECONDS)
     return response
+
+
+GROUPS = {LESSON: "The lesson", HOMEWORK: "Homework of 2023"}
+
+
+@routes.get("/lesson")
+async def lesson(request: web.Request) -> web.Response:
+    """Serves the lesson's page: what has passed, and what comes next."""
+    results = await request.app[PROGRESS].results()
+    groups = {title: [each for each in results if each.check.group == name] for name, title in GROUPS.items()}
+    return page("lesson.html", groups=groups, next=next_result(results))
+
+
+@routes.get("/lesson.json")
+async def lesson_json(request: web.Request) -> web.Response:
+    """Serves the result of every check, for `make check`."""
+    results = await request.app[PROGRESS].results()
+    content = {"passed": sum(each.status == PASSED for each in results), "checks": as_json(results)}
+    return web.json_response(content, headers=HEADERS)
 
 
 @routes.get("/healthz")
@@ -78,6 +103,12 @@ async def health(request: web.Request) -> web.Response:
 async def style(request: web.Request) -> web.StreamResponse:
     """Serves the style of all pages."""
     return web.FileResponse(Path(__file__).with_name("style.css"), headers=HEADERS)
+
+
+@routes.get("/page.js")
+async def script(request: web.Request) -> web.StreamResponse:
+    """Serves the script of all pages: buttons that copy commands, and the lesson's live state."""
+    return web.FileResponse(Path(__file__).with_name("page.js"), headers=HEADERS)
 
 
 @routes.get("/docs/")
@@ -168,7 +199,10 @@ async def _open_platform(app: web.Application) -> AsyncIterator[None]:
     timeout = aiohttp.ClientTimeout(total=TIMEOUT)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         app[PLATFORM] = Platform(session, os.environ)
+        app[PROGRESS] = Progress(app[PLATFORM], session, os.environ)
+        watch = asyncio.create_task(app[PROGRESS].watch())
         yield
+        watch.cancel()
 
 
 @web.middleware

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from orionbox.lesson.checks import LESSON, Result, next_result
 from orionbox.orion.states import ACTIVE, ENDED
 from orionbox.runs.report import ARTIFACT_KEY, STORES, page_name
 from services.start.fetched import FetchedFile, last_fetched
-from services.start.lesson import STEPS, Step, StepStatus, next_step
+from services.start.lesson.progress import Progress
 from services.start.status import DOWN, LONG_TIMEOUT, SLOW, UNKNOWN, OrionDownError, Platform, ServiceStatus, ago
 
 RUNS_SHOWN = 8
@@ -48,8 +49,10 @@ class Overview:
     statuses: list[ServiceStatus]
     runs: list[Run] | None
     """None if Orion does not answer."""
-    steps: list[StepStatus]
-    next: Step | None
+    steps: list[Result]
+    """The lesson's steps."""
+    next: Result | None
+    """The first step or question that has not passed."""
     cloud: str
     """A sentence that says whether the cloud is real."""
     fetched: list[FetchedFile]
@@ -82,35 +85,18 @@ class Overview:
         return [status.service.title for status in self.statuses if status.service.console]
 
     @property
-    def steps_known(self) -> bool:
-        """Returns whether Orion has answered about each step."""
-        return all(step.is_done is not None for step in self.steps)
-
-    @property
     def steps_done(self) -> int:
         """Returns how many steps are done."""
-        return sum(step.is_done is True for step in self.steps)
+        return sum(step.is_passed for step in self.steps)
 
 
-async def gather_overview(platform: Platform) -> Overview:
+async def gather_overview(platform: Platform, progress: Progress) -> Overview:
     """Asks all services. One that does not answer is down, and facts that only it knows stay unknown."""
-    statuses, runs, steps, fetched = await asyncio.gather(
-        platform.statuses(), last_runs(platform), lesson_progress(platform), last_fetched(platform)
+    statuses, runs, results, fetched = await asyncio.gather(
+        platform.statuses(), last_runs(platform), progress.results(), last_fetched(platform)
     )
-    return Overview(statuses, runs, steps, next_step(steps), platform.cloud, fetched)
-
-
-async def lesson_progress(platform: Platform) -> list[StepStatus]:
-    """Returns the steps of the lesson, and which of them are done."""
-    return list(await asyncio.gather(*(_check(platform, step) for step in STEPS)))
-
-
-async def _check(platform: Platform, step: Step) -> StepStatus:
-    try:
-        # The answer is a number, or a list
-        return StepStatus(step, bool(await platform.orion(step.evidence, dict(step.query))))
-    except OrionDownError:
-        return StepStatus(step, None)
+    steps = [result for result in results if result.check.group == LESSON]
+    return Overview(statuses, runs, steps, next_result(results), platform.cloud, fetched)
 
 
 async def last_runs(platform: Platform, limit: int = RUNS_SHOWN, offset: int = 0) -> list[Run] | None:

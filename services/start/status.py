@@ -81,18 +81,18 @@ class Platform:
             return False
         return service.name == "agent" or (bool(self._address(service)) and service.name != "start")
 
-    async def orion(self, path: str, body: object = None, seconds: float = TIMEOUT) -> Any:
-        """Returns Orion's answer to a GET, or to a POST of `body`, within so many seconds.
+    async def orion(self, path: str, body: object = None, seconds: float = TIMEOUT, method: str = "") -> Any:
+        """Returns Orion's answer to a GET, to a POST of `body`, or to `method`, within so many seconds.
 
         Raises:
             OrionDownError: Orion does not answer.
         """
         url = f"http://{self._environment['ORION_ADDRESS']}/api/{path}"
-        method, timeout = "GET" if body is None else "POST", aiohttp.ClientTimeout(total=seconds)
+        method, timeout = method or ("GET" if body is None else "POST"), aiohttp.ClientTimeout(total=seconds)
         try:
             async with self._session.request(method, url, json=body, timeout=timeout) as response:
                 response.raise_for_status()
-                return await response.json()
+                return await response.json() if response.status != 204 else None
         except (*UNREACHABLE, ValueError) as error:
             raise OrionDownError(f"{path}: {error}") from error
 

@@ -36,7 +36,7 @@ LAYERS = (
     ("cli.runtimes.ownership", "cli.runtimes.runtime", "cli.runtimes.start_up"),
     ("cli.runtimes.compose", "cli.runtimes.embedded"),
     ("cli.runtimes.platforms",),
-    ("cli.backup", "cli.runtimes.choose", "cli.status", "cli.taxi_files"),
+    ("cli.backup", "cli.check", "cli.runtimes.choose", "cli.status", "cli.taxi_files"),
     ("cli.bundle", "cli.doctor", "cli.runs"),
     ("cli.__main__",),
     ("cli.launcher",),
@@ -232,5 +232,5 @@ def test_programs_of_the_platform_are_started_by_module_and_not_by_path() -> Non
         for name, line in lines("", ".py", ".sh", ".yaml", ".conf")
         if by_path.search(line) and name.split("/")[0] in folders and "workspace$" not in line
     ]
-    students_own = "services/start/lesson.py"
+    students_own = "src/orionbox/lesson/steps.py"
     assert [found for found in started if found[0] != students_own] == []

@@ -9,8 +9,10 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import unused_port
 
+from orionbox.lesson import checks
 from orionbox.services import SERVICES
 from services.start.home import Overview, counts, gather_overview
+from services.start.lesson.progress import Progress
 from services.start.status import UNKNOWN, Platform
 from tests.unit.fake_api import FakeApi
 
@@ -22,7 +24,8 @@ def overview_of(environment: dict[str, str]) -> Overview:
 
     async def ask() -> Overview:
         async with aiohttp.ClientSession() as session:
-            return await gather_overview(Platform(session, environment))
+            platform = Platform(session, environment)
+            return await gather_overview(platform, Progress(platform, session, environment))
 
     return asyncio.run(ask())
 
@@ -41,7 +44,9 @@ def test_where_nothing_answers_everything_is_down_and_nothing_is_claimed() -> No
     titles = [each.title for each in SERVICES if each.name not in ("start", "agent", *optional)]
     assert overview.down == titles, "a cluster that was not asked for is not missed"
     assert [each.health for each in overview.statuses if each.service.name == "agent"] == [UNKNOWN]
-    assert (overview.runs, overview.next, overview.steps_known, overview.steps_done) == (None, None, False, 0)
+    assert (overview.runs, overview.steps_done) == (None, 0)
+    assert overview.next == overview.steps[0], "what is unknown is not skipped"
+    assert overview.next.rationale.startswith("Orion does not answer")
 
 
 def test_the_taxi_files_that_were_fetched_are_shown_with_the_kind_of_their_data() -> None:
@@ -83,4 +88,4 @@ def test_the_last_runs_are_shown_with_their_flow_their_counts_and_their_page() -
         shown.counts == "10 rows in source, parquet, BigQuery and Postgres" and shown.report == "big-dog-01234567.html"
     )
     assert shown.link == "http://localhost:4200/flow-runs/flow-run/01234567-x"
-    assert overview.steps_known and overview.next is None
+    assert overview.next and overview.next.status == checks.UNKNOWN, "these answers are not Orion's own"
