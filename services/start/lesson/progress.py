@@ -137,26 +137,26 @@ class Progress:
         )
         for name, (source, _) in questions.items():
             if isinstance(answers[name], str):
-                reasons[source], answers[name] = f"{source} does not answer ({answers[name]})", None
+                reasons[source], answers[name] = f"{source} does not answer{answers[name]}", None
         unasked = {name: None for name in ("objects", "tables") if name not in questions}
         return Facts(runtime=self._environment.get("RUNTIME", ""), reasons=reasons, **answers, **unasked)
 
 
 async def _answer(question: Awaitable[Any]) -> Any:
-    """Returns the facts, or in a few words why there are none."""
+    """Returns the facts, or in parentheses why there are none, empty if nothing is known."""
     try:
         return await asyncio.wait_for(question, LONGEST_LOOK)
     except TimeoutError:
-        return f"not within {LONGEST_LOOK} s"
+        return f" within {LONGEST_LOOK} s"
     except OrionDownError:
-        return "Orion gives no answer, or one that is not its own"
+        return ""
     except aiohttp.ClientResponseError as error:
-        return f"{error.status} {error.message}"
+        return f" ({error.status} {error.message})"
     except UNREACHABLE as error:
-        return type(error).__name__
+        return f" ({type(error).__name__})"
     except MALFORMED as error:
-        return f"an answer that is not its own: {type(error).__name__}"
+        return f" as it should ({type(error).__name__})"
     except Exception as error:
         if type(error).__module__.startswith("psycopg2"):
-            return str(error).strip().splitlines()[0]
+            return f" ({str(error).strip().splitlines()[0]})"
         raise
