@@ -10,6 +10,7 @@ from typing import Any
 
 from orionbox.lesson.facts import Block, Deployment, Notification, Run, Schedule
 from orionbox.lesson.homework import ANSWERS
+from orionbox.orion.names import POSTGRES
 from orionbox.orion.states import ENDED
 from services.start.status import Platform
 
@@ -70,18 +71,17 @@ class OrionFacts:
         return len(str(document["data"].get("value", "")))
 
     async def notifications(self) -> tuple[Notification, ...]:
-        """Returns notification policies, and automations that send messages."""
-        policies, automations = await asyncio.gather(
-            self._list("flow_run_notification_policies"), self._list("automations")
+        """Returns the notification policies."""
+        found = await self._list("flow_run_notification_policies")
+        return tuple(
+            Notification(tuple(each["state_names"]), each["is_active"], _time(each["created"])) for each in found
         )
-        found = [
-            Notification(tuple(each["state_names"]), each["is_active"], _time(each["created"])) for each in policies
-        ]
-        for each in automations:
-            if any(action.get("type") == "send-notification" for action in each["actions"]):
-                states = [event.rpartition(".")[2] for event in each["trigger"].get("expect", ())]
-                found.append(Notification(tuple(states), each["enabled"], _time(each["created"])))
-        return tuple(found)
+
+    async def warehouse_password(self) -> str:
+        """Returns the warehouse's password, which flows have from the same block."""
+        path = f"block_types/slug/sqlalchemy-connector/block_documents/name/{POSTGRES}?include_secrets=true"
+        document = await self._platform.orion(path)
+        return str(document["data"]["connection_info"]["password"])
 
     async def runs(self) -> tuple[Run, ...]:
         """Returns the newest runs that have ended, newest first, those of sub-flows among them."""

@@ -14,7 +14,7 @@ import aiohttp
 from orionbox.flow_settings import FlowSettings
 from orionbox.lesson import homework, steps
 from orionbox.lesson.checks import Achievement, Result, memory_from_json, memory_to_json, remember, run_checks
-from orionbox.lesson.facts import BIGQUERY, BUCKET, ORION, POSTGRES, Facts
+from orionbox.lesson.facts import BIGQUERY, BUCKET, ORION, POSTGRES, Facts, Table
 from services.start.lesson.orion import OrionFacts
 from services.start.lesson.stores import StoreFacts
 from services.start.status import UNREACHABLE, OrionDownError, Platform
@@ -117,6 +117,9 @@ class Progress:
         except (OrionDownError, *MALFORMED):
             pass  # the next look tries again
 
+    async def _warehouse(self) -> tuple[Table, ...]:
+        return await self._stores.warehouse(await self._orion.warehouse_password())
+
     async def _gather(self) -> Facts:
         """Asks all services at once; what does not answer in time stays unknown."""
         questions: dict[str, tuple[str, Awaitable[Any]]] = {
@@ -124,7 +127,7 @@ class Progress:
             "deployments": (ORION, self._orion.deployments()),
             "blocks": (ORION, self._orion.blocks()),
             "notifications": (ORION, self._orion.notifications()),
-            "warehouse": (POSTGRES, self._stores.warehouse()),
+            "warehouse": (POSTGRES, self._warehouse()),
         }
         reasons = {}
         if FlowSettings.from_environment(self._environment).is_real_cloud:

@@ -124,13 +124,13 @@ class StoreFacts:
         cells = ([cell["v"] for cell in row["f"]] for row in answer.get("rows", ()))
         return {str(name): int(rows) for name, rows in cells}
 
-    async def warehouse(self) -> tuple[Table, ...]:
+    async def warehouse(self, password: str) -> tuple[Table, ...]:
         """Returns the tables of Postgres with their rows."""
-        return await asyncio.wait_for(asyncio.to_thread(count_warehouse, self._postgres), 2 * TIMEOUT)
+        return await asyncio.to_thread(count_warehouse, self._postgres, password)
 
 
-def count_warehouse(address: str) -> tuple[Table, ...]:
-    """Returns the tables of the warehouse, by the user that the course's code has.
+def count_warehouse(address: str, password: str) -> tuple[Table, ...]:
+    """Returns the tables of the warehouse.
 
     Raises:
         psycopg2.Error: Postgres does not answer.
@@ -139,9 +139,15 @@ def count_warehouse(address: str) -> tuple[Table, ...]:
     from psycopg2 import sql
 
     host, _, port = address.rpartition(":")
-    login = f"host={host} port={port} user=root password=root dbname=ny_taxi"
-    options = f"-c statement_timeout={TIMEOUT * 1000} -c default_transaction_read_only=on"
-    connection = psycopg2.connect(login, connect_timeout=TIMEOUT, options=options)
+    connection = psycopg2.connect(
+        host=host,
+        port=int(port),
+        dbname="ny_taxi",
+        user="ny_taxi",
+        password=password,
+        connect_timeout=TIMEOUT,
+        options=f"-c statement_timeout={TIMEOUT * 1000} -c default_transaction_read_only=on",
+    )
     with closing(connection), connection.cursor() as cursor:
         cursor.execute(WAREHOUSE_QUERY, [SOURCE_FILE])
         found = []

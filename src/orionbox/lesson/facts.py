@@ -97,7 +97,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Notification:
-    """A notification of Orion's: a policy, or an automation that sends a message."""
+    """A notification policy of Orion's."""
 
     states: tuple[str, ...]
     """Names of the states that it reports; none for every state."""
