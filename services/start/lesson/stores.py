@@ -94,7 +94,7 @@ class StoreFacts:
 
     async def tables(self) -> tuple[Table, ...]:
         """Returns the tables of BigQuery with their rows, those of students first."""
-        counts: dict[str, int] = await self._json(f"http://{self._bigquery}/counts")
+        counts: dict[str, int] = (await self._json(f"http://{self._bigquery}/counts"))["rows"]
         tables = await asyncio.gather(*(self._table(name, rows) for name, rows in counts.items()))
         return tuple(sorted((table for table in tables if table.rows), key=lambda table: bool(table.by_file)))
 
