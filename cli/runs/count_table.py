@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from orionbox.runs.report import STORES
+from orionbox.runs.report import STORE_TITLES, STORES
 from orionbox.trips.kinds import current_word
 
 
 def count_table(months: list[dict[str, Any]]) -> str:
     """Returns the rows by month and store, with a total, as text."""
-    rows: list[tuple[str, ...]] = [("month", "data", "source file", "parquet", "BigQuery", "Postgres")]
+    rows: list[tuple[str, ...]] = [("month", "data", *STORE_TITLES.values())]
     for month in months:
         name = f"{month['color']} {month['year']}-{month['month']:02}"
         rows.append((name, current_word(month["source"]), *(f"{month['rows'][store]:,}" for store in STORES)))

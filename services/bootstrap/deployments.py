@@ -18,6 +18,8 @@ from prefect.logging import get_logger
 from orionbox.orion import names
 from orionbox.prefect2.dask import KEEP_RESULTS
 
+PLATFORM_TAG = "orionbox"
+"""The tag of all deployments that come with the platform."""
 WORKSPACE = "workspace"
 """The folder of the students' own code."""
 log = get_logger("bootstrap")
@@ -61,6 +63,8 @@ def ensure_deployment(folder: Path, entrypoint: str, name: str, infrastructure: 
         # By default Prefect creates an empty one in the working directory
         ignore_file=str(folder / ".prefectignore"),
         work_queue_name="default",
+        # Orion's list shows the names without the flow's: several are called `docker`
+        tags=[PLATFORM_TAG, flow.name, infrastructure.get_block_type_slug()],
         apply=True,
         **options,
     )

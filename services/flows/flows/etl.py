@@ -65,10 +65,12 @@ def report_and_verify(months: list[list[PrefectFuture]]) -> None:
     """
     states = [[task_run.wait() for task_run in month] for month in months]
     reports = [month[-1].result() for month in states if month[-1].is_completed()]
-    create_table_artifact(table=[report.flat() for report in reports], key=ARTIFACT_KEY)
+    table = [report.flat() for report in reports]
+    create_table_artifact(table, key=ARTIFACT_KEY, description="The rows of each month in every store, and the seconds")
     settings = FlowSettings.from_environment()
     page = f"{settings.start_url}/reports/{page_name(flow_run.name, flow_run.id)}"
-    create_markdown_artifact(summary(reports, page, settings.cloud_description), key=SUMMARY_KEY)
+    text = summary(reports, page, settings.cloud_description)
+    create_markdown_artifact(text, key=SUMMARY_KEY, description="The counts in short, with a link to the charts")
     failed = [state for month in states for state in month if state.is_failed() or state.is_crashed()]
     errors = [describe(state.result(raise_on_failure=False)) for state in failed] + differences(reports)
     if errors:

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from orionbox.flow_settings import FlowSettings
 from orionbox.loopback import link_host
-from orionbox.runs.report import STORES
+from orionbox.runs.report import STORE_TITLES, STORES
 from orionbox.trips.kinds import current_word
 from services.start.run_page.facts import RunFacts, gather_facts
 from services.start.run_page.figures import figures
@@ -33,6 +33,7 @@ def render(facts: RunFacts) -> str:
         figures=figures(facts),
         totals=[sum(int(month[f"rows.{store}"]) for month in facts.months) for store in STORES],
         stores=STORES,
+        store_titles=STORE_TITLES,
         word=current_word,
         style=Markup(STYLE.read_text(encoding="utf-8")),
         orion=f"http://{link_host()}:{os.environ['ORION_PORT']}",

@@ -14,6 +14,8 @@ from orionbox.trips.months import csv_name
 
 STORES = ("source", "parquet", "bigquery", "postgres")
 """The places where rows are counted: the source file, and the three stores."""
+STORE_TITLES = dict(zip(STORES, ("source file", "parquet", "BigQuery", "Postgres")))
+"""How a table of counts calls them."""
 STAGES = ("fetch", "clean", "write", "upload", "bigquery", "postgres")
 ARTIFACT_KEY = "etl-report"
 SUMMARY_KEY = "etl-summary"

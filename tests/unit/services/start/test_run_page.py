@@ -132,7 +132,7 @@ def test_the_page_stands_alone(drawn_page: str) -> None:
 def test_the_page_has_the_run_s_numbers(drawn_page: str) -> None:
     text = drawn_page
     for said in (
-        "<td>1,000</td>",
+        '<td data-column="BigQuery">1,000</td>',
         "$12,346",
         "<strong>250</strong>",
         "Not shown: 7 trips dated outside",
@@ -148,7 +148,7 @@ def test_generated_trips_are_marked_as_generated(without_drawings: None) -> None
     for word in ("generated", "synthetic"):  # the second in runs of version 0.2.0
         generated = MonthReport("green", 2021, 1, word, ROWS, SECONDS)
         text = page.render(made_up(months=[generated.flat()]))
-        assert "Generated data." in text and "<td>generated</td>" in text
+        assert "Generated data." in text and '<span class="label generated">generated data</span>' in text
         assert "Some of these" in page.render(made_up(months=[generated.flat(), MONTH.flat()]))
     assert "Generated data." not in page.render(made_up())
 
