@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from cli.programs import ROOT, say
+from cli.programs import ROOT
 from cli.settings import env_file
 from cli.settings.settings import Settings
 from orionbox.errors import BadInputError, CommandError
@@ -25,7 +26,7 @@ def prepare(settings: Settings, root: Path = ROOT) -> None:
     """Writes .env and creates the user's folders if they are missing."""
     is_first, file = not (root / ".env").exists(), root / ".env"
     if env_file.save(settings.values, file, settings.typed) and is_first:
-        say("wrote .env with new passwords (stored nowhere else)")
+        print("wrote .env with new passwords (stored nowhere else)", file=sys.stderr, flush=True)
     for folder in FOLDERS:
         (root / folder).mkdir(exist_ok=True)
     with suppress(PermissionError):  # a file system without owners and modes, such as exFAT
