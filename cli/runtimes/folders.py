@@ -34,10 +34,10 @@ def prepare(settings: Settings, root: Path = ROOT) -> None:
         if stat.S_IMODE(secrets.stat().st_mode) != 0o700:  # a disk that is read-only by now refuses any change
             secrets.chmod(0o700)
         if os.geteuid() == 0:
-            _hand_over(root / "workspace", *settings.owner)
+            hand_over(root / "workspace", *settings.owner)
 
 
-def _hand_over(folder: Path, uid: int, gid: int) -> None:
+def hand_over(folder: Path, uid: int, gid: int) -> None:
     """Gives files that root created there, such as a clone, to the user that flows run as."""
     for path in (folder, *folder.rglob("*")):
         if path.lstat().st_uid == 0:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cli.environments import inherited, proxies
 from cli.programs import ROOT
-from cli.runtimes import ports
+from cli.runtimes import folders, ports
 from cli.runtimes.embedded import virtual_environments
 from cli.settings import env_file
 from cli.settings.settings import Settings
@@ -182,10 +182,10 @@ def _postgres_user(settings: Settings) -> pwd.struct_passwd:
 
 
 def give_to_postgres(settings: Settings) -> None:
-    """Gives the folder of the data to the user that PostgreSQL runs as."""
+    """Gives root's files in the folder of the data, such as a copy by `cp -r`, to the user that PostgreSQL runs as."""
     if not os.geteuid():
         user = _postgres_user(settings)
-        os.chown(cluster(settings).parent, user.pw_uid, user.pw_gid)
+        folders.hand_over(cluster(settings).parent, user.pw_uid, user.pw_gid)
 
 
 def environment(settings: Settings, variables: Mapping[str, str]) -> dict[str, str]:

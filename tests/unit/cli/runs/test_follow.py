@@ -87,7 +87,8 @@ def test_the_longer_the_silence_the_rarer_the_reports() -> None:
         silence.on_silence(seconds)
     silence.on_answer()
     silence.on_answer()
-    waiting = [f"Orion has not answered for {seconds} s; still waiting (see why: make status)" for seconds in (10, 20, 40, 80)]
+    end = "s; still waiting (see why: make status)"
+    waiting = [f"Orion has not answered for {seconds} {end}" for seconds in (10, 20, 40, 80)]
     assert reports == [*waiting, "Orion answers again"]
     silence.on_silence(9)
     silence.on_silence(10)

@@ -191,3 +191,17 @@ def test_postgres_of_root_runs_as_the_owner_of_its_data_or_of_the_checkout(
         command = variables._as_postgres(embedded)
     found = pwd.getpwnam(user)
     assert f"--reuid={found.pw_uid} --regid={found.pw_gid} " in command
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_data_that_root_has_copied_is_given_to_the_user_of_postgres(
+    embedded: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`cp -r` of a checkout makes root the owner, and PostgreSQL refuses data of another user."""
+    monkeypatch.setattr(variables, "ROOT", tmp_path)
+    nobody, cluster = pwd.getpwnam("nobody"), variables.cluster(embedded)
+    cluster.mkdir()
+    (cluster / "PG_VERSION").write_text("16\n")
+    variables.give_to_postgres(embedded)
+    owners = {path.stat().st_uid for path in (cluster.parent, cluster, cluster / "PG_VERSION")}
+    assert owners == {nobody.pw_uid}
