@@ -86,7 +86,9 @@ def _mark(settings: Settings) -> Path:
 
 def _fingerprint(settings: Settings) -> str:
     """Returns a digest of all that the services depend on."""
-    environment = {**variables.for_flows(settings), **variables.for_services(settings)}
+    # Not the proxies themselves: those of another terminal would end the runs of this one
+    internet = {"INTERNET": settings["INTERNET"]}
+    environment = {**variables.for_flows(settings), **variables.for_services(settings), **internet}
     digest = hashlib.sha256(json.dumps([environment, virtual_environments.marks()]).encode())
     for source in SOURCES:
         for file in sorted([ROOT / source, *(ROOT / source).rglob("*")]):
