@@ -169,21 +169,39 @@ def test_a_platform_that_was_never_started_holds_nothing_to_show_or_to_keep(
     assert lines[-2:] == ["start it: make up", "this checkout has other platforms, too"]
 
 
-@pytest.mark.parametrize(("exists", "line"), [(True, "nothing is running of"), (False, "this checkout has no")])
-def test_a_status_without_services_is_a_sentence(
-    exists: bool, line: str, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("exists", "states", "line"),
+    [
+        (True, {}, "nothing is running of platform orionbox; start it: make up"),
+        (False, {}, "this checkout has no platform orionbox; start it: make up"),
+        (True, {"orion": "starting", "gcs": "healthy"}, "some services are not healthy; run: make up"),
+        (
+            True,
+            {"orion": "healthy", "bootstrap": "done"},
+            "the settings or files have changed since the start",
+        ),
+    ],
+)
+def test_a_status_says_why_the_platform_cannot_be_used(
+    exists: bool,
+    states: dict[str, str],
+    line: str,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    nothing = SimpleNamespace(
+    platform = SimpleNamespace(
         settings=settings,
         prepare=lambda: None,
         require_own=lambda: None,
-        status=dict,
+        status=lambda: states,
         is_up=lambda: False,
         exists=lambda: exists,
     )
     monkeypatch.setattr(platforms, "describe", lambda runtime: "")
-    status.show_status(cast(Runtime, cast(Any, nothing)), as_json=False)
-    assert capsys.readouterr().out == f"{line} platform {settings.platform}; start it: make up\n"
+    status.show_status(cast(Runtime, cast(Any, platform)), as_json=False)
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[-1].startswith(line) and ("SERVICE" in printed) == bool(states)
 
 
 def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
