@@ -95,7 +95,18 @@ def _reset(call: Call) -> int:
     return 0
 
 
+def _psql(call: Call) -> int:
+    platforms.require(call.runtime, "there are no tables to ask")
+    return call.runtime.psql(call.options.sql)
+
+
+def _inbox(call: Call) -> int:
+    platforms.require(call.runtime, "there are no messages")
+    return inbox.show(call.runtime)
+
+
 def _backup(call: Call) -> int:
+    platforms.require(call.runtime, "there is nothing to back up")
     target = user_path(call.options.to) if call.options.to else None
     return backup.write_backup(call.runtime, call.options.secrets, target)
 
@@ -110,9 +121,9 @@ COMMANDS: Mapping[str, Callable[[Call], int]] = {
         call.runtime, call.options.service, call.options.tail, follow=not call.options.no_follow
     ),
     "check": lambda call: check.check(call.runtime, call.options.json),
-    "inbox": lambda call: inbox.show(call.runtime),
+    "inbox": _inbox,
     "shell": lambda call: call.runtime.shell(),
-    "psql": lambda call: call.runtime.psql(call.options.sql),
+    "psql": _psql,
     "data": lambda call: taxi_files.import_or_get(
         call.options.from_, lambda: call.months, lambda: call.runtime, call.options.force
     ),

@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 """The checkout. All commands run there."""
 CHUNK = 1 << 20
 """Bytes to copy at once."""
+DOCKER_FAILED = "see whether Docker works, and what to do: make doctor; then run the command again"
+"""The fix for a docker command that failed although the engine answered at the command's beginning."""
 
 
 def say(text: str) -> None:
@@ -61,7 +63,8 @@ def output(*command: str, environment: Environment | None = None, text: str | No
         )
     if done.returncode:
         end = last_lines(done.stderr or done.stdout)
-        raise CommandError(f"{' '.join(command[:4])} ...: {describe_exit(done.returncode)}\n{end}")
+        fix = DOCKER_FAILED if command[0] == "docker" else ""
+        raise CommandError(f"{' '.join(command[:4])} ...: {describe_exit(done.returncode)}\n{end}", fix)
     return done.stdout
 
 

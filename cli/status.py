@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 
+from cli import messages
 from cli.programs import say
 from cli.runtimes import platforms
 from cli.runtimes.runtime import Runtime
@@ -22,8 +23,16 @@ def show_status(runtime: Runtime, as_json: bool) -> int:
         others = [vars(platform) for platform in platforms.find(runtime)]
         say(json.dumps({"runtime": runtime.name, "up": is_up, "services": states, "platforms": others}, indent=2))
         return 0
-    say("\n".join(f"{name:<16} {state}" for name, state in {"SERVICE": "STATUS", **states}.items()))
-    say(f"\n{runtime.addresses()}" if is_up else "\nsome services are not healthy; run: make up")
+    if states:
+        say("\n".join(f"{name:<16} {state}" for name, state in {"SERVICE": "STATUS", **states}.items()))
+        are_healthy = set(states.values()) <= {messages.HEALTHY, "done"}
+        reason = (
+            "the settings or files have changed since the start" if are_healthy else "some services are not healthy"
+        )
+        say(f"\n{runtime.addresses()}" if is_up else f"\n{reason}; run: make up")
+    else:
+        has = "nothing is running of" if runtime.exists() else "this checkout has no"
+        say(f"{has} platform {runtime.settings.platform}; start it: make up")
     if notes := platforms.describe(runtime):
         say(f"\n{notes}")
     return 0

@@ -40,17 +40,18 @@ T = TypeVar("T")
 
 GROUPS = (
     "e2e",
-    "unit",
     "integration",
     "e2e/course",
     "e2e/test_backup.py",
-    "e2e/test_cloud.py",
     "e2e/test_bundle.py",
+    "e2e/test_cloud.py",
+    "unit",
 )
 """Folders and files, in the order in which two workers start them; the longest matching path decides.
 
-The tests of a group share a platform, so one worker runs them all; those of `unit` are spread file by file. The first
-worker begins with the longest group, and so builds the images, while the other runs those that need none.
+The tests of a group share a platform, so one worker runs them all; those of `unit` are spread file by file, and come
+last: a worker that has no group left runs them while the other ends its own. The first worker begins with the longest
+group, and so builds the images, while the other runs those that need none.
 """
 
 # As in the flows image: without them gcsfs asks Google first, and waits a minute for a timeout

@@ -29,7 +29,7 @@ def check_proxies(settings: Settings, machine: Machine, runtime: str, needs_buil
         yield warn("proxy", problem, "nothing to do; docs/offline.md says which proxies are used, and for what")
     sources = {url: "environment" for name, url in found.variables.items() if name.upper() != "NO_PROXY"}
     sources.update(dict.fromkeys(_configured(machine, runtime), "pip.conf" if runtime == "embedded" else "config.json"))
-    if not sources:
+    if not (sources or found.problems):
         yield ok("proxy", "none is set")
     is_used = needs_build or settings.has_internet
     for url, source in sources.items():

@@ -61,7 +61,7 @@ class Silence:
         """
         if seconds >= self._next:
             failures.require_space(self._folders)
-            self._report(f"Orion has not answered for {seconds:.0f} s; still waiting")
+            self._report(f"Orion has not answered for {seconds:.0f} s; still waiting (see why: make status)")
             self._next = 2 * seconds
 
     def on_answer(self) -> None:

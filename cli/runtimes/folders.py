@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 import unicodedata
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from cli.programs import ROOT, say
+from cli.programs import ROOT
 from cli.settings import env_file
 from cli.settings.settings import Settings
 from orionbox.errors import BadInputError, CommandError
@@ -27,7 +28,7 @@ def prepare(settings: Settings, root: Path = ROOT) -> None:
     """Writes .env and creates the user's folders if they are missing."""
     is_first, file = not (root / ".env").exists(), root / ".env"
     if env_file.save(settings.values, file, settings.typed) and is_first:
-        say("wrote .env with new passwords (stored nowhere else)")
+        print("wrote .env with new passwords (stored nowhere else)", file=sys.stderr, flush=True)
     for folder in FOLDERS:
         (root / folder).mkdir(exist_ok=True)
     fill_lesson(root / "workspace" / LESSON, root)
@@ -36,7 +37,7 @@ def prepare(settings: Settings, root: Path = ROOT) -> None:
         if stat.S_IMODE(secrets.stat().st_mode) != 0o700:  # a disk that is read-only by now refuses any change
             secrets.chmod(0o700)
         if os.geteuid() == 0:
-            _hand_over(root / "workspace", *settings.owner)
+            hand_over(root / "workspace", *settings.owner)
 
 
 def fill_lesson(folder: Path, root: Path = ROOT) -> None:
@@ -48,7 +49,7 @@ def fill_lesson(folder: Path, root: Path = ROOT) -> None:
                 (folder / file.name).write_bytes(file.read_bytes())
 
 
-def _hand_over(folder: Path, uid: int, gid: int) -> None:
+def hand_over(folder: Path, uid: int, gid: int) -> None:
     """Gives files that root created there, such as a clone, to the user that flows run as."""
     for path in (folder, *folder.rglob("*")):
         if path.lstat().st_uid == 0:

@@ -14,6 +14,7 @@ from cli.runtimes.compose import engine
 from cli.runtimes.embedded import processes, service_lock, virtual_environments
 from cli.runtimes.ownership import Owner
 from cli.runtimes.runtime import Runtime
+from orionbox.errors import CommandError
 
 PROC = Path("/proc")
 RUNNING, STOPPED = "running", "stopped"
@@ -56,6 +57,22 @@ def find(current: Runtime) -> list[Platform]:
     elif on_docker or current.name == COMPOSE:
         found |= _compose(me, records)
     return list(found.values())
+
+
+def require(current: Runtime, consequence: str) -> None:
+    """Refuses a platform that was never started, which a wrong name in .env may be the reason for.
+
+    Args:
+        current: the runtime and the platform in use.
+        consequence: what the command therefore does not do.
+
+    Raises:
+        CommandError: there is no such platform.
+    """
+    current.prepare()
+    if not current.exists():
+        text = f"this checkout has no platform {current.settings.platform} ({current.name}): {consequence}"
+        raise CommandError(text, "\n".join(filter(None, ["start it: make up", describe(current)])))
 
 
 def describe(current: Runtime, only_running: bool = False) -> str:

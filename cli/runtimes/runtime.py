@@ -73,6 +73,9 @@ class Runtime(Protocol):
     def require_own(self) -> None:
         """Refuses a platform that belongs to another checkout."""
 
+    def exists(self) -> bool:
+        """Returns whether the platform was ever started, and not reset since."""
+
     def build(self) -> None:
         """Builds what the platform is started from: images or virtual environments."""
 

@@ -57,6 +57,20 @@ def new_file(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
         os.fsync(folder)
 
 
+def delete_folder(folder: Path) -> None:
+    """Deletes a folder with all that is in it; a missing one is no error, and neither is a file that goes meanwhile.
+
+    Raises:
+        OSError: something in it cannot be deleted, such as another user's.
+    """
+
+    def stop(function: object, path: object, error: Any) -> None:
+        if not isinstance(error[1], FileNotFoundError):
+            raise error[1]
+
+    shutil.rmtree(folder, onerror=stop)
+
+
 @contextmanager
 def _errors_name(path: Path) -> Iterator[None]:
     """Makes errors name the file, and not the temporary one beside it or, as on a full disk, none."""

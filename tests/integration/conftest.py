@@ -48,14 +48,21 @@ class Stores:
 
 
 @pytest.fixture
-def stores(platform: Checkout) -> Iterator[Stores]:
-    """A new bucket, dataset and schema on a running platform."""
+def postgres_uri(platform: Checkout) -> Iterator[str]:
+    """The address of a new schema on a running platform."""
     name, settings = f"test_{uuid.uuid4().hex}", platform.settings
     query_postgres(settings, f"CREATE SCHEMA {name}; SELECT 1")
-    uri = (
+    yield (
         f"postgresql://ny_taxi:{settings['WAREHOUSE_DB_PASSWORD']}@localhost:{settings['POSTGRES_PORT']}/ny_taxi"
         f"?options=-csearch_path%3D{name}"
     )
+    query_postgres(settings, f"DROP SCHEMA {name} CASCADE; SELECT 1")
+
+
+@pytest.fixture
+def stores(platform: Checkout, postgres_uri: str) -> Iterator[Stores]:
+    """A new bucket, and a dataset with the name of the new schema."""
+    name, settings = postgres_uri.rpartition("%3D")[2], platform.settings
     storage: Any = Client(
         project="orionbox-local",
         credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
@@ -64,7 +71,6 @@ def stores(platform: Checkout) -> Iterator[Stores]:
     with bigquery_client(settings) as client:
         client.create_dataset(name)
         create_tables(client, name)
-        yield Stores(uri, client, name, storage.create_bucket(name.replace("_", "-")))
+        yield Stores(postgres_uri, client, name, storage.create_bucket(name.replace("_", "-")))
         client.delete_dataset(name, delete_contents=True)
     storage.close()
-    query_postgres(settings, f"DROP SCHEMA {name} CASCADE; SELECT 1")

@@ -77,6 +77,10 @@ class ComposeRuntime:
         """Refuses a platform of this name that belongs to another checkout."""
         ownership.require(self.settings)
 
+    def exists(self) -> bool:
+        """Returns whether this checkout has the platform, running or not; refuses one of another checkout."""
+        return ownership.require(self.settings)
+
     def claim(self) -> bool:
         """Claims the platform's name on this engine, before anything is started; returns whether it was moved."""
         return ownership.claim(self.settings)
@@ -182,7 +186,7 @@ class ComposeRuntime:
     def down(self) -> None:
         """Stops the platform; data stays."""
         self.prepare()
-        if ownership.require(self.settings):
+        if self.exists():
             containers.remove_runs(self.settings.platform)
             self._compose_down("down", "--remove-orphans")
         else:
@@ -191,7 +195,7 @@ class ComposeRuntime:
     def reset(self) -> None:
         """Stops the platform and deletes its data, including that of unused emulators."""
         self.prepare()
-        if ownership.require(self.settings):
+        if self.exists():
             containers.remove_runs(self.settings.platform)
             self.with_values(CLOUD="emulators")._compose_down("down", "--volumes", "--remove-orphans")
             ownership.release(self._user_settings)

@@ -94,6 +94,25 @@ def require_own_ports(settings: Settings) -> None:
         raise PortTakenError(taken, "start the platform again, with other ports: make up")
 
 
+def require_own_user(settings: Settings) -> None:
+    """Checks that this user may see and stop the platform, if it is running.
+
+    Raises:
+        CommandError: another user has started it.
+    """
+    supervisor = service_lock.holder(_lock(settings, SUPERVISOR))
+    try:
+        if supervisor:
+            os.kill(supervisor, 0)
+    except ProcessLookupError:
+        return
+    except PermissionError as error:
+        text = f"platform {settings.platform} is running as another user, such as root after sudo make up"
+        raise CommandError(
+            text, 'use sudo again; or end it and take its files: sudo make down; sudo chown -R "$USER" .'
+        ) from error
+
+
 def seconds_since_start(settings: Settings, name: str) -> float:
     """Returns for how many seconds a running service has been running."""
     return time.time() - _lock(settings, name).stat().st_mtime

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from cli.runtimes.embedded.stores import EmbeddedStores
 from cli.settings.settings import Settings
 from cli.waiting import waiting_for
 from orionbox.errors import CommandError
+from orionbox.files import delete_folder
 
 UNUSABLE_IN_PATH = ':"$`\\?'
 """PATH is split at a colon, PostgreSQL's initdb hands its path to a shell, and DuckDB takes what follows a `?` off."""
@@ -47,7 +47,12 @@ class EmbeddedRuntime:
         folders.prepare(self._user_settings)
 
     def require_own(self) -> None:
-        """Refuses nothing: a platform is in its own checkout's folder."""
+        """Refuses a platform that another user is running in this checkout."""
+        processes.require_own_user(self.settings)
+
+    def exists(self) -> bool:
+        """Returns whether the platform was ever started, and not reset since."""
+        return variables.data(self._user_settings).exists()
 
     def build(self) -> None:
         """Builds the virtual environments that are missing or out of date.
@@ -56,6 +61,7 @@ class EmbeddedRuntime:
             BadInputError: this runtime does not support a setting.
             CommandError: this machine lacks a program that they need.
         """
+        self.require_own()
         unsupported_settings.refuse(self._user_settings)
         listeners.require()
         self.prepare()
@@ -126,6 +132,7 @@ class EmbeddedRuntime:
     def down(self) -> None:
         """Stops the platform; data stays."""
         self.prepare()
+        self.require_own()
         with start.exclusive_lock():
             start.stop(self._user_settings)
 
@@ -134,7 +141,7 @@ class EmbeddedRuntime:
         self.prepare()
         with start.exclusive_lock():
             start.stop(self._user_settings)
-            shutil.rmtree(variables.folder(self._user_settings), ignore_errors=True)
+            delete_folder(variables.folder(self._user_settings))
             checkout.forget(ports.ports_file(self._user_settings, self.name))
 
     def addresses(self) -> str:

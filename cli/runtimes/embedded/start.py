@@ -51,7 +51,7 @@ def start(user_settings: Settings, only_postgres: bool = False) -> Settings:
     stop(user_settings)
     for name in FOLDERS:
         (variables.folder(user_settings) / name).mkdir(parents=True, exist_ok=True)
-    variables.chown_to_postgres(variables.data(user_settings) / "postgres")
+    variables.give_to_postgres(user_settings)
     with ports.Reservations() as reservations:
         file = ports.ports_file(user_settings, variables.RUNTIME)
         ports.choose(variables.preferred_ports(user_settings), file, reservations)
@@ -88,7 +88,9 @@ def _mark(settings: Settings) -> Path:
 
 def _fingerprint(settings: Settings) -> str:
     """Returns a digest of all that the services depend on."""
-    environment = {**variables.for_flows(settings), **variables.for_services(settings)}
+    # Not the proxies themselves: those of another terminal would end the runs of this one
+    internet = {"INTERNET": settings["INTERNET"]}
+    environment = {**variables.for_flows(settings), **variables.for_services(settings), **internet}
     digest = hashlib.sha256(json.dumps([environment, virtual_environments.marks()]).encode())
     for source in SOURCES:
         for file in sorted([ROOT / source, *(ROOT / source).rglob("*")]):

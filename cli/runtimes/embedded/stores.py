@@ -14,6 +14,7 @@ from cli.archive.snapshots import Snapshot
 from cli.programs import ROOT, run_with_input
 from cli.runtimes.embedded import variables
 from cli.settings.settings import Settings
+from orionbox.files import delete_folder
 
 DATA = ("postgres", "gcs", "bigquery")
 """The folders that a restore fills."""
@@ -86,7 +87,7 @@ class EmbeddedStores:
         """Stops the platform and deletes what its stores hold."""
         self._runtime.down()
         for name in DATA:
-            shutil.rmtree(self._data / name, ignore_errors=True)
+            delete_folder(self._data / name)
         for file in self._orion_file.parent.glob(f"{self._orion_file.name}*"):
             file.unlink()
 

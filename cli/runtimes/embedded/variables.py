@@ -11,11 +11,12 @@ import pwd
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from cli.environments import inherited, proxies
 from cli.programs import ROOT
-from cli.runtimes import ports
+from cli.runtimes import folders, ports
 from cli.runtimes.embedded import virtual_environments
 from cli.settings import env_file
 from cli.settings.settings import Settings
@@ -166,7 +167,7 @@ def for_services(settings: Settings) -> dict[str, str]:
         "BOOTSTRAPPED": str(bootstrapped_mark(settings)),
         "SWEPT": str(folder(settings) / "run" / "swept"),
         "BIGQUERY_PYTHON": os.path.relpath(virtual_environments.program("python", virtual_environments.BIGQUERY), ROOT),
-        "AS_NOBODY": _as_nobody(),
+        "AS_POSTGRES": _as_postgres(settings),
         "PGDATA": str(cluster(settings)),
         "ORION_DB_PASSWORD": settings["ORION_DB_PASSWORD"],
         "WAREHOUSE_DB_PASSWORD": settings["WAREHOUSE_DB_PASSWORD"],
@@ -182,7 +183,7 @@ def for_services(settings: Settings) -> dict[str, str]:
     }
 
 
-def _as_nobody() -> str:
+def _as_postgres(settings: Settings) -> str:
     """Returns the command that drops root's rights, with which PostgreSQL refuses to run; empty for other users.
 
     The command keeps the right to reach this checkout, which may be below /root. The secure bit extends that right to
@@ -195,18 +196,30 @@ def _as_nobody() -> str:
         return ""
     if not shutil.which("setpriv"):
         raise CommandError("PostgreSQL does not run as root, and there is no setpriv", "install util-linux")
-    nobody = pwd.getpwnam("nobody")
+    user = _postgres_user(settings)
     return (
-        f"setpriv --reuid={nobody.pw_uid} --regid={nobody.pw_gid} --clear-groups --securebits=+no_setuid_fixup "
+        f"setpriv --reuid={user.pw_uid} --regid={user.pw_gid} --clear-groups --securebits=+no_setuid_fixup "
         "--inh-caps=+dac_override --ambient-caps=+dac_override"
     )
 
 
-def chown_to_postgres(path: Path) -> None:
-    """Gives the folder to the user that PostgreSQL runs as."""
+def _postgres_user(settings: Settings) -> pwd.struct_passwd:
+    """Returns the user that PostgreSQL runs as if this is root: the owner of its data or of this checkout, or nobody.
+
+    So after `sudo make up` the owner of the checkout can go on without sudo, and the other way round.
+    """
+    for path in (cluster(settings), ROOT):
+        with suppress(OSError, KeyError):  # missing, or a user id without a name, with which initdb would fail
+            if user := path.stat().st_uid:
+                return pwd.getpwuid(user)
+    return pwd.getpwnam("nobody")
+
+
+def give_to_postgres(settings: Settings) -> None:
+    """Gives root's files in the folder of the data, such as a copy by `cp -r`, to the user that PostgreSQL runs as."""
     if not os.geteuid():
-        nobody = pwd.getpwnam("nobody")
-        os.chown(path, nobody.pw_uid, nobody.pw_gid)
+        user = _postgres_user(settings)
+        folders.hand_over(cluster(settings).parent, user.pw_uid, user.pw_gid)
 
 
 def environment(settings: Settings, variables: Mapping[str, str]) -> dict[str, str]:

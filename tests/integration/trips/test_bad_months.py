@@ -19,7 +19,6 @@ from orionbox.trips import csv_reader
 from orionbox.trips.arrow_schema import ARROW_SCHEMAS
 from orionbox.trips.csv_reader import TripCsv
 from orionbox.trips.months import TripFile
-from tests.integration.conftest import Stores
 
 MONTH = TripFile("green", 2021, 1)
 SCHEMA = ARROW_SCHEMAS["green"]
@@ -140,15 +139,15 @@ def test_there_are_enough_of_them() -> None:
 
 
 @pytest.mark.parametrize("fault", BAD)
-def test_a_bad_file_is_named_and_the_month_stays(stores: Stores, tmp_path: Path, fault: str) -> None:
-    load(stores, tmp_path, packed(ROW, ROW, ROW))
+def test_a_bad_file_is_named_and_the_month_stays(postgres_uri: str, tmp_path: Path, fault: str) -> None:
+    load(postgres_uri, tmp_path, packed(ROW, ROW, ROW))
     content, message = BAD[fault]
     with pytest.raises(BadInputError) as error:
-        load(stores, tmp_path, content)
+        load(postgres_uri, tmp_path, content)
     assert str(error.value).startswith(MONTH.csv_name + message)
     assert "`make data`" in str(error.value) and "\n" not in str(error.value)
-    assert postgres.count_month(stores.postgres_uri, MONTH) == 3
-    assert tables(stores) == {MONTH.table, MONTH.name}
+    assert postgres.count_month(postgres_uri, MONTH) == 3
+    assert tables(postgres_uri) == {MONTH.table, MONTH.name}
 
 
 @pytest.mark.parametrize(
@@ -164,27 +163,27 @@ def test_a_bad_file_is_named_and_the_month_stays(stores: Stores, tmp_path: Path,
         ("another month", packed(row(lpep_pickup_datetime="2009-01-01 00:00:00"))),
     ],
 )
-def test_unusual_but_valid_files_are_loaded(stores: Stores, tmp_path: Path, what: str, content: bytes) -> None:
-    assert load(stores, tmp_path, content) == 1
+def test_unusual_but_valid_files_are_loaded(postgres_uri: str, tmp_path: Path, what: str, content: bytes) -> None:
+    assert load(postgres_uri, tmp_path, content) == 1
 
 
 def test_a_file_that_unpacks_without_end_is_given_up(
-    stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(csv_reader, "LARGEST_FILE", 50_000_000)
     with pytest.raises(BadInputError, match="unpacks to more than 50,000,000 bytes"):
-        load(stores, tmp_path, packed(*[ROW] * 1_000_000))
+        load(postgres_uri, tmp_path, packed(*[ROW] * 1_000_000))
 
 
-def load(stores: Stores, folder: Path, content: bytes) -> int:
+def load(postgres_uri: str, folder: Path, content: bytes) -> int:
     path = folder / MONTH.csv_name
     path.write_bytes(content)
     with path.open("rb") as file:
-        return postgres.replace_month(stores.postgres_uri, MONTH, TripCsv(file, SCHEMA).batches(), lambda rows: "real")
+        return postgres.replace_month(postgres_uri, MONTH, TripCsv(file, SCHEMA).batches(), lambda rows: "real")
 
 
-def tables(stores: Stores) -> set[str]:
-    with dbapi.connect(stores.postgres_uri) as connection, connection.cursor() as cursor:
+def tables(postgres_uri: str) -> set[str]:
+    with dbapi.connect(postgres_uri) as connection, connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname FROM pg_class WHERE relnamespace = current_schema::regnamespace AND relkind IN ('r', 'p')"
         )

@@ -148,6 +148,17 @@ def test_a_python3_that_is_none_is_refused_with_its_own_words(checkout: Path, sc
     assert text.endswith(f"first on PATH; this one is {checkout.parent}/bin/python3\n") and len(text.splitlines()) == 2
 
 
+@pytest.mark.parametrize("shell", SHELLS, ids=" ".join)
+def test_a_folder_that_was_deleted_is_the_reason_why_a_shim_does_not_start(checkout: Path, shell: list[str]) -> None:
+    python3(checkout, "echo 'pyenv: cannot change working directory to .' >&2; exit 1")
+    gone = checkout.parent / "gone"
+    gone.mkdir()
+    command = [*shell, "-c", f'rmdir "{gone}" && . "{checkout}/orionbox"', f"{checkout}/orionbox"]
+    path = os.pathsep.join((str(checkout.parent / "bin"), os.environ["PATH"]))
+    code, text = run_as(command, gone, {"PATH": path})
+    assert code == 1 and text.endswith("the current folder was deleted\ngo to a folder that exists: cd ~\n")
+
+
 def test_a_shim_that_prints_on_its_own_is_no_hindrance(checkout: Path) -> None:
     python3(checkout, f'echo "conda: activated" >&2\nexec {sys.executable} "$@"')
     assert run(checkout, "--version") == (0, VERSION)

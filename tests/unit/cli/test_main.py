@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from cli import __main__ as command_line
 from cli import status
-from cli.runtimes import choose
+from cli.runtimes import choose, platforms
+from cli.runtimes.runtime import Runtime
 from cli.settings import env_file
 from cli.settings.settings import Settings
 from orionbox.errors import BadInputError, CommandError
@@ -147,6 +149,59 @@ def test_json_is_alone_on_standard_output(
     printed = capsys.readouterr()
     assert "runtime: embedded" in (printed.out if is_on_stdout else printed.err)
     assert bool(printed.out) is is_on_stdout
+
+
+@pytest.mark.parametrize("arguments", [["backup"], ["psql", "--sql", "SELECT 1"], ["inbox"]])
+def test_a_platform_that_was_never_started_holds_nothing_to_show_or_to_keep(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has no method that starts it; an empty backup would look like a success."""
+
+    def chosen(name: str, settings: Settings) -> tuple[object, str]:
+        never = SimpleNamespace(name="embedded", settings=settings, prepare=lambda: None, exists=lambda: False)
+        return never, "RUNTIME=embedded"
+
+    monkeypatch.setattr(choose, "choose", chosen)
+    monkeypatch.setattr(platforms, "describe", lambda runtime: "this checkout has other platforms, too")
+    assert command_line.main(arguments) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-3].startswith("this checkout has no platform orionbox (embedded): there ")
+    assert lines[-2:] == ["start it: make up", "this checkout has other platforms, too"]
+
+
+@pytest.mark.parametrize(
+    ("exists", "states", "line"),
+    [
+        (True, {}, "nothing is running of platform orionbox; start it: make up"),
+        (False, {}, "this checkout has no platform orionbox; start it: make up"),
+        (True, {"orion": "starting", "gcs": "healthy"}, "some services are not healthy; run: make up"),
+        (
+            True,
+            {"orion": "healthy", "bootstrap": "done"},
+            "the settings or files have changed since the start",
+        ),
+    ],
+)
+def test_a_status_says_why_the_platform_cannot_be_used(
+    exists: bool,
+    states: dict[str, str],
+    line: str,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    platform = SimpleNamespace(
+        settings=settings,
+        prepare=lambda: None,
+        require_own=lambda: None,
+        status=lambda: states,
+        is_up=lambda: False,
+        exists=lambda: exists,
+    )
+    monkeypatch.setattr(platforms, "describe", lambda runtime: "")
+    status.show_status(cast(Runtime, cast(Any, platform)), as_json=False)
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[-1].startswith(line) and ("SERVICE" in printed) == bool(states)
 
 
 def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,10 +32,12 @@ READERS = tuple((name,) for name in ("up", "status", "run-etl", "data", "backup"
 """Commands that between them read all state."""
 SECONDS = 20
 DRIVER = f"""
-import json, os, resource, signal, sys, tempfile
+import gc, json, os, resource, signal, sys, tempfile
 sys.path[:0] = [os.getcwd(), os.getcwd() + "/src"]
 import cli.__main__
 from cli.error_reports import exit_with
+gc.collect()
+gc.freeze()  # or the end of each child would copy all pages that the modules take
 for arguments in json.load(sys.stdin):
     with tempfile.TemporaryFile() as output:
         child = os.fork()

@@ -51,6 +51,16 @@ def test_a_program_that_a_signal_kills_is_reported_by_its_name() -> None:
         programs.output("sh", "-c", "kill -9 $$")
 
 
+def test_a_docker_command_that_fails_comes_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho 'Error response from daemon: a strange thing' >&2\nexit 1\n")
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(CommandError, match="docker volume ls ...: exit 1\n.*a strange thing") as error:
+        programs.output("docker", "volume", "ls")
+    assert "make doctor" in error.value.fix
+
+
 def test_output_in_another_encoding_is_no_error() -> None:
     assert programs.output("printf", r"caf\351") == "caf\N{REPLACEMENT CHARACTER}"
 

@@ -8,11 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cli.programs import ROOT
-from orionbox.files import new_file, temporary_folder, write, write_private
+from orionbox.files import delete_folder, new_file, temporary_folder, write, write_private
 
 WRITER = (
     "import sys, time\n"
@@ -149,3 +150,21 @@ def test_the_content_is_on_the_disk_before_the_name_is_and_then_the_folder(
     monkeypatch.setattr(os, "fsync", fsync)
     write(tmp_path / "file", "text")
     assert synced == [(False, False), (True, True)]
+
+
+def test_a_folder_is_deleted_even_if_another_program_deletes_its_files_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "folder"
+    (folder / "below").mkdir(parents=True)
+    (folder / "file").write_text("text")
+    unlink = os.unlink
+
+    def unlink_twice(path: Any, **options: Any) -> None:
+        unlink(path, **options)
+        unlink(path, **options)
+
+    monkeypatch.setattr(os, "unlink", unlink_twice)
+    delete_folder(folder)
+    delete_folder(folder)
+    assert not folder.exists()

@@ -79,3 +79,4 @@ def test_a_proxy_that_no_program_here_can_use_is_a_warning(machine: FakeMachine,
     socks = replace(machine, variables={**machine.variables, "ALL_PROXY": "socks5://127.0.0.1:9"})
     printed = lines(socks, "proxy")
     assert printed[0].startswith("warn  proxy           ALL_PROXY: a proxy of kind socks5 is not supported")
+    assert not any("none is set" in each for each in printed)

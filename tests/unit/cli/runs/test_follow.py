@@ -76,7 +76,7 @@ def test_single_errors_and_odd_answers_end_nothing(api: FakeApi) -> None:
     bars = Bars(printed)
     assert follow.follow(client(api, bars), "x", bars)["state_type"] == "COMPLETED"
     lines = printed.getvalue().splitlines()
-    assert lines[0] == "Orion has not answered for 0 s; still waiting"
+    assert lines[0] == "Orion has not answered for 0 s; still waiting (see why: make status)"
     assert "Orion answers again" in lines
     assert [line for line in lines if "line " in line] == [f"   1.0 s  line {number}" for number in range(3)]
 
@@ -88,7 +88,8 @@ def test_the_longer_the_silence_the_rarer_the_reports() -> None:
         silence.on_silence(seconds)
     silence.on_answer()
     silence.on_answer()
-    waiting = [f"Orion has not answered for {seconds} s; still waiting" for seconds in (10, 20, 40, 80)]
+    end = "s; still waiting (see why: make status)"
+    waiting = [f"Orion has not answered for {seconds} {end}" for seconds in (10, 20, 40, 80)]
     assert reports == [*waiting, "Orion answers again"]
     silence.on_silence(9)
     silence.on_silence(10)

@@ -28,7 +28,7 @@ def test_the_first_command_writes_env_and_says_so_once(tmp_path: Path, capsys: p
     prepare(tmp_path)
     passwords = env_file.parse(tmp_path / ".env")["WAREHOUSE_DB_PASSWORD"]
     prepare(tmp_path)
-    assert capsys.readouterr().out == "wrote .env with new passwords (stored nowhere else)\n"
+    assert capsys.readouterr().err == "wrote .env with new passwords (stored nowhere else)\n"
     assert env_file.parse(tmp_path / ".env")["WAREHOUSE_DB_PASSWORD"] == passwords
     assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
 

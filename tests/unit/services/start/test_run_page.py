@@ -137,7 +137,7 @@ def test_the_page_has_the_run_s_numbers(drawn_page: str) -> None:
         "<strong>250</strong>",
         "Not shown: 7 trips dated outside",
         "46.0 %",
-        "<strong>real</strong>",
+        '<span class="label real">real data</span>',
     ):
         assert said in text, said
     assert "1 other columns" in text and "Every row is accounted for" in text

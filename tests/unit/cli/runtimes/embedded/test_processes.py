@@ -14,7 +14,9 @@ import pytest
 import yaml
 
 from cli.runtimes.embedded import logs, processes, service_lock, variables
+from cli.runtimes.embedded.runtime import EmbeddedRuntime
 from cli.settings.settings import Settings
+from orionbox.errors import CommandError
 from tests.conftest import ROOT, wait_for
 
 Begin = Callable[[str, str], "subprocess.Popen[bytes]"]
@@ -116,3 +118,25 @@ def test_a_port_that_was_taken_is_named_by_its_setting(embedded: Settings) -> No
     variables.taken_note(embedded).write_text("5432")
     with pytest.raises(processes.PortTakenError, match="another program took POSTGRES_PORT=5432; start the platform"):
         processes.require_own_ports(embedded)
+
+
+@pytest.mark.parametrize("command", ["status", "up", "down"])
+def test_a_platform_of_another_user_is_refused_before_anything_is_asked_or_stopped(
+    command: str, embedded: Settings, begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After `sudo make up`: a user sees no ports of root's processes, and may not end them."""
+
+    def refuse(process: int, number: int) -> None:
+        assert (process, number) == (supervisor.pid, 0)
+        raise PermissionError
+
+    supervisor = begin(processes.SUPERVISOR, "sleep 60")
+    processes.require_own_user(embedded)
+    monkeypatch.setattr(EmbeddedRuntime, "prepare", lambda self: None)
+    platform = EmbeddedRuntime(embedded)
+    steps = {"status": platform.require_own, "up": platform.up, "down": platform.down}
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "kill", refuse)
+        with pytest.raises(CommandError, match="platform unit-test is running as another user") as error:
+            steps[command]()
+    assert "sudo make down" in error.value.fix

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cli.runtimes import choose, ports
+from cli.runtimes import checkout, choose, ports
 from cli.runtimes.embedded import health, processes, runtime, start, variables
 from cli.runtimes.embedded.runtime import EmbeddedRuntime
 from cli.settings.settings import Settings
@@ -155,3 +157,29 @@ def test_the_chat_needs_docker(platform: EmbeddedRuntime) -> None:
     with pytest.raises(CommandError, match=re.escape("no stand-in for hooks.slack.com")) as error:
         platform.inbox()
     assert error.value.fix == "use RUNTIME=compose"
+
+
+def test_a_platform_exists_from_its_first_start(platform: EmbeddedRuntime) -> None:
+    assert platform.exists()
+    shutil.rmtree(variables.data(platform.settings))
+    assert not platform.exists()
+
+
+def test_a_reset_that_cannot_delete_everything_says_so_and_forgets_nothing(
+    platform: EmbeddedRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Postgres' data belongs to nobody after `sudo make up`; the next start would find it again."""
+
+    def refuse(folder: Path, onerror: Any) -> None:
+        error = PermissionError(13, "Permission denied", str(folder / "data/postgres"))
+        onerror(os.scandir, error.filename, (PermissionError, error, None))
+
+    forgotten: list[Path] = []
+    monkeypatch.setattr(EmbeddedRuntime, "prepare", lambda self: None)
+    monkeypatch.setattr(checkout, "forget", forgotten.append)
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with pytest.raises(PermissionError, match="data/postgres"):
+        platform.reset()
+    with pytest.raises(PermissionError, match="data/postgres"):
+        platform.stores.clear()
+    assert not forgotten and platform.exists()

@@ -64,6 +64,7 @@ def test_services_with_unchanged_settings_and_sources_keep_running(embedded: Set
 def test_another_setting_or_source_needs_another_start(embedded: Settings, source: Path) -> None:
     start.start(embedded)
     assert not start.is_started(embedded.with_values(GCP_PROJECT="other"))
+    assert not start.is_started(embedded.with_values(INTERNET="real")), "flows would go on without the user's proxy"
     source.write_text("two")
     assert not start.is_started(embedded)
 
