@@ -161,6 +161,7 @@ def for_services(settings: Settings) -> dict[str, str]:
         "DATA": str(data(settings)),
         "RUN": str(folder(settings) / "run"),
         "CERTIFICATES": str(certificates(settings)),
+        "GENERATED_ROWS": settings["GENERATED_ROWS"],
         "PORT_TAKEN": str(taken_note(settings)),
         "AGENT_LOCK": str(folder(settings) / "run" / "agent.alive"),
         "BOOTSTRAPPED": str(bootstrapped_mark(settings)),
