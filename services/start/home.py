@@ -93,7 +93,7 @@ class Overview:
 async def gather_overview(platform: Platform, progress: Progress) -> Overview:
     """Asks all services. One that does not answer is down, and facts that only it knows stay unknown."""
     statuses, runs, results, fetched = await asyncio.gather(
-        platform.statuses(), last_runs(platform), progress.results(), last_fetched(platform)
+        platform.statuses(), last_runs(platform), progress.soon(), last_fetched(platform)
     )
     steps = [result for result in results if result.check.group == LESSON]
     return Overview(statuses, runs, steps, next_result(results), platform.cloud, fetched)
