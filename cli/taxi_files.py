@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -109,12 +108,12 @@ def import_folder(folder: Path, force: bool = False) -> tuple[int, int]:
     Returns:
         How many files were taken, and how many were skipped.
     """
-    found = {release_path(path): path for path in sorted(folder.rglob("*")) if release_path(path)}
-    for path in sorted(folder.rglob("*_tripdata_*")):
-        if path not in found.values() and path.is_file():
+    paths = sorted(folder.rglob("*"))
+    for path in paths:
+        if "_tripdata_" in path.name and not release_path(path) and path.is_file():
             say(f"skipped {path}: not named like green/green_tripdata_2021-01.csv.gz")
-    taken = [name for name, path in found.items() if _import_file(name, path, force)]
-    return len(taken), len(found) - len(taken)
+    results = [_import_file(name, path, force) for path in paths if (name := release_path(path))]
+    return results.count(True), results.count(False)
 
 
 def _import_file(name: str, path: Path, force: bool) -> bool:
@@ -122,17 +121,28 @@ def _import_file(name: str, path: Path, force: bool) -> bool:
     try:
         if reason := why_unusable(path):
             raise BadInputError(f"{path}: {reason}")
-        with (
-            _new_taxi_file(name, str(path), force) as file,
-            path.open("rb") as content,
-            waiting_for(f"the copy of {path}"),
-        ):
-            shutil.copyfileobj(content, file, CHUNK)
+        with _new_taxi_file(name, str(path), force) as file, waiting_for(f"the copy of {path}"):
+            for chunk in _chunks(path):
+                file.write(chunk)
     except BadInputError as error:
         say(f"skipped {error}")
         return False
     say(f"data/{name}: {describe(_record(name))}, {path.stat().st_size / 1e6:.1f} MB")
     return True
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    """Reads a file, a chunk at a time.
+
+    Raises:
+        BadInputError: the disk that it is on fails.
+    """
+    try:
+        with path.open("rb") as content:
+            while chunk := content.read(CHUNK):
+                yield chunk
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 # --- months for a run ---

@@ -150,6 +150,24 @@ def test_a_broken_file_is_skipped_and_named_and_replaces_no_good_one(
     assert (data / MONTH).read_bytes() == CSV and (data / FEBRUARY.csv_path).read_bytes() == CSV
 
 
+def test_a_file_on_a_failing_disk_is_skipped_and_named(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = a_folder(data.parent / "from", **{MONTH: CSV, FEBRUARY.csv_path: CSV})
+    opened = Path.open
+
+    def fail(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path == folder / MONTH:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(BadInputError, match="1 of 2 taxi files skipped"):
+        fill(folder)
+    assert f"skipped {folder / MONTH}: cannot be read (Input/output error)" in capsys.readouterr().out
+    assert (data / FEBRUARY.csv_path).exists() and not (data / MONTH).exists()
+
+
 @pytest.mark.parametrize("worse", [CSV, MARKED], ids=["excerpt", "generated"])
 def test_an_import_replaces_a_real_month_only_if_it_is_forced(
     data: Path, worse: bytes, capsys: pytest.CaptureFixture[str]
