@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, get_args
 
 from orionbox.errors import BadInputError
 from orionbox.trips.months import GENERATED_MARK, TripFile
-from orionbox.trips.row_counts import AnyMonth, published_rows
+from orionbox.trips.row_counts import AnyMonth, fewest_rows
 
 Kind = Literal["real", "excerpt", "generated"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -54,7 +54,7 @@ def kind_of(trips: AnyMonth, rows: int, generated: bool) -> Kind:
     """
     if generated:
         return "generated"
-    return "excerpt" if rows < (published_rows(trips) or 0) else "real"
+    return "excerpt" if rows < fewest_rows(trips) else "real"
 
 
 def kind_without_record(trips: TripFile, rows: int) -> Kind:

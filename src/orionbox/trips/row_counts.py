@@ -64,6 +64,15 @@ def published_rows(month: AnyMonth) -> int | None:
     return _table().get((month.color, month.year, month.month))
 
 
+def fewest_rows(month: AnyMonth) -> int:
+    """Returns the fewest rows with which a file is the whole month; 0 if the table does not have the month.
+
+    Figures that are not confirmed may be too large by a few rows, so they allow for one percent.
+    """
+    rows = published_rows(month) or 0
+    return rows if (month.color, month.year, month.month) in _confirmed() else rows - rows // 100
+
+
 def expected_rows(month: AnyMonth) -> int:
     """Returns the rows of the real month, or an estimate from the nearest months of its color.
 
@@ -86,5 +95,18 @@ def expected_rows(month: AnyMonth) -> int:
 
 @lru_cache
 def _table() -> dict[tuple[str, int, int], int]:
+    return {_key(row): int(row["rows"]) for row in _lines()}
+
+
+@lru_cache
+def _confirmed() -> frozenset[tuple[str, int, int]]:
+    return frozenset(_key(row) for row in _lines() if row["confirmed"] == "yes")
+
+
+def _lines() -> list[dict[str, str]]:
     with TABLE.open(encoding="utf-8", newline="") as file:
-        return {(row["color"], int(row["year"]), int(row["month"])): int(row["rows"]) for row in csv.DictReader(file)}
+        return list(csv.DictReader(file))
+
+
+def _key(row: dict[str, str]) -> tuple[str, int, int]:
+    return row["color"], int(row["year"]), int(row["month"])
