@@ -128,8 +128,6 @@ def for_bootstrap(settings: Settings) -> dict[str, str]:
         "READY_NOTE": str(saved_state(settings)),
         "BOOTSTRAPPED": str(bootstrapped_mark(settings)),
         "RUN_IMAGE": f"orionbox/flows:{env_file.version()}",
-        "RUN_NETWORK": settings.platform,
-        "RUN_VOLUMES": "",
     }
 
 
