@@ -42,7 +42,7 @@ FIXES = (
     (r"No such image", "build it with: make up"),
     (r"does not answer|Could not connect to Docker|Connection", "look at the services with: make status"),
     (r"emory", "leave the block's memory limit empty; RUN_MEMORY in .env is the limit of every run"),
-    (r"executable file not found|no such file", "leave the block's command empty"),
+    (r"executable file not found|[Nn]o such file", "leave the block's command empty"),
 )
 """What to do, by Docker's words."""
 
@@ -53,6 +53,8 @@ class UnsupportedInfrastructureError(ValueError):
 
 def explain(error: BaseException) -> str:
     """Returns why a run could not be started, and what to do."""
+    if isinstance(error, KeyError):
+        return f"an override of the deployment names the field {error}, which its block does not have; leave it out"
     text = str(getattr(error, "explanation", "") or error) or type(error).__name__
     fix = next((fix for pattern, fix in FIXES if re.search(pattern, text)), "")
     return f"{text}; {fix}" if fix else text
@@ -81,9 +83,9 @@ def refuse_unsupported(kind: str) -> None:
     """
     has_docker = bool(os.environ.get("RUN_VOLUMES"))
     if kind not in TYPES or (kind == "docker-container" and not has_docker):
-        reason = "" if kind not in TYPES else ", which runs without Docker"
+        platform = "this platform" if kind not in TYPES else "a platform without Docker (RUNTIME=embedded)"
         raise UnsupportedInfrastructureError(
-            f"this platform{reason} starts no {kind}; deploy the flow with the block {BLOCKS[has_docker]}"
+            f"{platform} starts no {kind}; deploy the flow with the block {BLOCKS[has_docker]}"
         )
 
 

@@ -173,6 +173,7 @@ class Refused(Exception):
         (Refused('exec: "nonsense": executable file not found in $PATH'), ("leave the block's command empty",)),
         (ValueError("Docker container cannot be run with empty command."), ("empty command",)),
         (ValueError(), ("ValueError",)),
+        (KeyError("nofield"), ("the field 'nofield', which its block does not have",)),
     ],
 )
 def test_a_run_that_could_not_be_started_says_why_and_what_to_do(error: Exception, words: tuple[str, ...]) -> None:
@@ -258,7 +259,7 @@ def test_a_run_that_has_reported_its_end_gets_no_second_report(agent: Any, monke
     [
         ("kubernetes-job", "x", "starts no kubernetes-job; deploy the flow with the block docker-container/zoom"),
         ("cloud-run-job", "", "starts no cloud-run-job; deploy the flow with the block process/agent"),
-        ("docker-container", "", "runs without Docker starts no docker-container; deploy .* the block process/agent"),
+        ("docker-container", "", "without Docker .* starts no docker-container; deploy .* the block process/agent"),
     ],
 )
 def test_infrastructure_that_is_not_here_is_refused(
