@@ -16,10 +16,10 @@ from typing import Any
 
 import prefect.infrastructure.process as processes
 import prefect.utilities.processutils as processutils
+from orionbox.after_import import AfterImport
 from prefect.infrastructure.process import Process
 
 from orionbox.prefect2 import containers, endings
-from orionbox.prefect2.old_names import AfterImport
 
 TYPES = ("docker-container", "process")
 BLOCKS = {True: "docker-container/zoom (containers) or process/agent (processes)", False: "process/agent (processes)"}
