@@ -81,8 +81,8 @@ def ensure_deployment(folder: Path, entrypoint: str, name: str, infrastructure: 
 
 
 def version_of(folder: Path, entrypoint: str, infrastructure: Infrastructure, options: dict[str, Any]) -> str:
-    """Returns a digest of all that a deployment is made from."""
-    digest = hashlib.sha256((folder / entrypoint.partition(":")[0]).read_bytes())
+    """Returns a digest of all that a deployment is made from, this module included."""
+    digest = hashlib.sha256((folder / entrypoint.partition(":")[0]).read_bytes() + Path(__file__).read_bytes())
     digest.update(repr((str(folder), entrypoint, infrastructure.dict(), options)).encode())
     return digest.hexdigest()[:16]
 

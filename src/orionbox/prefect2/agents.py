@@ -16,9 +16,9 @@ from typing import Any
 
 import prefect.infrastructure.process as processes
 import prefect.utilities.processutils as processutils
-from orionbox.after_import import AfterImport
 from prefect.infrastructure.process import Process
 
+from orionbox.old_libraries.after_import import AfterImport
 from orionbox.prefect2 import containers, endings
 
 TYPES = ("docker-container", "process")
