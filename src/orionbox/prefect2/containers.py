@@ -18,7 +18,13 @@ from prefect.infrastructure.container import DockerContainer
 from orionbox.flow_settings import VARIABLES
 from orionbox.prefect2 import endings
 
-ADDRESSES = ("PREFECT_API_URL", "ORION_API_URL", "STORAGE_EMULATOR_HOST", "BIGQUERY_EMULATOR_HOST")
+ADDRESSES = (
+    "PREFECT_API_URL",
+    "ORION_API_URL",
+    "STORAGE_EMULATOR_HOST",
+    "CLOUD_STORAGE_EMULATOR_ENDPOINT",
+    "BIGQUERY_EMULATOR_HOST",
+)
 """The variables that a run cannot change: with another value it would ask this machine, or Google."""
 FORWARDED = (
     "GOOGLE_APPLICATION_CREDENTIALS",
