@@ -66,6 +66,8 @@ def _up(call: Call) -> int:
     if not checks.is_ready_for_start(call.settings, call.runtime_name):
         return 1
     call.runtime.up()
+    if found := status.obstacles_in_orion(call.runtime):
+        say("\n" + "\n".join(found))
     _say_what_else_there_is(call.runtime, only_running=True)
     return 0
 

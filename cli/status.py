@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from cli import messages
 from cli.programs import say
 from cli.runtimes import platforms
-from cli.runtimes.runtime import Runtime
+from cli.runtimes.runtime import Runtime, orion_url
 from orionbox.errors import BadInputError
+from orionbox.orion import obstacles
+from orionbox.orion.client import ONE_TRY, Orion
 
 
 def show_status(runtime: Runtime, as_json: bool) -> int:
@@ -18,10 +20,21 @@ def show_status(runtime: Runtime, as_json: bool) -> int:
     runtime.prepare()
     runtime.require_own()
     states = runtime.status()
-    is_up = runtime.is_up()
+    is_up, settings_in_orion = runtime.is_up(), obstacles_in_orion(runtime)
     if as_json:
         others = [vars(platform) for platform in platforms.find(runtime)]
-        say(json.dumps({"runtime": runtime.name, "up": is_up, "services": states, "platforms": others}, indent=2))
+        say(
+            json.dumps(
+                {
+                    "runtime": runtime.name,
+                    "up": is_up,
+                    "services": states,
+                    "platforms": others,
+                    "orion": settings_in_orion,
+                },
+                indent=2,
+            )
+        )
         return 0
     if states:
         say("\n".join(f"{name:<16} {state}" for name, state in {"SERVICE": "STATUS", **states}.items()))
@@ -33,9 +46,16 @@ def show_status(runtime: Runtime, as_json: bool) -> int:
     else:
         has = "nothing is running of" if runtime.exists() else "this checkout has no"
         say(f"{has} platform {runtime.settings.platform}; start it: make up")
+    if settings_in_orion:
+        say("\n" + "\n".join(settings_in_orion))
     if notes := platforms.describe(runtime):
         say(f"\n{notes}")
     return 0
+
+
+def obstacles_in_orion(runtime: Runtime) -> list[str]:
+    """Returns a line for each setting in Orion that keeps runs from starting; none if Orion does not answer."""
+    return obstacles.find(Orion(orion_url(runtime.settings), ONE_TRY))
 
 
 def show_logs(runtime: Runtime, names: Sequence[str], tail: str, follow: bool) -> int:

@@ -1,4 +1,4 @@
-"""The taxi files in data/: imported from a folder, or downloaded. What is in neither is in samples/, or generated.
+"""The taxi files in data/: imported from a folder, or downloaded. The platform generates what is not there.
 
 `data/sources.json` records the kind and the number of rows of each file.
 """
@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException
@@ -16,14 +15,14 @@ from pathlib import Path
 from typing import IO, NamedTuple
 from urllib.request import urlopen
 
-from cli.environments import inherited
 from cli.programs import CHUNK, ROOT, say, user_path
 from cli.runtimes.runtime import Runtime
 from cli.waiting import waiting_for
 from orionbox import files
-from orionbox.errors import BadInputError, CommandError
+from orionbox.errors import BadInputError
 from orionbox.trips import kinds, taxi_file
 from orionbox.trips.months import FIRST_MONTH, LAST_MONTH, RELEASE_URL, TripFile, parse_trip_files
+from orionbox.trips.row_counts import expected_rows
 from orionbox.trips.taxi_file import Contents, release_path, why_unusable
 
 DATA, SAMPLES = ROOT / "data", ROOT / "samples"
@@ -70,7 +69,7 @@ def import_or_get(
     Args:
         folder: as typed; empty for months.
         months: returns the requested months; an import does not call it.
-        runtime: returns the runtime, which may have to generate them.
+        runtime: returns the runtime for which they are.
         force: whether a file may replace one of a higher rank.
     """
     if folder:
@@ -103,14 +102,18 @@ def _import_user_folder(name: str, force: bool) -> None:
 def import_folder(folder: Path, force: bool = False) -> tuple[int, int]:
     """Copies every taxi file below `folder` that is named as in the release.
 
-    A file that is damaged, or of a lower rank than the one in data/, is skipped and named.
+    A file that is damaged, or of a lower rank than the one in data/, is skipped and named. A taxi file with a name of
+    another form is named, too, but does not count.
 
     Returns:
         How many files were taken, and how many were skipped.
     """
-    found = {release_path(path): path for path in sorted(folder.rglob("*")) if release_path(path)}
-    taken = [name for name, path in found.items() if _import_file(name, path, force)]
-    return len(taken), len(found) - len(taken)
+    paths = sorted(folder.rglob("*"))
+    for path in paths:
+        if "_tripdata_" in path.name and not release_path(path) and path.is_file():
+            say(f"skipped {path}: not named like green/green_tripdata_2021-01.csv.gz")
+    results = [_import_file(name, path, force) for path in paths if (name := release_path(path))]
+    return results.count(True), results.count(False)
 
 
 def _import_file(name: str, path: Path, force: bool) -> bool:
@@ -118,12 +121,9 @@ def _import_file(name: str, path: Path, force: bool) -> bool:
     try:
         if reason := why_unusable(path):
             raise BadInputError(f"{path}: {reason}")
-        with (
-            _new_taxi_file(name, str(path), force) as file,
-            path.open("rb") as content,
-            waiting_for(f"the copy of {path}"),
-        ):
-            shutil.copyfileobj(content, file, CHUNK)
+        with _new_taxi_file(name, str(path), force) as file, waiting_for(f"the copy of {path}"):
+            for chunk in _chunks(path):
+                file.write(chunk)
     except BadInputError as error:
         say(f"skipped {error}")
         return False
@@ -131,11 +131,25 @@ def _import_file(name: str, path: Path, force: bool) -> bool:
     return True
 
 
+def _chunks(path: Path) -> Iterator[bytes]:
+    """Reads a file, a chunk at a time.
+
+    Raises:
+        BadInputError: the disk that it is on fails.
+    """
+    try:
+        with path.open("rb") as content:
+            while chunk := content.read(CHUNK):
+                yield chunk
+    except OSError as error:
+        raise BadInputError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
 # --- months for a run ---
 
 
 def ensure(months: Sequence[TripFile], runtime: Runtime, force: bool = False) -> None:
-    """Makes sure that the platform can serve the months: from data/, samples/ or the release; else generates them.
+    """Makes sure that the months are in data/ or samples/, if they are to be had; the platform generates the others.
 
     Raises:
         BadInputError: a real month that was in data/ is gone or cannot be opened, and `force` is not set.
@@ -143,7 +157,8 @@ def ensure(months: Sequence[TripFile], runtime: Runtime, force: bool = False) ->
     for trips in months:
         if not (_is_in_data(trips, runtime, force) or _is_in_samples(trips) or _download(trips.csv_path)):
             _require_no_loss(trips, force)
-            _generate(trips, runtime)
+            rows = min(expected_rows(trips), int(runtime.settings["GENERATED_ROWS"] or sys.maxsize))
+            say(f"data/{trips.csv_path}: not available here; the platform generates {rows:,} rows")
 
 
 def _is_in_data(trips: TripFile, runtime: Runtime, force: bool) -> bool:
@@ -186,10 +201,15 @@ def _require_no_loss(trips: TripFile, force: bool) -> None:
     Raises:
         BadInputError: its record says so.
     """
-    known = read_sources().get(trips.csv_path)
-    if known and known.kind != "generated" and not force:
-        text = f"data/{trips.csv_path}: this file was {kinds.describe(known.kind)} data, and it is gone"
-        raise BadInputError(text, _ways_out(trips, "put it back"))
+    name = trips.csv_path
+    sources = read_sources()
+    known = sources.get(name)
+    if known and known.kind != "generated":
+        if not force:
+            text = f"data/{name}: this file was {kinds.describe(known.kind)} data, and it is gone"
+            raise BadInputError(text, _ways_out(trips, "put it back"))
+        del sources[name]
+        _write_sources(sources)
 
 
 def _ways_out(trips: TripFile, best: str) -> str:
@@ -266,11 +286,16 @@ def _record(name: str, is_fresh: bool = True) -> Record:
 
 
 def _store_record(name: str, contents: Contents) -> Record:
-    status, known, keys = (DATA / name).stat(), read_sources(), ("kind", "rows", "bytes", "modified")
+    status, known = (DATA / name).stat(), read_sources()
     known[name] = Record(contents.kind, contents.rows, status.st_size, status.st_mtime_ns)
+    _write_sources(known)
+    return known[name]
+
+
+def _write_sources(known: dict[str, Record]) -> None:
+    keys = ("kind", "rows", "bytes", "modified")
     content = {name: dict(zip(keys, record)) for name, record in known.items()}
     files.write(DATA / SOURCES, json.dumps(content, indent=2, sort_keys=True) + "\n")
-    return known[name]
 
 
 # --- new files ---
@@ -307,15 +332,6 @@ def _download_chunks(url: str) -> Iterator[bytes]:
         raise BadInputError(str(error).strip() or type(error).__name__) from error
     if announced not in (None, str(received)):
         raise BadInputError(f"the connection ended after {received:,} of {int(announced):,} bytes")
-
-
-def _generate(trips: TripFile, runtime: Runtime) -> None:
-    name = trips.csv_path
-    command = runtime.flows_command("orionbox.trips.generated", trips.color, str(trips.year), str(trips.month))
-    with _new_taxi_file(name, f"data/{name}", force=True) as file, waiting_for(f"the generation of data/{name}"):
-        if subprocess.run(command, cwd=ROOT, env=inherited.for_tools(), stdout=file).returncode:
-            raise CommandError(f"data/{name}: could not be generated; the message is above")
-    say(f"data/{name}: {describe(_record(name))}, because the real file was not available")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from cli.runtimes import failures
 from cli.terminal_colors import red
 from cli.waiting import GrowingPauses
 from orionbox.errors import FAILED, CommandError
+from orionbox.orion import obstacles
 from orionbox.orion.client import Json, NoAnswerError, Orion, Retries
 from orionbox.orion.states import ENDED
 
@@ -117,6 +118,8 @@ def _print_until_ended(orion: Orion, run_id: str, bars: Bars) -> Json:
         is_waiting = run["state_type"] in ("SCHEDULED", "PENDING")
         if is_waiting and pauses.is_due():
             bars.say(f"  waiting for the agent to start the run ({pauses.seconds:.0f} s)")
+            for line in obstacles.find(orion):
+                bars.say(f"  {line}")
         if is_waiting and not is_reported and pauses.seconds > AGENT_SECONDS:
             is_reported = True
             bars.say(f"still {run['state_name']} after {AGENT_SECONDS} s; look at it with: make logs SERVICE=agent")

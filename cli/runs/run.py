@@ -19,7 +19,8 @@ from cli.waiting import waiting_for
 from orionbox.errors import CommandError
 from orionbox.files import write
 from orionbox.loopback import link, open_url
-from orionbox.orion.client import Json
+from orionbox.orion import obstacles
+from orionbox.orion.client import Json, Orion
 from orionbox.runs.report import ARTIFACT_KEY, not_real, page_name, unflatten
 from orionbox.trips.months import TripFile
 
@@ -71,6 +72,7 @@ def _run(deployment: str, files: list[TripFile], runtime: Runtime, force: bool) 
     bars = Bars()
     folders = data_folders(is_in_docker=runtime.infrastructure == "docker")
     orion = orion_with_retries(orion_url(runtime.settings), bars, folders)
+    require_startable(orion, deployment)
     parameters: Json = {"color": files[0].color, "year": files[0].year, "months": [trips.month for trips in files]}
     if force:  # only then: a student's deployment of this name may not have the parameter
         parameters["force"] = True
@@ -79,6 +81,16 @@ def _run(deployment: str, files: list[TripFile], runtime: Runtime, force: bool) 
     run = follow(orion, run_id, bars)
     months = [unflatten(row) for row in orion.table_artifact(run_id, ARTIFACT_KEY)]
     return EndedRun(run, orion.run_url(run_id), duration(run), months)
+
+
+def require_startable(orion: Orion, deployment: str) -> None:
+    """Refuses to start a run that nothing would take, because of what the user has set in Orion.
+
+    Raises:
+        CommandError: a queue is paused, for example; the text has the command that resumes it.
+    """
+    if found := obstacles.find_for_run(orion, deployment):
+        raise CommandError("\n".join(found))
 
 
 def _describe(files: list[TripFile]) -> str:

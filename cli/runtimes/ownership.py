@@ -23,7 +23,7 @@ from orionbox.errors import BadInputError
 CHECKOUT, FOLDER, USER = "orionbox.checkout", "orionbox.folder", "orionbox.user"
 """The labels of a claim; containers have the first two."""
 PROJECT = "com.docker.compose.project"
-VOLUMES = ("bigquery", "gcs", "home", "inbox", "pgadmin", "postgres", "results")
+VOLUMES = ("bigquery", "gcs", "generated", "home", "inbox", "pgadmin", "postgres", "results")
 """The volumes in compose's files."""
 SHOWN = 3
 """How many containers and volumes a message names."""

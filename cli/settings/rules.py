@@ -79,6 +79,7 @@ RULES = {
     "FLOWS_GID": NUMBER,
     "DOCKER_GID": NUMBER,
     "RUN_MEMORY": SIZE,
+    "GENERATED_ROWS": Rule("[1-9][0-9]{0,8}", "a number of rows", "use for example 100000, or nothing for all rows"),
     "INTERNET": Rule("offline|real", "a kind of internet", "use one of offline, real"),
     "TASK_RUNNER": Rule("threads|dask", "a task runner", "use one of threads, dask"),
     "WORKERS": Rule("[1-9][0-9]?", "a number of workers", "use 1 to 99, like WORKERS=2"),

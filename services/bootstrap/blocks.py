@@ -45,6 +45,17 @@ def warehouse_connector(settings: BootstrapSettings) -> SqlAlchemyConnector:
     )
 
 
+def container_of_runs(image: str) -> DockerContainer:
+    """Returns the block of a run's container; orionbox.prefect2.containers adds the platform's facts to each."""
+    return DockerContainer(
+        image=image,
+        # The default, `prefect flow-run execute`, runs this command from another Python process: twice the imports
+        command=["python", "-m", "prefect.engine"],
+        image_pull_policy="NEVER",
+        auto_remove=True,
+    )
+
+
 def register_block_types() -> None:
     """Makes the collections' block types visible in the UI, as `prefect block register -m` does."""
     asyncio.run(_register_block_types())
@@ -110,16 +121,6 @@ def save_blocks(
     keys = GcpCredentials.load(names.CREDENTIALS[0])
     save(GcsBucket(bucket=settings.bucket, gcp_credentials=keys), names.BUCKET)
     save(GcsBucket(bucket=settings.bucket, bucket_folder=names.RESULTS, gcp_credentials=keys), names.RESULTS)
-    container = DockerContainer(
-        image=bootstrap_settings.image,
-        # The default, `prefect flow-run execute`, runs this command from another Python process: twice the imports
-        command=["python", "-m", "prefect.engine"],
-        image_pull_policy="NEVER",
-        networks=[bootstrap_settings.network],
-        volumes=bootstrap_settings.volumes,
-        env=bootstrap_settings.environment,
-        auto_remove=True,
-    )
     for name in names.CONTAINER:
-        save(container, name)
+        save(container_of_runs(bootstrap_settings.image), name)
     save(Process(), names.PROCESS)

@@ -47,7 +47,7 @@ def run_steps() -> None:
     _say("saving the blocks")
     blocks.save_blocks(bootstrap_settings, credentials, connector, settings)
     _say("creating the deployments")
-    deployments.deploy(bootstrap_settings.flows_folder)
+    deployments.deploy(bootstrap_settings.flows_folder, blocks.container_of_runs(bootstrap_settings.image))
 
 
 def _say(text: str) -> None:

@@ -3,79 +3,109 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from pathlib import Path
 from typing import Any
 
 from prefect import Flow, get_client
-from prefect.blocks.core import Block
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments import Deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_from_entrypoint
-from prefect.infrastructure import Process
+from prefect.infrastructure import Infrastructure, Process
 from prefect.infrastructure.container import DockerContainer
 from prefect.logging import get_logger
 
 from orionbox.orion import names
 from orionbox.prefect2.dask import KEEP_RESULTS
 
-PLATFORM_TAG = "orionbox"
-"""The tag of all deployments that come with the platform."""
-WORKSPACE = "workspace"
-"""The folder of the students' own code."""
 log = get_logger("bootstrap")
 
 
-def deploy(folder: Path) -> None:
-    """Creates the platform's deployments of the flows in the folder."""
-    container, process = DockerContainer.load(names.CONTAINER[0]), Process.load(names.PROCESS)
+def deploy(folder: Path, container: DockerContainer) -> None:
+    """Creates the platform's deployments of the flows in the folder.
+
+    Their infrastructure is their own, not one of the blocks in Orion, which students are told to overwrite.
+
+    Args:
+        folder: where the flows are, here and where they run.
+        container: the container of a run.
+    """
     for entrypoint, name, infrastructure, options in (
         ("etl.py:etl", "docker", container, {}),
-        ("etl.py:etl", "process", process, {}),
+        ("etl.py:etl", "process", Process(), {}),
         ("etl_dask.py:etl_dask", "dask", container, {"job_variables": KEEP_RESULTS}),
         ("ingest_data.py:ingest_data", "docker", container, {}),
-        ("ingest_data.py:ingest_data", "process", process, {}),
-        ("parameterized_flow.py:etl_parent_flow", "Parameterized ETL", process, {}),
+        ("ingest_data.py:ingest_data", "process", Process(), {}),
+        ("parameterized_flow.py:etl_parent_flow", "Parameterized ETL", Process(), {}),
         ("parameterized_flow.py:etl_parent_flow", "docker-flow", container, {}),
     ):
         ensure_deployment(folder, entrypoint, name, infrastructure, **options)
 
 
-def ensure_deployment(folder: Path, entrypoint: str, name: str, infrastructure: Block, **options: Any) -> None:
+def ensure_deployment(folder: Path, entrypoint: str, name: str, infrastructure: Infrastructure, **options: Any) -> None:
     """Creates the deployment, or updates an older one; a student's of the same name stays unchanged.
 
     Args:
         folder: where the flow's file is, here and where the flow runs.
         entrypoint: `file:function` in it.
         name: the deployment's.
-        infrastructure: the block from which the agent starts its runs.
+        infrastructure: how the agent starts its runs; it is not saved in Orion.
         options: more fields of the deployment.
     """
     flow: Flow[Any, Any] = load_flow_from_entrypoint(f"{folder}/{entrypoint}", use_placeholder_flow=False)
-    if WORKSPACE in Path(asyncio.run(path_of(f"{flow.name}/{name}")) or "").parts:
-        log.info("deployment %s/%s: belongs to the user; unchanged", flow.name, name)
+    full_name = f"{flow.name}/{name}"
+    found, version = asyncio.run(find(full_name)), version_of(folder, entrypoint, infrastructure, options)
+    if found and belongs_to_user(found, folder):
+        log.info("deployment %s: belongs to the user; unchanged", full_name)
+        return
+    if found and is_current(found, version):
+        log.info("deployment %s: unchanged", full_name)
         return
     Deployment.build_from_flow(
         flow=flow,
         name=name,
+        version=version,
         entrypoint=entrypoint,
         infrastructure=infrastructure,
         path=str(folder),
         # By default Prefect creates an empty one in the working directory
         ignore_file=str(folder / ".prefectignore"),
-        work_queue_name="default",
+        work_queue_name=names.QUEUE,
         # Orion's list shows the names without the flow's: several are called `docker`
-        tags=[PLATFORM_TAG, flow.name, infrastructure.get_block_type_slug()],
+        tags=[names.TAG, flow.name, infrastructure.get_block_type_slug()],
         apply=True,
         **options,
     )
-    log.info("deployment %s/%s: created or updated", flow.name, name)
+    log.info("deployment %s: created or updated", full_name)
 
 
-async def path_of(deployment: str) -> str | None:
-    """Returns the folder of a deployment's code; None if there is no such deployment."""
+def version_of(folder: Path, entrypoint: str, infrastructure: Infrastructure, options: dict[str, Any]) -> str:
+    """Returns a digest of all that a deployment is made from, this module included."""
+    digest = hashlib.sha256((folder / entrypoint.partition(":")[0]).read_bytes() + Path(__file__).read_bytes())
+    digest.update(repr((str(folder), entrypoint, infrastructure.dict(), options)).encode())
+    return digest.hexdigest()[:16]
+
+
+def belongs_to_user(found: DeploymentResponse, folder: Path) -> bool:
+    """Returns whether a student has created it: a new deployment of the same name replaces the platform's.
+
+    Orionbox before 0.3.0 set no tag; its deployments had the flows' own folder and nothing else.
+    """
+    if names.TAG in found.tags:
+        return False
+    return bool(found.path != str(folder) or found.storage_document_id or found.parameters or found.schedules)
+
+
+def is_current(found: DeploymentResponse, version: str) -> bool:
+    """Returns whether it needs no update. An update would remove the schedules that a student has added in Orion."""
+    return found.version == version and found.work_queue_name == names.QUEUE and bool(found.infrastructure_document_id)
+
+
+async def find(deployment: str) -> DeploymentResponse | None:
+    """Returns the deployment `flow/name`; None if there is no such deployment."""
     async with get_client() as client:
         try:
-            path: str | None = (await client.read_deployment_by_name(deployment)).path
-            return path
+            return await client.read_deployment_by_name(deployment)
         except ObjectNotFound:
             return None

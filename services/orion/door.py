@@ -1,7 +1,7 @@
 """The door of Orion's server: what its database cannot store is made storable, or refused, before Orion reads it.
 
-PostgreSQL stores no zero byte and no lone surrogate. Orion would answer 500, and a batch of log lines or the state of a
-run would be lost for one character. An integer of more than 64 bits can be stored, but Orion could list no run any more.
+PostgreSQL stores no zero byte and no lone surrogate: Orion would answer 500, and a batch of log lines or the state of a
+run would be lost for one character. With an integer of more than 64 bits, Orion could store the run but list no run.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class TooLargeError(ValueError):
 
 
 def storable(body: bytes) -> bytes:
-    """Returns a JSON text with zero bytes and lone surrogates as the readable text `\\x00` or `\\udc80`.
+    r"""Returns a JSON text with zero bytes and lone surrogates as the readable text `\x00` or `\udc80`.
 
     Raises:
         TooLargeError: it holds an integer that Orion could not send again.

@@ -19,6 +19,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 from jinja2 import Environment, PackageLoader
+from markupsafe import Markup, escape
 
 from orionbox.lesson.checks import HOMEWORK, LESSON, PASSED, as_json, next_result
 from services.start.documents import list_pages, read_page
@@ -58,10 +59,21 @@ class Report(NamedTuple):
     is_saved: bool
 
 
+def sentence(text: str) -> Markup:
+    """Returns the text with a capital letter, and what is in backticks as code."""
+    parts = f"{text[:1].upper()}{text[1:]}".split("`")
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
+    )
+
+
 def page(template: str, status: int = 200, **values: object) -> web.Response:
     """Renders a page from a template."""
     text = templates.get_template(template).render(**values)
     return web.Response(status=status, text=text, content_type="text/html", headers=HEADERS)
+
+
+templates.filters["sentence"] = sentence
 
 
 @routes.get("/")

@@ -33,6 +33,8 @@ IN_ORDER = (
 BESIDE = ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")
 """The pages that lie beside docs/, not in it."""
 MERMAID = re.compile(r"^```mermaid\n(?P<source>.*?)^```$", re.MULTILINE | re.DOTALL)
+TITLE = re.compile(r"(?<=^```python) title=\S+$", re.MULTILINE)
+"""The name of a block of code, which the converter does not know."""
 LINK = re.compile(r'<a href="(?P<target>[^"]*)">(?P<text>.*?)</a>', re.DOTALL)
 IMAGE = re.compile(r'(<img [^>]*src=")(?:\.\./)?(?:docs/)?images/')
 
@@ -88,7 +90,7 @@ def read_page(docs: Path, name: str) -> Page | None:
         return None
     text = ((docs.parent if name in BESIDE else docs) / f"{name}.md").read_text(encoding="utf-8")
     converter = Markdown(extensions=["fenced_code", "tables", "toc"])
-    html = converter.convert(MERMAID.sub(_picture, text))
+    html = converter.convert(TITLE.sub("", MERMAID.sub(_picture, text)))
     served = {page.name for page in pages}
     body = IMAGE.sub(r"\1/docs/images/", LINK.sub(lambda link: _served(link, served), html))
     tokens: Sequence[Mapping[str, Any]] = converter.toc_tokens

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from orionbox.lesson.checks import LESSON, Result, next_result
+from orionbox.orion import obstacles
 from orionbox.orion.states import ACTIVE, ENDED
 from orionbox.runs.report import ARTIFACT_KEY, STORES, page_name
 from services.start.fetched import FetchedFile, last_fetched
@@ -57,6 +58,8 @@ class Overview:
     """A sentence that says whether the cloud is real."""
     fetched: list[FetchedFile]
     """The taxi files that runs and the shell have fetched last."""
+    obstacles: list[str]
+    """What somebody has set in Orion so that no run starts, a line each."""
 
     @property
     def down(self) -> list[str]:
@@ -92,11 +95,21 @@ class Overview:
 
 async def gather_overview(platform: Platform, progress: Progress) -> Overview:
     """Asks all services. One that does not answer is down, and facts that only it knows stay unknown."""
-    statuses, runs, results, fetched = await asyncio.gather(
-        platform.statuses(), last_runs(platform), progress.results(), last_fetched(platform)
+    statuses, runs, results, fetched, found = await asyncio.gather(
+        platform.statuses(), last_runs(platform), progress.soon(), last_fetched(platform), find_obstacles(platform)
     )
     steps = [result for result in results if result.check.group == LESSON]
-    return Overview(statuses, runs, steps, next_result(results), platform.cloud, fetched)
+    return Overview(statuses, runs, steps, next_result(results), platform.cloud, fetched, found)
+
+
+async def find_obstacles(platform: Platform) -> list[str]:
+    """Returns what keeps runs from starting; nothing if Orion does not answer."""
+    try:
+        return obstacles.describe(
+            *await asyncio.gather(*(platform.orion(*question) for question in obstacles.QUESTIONS))
+        )
+    except (OrionDownError, KeyError, TypeError):
+        return []
 
 
 async def last_runs(platform: Platform, limit: int = RUNS_SHOWN, offset: int = 0) -> list[Run] | None:

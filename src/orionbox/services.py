@@ -121,6 +121,7 @@ SERVICES = (
     ),
     Service("agent", "Agent", "starts the flow runs", health_program=("services.agent.health",)),
     Service("internet", "Internet", "stands in for the outside world: taxi files, git, chat", health="/healthz"),
+    Service("taxi", "Taxi files", "serves the months of taxi trips, and generates missing ones", health="/healthz"),
     Service("docker-proxy", "Docker proxy", "lets the agent start containers, and nothing else", health="/_ping"),
     Service("sweeper", "Sweeper", "ends orphan runs", health_program=("services.agent.sweeper", "health")),
     Service("dask-worker", "Dask worker", "runs tasks of flow runs", health="/health", profile="dask"),

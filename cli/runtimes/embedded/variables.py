@@ -129,8 +129,6 @@ def for_bootstrap(settings: Settings) -> dict[str, str]:
         "READY_NOTE": str(saved_state(settings)),
         "BOOTSTRAPPED": str(bootstrapped_mark(settings)),
         "RUN_IMAGE": f"orionbox/flows:{env_file.version()}",
-        "RUN_NETWORK": settings.platform,
-        "RUN_VOLUMES": "",
     }
 
 
@@ -162,6 +160,7 @@ def for_services(settings: Settings) -> dict[str, str]:
         "DATA": str(data(settings)),
         "RUN": str(folder(settings) / "run"),
         "CERTIFICATES": str(certificates(settings)),
+        "GENERATED_ROWS": settings["GENERATED_ROWS"],
         "PORT_TAKEN": str(taken_note(settings)),
         "AGENT_LOCK": str(folder(settings) / "run" / "agent.alive"),
         "BOOTSTRAPPED": str(bootstrapped_mark(settings)),

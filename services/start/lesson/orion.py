@@ -16,6 +16,8 @@ from services.start.status import Platform
 
 PAGE = 200
 """Objects in one answer, the most that Orion sends."""
+PATIENCE = 7
+"""Seconds for an answer of Orion, which may be slow while runs are active."""
 RUNS_WITH_LOGS = 60
 """How many of the newest runs' logs are searched for answers."""
 LOG_PAGES = 10
@@ -40,7 +42,7 @@ class OrionFacts:
         """Returns every object that matches the filters."""
         found: list[Json] = []
         while True:
-            page = await self._platform.orion(f"{objects}/filter", {**filters, "limit": PAGE, "offset": len(found)})
+            page = await self._ask(objects, {**filters, "limit": PAGE, "offset": len(found)})
             found += page
             if len(page) < PAGE:
                 return found
@@ -101,7 +103,7 @@ class OrionFacts:
         )
 
     async def _ask(self, objects: str, chosen: Json) -> list[Json]:
-        found: list[Json] = await self._platform.orion(f"{objects}/filter", chosen)
+        found: list[Json] = await self._platform.orion(f"{objects}/filter", chosen, PATIENCE)
         return found
 
     async def _parents(self, runs: Iterable[Json]) -> dict[str, str]:

@@ -102,7 +102,7 @@ def _run(check: Check, facts: Facts, memory: Memory, earlier: Mapping[str, Resul
     missing = [source for source in check.sources if source in facts.missing]
     if missing:
         reasons = "; ".join(facts.reasons.get(source) or f"{source} does not answer" for source in missing)
-        return Result(check, UNKNOWN, reasons, "start what is down with: make up")
+        return Result(check, UNKNOWN, reasons, "start what is down: `make up`")
     found = check.look(facts)
     status, achieved = (PASSED, now) if found.is_passed else (NOT_YET, "")
     return Result(check, status, found.rationale, found.hint, achieved)

@@ -13,7 +13,7 @@ ORION, BUCKET, BIGQUERY, POSTGRES = SOURCES = ("Orion", "Cloud Storage", "BigQue
 """Where facts come from."""
 PLATFORM_PATHS = ("/opt/prefect/flows", "services/flows/flows")
 """How the folders of the platform's own flows end, in compose and in the embedded runtime."""
-PLATFORM_TABLES = tuple(f"trips_data_all.{table_name(color)}" for color in COLORS)
+PLATFORM_TABLES = ("trips_data_all.loaded_months", *(f"trips_data_all.{table_name(color)}" for color in COLORS))
 """The tables of the main job in BigQuery."""
 CLOCK_TOLERANCE = timedelta(seconds=2)
 

@@ -40,7 +40,7 @@ def has_cron(facts: Facts) -> Finding:
             return passed(
                 f"deployment {deployment.name} has the cron `{schedule.text}`: {cron.describe(schedule.text)}"
             )
-    hint = f'prefect deployment build FILE.py:FLOW -n NAME --cron "{CRON}" --timezone UTC -a'
+    hint = f'use `prefect deployment build FILE.py:FLOW -n NAME --cron "{CRON}" --timezone UTC -a`'
     if scheduled:
         deployment, schedule = scheduled[0]
         return not_yet(f"deployment {deployment.name} exists, but {_wrong_schedule(schedule)}", hint)
@@ -66,13 +66,15 @@ def has_yellow_files(facts: Facts) -> Finding:
     rows = {month_of(stored): stored.rows for stored in facts.objects or ()}
     for month in Q3:
         if (month.color, month.month) not in rows:
-            hint = f"load it: make run-etl COLOR=yellow YEAR=2019 MONTHS={int(month.month[-2:])}, or a flow of your own"
+            hint = (
+                f"load it: `make run-etl COLOR=yellow YEAR=2019 MONTHS={int(month.month[-2:])}`, or a flow of your own"
+            )
             return not_yet(f"no object in the bucket is of {month}", hint)
         found = rows[month.color, month.month]
         if found != month.rows:
             shown = f"{found:,} rows" if found is not None else "no parquet"
             text = f"the object of {month} has {shown}, and the whole month has {month.rows:,}"
-            return not_yet(text, "the script must not remove rows; an excerpt does not do: make data")
+            return not_yet(text, "the script must not remove rows; an excerpt is not enough: `make data`")
     return passed(f"the bucket has both months, {Q3_ROWS:,} rows")
 
 
@@ -92,10 +94,10 @@ def load_yellow(facts: Facts) -> Finding:
     start = f"{right[0].name} has {Q3_ROWS:,} rows, but "
     if printed:
         text = f"{start}{describe_run(printed[0], facts)} was started as a script"
-        return not_yet(text, "build a deployment of the flow and run that: prefect deployment build ... -a")
+        return not_yet(text, "build a deployment of the flow and run that: `prefect deployment build ... -a`")
     if right[0].name in PLATFORM_TABLES and not any(run.deployment_id for run in own):
         return not_yet(f"{start}the platform's own flow loaded them", "load them with a deployment of your own")
-    hint = "print the total in the flow, with @flow(log_prints=True), and run the deployment again"
+    hint = "print the total in the flow, with `@flow(log_prints=True)`, and run the deployment again"
     return not_yet(f"{start}no run of a deployment of yours has printed that number", hint)
 
 
@@ -135,7 +137,7 @@ def has_github_block(facts: Facts) -> Finding:
     if found:
         return passed(f"block {found[0].kind}/{found[0].name} exists")
     text = "Orion has no block of type GitHub"
-    return not_yet(text, 'make one: GitHub(repository="https://github.com/USER/REPO.git").save("NAME")')
+    return not_yet(text, 'make one: `GitHub(repository="https://github.com/USER/REPO.git").save("NAME")`')
 
 
 def _from_github(facts: Facts) -> Iterator[Deployment]:
@@ -146,7 +148,7 @@ def has_github_deployment(facts: Facts) -> Finding:
     """Looks for a deployment whose code comes from GitHub."""
     for deployment in _from_github(facts):
         return passed(f"deployment {deployment.name} takes its code from GitHub")
-    hint = "prefect deployment build FILE.py:FLOW -n NAME -sb github/BLOCK -a"
+    hint = "use `prefect deployment build FILE.py:FLOW -n NAME -sb github/BLOCK -a`"
     for deployment in facts.own_deployments():
         place = f"a block of type {deployment.storage}" if deployment.storage else f"the folder {deployment.path}"
         return not_yet(f"deployment {deployment.name} takes its code from {place}, not from GitHub", hint)
@@ -173,7 +175,7 @@ def has_notification(facts: Facts) -> Finding:
             problem = "the notification for completed runs is paused"
         else:
             return passed("a notification for completed runs is active")
-    return not_yet(problem, "make one in Orion under Notifications for state Completed, or with: python tell.py")
+    return not_yet(problem, "make one in Orion under Notifications for state Completed, or with `python week2/tell.py`")
 
 
 def load_with_notification(facts: Facts) -> Finding:

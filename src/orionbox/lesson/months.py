@@ -63,12 +63,12 @@ def find_month(facts: Facts, month: Month, counts: Callable[[Run], bool], whose:
 def _wrong_rows(stored: StoredObject, run: Run, month: Month, facts: Facts) -> Finding:
     start = f"{describe_run(run, facts)} stored {stored.uri}"
     if stored.rows is None:
-        return not_yet(f"{start}, which is not a parquet file", "write the month with df.to_parquet(...)")
+        return not_yet(f"{start}, which is not a parquet file", "write the month with `df.to_parquet(...)`")
     if stored.rows == 2 * month.rows:
         text = f"{start} with {stored.rows:,} rows: that is the month twice ({month.rows:,})"
         return not_yet(text, "write the file anew instead of adding to it")
     text = f"{start} with {stored.rows:,} rows, and the whole month of {month} has {month.rows:,}"
-    return not_yet(text, "keep every row; if the log says excerpt or GENERATED_ROWS, get the whole file: make data")
+    return not_yet(text, "keep every row; if the log says excerpt or GENERATED_ROWS, get the whole file: `make data`")
 
 
 def _others_work(files: list[StoredObject], month: Month, whose: str, facts: Facts) -> Finding | None:

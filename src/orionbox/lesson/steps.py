@@ -48,7 +48,7 @@ def cached_task(facts: Facts) -> Finding:
         if run.is_cached:
             return passed(f"a task of {describe_run(run, facts)} was cached")
     text = "no task of yours was cached"
-    return not_yet(text, "run hello.py a second time: its task has the same input, so Prefect keeps the result")
+    return not_yet(text, "run week2/hello.py a second time: its task has the same input, so Prefect keeps the result")
 
 
 def loaded_postgres(facts: Facts) -> Finding:
@@ -129,7 +129,7 @@ def ran_container(facts: Facts) -> Finding:
     }
     if not own:
         return not_yet(
-            f"no deployment of yours has an infrastructure block of type {CONTAINER}", "run docker_deploy.py"
+            f"no deployment of yours has an infrastructure block of type {CONTAINER}", "run `python docker_deploy.py`"
         )
     if facts.runtime == "embedded":
         name = next(iter(own.values())).name
@@ -212,14 +212,14 @@ CHECKS = (
         "Flows, tasks, sub-flows",
         FLOWS,
         "Write a flow, run it as a script, and find it in Orion.",
-        ("$ make shell", "workspace$ python hello.py"),
+        ("$ make shell", "workspace$ python week2/hello.py"),
     ),
     _step(
         "cache",
         "A cached task",
         FLOWS,
         "The same task with the same input does not run again.",
-        ("workspace$ python hello.py",),
+        ("workspace$ python week2/hello.py",),
     ),
     _step(
         "postgres",
@@ -234,7 +234,7 @@ CHECKS = (
         "Blocks",
         "blocks",
         "Blocks store connections and secrets; the course's are already there. Save one of your own.",
-        ("workspace$ python use_blocks.py",),
+        ("workspace$ python week2/use_blocks.py",),
     ),
     _step(
         "to-gcs",
@@ -294,15 +294,15 @@ CHECKS = (
         "A message to the chat",
         TELL,
         "A webhook is a block; here the platform itself is the chat.",
-        ("workspace$ python tell.py",),
+        ("workspace$ python week2/tell.py",),
     ),
     _step(
         "notification",
         "Notifications",
         TELL,
         "Post news of your runs to the class's chat.",
-        ("workspace$ python tell.py",),
+        ("workspace$ python week2/tell.py",),
     ),
-    _step("secret", "Secrets", TELL, "Only code can read a secret's value.", ("workspace$ python tell.py",)),
+    _step("secret", "Secrets", TELL, "Only code can read a secret's value.", ("workspace$ python week2/tell.py",)),
 )
 """A check comes after those that it needs."""

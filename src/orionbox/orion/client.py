@@ -190,14 +190,21 @@ class Orion(JsonApi):
         Raises:
             RefusedError: there is no such deployment.
         """
-        try:
-            found = self.call(f"deployments/name/{quote(deployment)}")
-        except RefusedError as error:
-            raise RefusedError(
-                f"Orion has no deployment {deployment}", "create it with: make up", error.status
-            ) from error
+        found = self.deployment(deployment)
         request = {"parameters": parameters, "state": {"type": "SCHEDULED"}, "idempotency_key": str(uuid4())}
         return str(self.call(f"deployments/{found['id']}/create_flow_run", request)["id"])
+
+    def deployment(self, name: str) -> Json:
+        """Returns the deployment `flow/name`.
+
+        Raises:
+            RefusedError: there is no such deployment.
+        """
+        try:
+            found: Json = self.call(f"deployments/name/{quote(name)}")
+        except RefusedError as error:
+            raise RefusedError(f"Orion has no deployment {name}", "create it with: make up", error.status) from error
+        return found
 
     def cancel_run(self, run_id: str) -> str:
         """Cancels a run, which its agent then stops; returns the run's current state."""

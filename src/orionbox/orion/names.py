@@ -12,8 +12,22 @@ RESULTS = "task-results"
 CONTAINER = ("zoom", "dtc")
 """Two names for one block: the course's videos and its written notes differ."""
 
+QUEUE, POOL = "default", "default-agent-pool"
+"""The queue that the platform's agent polls, and the work pool that Orion puts it in."""
+TAG = "orionbox"
+"""The tag of the platform's own deployments."""
+
 PROCESS = "agent"
 """Runs flows as processes in the agent's own container."""
 
 BLOCKS = (POSTGRES, WAREHOUSE, *CREDENTIALS, BUCKET, RESULTS, *CONTAINER, PROCESS)
+DEPLOYMENTS = (
+    "etl/docker",
+    "etl/process",
+    "etl/dask",
+    "ingest-data/docker",
+    "ingest-data/process",
+    "etl-parent-flow/Parameterized ETL",
+    "etl-parent-flow/docker-flow",
+)
 FLOWS = ("etl", "ingest-data", "etl-parent-flow")

@@ -23,7 +23,7 @@ SMALLEST, LARGEST = -(2**63), 2**64 - 1
 
 
 def dumps(value: Any, default: Callable[[Any], Any], option: int = 0) -> bytes:
-    """Returns the value as JSON, as orjson does, but with lone surrogates as readable text like `\\udc80`.
+    r"""Returns the value as JSON, as orjson does, but with lone surrogates as readable text like `\udc80`.
 
     Raises:
         ValueError: the value holds an integer of more than 64 bits, which Orion cannot store.

@@ -48,8 +48,11 @@ def run(name: str, arguments: Sequence[str]) -> int:
         return pip.main(arguments)
     if name == "virtualenv":
         return venv.main(arguments)
-    # In the embedded runtime, too: its runs are processes, and DOCKER_HOST leads nowhere
-    real = "" if name.startswith("docker") else real_program(name)
+    if name == "sudo":
+        return _sudo(arguments)
+    # Without Docker, too, whatever this machine has: runs are processes, and the emulators need no login
+    is_answered_here = name.startswith("docker") or words.is_login(name, arguments)
+    real = "" if is_answered_here else real_program(name)
     if name == "psql" and real:
         return psql.main(arguments, real)
     if name in ("curl", "wget"):
@@ -57,8 +60,6 @@ def run(name: str, arguments: Sequence[str]) -> int:
     needs_root = name in ("apt", "apt-get") and os.geteuid() != 0
     if real and not needs_root:
         os.execv(real, [name, *arguments])
-    if name == "sudo":
-        return _sudo(arguments)
     if name in ("conda", "mamba", "pipenv") and arguments and arguments[0] in ("install", "list"):
         return pip.main(arguments)
     if name == "psql":
@@ -69,12 +70,18 @@ def run(name: str, arguments: Sequence[str]) -> int:
     return code
 
 
+OURS = ("docker", "docker-compose", "gcloud", "pip", "pip3", "virtualenv")
+"""What `sudo` would run as the machine's own program, for another Python or another platform."""
+
+
 def _sudo(arguments: Sequence[str]) -> int:
     rest = list(arguments)
     while rest and rest[0].startswith("-"):
         rest.pop(0)
-    if rest and rest[0] in words.NAMES and rest[0] != "sudo":
+    if rest and rest[0] in OURS:
         return run(rest[0], rest[1:])
+    if real := real_program("sudo"):
+        os.execv(real, ["sudo", *arguments])
     if rest and shutil.which(rest[0]):
         os.execvp(rest[0], rest)
     print("sudo: nobody is root in this shell, and nothing here needs it", file=sys.stderr)  # noqa: T201

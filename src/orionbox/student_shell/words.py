@@ -35,7 +35,7 @@ NO_BQ = (
     'GcpCredentials.load("zoom-gcp-creds").get_bigquery_client().query("SELECT ...")'
 )
 NO_FETCHING = "not on this machine. In Python: from urllib.request import urlretrieve; urlretrieve(URL, FILE)"
-LOGIN = ("auth", "init", "config", "login", "info", "version")
+LOGIN = ("auth", "init", "config", "login")
 NAMES = (
     "apt",
     "apt-get",
@@ -60,18 +60,24 @@ NAMES = (
 """The commands of the platform's shell, each a small program before all others on PATH."""
 
 
+def is_login(name: str, arguments: Sequence[str]) -> bool:
+    """Returns whether a command logs in to Google, or chooses a project there."""
+    first = next((word for word in arguments if not word.startswith("-")), "")
+    return name == "gcloud" and first in LOGIN
+
+
 def answer(name: str, arguments: Sequence[str]) -> tuple[str, int]:
     """Returns what a command says, and its exit code."""
     words = [word for word in arguments if not word.startswith("-")]
     first = words[0] if words else ""
     typed = " ".join([name, *arguments[:3]])
     if name in ("docker", "docker-compose"):
-        is_login = first == "login"
+        needs_none = first == "login"
         return (
-            f"{typed}: no image is pushed or pulled, so no login is needed" if is_login else f"{typed}: {DOCKER}"
-        ), (0 if is_login else 1)
+            f"{typed}: no image is pushed or pulled, so no login is needed" if needs_none else f"{typed}: {DOCKER}"
+        ), (0 if needs_none else 1)
     if name == "gcloud":
-        if first in LOGIN:
+        if is_login(name, arguments):
             return f"{typed}: not needed: {EMULATED}", 0
         return f"{typed}: no gcloud here. {EMULATED}\n{BUCKET}", 1
     if name in ("conda", "mamba", "pipenv"):

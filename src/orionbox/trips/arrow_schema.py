@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from orionbox.trips.schema import COLUMNS
+from orionbox.trips.schema import COLUMNS, FILE_COLUMNS
 
 INTEGER, NUMBER, TEXT, TIME = pa.int64(), pa.float64(), pa.string(), pa.timestamp("us")
 _TYPES = {"integer": INTEGER, "number": NUMBER, "text": TEXT, "time": TIME}
 
-ARROW_SCHEMAS = {
-    color: pa.schema({name: _TYPES[kind] for name, kind in columns.items()}) for color, columns in COLUMNS.items()
+FILE_SCHEMAS = {
+    kind: pa.schema({name: _TYPES[type_] for name, type_ in columns.items()}) for kind, columns in FILE_COLUMNS.items()
 }
+"""The columns of every kind of file that the platform serves."""
+ARROW_SCHEMAS = {color: FILE_SCHEMAS[color] for color in COLUMNS}
 """The columns of a month's file, by color."""

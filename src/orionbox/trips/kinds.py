@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, get_args
 
 from orionbox.errors import BadInputError
 from orionbox.trips.months import GENERATED_MARK, TripFile
-from orionbox.trips.row_counts import published_rows
+from orionbox.trips.row_counts import AnyMonth, fewest_rows
 
 Kind = Literal["real", "excerpt", "generated"]
 KINDS: tuple[str, ...] = get_args(Kind)
@@ -47,14 +47,14 @@ def is_generated(start: bytes) -> bool:
     return any(mark in start[:MARK_BYTES] for mark in GENERATED_MARKS)
 
 
-def kind_of(trips: TripFile, rows: int, generated: bool) -> Kind:
+def kind_of(trips: AnyMonth, rows: int, generated: bool) -> Kind:
     """Returns the kind of a month's file from its number of rows and its mark.
 
     A month that is not in the table of row counts is real unless it was generated.
     """
     if generated:
         return "generated"
-    return "excerpt" if rows < (published_rows(trips) or 0) else "real"
+    return "excerpt" if rows < fewest_rows(trips) else "real"
 
 
 def kind_without_record(trips: TripFile, rows: int) -> Kind:

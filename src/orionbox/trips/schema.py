@@ -62,6 +62,18 @@ GREEN: Columns = {
 }
 COLUMNS: dict[str, Columns] = {"yellow": YELLOW, "green": GREEN}
 """The columns of a month's file, by color."""
+FHV: Columns = {
+    "dispatching_base_num": "text",
+    "pickup_datetime": "time",
+    "dropOff_datetime": "time",
+    "PUlocationID": "integer",
+    "DOlocationID": "integer",
+    "SR_Flag": "integer",
+    "Affiliated_base_number": "text",
+}
+"""The columns of for-hire vehicles in 2019. The platform serves such files, but has no tables for them."""
+FILE_COLUMNS: dict[str, Columns] = {**COLUMNS, "fhv": FHV}
+"""The columns of every kind of file that the platform serves."""
 
 _POSTGRES = {"integer": "bigint", "number": "double precision", "text": "text", "time": "timestamp"}
 _BIGQUERY = {"integer": "INTEGER", "number": "FLOAT", "text": "STRING", "time": "DATETIME"}

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import gzip
 import os
+import re
 import zlib
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from orionbox.errors import BadInputError
 from orionbox.trips.kinds import MARK_BYTES, is_generated, kind_of
-from orionbox.trips.months import TripFile, parse_csv_path
-from orionbox.trips.schema import COLUMNS
+from orionbox.trips.row_counts import Month
+from orionbox.trips.schema import FILE_COLUMNS
 
 ZONES = ("misc/taxi_zone_lookup.csv", "misc/taxi+_zone_lookup.csv")
 CHUNK = 1 << 20
@@ -32,7 +33,14 @@ class Contents(NamedTuple):
 def release_path(path: Path) -> str:
     """Returns a file's place below the release's URL and below data/; empty if it is not a file of the release."""
     name = f"{path.parent.name}/{path.name}"
-    return name if name in ZONES or parse_csv_path(name) else ""
+    return name if name in ZONES or parse_month(name) else ""
+
+
+def parse_month(name: str) -> Month | None:
+    """Returns the month of a file like `fhv/fhv_tripdata_2019-02.csv.gz`; None for the name of any other file."""
+    match = re.fullmatch(r"([a-z]+)/\1_tripdata_(\d{4})-(\d{2})\.csv\.gz", name, re.ASCII)
+    month = Month(match[1], int(match[2]), int(match[3])) if match else None
+    return month if month and month.color in FILE_COLUMNS and 1 <= month.month <= 12 else None
 
 
 def why_unusable(path: Path) -> str:
@@ -70,8 +78,8 @@ def read_open(file: IO[bytes], name: str, origin: str) -> Contents:
         BadInputError: it is cut off or damaged, or is no taxi file.
     """
     file.seek(0)
-    trips = parse_csv_path(name)
-    if not trips:
+    month = parse_month(name)
+    if not month:
         return _read_zones(file, origin)
     start = file.read(MARK_BYTES)
     file.seek(0)
@@ -79,13 +87,13 @@ def read_open(file: IO[bytes], name: str, origin: str) -> Contents:
         raise BadInputError(f"{origin}: the file is empty")
     try:
         with gzip.open(file) as content:
-            _check_header(content.readline(LONGEST_HEADER), trips, origin)
+            _check_header(content.readline(LONGEST_HEADER), month.color, origin)
             rows = _count_lines(content, origin)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise BadInputError(f"{origin}: not a complete gzip file ({error})") from error
     if not rows:
         raise BadInputError(f"{origin}: there is no trip below the header")
-    return Contents(kind_of(trips, rows, is_generated(start)), rows)
+    return Contents(kind_of(month, rows, is_generated(start)), rows)
 
 
 def _read_zones(file: IO[bytes], origin: str) -> Contents:
@@ -94,16 +102,16 @@ def _read_zones(file: IO[bytes], origin: str) -> Contents:
     return Contents("real", _count_lines(file, origin))
 
 
-def _check_header(line: bytes, trips: TripFile, origin: str) -> None:
+def _check_header(line: bytes, color: str, origin: str) -> None:
     try:
         columns = next(csv.reader([line.decode("utf-8-sig").rstrip("\r\n")]), [])
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadInputError(f"{origin}, line 1: no CSV text in UTF-8 ({error})") from error
-    expected = list(COLUMNS[trips.color])
+    expected = list(FILE_COLUMNS[color])
     missing = [column for column in expected if column not in columns]
     unknown = [column for column in columns if column not in expected]
     if len(missing) == len(expected):
-        raise BadInputError(f"{origin}, line 1: not the header of a {trips.color} taxi file")
+        raise BadInputError(f"{origin}, line 1: not the header of a {color} taxi file")
     if missing or unknown or len(columns) != len(expected):
         parts = [
             f"{what} {', '.join(map(repr, which))}"

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from cli.environments.proxies import OFFLINE_HOSTS
 from tests.conftest import wait_for
 from tests.e2e.course.conftest import CutOff
 from tests.e2e.course.leaks import Leaks
@@ -62,7 +63,7 @@ def test_a_question_for_an_outside_name_would_be_noticed_and_one_for_a_stopped_s
 
 def test_the_outside_world_s_names_go_with_internet_real(cut_off: CutOff) -> None:
     offline = cut_off.services()["internet"]["networks"]["default"]["aliases"]
-    assert set(offline) == {"github.com", "hooks.slack.com"}
+    assert set(offline) == set(OFFLINE_HOSTS)
     assert not cut_off.services(INTERNET="real")["internet"]["networks"]["default"]
 
 
@@ -79,12 +80,35 @@ def test_wget_curl_git_pandas_and_requests_trust_github_com(cut_off: CutOff) -> 
     assert str(cut_off.rows_in("yellow/yellow_tripdata_2021-01.csv.gz")) in answers[3].output
 
 
-def test_a_missing_month_and_a_missing_repository_say_how_to_get_them(cut_off: CutOff) -> None:
-    month, repository = cut_off.shell(
-        f"curl -s {RELEASE}/green/green_tripdata_2019-12.csv.gz",
-        "git clone https://github.com/ada/none.git /tmp/none",
+def test_a_missing_month_is_generated_for_every_client_and_at_every_address(cut_off: CutOff) -> None:
+    url = f"{RELEASE}/green/green_tripdata_2020-04.csv.gz"
+    parquet = "https://d37ci6vzurychx.cloudfront.net/trip-data/green_tripdata_2020-04.parquet"
+    broken = cut_off.root / "data/green/green_tripdata_2020-05.csv.gz"
+    broken.symlink_to("/nowhere")
+    answers = cut_off.shell(
+        f"curl -sSfL {url} -o /tmp/c.csv.gz & wget -q {url} -O /tmp/d.csv.gz; wait; cmp /tmp/c.csv.gz /tmp/d.csv.gz",
+        "zcat /tmp/c.csv.gz | wc -l",
+        f"curl -sSfI {url}",
+        f"curl -sSf -r 0-1 {url} -o /tmp/e && cmp -n 2 /tmp/c.csv.gz /tmp/e && wc -c /tmp/e",
+        f"python -c \"import pandas as pd; print(len(pd.read_csv('{url}', low_memory=False)))\"",
+        f"python -c \"import pandas as pd; print(len(pd.read_parquet('{parquet}')))\"",
+        "curl -sSf 'https://s3.amazonaws.com/nyc-tlc/misc/taxi+_zone_lookup.csv' | wc -l",
+        f"curl -s {RELEASE}/green/green_tripdata_2020-05.csv.gz",
+        f"curl -s {RELEASE}/green/green_tripdata_2029-12.csv.gz",
     )
-    assert "make data COLOR=green YEAR=2019 MONTHS=12" in month.output
+    broken.unlink()
+    outputs = [answer.output.strip() for answer in answers]
+    assert [answer.code for answer in answers] == [0] * 9, answers
+    assert outputs[1] == "35613"
+    assert "X-Orionbox-Data: generated; rows=35612; file=green/green_tripdata_2020-04.csv.gz" in outputs[2]
+    assert outputs[3].startswith("2 ") and outputs[4:7] == ["35612", "35612", "266"]
+    assert "is a link to /nowhere" in outputs[7] and "2019-01 to 2021-07" in outputs[8]
+    assert not (cut_off.root / "data/green/green_tripdata_2020-04.csv.gz").exists()
+    assert cut_off.make("logs", "SERVICE=taxi").count("generating 35,612 rows") == 2, "once for each form"
+
+
+def test_a_missing_repository_says_how_to_get_it(cut_off: CutOff) -> None:
+    (repository,) = cut_off.shell("git clone https://github.com/ada/none.git /tmp/none")
     assert "data/git/ada/none" in repository.output
 
 

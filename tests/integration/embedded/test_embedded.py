@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -27,8 +28,10 @@ from orionbox.trips.months import TripFile
 from tests.conftest import Checkout, wait_for
 from tests.reports import assert_documented
 from tests.stores import query_postgres
+from tests.week1 import TYPED, assert_as_in_the_course
 
 GREEN = ("COLOR=green", "YEAR=2021", "MONTHS=1,2")
+WEEK_1 = Path(__file__).parents[2] / "e2e/course/repositories/week1"
 ROWS_OF_GREEN = 141_090
 """Of the real files."""
 
@@ -87,6 +90,15 @@ def test_shell_and_psql_reach_the_platform(platform: Checkout) -> None:
     blocks = platform.make("shell", stdin="COLUMNS=200 prefect block ls")
     assert all(slug in blocks for slug in ("gcs-bucket/zoom-gcs", "gcp-credentials/zoom-gcp-creds"))
     assert "ny_taxi" in platform.make("psql", stdin="SELECT current_user")
+
+
+def test_code_of_the_first_week_works_in_the_shell(platform: Checkout) -> None:
+    folder = platform.root / "workspace" / "week1"
+    shutil.copytree(WEEK_1, folder)
+    # Another server may listen on localhost:5432 here, and is left alone
+    typed = [command.replace("localhost", "pgdatabase") for command in TYPED]
+    assert_as_in_the_course(platform.shell(*typed, folder=shlex.quote(str(folder))))
+    assert (platform.root / "workspace/week2/hello.py").exists()
 
 
 @pytest.mark.parametrize("sql, code", [("SELECT 1", 0), ("SELECT nonsense", 3), ("SELECT nonsense; SELECT 1", 3)])

@@ -17,7 +17,7 @@ from cli.environments import proxies
 from cli.runtimes import ownership
 from cli.runtimes.compose import optional_services
 from cli.settings import env_file as env_files
-from services.bootstrap.settings import FORWARDED
+from orionbox.flow_settings import VARIABLES
 from tests.conftest import ROOT
 from tests.tracked import files_named
 
@@ -188,7 +188,9 @@ def test_the_package_and_the_images_have_one_version() -> None:
 def test_a_run_s_container_gets_every_variable_of_flows_that_prefect_does_not_pass_on() -> None:
     flow = {name for name in env_files.parse(ROOT / "compose/flow.env") if not name.startswith("PREFECT_")}
     clouds = {name for cloud in ("emulators", "gcp") for name in env_files.parse(ROOT / f"compose/{cloud}.env")}
-    assert flow | clouds <= set(FORWARDED)
+    text = (ROOT / "src/orionbox/prefect2/containers.py").read_text()
+    own = {variable for variable in flow | clouds if f'"{variable}"' in text}
+    assert flow | clouds <= own | set(VARIABLES.values())
 
 
 def test_only_the_docker_proxy_mounts_the_socket(services: dict[str, dict[str, Any]]) -> None:

@@ -24,7 +24,7 @@ LAYERS = (
     ("orionbox.file_errors",),
     ("orionbox.files", "orionbox.orion", "orionbox.trips"),
     ("orionbox.flow_settings",),
-    ("orionbox.lesson", "orionbox.runs", "orionbox.stores"),
+    ("orionbox.lesson", "orionbox.release", "orionbox.runs", "orionbox.stores"),
     ("orionbox.old_libraries",),
     ("orionbox.prefect2", "orionbox.student_shell"),
     ("cli.environments", "cli.options", "cli.terminal_colors", "cli.waiting"),

@@ -15,9 +15,9 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cli.environments.proxies import GOOGLE_HOSTS
+from cli.environments.proxies import GOOGLE_HOSTS, TLC_HOSTS
 
-HOSTS = ("github.com", *GOOGLE_HOSTS)
+HOSTS = ("github.com", *TLC_HOSTS, *GOOGLE_HOSTS)
 """Those of the stand-in that answer here."""
 PIECE = 1 << 16
 PATIENCE = 30

@@ -49,6 +49,7 @@ class OneRun:
     """Orion's answers about one run of any deployment."""
 
     state = SimpleNamespace(type="COMPLETED", message="")
+    is_paused = False
 
     def __call__(self, path: str, body: Any) -> Any:
         if path.startswith("/reports/"):
@@ -57,8 +58,12 @@ class OneRun:
             return [{"data": json.dumps([MONTH])}]
         if "/name/" in path:
             return {"id": "deployment"}
+        if path.endswith("/queues/filter"):
+            return [{"name": "default", "is_paused": self.is_paused, "concurrency_limit": None}]
         if path.endswith("/filter"):
             return []
+        if "/work_pools/" in path:
+            return {"is_paused": False, "concurrency_limit": None}
         state = {"state_type": self.state.type, "state_name": self.state.type.capitalize()}
         return {
             "id": "01234567-x",
@@ -122,12 +127,21 @@ def test_nothing_is_downloaded_for_a_platform_of_another_checkout(
 def test_the_task_runner_chooses_the_deployment(api: FakeApi, settings: dict[str, str], deployment: str) -> None:
     run.run_etl(FILES, FakePlatform(api, **settings))  # type: ignore[arg-type]
     assert api.requests[0][1] == f"/api/deployments/name/{deployment}"
-    assert api.requests[1][2]["parameters"] == {"color": "green", "year": 2021, "months": [1]}
+    (sent,) = (sent for _, path, sent in api.requests if path.endswith("/create_flow_run"))
+    assert sent["parameters"] == {"color": "green", "year": 2021, "months": [1]}
+
+
+def test_no_run_is_started_while_its_queue_is_paused(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OneRun, "is_paused", True)
+    with pytest.raises(CommandError, match="queue default is paused; resume it in make shell: prefect work-queue"):
+        run.run_etl(FILES, FakePlatform(api))  # type: ignore[arg-type]
+    assert not [path for _, path, _ in api.requests if path.endswith("/create_flow_run")]
 
 
 def test_a_run_replaces_real_data_only_if_it_is_forced(api: FakeApi) -> None:
     run.ingest(FILES, FakePlatform(api), force=True)  # type: ignore[arg-type]
-    assert api.requests[1][2]["parameters"] == {"color": "green", "year": 2021, "months": [1], "force": True}
+    (sent,) = (sent for _, path, sent in api.requests if path.endswith("/create_flow_run"))
+    assert sent["parameters"] == {"color": "green", "year": 2021, "months": [1], "force": True}
 
 
 def test_ingest_uses_the_runtime_s_infrastructure(api: FakeApi) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from orionbox.student_shell import pip, venv, words
+from orionbox.student_shell.__main__ import run as run_command
 
 COURSE = """pandas==1.5.2
 prefect==2.7.7
@@ -119,3 +120,24 @@ def test_the_commands_are_installed_with_the_line_that_each_python_executes(tmp_
         assert done.stdout.startswith("pip of Orionbox"), done.stderr
     done = subprocess.run([python, "-m", "venv", tmp_path / "other"], capture_output=True, text=True)
     assert done.returncode == 0 and (tmp_path / "other/bin/activate").exists(), done.stderr
+
+
+@pytest.mark.parametrize("command", ["sudo -H pip --version", "docker ps", "gcloud auth login", "apt install nothing"])
+def test_a_command_of_the_machine_s_does_not_replace_ours(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, *arguments = command.split()
+    (tmp_path / name).write_text("#!/bin/sh\necho the machine\n")
+    (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert run_command(name, arguments) in (0, 1)
+    assert len("".join(capsys.readouterr())) > 10
+
+
+def test_where_the_machine_has_a_program_it_is_used(tmp_path: Path) -> None:
+    (tmp_path / "terraform").write_text("#!/bin/sh\necho the machine: $*\n")
+    (tmp_path / "terraform").chmod(0o755)
+    command = [sys.executable, "-m", "orionbox.student_shell", "run", "terraform", "plan"]
+    done = subprocess.run(command, env={"PATH": f"{tmp_path}:/bin"}, capture_output=True, text=True)
+    assert done.stdout == "the machine: plan\n", done.stderr

@@ -7,6 +7,7 @@ import pytest
 from orionbox.errors import BadInputError
 from orionbox.trips import kinds
 from orionbox.trips.months import TripFile
+from orionbox.trips.row_counts import Month, published_rows
 
 JANUARY = TripFile("green", 2021, 1)
 ROWS = 76_518
@@ -20,6 +21,12 @@ def test_an_excerpt_is_told_by_its_rows_and_a_generated_month_by_its_mark(
     rows: int, generated: bool, kind: str
 ) -> None:
     assert kinds.kind_of(JANUARY, rows, generated) == kind
+
+
+def test_a_figure_that_nobody_has_confirmed_may_be_too_large_by_a_few_rows() -> None:
+    month = Month("green", 2021, 7)
+    rows = published_rows(month) or 0
+    assert [kinds.kind_of(month, rows * part // 1000, generated=False) for part in (995, 980)] == ["real", "excerpt"]
 
 
 def test_a_month_that_the_table_does_not_have_is_real_unless_it_was_generated() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from orionbox.errors import BadInputError
 from orionbox.trips import taxi_file
-from orionbox.trips.schema import COLUMNS
+from orionbox.trips.schema import COLUMNS, FILE_COLUMNS
 from tests.conftest import ROOT
 
 HEADER = ",".join(COLUMNS["green"])
@@ -66,6 +66,24 @@ def test_a_file_that_is_not_a_complete_taxi_file_is_named_with_the_reason(
     path = a_file(tmp_path, content)
     with pytest.raises(BadInputError, match=f"{path}.*{reason}"):
         taxi_file.read(path)
+
+
+def test_for_hire_vehicles_are_files_of_the_release_too(tmp_path: Path) -> None:
+    header = ",".join(FILE_COLUMNS["fhv"])
+    path = a_file(tmp_path, gzip.compress(f"{header}\n1\n".encode()), "fhv/fhv_tripdata_2019-02.csv.gz")
+    assert taxi_file.read(path) == ("excerpt", 1)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "green/yellow_tripdata_2021-01.csv.gz",
+        "green/green_tripdata_2021-13.csv.gz",
+        "pink/pink_tripdata_2021-01.csv.gz",
+    ],
+)
+def test_other_names_are_no_files_of_the_release(name: str) -> None:
+    assert taxi_file.release_path(Path("/data") / name) == ""
 
 
 def test_a_file_that_unpacks_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

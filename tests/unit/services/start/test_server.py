@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -131,3 +132,12 @@ def test_all_runs_are_reached_page_by_page(monkeypatch: pytest.MonkeyPatch) -> N
     assert first.count("etl · Big Dog") == 25 and 'href="/runs/?page=2"' in first
     assert second.count("etl · Big Dog") == 5 and 'rel="prev"' in second and 'rel="next"' not in second
     assert odd.count("etl · Big Dog") == 25
+
+
+def test_the_lesson_comes_where_nothing_runs_and_says_that_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = ask(monkeypatch, "/lesson", "/lesson.json", "/page.js")
+    assert [status for status, _, _ in found] == [200, 200, 200]
+    assert "cannot be checked yet" in found[0][1] and 'id="live"' in found[0][1]
+    checks = json.loads(found[1][1])["checks"]
+    assert checks[0]["name"] == "pipeline" and checks[0]["passed"] is None
+    assert checks[0]["cause"]["rationale"].startswith("Orion does not answer")

@@ -7,7 +7,6 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from functools import partial
 from http.client import HTTPConnection, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 
 from cli.runtimes.embedded.internet.stand_in import HOSTS
 from cli.runtimes.embedded.taxi_server import Release
+from orionbox.release.server import new_handler
 from orionbox.trips.months import RELEASE_PATH
 from services.bootstrap import keys
 
@@ -47,7 +47,9 @@ def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int
     with ExitStack() as stack:
         emulator = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Emulator))
         monkeypatch.setattr(Release, "gcs_port", emulator.server_port, raising=False)
-        stand_in = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), partial(Release, [tmp_path])))
+        stand_in = stack.enter_context(
+            ThreadingHTTPServer(("127.0.0.1", 0), new_handler(Release, str(tmp_path / "made"), str(tmp_path)))
+        )
         for server in (emulator, stand_in):
             threading.Thread(target=server.serve_forever, daemon=True).start()
             stack.callback(server.shutdown)

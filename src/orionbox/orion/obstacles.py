@@ -1,0 +1,104 @@
+"""What a student may have set in Orion so that no run starts: paused queues, limits of 0, replaced deployments.
+
+None of it is a fault of a service. Each is described in a line with the command that undoes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from orionbox.orion.client import ApiError, Json, Orion
+from orionbox.orion.names import DEPLOYMENTS, POOL, QUEUE, TAG
+
+IN_SHELL = "in make shell: "
+"""Where Prefect's commands are: not in every terminal."""
+
+
+class Question(NamedTuple):
+    """A request to Orion: a GET, or a POST if it has a body."""
+
+    path: str
+    body: Any = None
+
+
+ABOUT_QUEUE = (Question(f"work_pools/{POOL}"), Question(f"work_pools/{POOL}/queues/filter", {}))
+"""What `of_queue` needs the answers to, in its order."""
+QUESTIONS = (
+    *ABOUT_QUEUE,
+    Question("concurrency_limits/filter", {}),
+    Question("deployments/filter", {}),
+    Question("flows/filter", {"deployments": {"is_null_": False}}),
+)
+"""What `describe` needs the answers to, in its order."""
+
+
+def describe(
+    pool: Json, queues: Iterable[Json], limits: Iterable[Json], deployments: Iterable[Json], flows: Iterable[Json]
+) -> list[str]:
+    """Returns a line for each setting that keeps runs from starting, and for each deployment that is not as it was."""
+    names = {flow["id"]: flow["name"] for flow in flows}
+    each = (of_deployment(one, f"{names.get(one['flow_id'], '')}/{one['name']}") for one in deployments)
+    return [*of_queue(pool, queues), *_of_tags(limits), *(line for lines in each for line in lines)]
+
+
+def of_queue(pool: Json, queues: Iterable[Json]) -> list[str]:
+    """Returns a line for each setting of the agent's queue, and of its work pool, that keeps all runs from starting."""
+    queue = next((queue for queue in queues if queue["name"] == QUEUE), None)
+    if queue is None:
+        text = f"queue {QUEUE} was deleted; the agent makes a new one within seconds, then run: make up"
+        return [*_of(pool, f"work pool {POOL}", f"work-pool {{}} {POOL}"), text]
+    return [
+        *_of(pool, f"work pool {POOL}", f"work-pool {{}} {POOL}"),
+        *_of(queue, f"queue {QUEUE}", f"work-queue {{}} {QUEUE}"),
+    ]
+
+
+def _of(found: Json, title: str, command: str) -> Iterator[str]:
+    if found["is_paused"]:
+        yield f"{title} is paused; resume it {IN_SHELL}prefect {command.format('resume')}"
+    if found["concurrency_limit"] == 0:
+        clear = command.format("clear-concurrency-limit")
+        yield f"{title} has the concurrency limit 0, so no run starts; remove it {IN_SHELL}prefect {clear}"
+
+
+def _of_tags(limits: Iterable[Json]) -> Iterator[str]:
+    for limit in limits:
+        if limit["concurrency_limit"] == 0:
+            command = f"prefect concurrency-limit delete {limit['tag']}"
+            yield f"tag {limit['tag']} has the limit 0, so tasks with it never start; remove it {IN_SHELL}{command}"
+
+
+def of_deployment(deployment: Json, name: str) -> list[str]:
+    """Returns lines about a deployment, `flow/name`, that cannot be run, or is not the platform's any more."""
+    lines, is_ours = [], TAG in deployment.get("tags", [TAG])
+    if name in DEPLOYMENTS and not is_ours:
+        command = f"prefect deployment delete '{name}'"
+        lines.append(
+            f"deployment {name} is yours now, in place of the platform's; to get that one back, "
+            f"give yours another name or delete it ({IN_SHELL}{command}), then run: make up"
+        )
+    if not deployment.get("work_queue_name", QUEUE):
+        fix = "connect it with: make up" if is_ours else f"deploy it again with the queue {QUEUE}"
+        lines.append(
+            f"deployment {name} has no queue, because its queue was deleted, so nothing starts its runs; {fix}"
+        )
+    return lines
+
+
+def find(orion: Orion) -> list[str]:
+    """Asks Orion; returns the lines of `describe`, or none if Orion does not answer: that is somebody else's to say."""
+    try:
+        return describe(*(orion.call(*question) for question in QUESTIONS))
+    except (ApiError, KeyError, TypeError):
+        return []
+
+
+def find_for_run(orion: Orion, name: str) -> list[str]:
+    """Asks Orion; returns a line for each setting that keeps a run of a deployment, `flow/name`, from starting.
+
+    Raises:
+        ApiError: Orion does not answer, or has no such deployment.
+    """
+    deployment = orion.deployment(name)
+    return [*of_deployment(deployment, name), *of_queue(*(orion.call(*question) for question in ABOUT_QUEUE))]
