@@ -20,8 +20,8 @@ class Release(StandIn, TaxiHandler):
     """Answers under the paths of the course's release and of the TLC's servers."""
 
     def do_GET(self) -> None:
-        """Sends what Google's hosts answer, a taxi file, or a text that says why there is none."""
-        if not self.answers_for_google():
+        """Sends what Google's sign-in or git answers, a taxi file, or a text that says why there is none."""
+        if not self.stands_in():
             super().do_GET()
 
     do_HEAD = do_GET
@@ -30,6 +30,7 @@ class Release(StandIn, TaxiHandler):
 def main(port: str, certificates: str, gcs_port: str, made: str, *folders: str) -> None:
     """Serves until it is interrupted."""
     Release.certificates, Release.gcs_port = Path(certificates), int(gcs_port)
+    Release.repositories = Path(folders[0]) / "git"
     with ThreadingHTTPServer(("127.0.0.1", int(port)), new_handler(Release, made, *folders)) as server:
         server.serve_forever()
 

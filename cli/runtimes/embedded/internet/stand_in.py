@@ -9,6 +9,7 @@ from __future__ import annotations
 import select
 import socket
 import ssl
+from collections.abc import Mapping
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler
@@ -16,6 +17,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cli.environments.proxies import GOOGLE_HOSTS, TLC_HOSTS
+from cli.runtimes.embedded.internet import git_repositories
 
 HOSTS = ("github.com", *TLC_HOSTS, *GOOGLE_HOSTS)
 """Those of the stand-in that answer here."""
@@ -25,13 +27,15 @@ PATIENCE = 30
 
 
 class StandIn(BaseHTTPRequestHandler):
-    """Answers CONNECT, and whatever is asked of Google's sign-in; a subclass answers GET for the rest."""
+    """Answers CONNECT, and what is asked of Google's sign-in and of git; a subclass answers GET for the rest."""
 
     protocol_version = "HTTP/1.1"
     host = ""
     """The host that the client believes it has reached."""
     certificates: Path
     """The folder of internet.crt and internet.key."""
+    repositories: Path
+    """The folder of git repositories."""
     gcs_port: int
     """Where the Cloud Storage emulator is, which has the answers of Google's sign-in."""
 
@@ -77,15 +81,43 @@ class StandIn(BaseHTTPRequestHandler):
             self.connection.close()
 
     def do_POST(self) -> None:
-        """Answers for Google's sign-in."""
-        if not self.answers_for_google():
+        """Answers for Google's sign-in and for git."""
+        if not self.stands_in():
             self.send_error(HTTPStatus.NOT_FOUND)
 
-    def answers_for_google(self) -> bool:
-        """Forwards the request to the emulator, if it is for Google's sign-in; returns whether it was."""
-        if self.host not in GOOGLE_HOSTS:
+    def stands_in(self) -> bool:
+        """Answers a request for Google's sign-in or a git repository; returns whether it was one."""
+        if self.host in GOOGLE_HOSTS:
+            self._answer_for_google(self._body())
+            return True
+        path, _, query = self.path.partition("?")
+        if not git_repositories.PATH.fullmatch(path):
             return False
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        headers = {name.title(): value for name, value in self.headers.items()}
+        answer = git_repositories.answer(self.command, path, query, headers, self._body(), self.repositories)
+        self._send(*answer)
+        return True
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        pieces = []
+        while size := int(self.rfile.readline().split(b";")[0] or b"0", 16):
+            pieces.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(pieces)
+
+    def _send(self, status: int, headers: Mapping[str, str], content: bytes) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    def _answer_for_google(self, body: bytes) -> None:
+        """Forwards the request to the emulator."""
         emulator = HTTPConnection("127.0.0.1", self.gcs_port, timeout=PATIENCE)
         try:
             emulator.request(self.command, f"/google{urlsplit(self.path).path}", body)
@@ -93,15 +125,10 @@ class StandIn(BaseHTTPRequestHandler):
             status, content = answer.status, answer.read()
         except (OSError, HTTPException) as error:
             self.send_error(HTTPStatus.BAD_GATEWAY, f"the Cloud Storage emulator does not answer: {error}")
-            return True
+            return
         finally:
             emulator.close()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-        return True
+        self._send(status, {"Content-Type": "application/json"}, content)
 
 
 def _relay(client: socket.socket, outside: socket.socket) -> None:

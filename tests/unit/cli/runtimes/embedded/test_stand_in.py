@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -44,6 +46,7 @@ def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int
     for name, content in keys.certificates(str(tmp_path / "system.crt"), HOSTS).items():
         (tmp_path / name).write_text(content)
     monkeypatch.setattr(Release, "certificates", tmp_path, raising=False)
+    monkeypatch.setattr(Release, "repositories", tmp_path / "git", raising=False)
     with ExitStack() as stack:
         emulator = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Emulator))
         monkeypatch.setattr(Release, "gcs_port", emulator.server_port, raising=False)
@@ -101,3 +104,28 @@ def test_a_client_that_does_not_trust_it_gets_no_answer(ports: tuple[int, int]) 
     with pytest.raises(ssl.SSLCertVerificationError):
         distrustful.request("GET", "/")
     distrustful.close()
+
+
+@pytest.mark.parametrize("url", ["https://github.com/ada/tips.git", "https://github.com/ada/tips"])
+def test_git_clones_a_repository_from_the_data_folder(ports: tuple[int, int], tmp_path: Path, url: str) -> None:
+    repository = tmp_path / "git/ada/tips"
+    repository.mkdir(parents=True)
+    (repository / "tips.py").write_text("print('tips')\n")
+    author = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+    for command in (["init", "--quiet"], ["add", "."], [*author, "commit", "--quiet", "--message", "homework"]):
+        subprocess.run(["git", *command], cwd=repository, check=True)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "https_proxy": f"http://127.0.0.1:{ports[0]}",
+        "GIT_SSL_CAINFO": str(tmp_path / "ca-bundle.crt"),
+        "GIT_TERMINAL_PROMPT": "0",
+    }
+    done = subprocess.run(
+        ["git", "clone", url, "cloned"], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "cloned/tips.py").read_text() == "print('tips')\n"
+    missing = ["git", "clone", "https://github.com/ada/none.git"]
+    refused = subprocess.run(missing, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert "Orionbox has no repository ada/none" in refused.stderr or "not found" in refused.stderr
