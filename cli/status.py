@@ -54,8 +54,8 @@ def show_status(runtime: Runtime, as_json: bool) -> int:
 
 
 def obstacles_in_orion(runtime: Runtime) -> list[str]:
-    """Returns a line for each setting in Orion that keeps runs from starting; none if Orion does not answer."""
-    return obstacles.find(Orion(orion_url(runtime.settings), ONE_TRY))
+    """Returns a line for all that the user has set in Orion and that stops or replaces runs, as far as Orion answers."""
+    return obstacles.find(Orion(orion_url(runtime.settings), ONE_TRY), with_replaced=True)
 
 
 def show_logs(runtime: Runtime, names: Sequence[str], tail: str, follow: bool) -> int:

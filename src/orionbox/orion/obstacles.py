@@ -36,10 +36,19 @@ QUESTIONS = (
 def describe(
     pool: Json, queues: Iterable[Json], limits: Iterable[Json], deployments: Iterable[Json], flows: Iterable[Json]
 ) -> list[str]:
-    """Returns a line for each setting that keeps runs from starting, and for each deployment that is not as it was."""
+    """Returns a line for each setting that keeps runs from starting."""
+    named = _with_names(deployments, flows)
+    return [*of_queue(pool, queues), *_of_tags(limits), *(line for name, one in named for line in _unqueued(one, name))]
+
+
+def replaced(deployments: Iterable[Json], flows: Iterable[Json]) -> list[str]:
+    """Returns a line for each of the platform's deployments that a student has replaced, as the lesson says."""
+    return [line for name, one in _with_names(deployments, flows) for line in _replaced(one, name)]
+
+
+def _with_names(deployments: Iterable[Json], flows: Iterable[Json]) -> list[tuple[str, Json]]:
     names = {flow["id"]: flow["name"] for flow in flows}
-    each = (of_deployment(one, f"{names.get(one['flow_id'], '')}/{one['name']}") for one in deployments)
-    return [*of_queue(pool, queues), *_of_tags(limits), *(line for lines in each for line in lines)]
+    return [(f"{names.get(one['flow_id'], '')}/{one['name']}", one) for one in deployments]
 
 
 def of_queue(pool: Json, queues: Iterable[Json]) -> list[str]:
@@ -69,27 +78,35 @@ def _of_tags(limits: Iterable[Json]) -> Iterator[str]:
             yield f"tag {limit['tag']} has the limit 0, so tasks with it never start; remove it {IN_SHELL}{command}"
 
 
-def of_deployment(deployment: Json, name: str) -> list[str]:
-    """Returns lines about a deployment, `flow/name`, that cannot be run, or is not the platform's any more."""
-    lines, is_ours = [], TAG in deployment.get("tags", [TAG])
-    if name in DEPLOYMENTS and not is_ours:
+def _is_ours(deployment: Json) -> bool:
+    return TAG in deployment.get("tags", [TAG])
+
+
+def _replaced(deployment: Json, name: str) -> Iterator[str]:
+    if name in DEPLOYMENTS and not _is_ours(deployment):
         command = f"prefect deployment delete '{name}'"
-        lines.append(
+        yield (
             f"deployment {name} is yours now, in place of the platform's; to get that one back, "
             f"give yours another name or delete it ({IN_SHELL}{command}), then run: make up"
         )
+
+
+def _unqueued(deployment: Json, name: str) -> Iterator[str]:
     if not deployment.get("work_queue_name", QUEUE):
-        fix = "connect it with: make up" if is_ours else f"deploy it again with the queue {QUEUE}"
-        lines.append(
-            f"deployment {name} has no queue, because its queue was deleted, so nothing starts its runs; {fix}"
-        )
-    return lines
+        fix = "connect it with: make up" if _is_ours(deployment) else f"deploy it again with the queue {QUEUE}"
+        yield f"deployment {name} has no queue, because its queue was deleted, so nothing starts its runs; {fix}"
 
 
-def find(orion: Orion) -> list[str]:
-    """Asks Orion; returns the lines of `describe`, or none if Orion does not answer: that is somebody else's to say."""
+def find(orion: Orion, with_replaced: bool = False) -> list[str]:
+    """Asks Orion; returns the lines of `describe`, or none if Orion does not answer: that is somebody else's to say.
+
+    Args:
+        orion: the client.
+        with_replaced: whether to add the lines of `replaced`.
+    """
     try:
-        return describe(*(orion.call(*question) for question in QUESTIONS))
+        answers = [orion.call(*question) for question in QUESTIONS]
+        return [*describe(*answers), *(replaced(*answers[-2:]) if with_replaced else [])]
     except (ApiError, KeyError, TypeError):
         return []
 
@@ -101,4 +118,5 @@ def find_for_run(orion: Orion, name: str) -> list[str]:
         ApiError: Orion does not answer, or has no such deployment.
     """
     deployment = orion.deployment(name)
-    return [*of_deployment(deployment, name), *of_queue(*(orion.call(*question) for question in ABOUT_QUEUE))]
+    own = [*_replaced(deployment, name), *_unqueued(deployment, name)]
+    return [*own, *of_queue(*(orion.call(*question) for question in ABOUT_QUEUE))]

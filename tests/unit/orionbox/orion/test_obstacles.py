@@ -8,7 +8,7 @@ import pytest
 
 from orionbox.orion.client import ONE_TRY, Orion, RefusedError
 from orionbox.orion.names import TAG
-from orionbox.orion.obstacles import ABOUT_QUEUE, QUESTIONS, describe, find, find_for_run, of_deployment
+from orionbox.orion.obstacles import ABOUT_QUEUE, QUESTIONS, describe, find, find_for_run, replaced
 from tests.unit.fake_api import FakeApi, json_answer
 
 FREE = {"is_paused": False, "concurrency_limit": None}
@@ -70,15 +70,19 @@ def test_nothing_is_said_of_a_platform_as_it_was_made() -> None:
             "deployment hello/docker has no queue, because its queue was deleted, so nothing starts its runs; "
             "deploy it again with the queue default",
         ),
-        (
-            {"deployments": [{**OURS, "tags": []}]},
-            "deployment etl/docker is yours now, in place of the platform's; to get that one back, give yours another "
-            f"name or delete it ({SHELL} deployment delete 'etl/docker'), then run: make up",
-        ),
     ],
 )
 def test_each_setting_is_named_with_the_command_that_undoes_it(given: dict[str, Any], line: str) -> None:
     assert lines(**given) == [line]
+
+
+def test_a_deployment_in_place_of_the_platforms_is_named_but_stops_nothing() -> None:
+    students = {**OURS, "tags": ["mine"]}
+    assert lines(deployments=[students]) == []
+    assert replaced([students, {**students, "name": "mine"}, {**students, "flow_id": "g"}, OURS], FLOWS) == [
+        "deployment etl/docker is yours now, in place of the platform's; to get that one back, give yours another "
+        f"name or delete it ({SHELL} deployment delete 'etl/docker'), then run: make up"
+    ]
 
 
 def test_several_settings_are_several_lines() -> None:
@@ -92,8 +96,11 @@ ANSWERS = dict(zip((question.path for question in QUESTIONS), (POOL, [QUEUE], []
 def test_orion_is_asked_for_what_the_lines_need() -> None:
     paused = {**ANSWERS, ABOUT_QUEUE[0].path: {**POOL, "is_paused": True}, "deployments/name/etl/docker": OURS}
     with FakeApi(route=lambda path, body: paused[path.removeprefix("/api/")]).serving() as api:
-        assert len(find(Orion(api.url, ONE_TRY))) == 1
-        assert len(find_for_run(Orion(api.url, ONE_TRY), "etl/docker")) == 1
+        orion = Orion(api.url, ONE_TRY)
+        assert len(find(orion)) == len(find(orion, with_replaced=True)) == len(find_for_run(orion, "etl/docker")) == 1
+        paused["deployments/name/etl/docker"] = {**OURS, "tags": []}
+        paused["deployments/filter"] = [{**OURS, "tags": []}]
+        assert (len(find(orion)), len(find(orion, True)), len(find_for_run(orion, "etl/docker"))) == (1, 2, 2)
 
 
 def test_an_orion_that_does_not_answer_is_not_this_module_s_to_report() -> None:
@@ -104,7 +111,3 @@ def test_a_deployment_that_was_deleted_is_an_error_with_its_command() -> None:
     with FakeApi([json_answer({}, 404)]).serving() as api, pytest.raises(RefusedError) as error:
         find_for_run(Orion(api.url, ONE_TRY), "etl/docker")
     assert (error.value.text, error.value.fix) == ("Orion has no deployment etl/docker", "create it with: make up")
-
-
-def test_a_students_deployment_of_another_name_is_nobodys_business() -> None:
-    assert of_deployment({**OURS, "tags": []}, "etl/mine") == []
