@@ -54,7 +54,7 @@ def show_status(runtime: Runtime, as_json: bool) -> int:
 
 
 def obstacles_in_orion(runtime: Runtime) -> list[str]:
-    """Returns a line for all that the user has set in Orion and that stops or replaces runs, as far as Orion answers."""
+    """Returns a line for each setting in Orion that stops or replaces runs; none if Orion does not answer."""
     return obstacles.find(Orion(orion_url(runtime.settings), ONE_TRY), with_replaced=True)
 
 
