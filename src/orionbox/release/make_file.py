@@ -31,6 +31,12 @@ from orionbox.trips.kinds import MARK_BYTES, PARQUET_KEY, is_generated, kind_of
 from orionbox.trips.row_counts import Month
 
 ROW_GROUP_BATCHES = 4
+REPEATED = (
+    *("VendorID", "passenger_count", "RatecodeID", "store_and_fwd_flag", "PULocationID", "DOLocationID"),
+    *("payment_type", "trip_type", "extra", "mta_tax", "tolls_amount", "improvement_surcharge", "congestion_surcharge"),
+    *("dispatching_base_num", "PUlocationID", "DOlocationID", "SR_Flag", "Affiliated_base_number"),
+)
+"""Columns with few values, for which parquet's dictionaries pay."""
 CHUNK = 1 << 20
 
 
@@ -72,7 +78,8 @@ def write_parquet(month: Month, batches: Iterator[pa.RecordBatch], file: IO[byte
     """Writes rows with the types that the TLC's parquet file of that month has, and their kind into its metadata."""
     kind = {PARQUET_KEY: b"generated"} if is_made_up else None
     schema, rows = tlc_schema(month).with_metadata(kind), 0
-    with pq.ParquetWriter(file, schema) as writer:
+    repeated = [name for name in REPEATED if name in schema.names]
+    with pq.ParquetWriter(file, schema, use_dictionary=repeated) as writer:
         while group := list(islice(batches, ROW_GROUP_BATCHES)):
             table = pa.Table.from_batches([to_tlc(batch, schema) for batch in group])
             writer.write_table(table)

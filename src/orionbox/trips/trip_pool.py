@@ -78,17 +78,9 @@ def metered_trips(color: str, size: int, random: np.random.Generator, has_surcha
         "ehail_fee": np.full(rows, np.nan),
         "trip_type": np.where(rate == 5, 2, 1),
     }
-    fare = np.round(2.0 * (2.5 + 1.9 * miles + 0.33 * np.minimum(minutes, 90))) / 2
-    fare = np.where(rate == 2, 52.0, np.where(rate == 5, np.round(random.uniform(5, 70, rows)), fare))
-    surcharge = 2.75 if is_green else 2.5
-    congestion = surcharge * (random.random(rows) < (0.222 if is_green else 0.9))
-    extra = np.repeat([0.0, 0.5, 1.0], size) * (rate == 1)
-    extra = extra + congestion * (vendor == 1) * (random.random(rows) < (0.3 if is_green else 0.98))
-    columns.update(_amounts(random, fare, extra, congestion, payment, 0.075 if is_green else 0.05))
+    columns.update(_meter(random, color, columns, np.minimum(minutes, 90), has_surcharge))
     if not has_surcharge:
-        columns["congestion_surcharge"] = np.where(
-            random.random(rows) < 0.87, np.nan, np.where(congestion > 0, 0.0, congestion)
-        )
+        columns["congestion_surcharge"] = np.where(random.random(rows) < 0.87, np.nan, 0.0)
     return _pool(color, columns, minutes, random, whole_minutes=1 / 60)
 
 
@@ -167,6 +159,20 @@ def _distances(
     minutes = 1.5 + 60 * miles / random.lognormal(2.42, 0.35, rows)
     is_forgotten = random.random(rows) < 0.003
     return miles, np.where(is_forgotten, random.uniform(1380, 1439, rows), np.minimum(minutes, 240))
+
+
+def _meter(
+    random: np.random.Generator, color: str, columns: Columns, minutes: np.ndarray, has_surcharge: bool
+) -> Columns:
+    """Returns the amounts that the meter shows. Vendor 1 counts the congestion surcharge as an extra as well."""
+    is_green, rate, rows = color == "green", columns["RatecodeID"], len(minutes)
+    fare = np.round(2.0 * (2.5 + 1.9 * columns["trip_distance"] + 0.33 * minutes)) / 2
+    fare = np.where(rate == 2, 52.0, np.where(rate == 5, np.round(random.uniform(5, 70, rows)), fare))
+    surcharge = (2.75 if is_green else 2.5) * has_surcharge
+    congestion = surcharge * (random.random(rows) < (0.222 if is_green else 0.9))
+    extra = np.repeat([0.0, 0.5, 1.0], rows // 3) * (rate == 1)
+    extra = extra + congestion * (columns["VendorID"] == 1) * (random.random(rows) < (0.3 if is_green else 0.98))
+    return _amounts(random, fare, extra, congestion, columns["payment_type"], 0.075 if is_green else 0.05)
 
 
 def _amounts(

@@ -101,6 +101,27 @@ def test_code_of_the_first_week_works_in_the_shell(platform: Checkout) -> None:
     assert (platform.root / "workspace/week2/hello.py").exists()
 
 
+def test_a_missing_month_is_generated_when_it_is_asked_for(platform: Checkout) -> None:
+    folder = "https://github.com/DataTalksClub/nyc-tlc-data/releases/download/green"
+    month = f"{folder}/green_tripdata_2020-04.csv.gz"
+    parquet = "https://d37ci6vzurychx.cloudfront.net/trip-data/green_tripdata_2020-04.parquet"
+    broken = platform.root / "data/green/green_tripdata_2020-05.csv.gz"
+    broken.symlink_to("/nowhere")
+    answers = platform.shell(
+        f"python -c \"import pandas as pd; print(len(pd.read_csv('{month}', low_memory=False)))\"",
+        f"python -c \"import pandas as pd; print(len(pd.read_parquet('{parquet}')))\"",
+        f"curl -sSfI {month}",
+        f"curl -sS {folder}/green_tripdata_2020-05.csv.gz",
+    )
+    broken.unlink()
+    rows, rows_of_parquet, head, error = (answer.output.strip() for answer in answers)
+    assert [answer.code for answer in answers] == [0] * 4, answers
+    assert rows.splitlines()[-1] == rows_of_parquet.splitlines()[-1] == "35612"
+    assert "generated; rows=35612; file=green/green_tripdata_2020-04.csv.gz" in head
+    assert "is a link to /nowhere" in error
+    assert not (platform.root / "data/green/green_tripdata_2020-04.csv.gz").exists()
+
+
 @pytest.mark.parametrize("sql, code", [("SELECT 1", 0), ("SELECT nonsense", 3), ("SELECT nonsense; SELECT 1", 3)])
 def test_psql_ends_with_an_exit_code_that_tells_of_an_error(platform: Checkout, sql: str, code: int) -> None:
     assert platform.run("./orionbox", "psql", "-c", sql).returncode == code

@@ -56,8 +56,9 @@ def test_generated_trips_have_the_form_of_real_ones(tmp_path: Path, color: str, 
 
 
 @pytest.mark.parametrize("color", ["yellow", "green"])
-def test_the_amounts_of_a_trip_add_up(tmp_path: Path, color: str) -> None:
-    table = read(tmp_path, Month(color, 2021, 3), 20_000)
+@pytest.mark.parametrize("when", [(2019, 1), (2021, 3)], ids=["without surcharge", "with it"])
+def test_the_amounts_of_a_trip_add_up(tmp_path: Path, color: str, when: tuple[int, int]) -> None:
+    table = read(tmp_path, Month(color, *when), 20_000)
     parts = "fare_amount extra mta_tax tip_amount tolls_amount improvement_surcharge congestion_surcharge".split()
     total = pa.array([0.0] * table.num_rows)
     for part in parts:
