@@ -277,3 +277,20 @@ def change(sqlalchemy: ModuleType) -> None:
     bound(vars(sqlalchemy)["MetaData"])
     table: Any = vars(sqlalchemy)["Table"]
     table.__new__ = autoloading(table.__new__)
+
+
+def change_orm(orm: ModuleType) -> None:
+    """Lets sessions take plain text, too. They never committed by themselves."""
+    session = vars(orm)["Session"]
+
+    def declared(method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        def declare(self: Any, statement: Any, *arguments: Any, **options: Any) -> Any:
+            from sqlalchemy import text
+
+            return method(self, text(statement) if isinstance(statement, str) else statement, *arguments, **options)
+
+        return declare
+
+    for name in ("execute", "scalar", "scalars"):
+        setattr(session, name, declared(getattr(session, name)))

@@ -61,6 +61,7 @@ def install() -> None:
         return
     changes = {
         "sqlalchemy": _change("old_libraries.sqlalchemy14"),
+        "sqlalchemy.orm": _change("old_libraries.sqlalchemy14", "change_orm"),
         "pandas": _change("old_libraries.pandas15"),
         "google.cloud.storage.client": _change("student_shell.buckets"),
         "psycopg2": _change("student_shell.drivers", "change_psycopg2"),

@@ -39,6 +39,7 @@ SQLALCHEMY = {
     "m = MetaData(engine); Table('a', m, Column('id', Integer)); m.create_all(); print(engine.table_names()[0])": "a",
     "t = Table('trips', MetaData(), autoload_with=engine); engine.execute(t.insert(), id=2); print(rows())": "2",
     "t = Table('trips', MetaData(), autoload_with=engine); print(engine.execute(select([t.c.id])).scalar())": "1",
+    "from sqlalchemy.orm import Session\nprint(Session(engine).execute('SELECT count(*) FROM trips').scalar())": "1",
     "frame.to_sql('trips', con=engine, if_exists='append', index=False); print(rows())": "3",
     "c = engine.connect(); print(len(pd.read_sql('SELECT * FROM trips', con=c)))": "1",
 }
