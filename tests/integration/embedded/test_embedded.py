@@ -24,6 +24,7 @@ import pytest
 from cli.runtimes.embedded import processes, service_lock, variables
 from dev.clones import processes_in
 from dev.throwaway_platform import clean_environment
+from orionbox.trips.generated import write_month
 from orionbox.trips.months import TripFile
 from tests.conftest import Checkout, wait_for
 from tests.reports import assert_documented
@@ -84,6 +85,33 @@ def test_the_main_job_moves_every_row(platform: Checkout) -> None:
     assert rows == ROWS_OF_GREEN
     assert f"total {' '.join([f'{rows:,}'] * 4)}" in " ".join(printed.split())
     assert_documented(platform.report, "embedded", expected)
+
+
+def test_generated_data_replaces_a_real_month_only_if_it_is_forced(platform: Checkout) -> None:
+    january, stored = TripFile("green", 2021, 1), 'SELECT count(*) FROM "green_tripdata_2021-01"'
+    platform.make("ingest", *GREEN)
+    file = platform.root / "data" / january.csv_path
+    real = file.read_bytes() if file.exists() else b""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb") as content:
+        write_month(january, 1_000, content)
+    refused = platform.make_fails("run-etl", "MONTHS=1")
+    assert "holds the real month green 2021-01, and the file is generated; nothing was replaced" in refused
+    assert query_postgres(platform.settings, stored) == [(76_518,)]
+    assert "1,000 rows -> Postgres green_tripdata (generated)" in platform.make("ingest", "MONTHS=1", "FORCE=yes")
+    file.unlink()
+    if real:
+        file.write_bytes(real)
+    platform.make("ingest", "MONTHS=1", "FORCE=yes")
+    assert query_postgres(platform.settings, stored) == [(76_518,)]
+
+
+def test_a_program_in_the_shell_says_which_kind_of_data_it_fetches(platform: Checkout) -> None:
+    fetch = (
+        "import os, pandas; pandas.read_csv(os.environ['TAXI_RELEASE_URL'] + '/green/green_tripdata_2021-02.csv.gz')"
+    )
+    said = platform.make("shell", stdin=f'python -W ignore -c "{fetch}"\n')
+    assert said.count("green_tripdata_2021-02.csv.gz: real data, 64,572 rows") == 1
 
 
 def test_shell_and_psql_reach_the_platform(platform: Checkout) -> None:
