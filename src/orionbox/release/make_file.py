@@ -29,6 +29,7 @@ from orionbox.trips.csv_reader import TripCsv
 from orionbox.trips.generated import GeneratedMonth, csv_text, write_month
 from orionbox.trips.kinds import MARK_BYTES, PARQUET_KEY, is_generated, kind_of
 from orionbox.trips.row_counts import Month
+from orionbox.trips.schema import file_columns
 
 ROW_GROUP_BATCHES = 4
 REPEATED = (
@@ -69,8 +70,11 @@ def write_converted(form: str, month: Month, source: Path, file: IO[bytes]) -> t
                     rows += chunk.count(b"\n")
                     file.write(chunk)
             return rows, is_made_up
-        csv_file = TripCsv(stream, FILE_SCHEMAS[month.color])
-        write_parquet(month, csv_file.batches(), file, is_made_up)
+        schema = FILE_SCHEMAS[month.color]
+        names = list(file_columns(month.color, month.year))
+        csv_file = TripCsv(stream, pa.schema([field.with_name(name) for field, name in zip(schema, names)]))
+        batches = (pa.RecordBatch.from_arrays(batch.columns, schema=schema) for batch in csv_file.batches())
+        write_parquet(month, batches, file, is_made_up)
         return csv_file.rows, is_made_up
 
 

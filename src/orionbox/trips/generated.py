@@ -25,6 +25,7 @@ from orionbox.trips import row_counts, trip_pool
 from orionbox.trips.arrow_schema import FILE_SCHEMAS, TIME
 from orionbox.trips.months import GENERATED_MARK, TripFile
 from orionbox.trips.row_counts import Month
+from orionbox.trips.schema import file_columns
 from orionbox.trips.trip_pool import TripPool
 
 VERSION = 1
@@ -208,7 +209,7 @@ def header_comment(rows: int) -> bytes:
 def csv_text(trips: Month | TripFile, rows: int) -> Iterator[Any]:
     """Yields the month's CSV file, a batch of lines at a time."""
     month = GeneratedMonth(Month(trips.color, trips.year, trips.month), rows)
-    yield (",".join(FILE_SCHEMAS[trips.color].names) + "\n").encode()
+    yield (",".join(file_columns(trips.color, trips.year)) + "\n").encode()
     for batch in month.batches():
         yield batch.to_csv(month.clock)
 

@@ -74,6 +74,20 @@ FHV: Columns = {
 """The columns of for-hire vehicles in 2019. The platform serves such files, but has no tables for them."""
 FILE_COLUMNS: dict[str, Columns] = {**COLUMNS, "fhv": FHV}
 """The columns of every kind of file that the platform serves."""
+FHV_FROM_2020 = {
+    "dropOff_datetime": "dropoff_datetime",
+    "PUlocationID": "PULocationID",
+    "DOlocationID": "DOLocationID",
+}
+"""Columns with another name in the release's files of 2020 and 2021. The TLC's parquet files keep the old one."""
+
+
+def file_columns(color: str, year: int) -> Columns:
+    """Returns the columns of a CSV file of the release."""
+    if color != "fhv" or year < 2020:
+        return FILE_COLUMNS[color]
+    return {FHV_FROM_2020.get(name, name): kind for name, kind in FHV.items()}
+
 
 _POSTGRES = {"integer": "bigint", "number": "double precision", "text": "text", "time": "timestamp"}
 _BIGQUERY = {"integer": "INTEGER", "number": "FLOAT", "text": "STRING", "time": "DATETIME"}

@@ -13,7 +13,7 @@ from typing import IO, NamedTuple
 from orionbox.errors import BadInputError
 from orionbox.trips.kinds import MARK_BYTES, is_generated, kind_of
 from orionbox.trips.row_counts import Month
-from orionbox.trips.schema import FILE_COLUMNS
+from orionbox.trips.schema import FILE_COLUMNS, file_columns
 
 ZONES = ("misc/taxi_zone_lookup.csv", "misc/taxi+_zone_lookup.csv")
 CHUNK = 1 << 20
@@ -87,7 +87,7 @@ def read_open(file: IO[bytes], name: str, origin: str) -> Contents:
         raise BadInputError(f"{origin}: the file is empty")
     try:
         with gzip.open(file) as content:
-            _check_header(content.readline(LONGEST_HEADER), month.color, origin)
+            _check_header(content.readline(LONGEST_HEADER), month, origin)
             rows = _count_lines(content, origin)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise BadInputError(f"{origin}: not a complete gzip file ({error})") from error
@@ -102,16 +102,16 @@ def _read_zones(file: IO[bytes], origin: str) -> Contents:
     return Contents("real", _count_lines(file, origin))
 
 
-def _check_header(line: bytes, color: str, origin: str) -> None:
+def _check_header(line: bytes, month: Month, origin: str) -> None:
     try:
         columns = next(csv.reader([line.decode("utf-8-sig").rstrip("\r\n")]), [])
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadInputError(f"{origin}, line 1: no CSV text in UTF-8 ({error})") from error
-    expected = list(FILE_COLUMNS[color])
+    expected = list(file_columns(month.color, month.year))
     missing = [column for column in expected if column not in columns]
     unknown = [column for column in columns if column not in expected]
     if len(missing) == len(expected):
-        raise BadInputError(f"{origin}, line 1: not the header of a {color} taxi file")
+        raise BadInputError(f"{origin}, line 1: not the header of a {month.color} taxi file")
     if missing or unknown or len(columns) != len(expected):
         parts = [
             f"{what} {', '.join(map(repr, which))}"

@@ -212,6 +212,16 @@ def test_the_parquet_and_the_csv_of_a_generated_month_have_the_same_rows(folder:
     assert plain.read_bytes() == gzip.open(folder.get(f"{name}.csv.gz").path).read()
 
 
+def test_hired_vehicles_of_2020_have_the_columns_of_that_year(folder: Folder) -> None:
+    name = "fhv/fhv_tripdata_2020-02"
+    content = folder.get(f"{name}.csv.gz").path.read_bytes()
+    header = gzip.decompress(content).splitlines()[0].decode().split(",")
+    assert header[2:5] == ["dropoff_datetime", "PULocationID", "DOLocationID"]
+    folder.put(f"{name}.csv.gz", content)
+    table = pq.read_table(folder.ask("/trip-data/fhv_tripdata_2020-02.parquet").path)
+    assert table.num_rows == ROWS and table.column_names[2:5] == ["dropOff_datetime", "PUlocationID", "DOlocationID"]
+
+
 def test_the_parquet_of_a_damaged_file_is_an_error_that_names_the_file(folder: Folder) -> None:
     folder.put(JANUARY, gzip.compress(green_csv(40))[:-20])
     with pytest.raises(Refusal, match="could not be made: green_tripdata_2021-01.csv.gz: ") as refusal:
