@@ -24,13 +24,14 @@ class Refused(Exception):
 class Policy:
     """The facts of one platform that the tables refer to.
 
-    `binds` are absolute host folders, `memory` is bytes, `user` is `uid:gid`.
+    `binds` are absolute host folders; runs may only read those in `read_only`. `memory` is bytes, `user` is `uid:gid`.
     """
 
     project: str
     network: str
     images: tuple[str, ...]
     binds: tuple[str, ...]
+    read_only: tuple[str, ...]
     volumes: tuple[str, ...]
     memory: int
     user: str
@@ -44,6 +45,7 @@ class Policy:
         CHECKOUT and FOLDER go into the labels of runs.
 
         ALLOWED_BINDS has a folder in each line, because a path may have commas in it; the other lists have commas.
+        A run may only read a folder whose line ends with `:ro`.
         No folder of ALLOWED_BINDS may lie in another: a run that writes to the outer one could put a link to
         anywhere in the inner one's place. Raises ValueError naming the variable that is missing or wrong.
         """
@@ -55,7 +57,8 @@ class Policy:
             project=env["PROJECT"],
             network=env["NETWORK"],
             images=_words(env["ALLOWED_IMAGES"]),
-            binds=_folders(env.get("ALLOWED_BINDS", "")),
+            binds=_folders(re.sub("(?m):ro$", "", env.get("ALLOWED_BINDS", ""))),
+            read_only=_folders("\n".join(re.findall("(?m)^(.*):ro$", env.get("ALLOWED_BINDS", "")))),
             volumes=_words(env.get("ALLOWED_VOLUMES", "")),
             memory=_bytes(env["RUN_MEMORY"]),
             user=env["RUN_USER"],
@@ -185,12 +188,14 @@ def _check_bind(bind: Any, policy: Policy) -> str:
     name, *rest = bind.split(":") if isinstance(bind, str) else [""]
     if len(rest) not in (1, 2) or rest[1:] not in ([], ["ro"], ["rw"]):
         raise Refused(f"{bind!r} is not source:path or source:path:ro")
-    return ":".join([check_source(name, policy), *rest])
+    source = check_source(name, policy)
+    return ":".join([source, rest[0], "ro"] if source in policy.read_only else [source, *rest])
 
 
 def check_mounts(value: Any, policy: Policy) -> list[Json]:
     """Accept mounts in long form. Options for drivers and propagation are not in the table."""
-    return [check_fields(as_object(mount), MOUNT, policy) for mount in as_list(value)]
+    mounts = [check_fields(as_object(mount), MOUNT, policy) for mount in as_list(value)]
+    return [mount | {"ReadOnly": True} if mount.get("Source") in policy.read_only else mount for mount in mounts]
 
 
 def check_memory(value: Any, policy: Policy) -> int:

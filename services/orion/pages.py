@@ -23,6 +23,8 @@ SCRIPT = Path(__file__).with_name("logos.js")
 ADDRESS = "/orionbox-logos.js"
 BODY = b'<div id="app">'
 """The element of Prefect's page that its own script fills."""
+FROM_PAGE = b"x-prefect-ui"
+"""The header of requests that Orion's pages send."""
 HTML, JSON = b"text/html", b"application/json"
 POLICY = b"img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'self'"
 """Content-Security-Policy. Scripts and connections are not in it: the browser may reach Orion's API by another name."""
@@ -44,10 +46,13 @@ class Pages:
             return await self._app(scope, receive, send)
         if scope["path"] == ADDRESS:
             return await _send_script(send)
+        sent = dict(scope["headers"])
         is_page = scope["method"] == "GET" and not scope["path"].startswith("/api/")
-        if not is_page and not scope["path"].startswith("/api/block_"):
+        # Only for Orion's own pages: Prefect's client takes no address whose host has no dot, such as orion:4200
+        is_for_page = FROM_PAGE in sent and scope["path"].startswith("/api/block_")
+        if not is_page and not is_for_page:
             return await self._app(scope, receive, send)
-        host = dict(scope["headers"]).get(b"host", b"localhost")
+        host = sent.get(b"host", b"localhost")
         # A compressed answer could not be changed
         scope["headers"] = [header for header in scope["headers"] if header[0] != b"accept-encoding"]
         await self._app(scope, receive, _Changed(send, host))

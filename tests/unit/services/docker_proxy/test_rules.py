@@ -224,3 +224,14 @@ def test_a_wrong_setting_is_named(change: dict[str, str], words: str) -> None:
 def test_a_folder_may_have_commas_and_blanks_in_its_path() -> None:
     policy = rules.Policy.from_env(ENV | {"ALLOWED_BINDS": "/home/ada, and bob /flows\n/home/ada, and bob /workspace"})
     assert rules.check_binds(["/home/ada, and bob /flows:/flows:ro"], policy) == ["/home/ada, and bob /flows:/flows:ro"]
+
+
+def test_a_file_that_runs_may_only_read_is_mounted_so_whatever_is_asked() -> None:
+    policy = rules.Policy.from_env(ENV | {"ALLOWED_BINDS": "/box/secrets/key.json:ro\n/box/workspace"})
+    asked = ["/box/secrets/key.json:/key", "/box/secrets/key.json:/key:rw", "/box/workspace:/workspace"]
+    sent = ["/box/secrets/key.json:/key:ro", "/box/secrets/key.json:/key:ro", "/box/workspace:/workspace"]
+    assert rules.check_binds(asked, policy) == sent
+    mount = {"Type": "bind", "Source": "/box/secrets/key.json", "Target": "/key", "ReadOnly": False}
+    assert rules.check_mounts([mount], policy) == [
+        {"Type": "bind", "Source": "/box/secrets/key.json", "Target": "/key", "ReadOnly": True}
+    ]
