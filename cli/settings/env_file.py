@@ -64,12 +64,16 @@ def save(values: Mapping[str, str], path: Path = ROOT / ".env", typed: Collectio
     with exclusive(Path(__file__)):
         lines = list(_read_lines(path)) if os.path.lexists(path) else []
         stored = _variables(lines)
-        missing = [f"{name}={value}\n" for name, value in values.items() if not stored.get(name)]
+        # A setting may be empty for good, as GENERATED_ROWS is
+        missing = {
+            name: value for name, value in values.items() if not stored.get(name, "") and stored.get(name) != value
+        }
         if any(stored.get(name) not in ("", None, values.get(name)) for name in GENERATED.keys() - set(typed)):
             raise CommandError(f"another command has written {path.name} just now", "run this command again")
         if missing:
-            complete = [f"{line.text}\n" for line in lines if line.value or line.name not in values]
-            write_private(Path(os.path.realpath(path)), "".join([*(complete or [HEADER]), *missing]))
+            complete = [f"{line.text}\n" for line in lines if line.value or line.name not in missing]
+            added = [f"{name}={value}\n" for name, value in missing.items()]
+            write_private(Path(os.path.realpath(path)), "".join([*(complete or [HEADER]), *added]))
         return bool(missing)
 
 

@@ -23,6 +23,8 @@ SHELLS = [
     words for words in (["sh"], ["dash"], ["bash"], ["bash", "--posix"], ["busybox", "sh"]) if shutil.which(words[0])
 ]
 VERSION = "Orionbox 0.2.0\n"
+BINARY = {".gz", ".png"}
+"""Suffixes of files that have no lines."""
 
 
 @pytest.fixture
@@ -211,7 +213,7 @@ def test_make_works_in_a_checkout_with_windows_line_endings(checkout: Path, comm
 
 def test_the_fix_changes_all_files_of_the_checkout_and_nothing_of_the_user_s(checkout: Path) -> None:
     (checkout / "README.md").write_text("my own words\n")
-    texts = [checkout / path.relative_to(ROOT) for path in tracked_files() if path.suffix != ".png"]
+    texts = [checkout / path.relative_to(ROOT) for path in tracked_files() if path.suffix not in BINARY]
     before = {path: path.read_bytes() for path in texts}
     modes = {path: path.stat().st_mode for path in texts}
     (checkout / "data").mkdir()
@@ -226,7 +228,7 @@ def test_the_fix_changes_all_files_of_the_checkout_and_nothing_of_the_user_s(che
 
 
 def test_every_binary_file_of_the_checkout_is_one_that_the_fix_leaves_alone() -> None:
-    assert {path.suffix for path in tracked_files() if b"\0" in path.read_bytes()} == {".png"}
+    assert {path.suffix for path in tracked_files() if b"\0" in path.read_bytes()} == BINARY
 
 
 def test_git_does_not_make_windows_line_endings(tmp_path: Path) -> None:

@@ -81,7 +81,8 @@ def closed(tmp_path: Path) -> Path:
     """A checkout as a umask of 077 leaves it."""
     before = os.umask(0o077)
     try:
-        for name in ("data/green/2021.csv.gz", "docs/week2.md", "reports/run.html", "services/flows/flows/etl.py"):
+        open_to_all = ("data/green/2021.csv.gz", "docs/week2.md", "reports/run.html", "samples/green/2021.csv.gz")
+        for name in (*open_to_all, "services/flows/flows/etl.py"):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text("")
         for name in ("workspace/mine.csv", "secrets/authority.key"):
