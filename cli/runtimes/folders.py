@@ -16,8 +16,9 @@ from cli.settings.settings import Settings
 from orionbox.errors import BadInputError, CommandError
 
 FOLDERS = ("data", "workspace", "reports", "secrets")
-MOUNTED = ("data", "docs", "reports", "samples", "services/flows/flows")
-"""The folders that containers read, some of them as another user than the checkout's owner."""
+PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+MOUNTED = ("data", "docs", "reports", "samples", "services/flows/flows", *PAGES)
+"""The folders and files that containers read, some of them as another user than the checkout's owner."""
 LESSON, LESSON_FILES = "week2", "services/flows/week2"
 """The folder in workspace/ with the files of docs/week2.md, and where they come from."""
 UNUSABLE_KINDS = ("Cc", "Cs", "Zl", "Zp")

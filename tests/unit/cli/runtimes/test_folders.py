@@ -82,7 +82,7 @@ def closed(tmp_path: Path) -> Path:
     before = os.umask(0o077)
     try:
         open_to_all = ("data/green/2021.csv.gz", "docs/week2.md", "reports/run.html", "samples/green/2021.csv.gz")
-        for name in (*open_to_all, "services/flows/flows/etl.py"):
+        for name in (*open_to_all, *folders.PAGES, "services/flows/flows/etl.py"):
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text("")
         for name in ("workspace/mine.csv", "secrets/authority.key"):

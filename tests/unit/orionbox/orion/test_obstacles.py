@@ -90,7 +90,9 @@ def test_several_settings_are_several_lines() -> None:
     assert len(lines(pool={**POOL, **paused}, queues=[{**QUEUE, **paused}])) == 4
 
 
-ANSWERS = dict(zip((question.path for question in QUESTIONS), (POOL, [QUEUE], [], [OURS], FLOWS), strict=True))
+ANSWERS: dict[str, Any] = dict(
+    zip((question.path for question in QUESTIONS), (POOL, [QUEUE], [], [OURS], FLOWS), strict=True)
+)
 
 
 def test_orion_is_asked_for_what_the_lines_need() -> None:
