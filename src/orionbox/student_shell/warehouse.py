@@ -104,6 +104,8 @@ def does_answer(host: str, port: str) -> bool:
 def find_warehouse() -> Warehouse | None:
     """Returns the warehouse from its block in Orion; None if Orion does not answer, or has no such block."""
     url = os.environ.get("ORION_API_URL") or os.environ.get("PREFECT_API_URL", "")
+    if not url:  # outside the platform
+        return None
     path = f"block_types/slug/sqlalchemy-connector/block_documents/name/{names.WAREHOUSE}?include_secrets=true"
     try:
         info = Orion(url.removesuffix("/").removesuffix("/api"), ONE_TRY).call(path)["data"]["connection_info"]
