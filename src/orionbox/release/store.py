@@ -152,6 +152,8 @@ class TaxiFiles:
             _require_published(request, month)
         rows = 0 if source else self._rows(month)
         order = Order(self._made / request.name, request.form, month, rows, source)
+        if contents := _read_note(order):
+            return Found(order.target, contents)
         with self._lock:
             return Found(order.target, _read_note(order) or self._make(order))
 

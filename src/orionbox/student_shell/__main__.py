@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import sysconfig
 from collections.abc import Sequence
@@ -90,6 +91,7 @@ def _sudo(arguments: Sequence[str]) -> int:
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one of the two commands of this module."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `pip list | head` ends without an error
     command, *rest = arguments
     if command == "install":
         install(Path(rest[0]))

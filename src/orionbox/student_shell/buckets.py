@@ -29,7 +29,7 @@ def change(client: ModuleType) -> None:
             # Once: the client asks again by itself, to describe the bucket in traces
             if bucket.name not in named:
                 named.add(bucket.name)
-                _log(f"bucket {bucket.name} does not exist; the emulator creates it at the first write")
+                _log(f"bucket {bucket.name} does not exist; a first write creates it, if its name is allowed")
             return bucket
 
     @wraps(storage_client.lookup_bucket)
@@ -54,4 +54,4 @@ def _log(text: str) -> None:
             pass
         else:
             return
-    print(text, file=sys.stderr)  # noqa: T201
+    sys.stderr.write(f"{text}\n")

@@ -17,6 +17,7 @@ LONG = (
 ).split()
 """psql's options (https://www.postgresql.org/docs/15/app-psql.html)."""
 ADDRESS = {"-h": "host", "--host": "host", "-p": "port", "--port": "port", "-U": "user", "--username": "user"}
+INFORMATION = {"-V", "--version", "-?", "--help"}
 DATABASE = ("-d", "--dbname")
 
 
@@ -25,6 +26,8 @@ def translated(arguments: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     try:
         options, words = getopt.gnu_getopt(list(arguments), SHORT, LONG)
     except getopt.GetoptError:  # psql says it better
+        return list(arguments), {}
+    if INFORMATION.intersection(name for name, _ in options):
         return list(arguments), {}
     asked: dict[str, str] = {ADDRESS[name]: value for name, value in options if name in ADDRESS}
     database = next((value for name, value in options if name in DATABASE), words[0] if words else "")

@@ -17,7 +17,7 @@ from functools import lru_cache
 
 from orionbox.errors import CommandError
 from orionbox.orion import names
-from orionbox.orion.client import Orion
+from orionbox.orion.client import ONE_TRY, Orion
 
 THIS_MACHINE = ("localhost", "127.0.0.1", "::1", "0.0.0.0")
 OTHER_NAMES = ("pgdatabase", "pg-database", "pg_database", "postgres", "database", "db", "host.docker.internal")
@@ -104,9 +104,11 @@ def does_answer(host: str, port: str) -> bool:
 def find_warehouse() -> Warehouse | None:
     """Returns the warehouse from its block in Orion; None if Orion does not answer, or has no such block."""
     url = os.environ.get("ORION_API_URL") or os.environ.get("PREFECT_API_URL", "")
+    if not url:  # outside the platform
+        return None
     path = f"block_types/slug/sqlalchemy-connector/block_documents/name/{names.WAREHOUSE}?include_secrets=true"
     try:
-        info = Orion(url.removesuffix("/").removesuffix("/api")).call(path)["data"]["connection_info"]
+        info = Orion(url.removesuffix("/").removesuffix("/api"), ONE_TRY).call(path)["data"]["connection_info"]
         return Warehouse(str(info["host"]), str(info["port"]), str(info["username"]), str(info["password"]))
     except (CommandError, KeyError, TypeError, ValueError) as error:
         say_once(f"the warehouse's address is not known: {error}")

@@ -38,7 +38,7 @@ def test_a_bucket_of_any_name_is_created_by_its_first_write(platform: Checkout, 
     assert lines.count("read NotFound 404") == 2
     assert len(re.findall("refused .* BadRequest 400", lines)) == 3
     assert "made by hand BadRequest 400 by-hand" in lines
-    assert "bucket lake-of-week-1 does not exist; the emulator creates it at the first write" in lines
+    assert "bucket lake-of-week-1 does not exist; a first write creates it, if its name is allowed" in lines
     assert "bucket copy-of-lake: created at the first write to it" in platform.make(
         "logs", "SERVICE=gcs", "NO_FOLLOW=yes"
     )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from pathlib import Path
@@ -109,6 +110,25 @@ def test_two_first_requests_make_one_file(folder: Folder) -> None:
     with ThreadPoolExecutor(4) as clients:
         found = set(clients.map(folder.get, [JANUARY] * 4))
     assert len(found) == 1 and len(folder.lines) == 2
+
+
+def test_a_file_that_is_there_does_not_wait_for_another_that_is_being_made(folder: Folder) -> None:
+    there, begun, go_on = folder.get(JANUARY), threading.Event(), threading.Event()
+
+    def wait(order: Order) -> tuple[int, bool]:
+        begun.set()
+        assert go_on.wait(60)
+        return in_this_process(order)
+
+    slow = TaxiFiles([folder.data], folder.made, ROWS, folder.lines.append, wait)
+    january, march = (urls.parse(f"/{RELEASE_PATH}/green/green_tripdata_2021-0{month}.csv.gz") for month in (1, 3))
+    assert january and march
+    with ThreadPoolExecutor(1) as clients:
+        other = clients.submit(slow.get, march)
+        assert begun.wait(60)
+        assert slow.get(january) == there and not other.done()
+        go_on.set()
+    assert other.result().contents == Contents("generated", ROWS)
 
 
 def test_another_number_of_rows_makes_the_file_again(folder: Folder) -> None:

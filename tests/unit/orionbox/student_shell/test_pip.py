@@ -135,6 +135,12 @@ def test_a_command_of_the_machine_s_does_not_replace_ours(
     assert len("".join(capsys.readouterr())) > 10
 
 
+def test_a_list_that_is_cut_off_ends_without_an_error() -> None:
+    command = f"'{sys.executable}' -m orionbox.student_shell run pip list | head -n 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stderr == "" and done.stdout.startswith("Package")
+
+
 def test_where_the_machine_has_a_program_it_is_used(tmp_path: Path) -> None:
     (tmp_path / "terraform").write_text("#!/bin/sh\necho the machine: $*\n")
     (tmp_path / "terraform").chmod(0o755)
