@@ -87,8 +87,8 @@ class OrionFacts:
 
     async def runs(self) -> tuple[Run, ...]:
         """Returns the newest runs that have ended, newest first, those of sub-flows among them."""
-        chosen = {"flow_runs": {"state": {"type": {"any_": list(ENDED)}}}, "sort": "END_TIME_DESC", "limit": PAGE}
-        found: list[Json] = [run for run in await self._ask("flow_runs", chosen) if run["start_time"]]
+        chosen = {"flow_runs": {"state": {"type": {"any_": list(ENDED)}}}, "sort": "START_TIME_DESC", "limit": PAGE}
+        found = await self._ask("flow_runs", chosen)
         flows, parents, cached = await asyncio.gather(
             self._ask("flows", {"flows": {"id": {"any_": sorted({run["flow_id"] for run in found})}}}),
             self._parents(found),
@@ -149,8 +149,9 @@ def _run(run: Json, flows: Mapping[str, str], numbers: frozenset[int], is_cached
         name=run["name"],
         flow=flows.get(run["flow_id"], ""),
         state=run["state_type"],
-        start=_time(run["start_time"]),
-        end=_time(run["end_time"] or run["start_time"]),
+        # A run whose code is not found fails without having started
+        start=_time(run["start_time"] or run["expected_start_time"]),
+        end=_time(run["end_time"] or run["start_time"] or run["expected_start_time"]),
         deployment_id=run["deployment_id"] or "",
         message=(run["state"] or {}).get("message") or "",
         is_subflow=run["parent_task_run_id"] is not None,
