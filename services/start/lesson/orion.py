@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,7 @@ class OrionFacts:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._numbers: dict[str, frozenset[int]] = {}
+        self._few_at_a_time = asyncio.Semaphore(6)
 
     async def _list(self, objects: str, **filters: Any) -> list[Json]:
         """Returns every object that matches the filters."""
@@ -114,14 +115,18 @@ class OrionFacts:
         found = await self._ask("task_runs", {"task_runs": {"id": {"any_": sorted(tasks)}}, "limit": PAGE})
         return {tasks[task["id"]]: task["flow_run_id"] for task in found}
 
-    async def _numbers_by_root(self, runs: Iterable[Json], roots: Mapping[str, str]) -> dict[str, frozenset[int]]:
+    async def _numbers_by_root(self, runs: Sequence[Json], roots: Mapping[str, str]) -> dict[str, frozenset[int]]:
+        unread = [run["id"] for run in runs if run["id"] not in self._numbers]
+        await asyncio.gather(*map(self._read_numbers, unread))
         found: dict[str, frozenset[int]] = {}
         for run in runs:
-            if run["id"] not in self._numbers:
-                self._numbers[run["id"]] = await self._numbers_of(run["id"])
             root = roots[run["id"]]
             found[root] = found.get(root, frozenset()) | self._numbers[run["id"]]
         return found
+
+    async def _read_numbers(self, run_id: str) -> None:
+        async with self._few_at_a_time:
+            self._numbers[run_id] = await self._numbers_of(run_id)
 
     async def _numbers_of(self, run_id: str) -> frozenset[int]:
         found = frozenset[int]()
