@@ -38,7 +38,7 @@ FORWARDED = (
 PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
 """Forwarded, too, if they are set: they are empty unless flows reach the internet."""
 OUT_OF_MEMORY = (
-    "memory ran out: the run needed more than its limit, {limit:.0f} MB (mem_limit of its block, or RUN_MEMORY in .env)"
+    "memory ran out: the run needed more than {limit:.0f} MB (mem_limit of its block, or RUN_MEMORY in .env)"
 )
 
 
