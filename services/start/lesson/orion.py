@@ -70,7 +70,7 @@ class OrionFacts:
         )
 
     async def _length(self, secret: Json) -> int:
-        document = await self._platform.orion(f"block_documents/{secret['id']}?include_secrets=true")
+        document = await self._platform.orion(f"block_documents/{secret['id']}?include_secrets=true", seconds=PATIENCE)
         return len(str(document["data"].get("value", "")))
 
     async def notifications(self) -> tuple[Notification, ...]:
@@ -83,7 +83,7 @@ class OrionFacts:
     async def warehouse_password(self) -> str:
         """Returns the warehouse's password, which flows have from the same block."""
         path = f"block_types/slug/sqlalchemy-connector/block_documents/name/{POSTGRES}?include_secrets=true"
-        document = await self._platform.orion(path)
+        document = await self._platform.orion(path, seconds=PATIENCE)
         return str(document["data"]["connection_info"]["password"])
 
     async def runs(self) -> tuple[Run, ...]:
