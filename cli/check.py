@@ -43,7 +43,9 @@ def report(checks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yields the lines of the report."""
     for group, title in GROUPS.items():
         results = [each for each in checks if each["group"] == group]
-        yield f"{title}: {sum(each['passed'] is True for each in results)} of {len(results)} passed"
+        unknown = sum(each["passed"] is None for each in results)
+        more = f", {unknown} cannot be checked yet" if unknown else ""
+        yield f"{title}: {sum(each['passed'] is True for each in results)} of {len(results)} passed{more}"
         for each in results:
             yield f"{SIGNS[each['passed']]} {each['name']}: {each['description']}"
             yield f"    {_told(each)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,7 @@ class OrionFacts:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._numbers: dict[str, frozenset[int]] = {}
+        self._few_at_a_time = asyncio.Semaphore(6)
 
     async def _list(self, objects: str, **filters: Any) -> list[Json]:
         """Returns every object that matches the filters."""
@@ -69,7 +70,7 @@ class OrionFacts:
         )
 
     async def _length(self, secret: Json) -> int:
-        document = await self._platform.orion(f"block_documents/{secret['id']}?include_secrets=true")
+        document = await self._platform.orion(f"block_documents/{secret['id']}?include_secrets=true", seconds=PATIENCE)
         return len(str(document["data"].get("value", "")))
 
     async def notifications(self) -> tuple[Notification, ...]:
@@ -82,13 +83,13 @@ class OrionFacts:
     async def warehouse_password(self) -> str:
         """Returns the warehouse's password, which flows have from the same block."""
         path = f"block_types/slug/sqlalchemy-connector/block_documents/name/{POSTGRES}?include_secrets=true"
-        document = await self._platform.orion(path)
+        document = await self._platform.orion(path, seconds=PATIENCE)
         return str(document["data"]["connection_info"]["password"])
 
     async def runs(self) -> tuple[Run, ...]:
         """Returns the newest runs that have ended, newest first, those of sub-flows among them."""
-        chosen = {"flow_runs": {"state": {"type": {"any_": list(ENDED)}}}, "sort": "END_TIME_DESC", "limit": PAGE}
-        found: list[Json] = [run for run in await self._ask("flow_runs", chosen) if run["start_time"]]
+        chosen = {"flow_runs": {"state": {"type": {"any_": list(ENDED)}}}, "sort": "START_TIME_DESC", "limit": PAGE}
+        found = await self._ask("flow_runs", chosen)
         flows, parents, cached = await asyncio.gather(
             self._ask("flows", {"flows": {"id": {"any_": sorted({run["flow_id"] for run in found})}}}),
             self._parents(found),
@@ -114,14 +115,18 @@ class OrionFacts:
         found = await self._ask("task_runs", {"task_runs": {"id": {"any_": sorted(tasks)}}, "limit": PAGE})
         return {tasks[task["id"]]: task["flow_run_id"] for task in found}
 
-    async def _numbers_by_root(self, runs: Iterable[Json], roots: Mapping[str, str]) -> dict[str, frozenset[int]]:
+    async def _numbers_by_root(self, runs: Sequence[Json], roots: Mapping[str, str]) -> dict[str, frozenset[int]]:
+        unread = [run["id"] for run in runs if run["id"] not in self._numbers]
+        await asyncio.gather(*map(self._read_numbers, unread))
         found: dict[str, frozenset[int]] = {}
         for run in runs:
-            if run["id"] not in self._numbers:
-                self._numbers[run["id"]] = await self._numbers_of(run["id"])
             root = roots[run["id"]]
             found[root] = found.get(root, frozenset()) | self._numbers[run["id"]]
         return found
+
+    async def _read_numbers(self, run_id: str) -> None:
+        async with self._few_at_a_time:
+            self._numbers[run_id] = await self._numbers_of(run_id)
 
     async def _numbers_of(self, run_id: str) -> frozenset[int]:
         found = frozenset[int]()
@@ -149,8 +154,9 @@ def _run(run: Json, flows: Mapping[str, str], numbers: frozenset[int], is_cached
         name=run["name"],
         flow=flows.get(run["flow_id"], ""),
         state=run["state_type"],
-        start=_time(run["start_time"]),
-        end=_time(run["end_time"] or run["start_time"]),
+        # A run whose code is not found fails without having started
+        start=_time(run["start_time"] or run["expected_start_time"]),
+        end=_time(run["end_time"] or run["start_time"] or run["expected_start_time"]),
         deployment_id=run["deployment_id"] or "",
         message=(run["state"] or {}).get("message") or "",
         is_subflow=run["parent_task_run_id"] is not None,

@@ -17,6 +17,8 @@ from services.start.status import TIMEOUT
 
 MOST_OBJECTS = 300
 """Objects whose rows are counted, the newest."""
+QUERY_SECONDS = 60
+"""Seconds for an answer: a query on many millions of rows goes on while a look no longer waits for it."""
 TAIL = 65_536
 """Bytes at an object's end that are read first; a footer is rarely longer."""
 PICKUPS = ("tpep_pickup_datetime", "lpep_pickup_datetime", "pickup_datetime")
@@ -43,11 +45,11 @@ class StoreFacts:
     def __init__(self, session: aiohttp.ClientSession, gcs: str, bigquery: str, postgres: str) -> None:
         self._session, self._gcs, self._bigquery, self._postgres = session, gcs, bigquery, postgres
         self._rows: dict[tuple[str, str], int | None] = {}
-        self._tables: dict[tuple[str, int], Table] = {}
+        self._tables: dict[tuple[str, int], asyncio.Task[Table]] = {}
 
     async def _json(self, url: str, body: object = None) -> Any:
-        method = "GET" if body is None else "POST"
-        async with self._session.request(method, url, json=body) as response:
+        method, timeout = "GET" if body is None else "POST", aiohttp.ClientTimeout(total=QUERY_SECONDS)
+        async with self._session.request(method, url, json=body, timeout=timeout) as response:
             response.raise_for_status()
             return await response.json()
 
@@ -101,8 +103,14 @@ class StoreFacts:
     async def _table(self, full_name: str, rows: int) -> Table:
         project, dataset, table = full_name.split(".", 2)
         name, key = f"{dataset}.{table}", (full_name, rows)
-        if not rows or key in self._tables:
-            return self._tables.get(key, Table(name, rows))
+        if not rows:
+            return Table(name, rows)
+        if key not in self._tables or self._tables[key].cancelled() or _has_failed(self._tables[key]):
+            self._tables[key] = asyncio.create_task(self._count_table(project, dataset, table, rows))
+        return await asyncio.shield(self._tables[key])
+
+    async def _count_table(self, project: str, dataset: str, table: str, rows: int) -> Table:
+        name = f"{dataset}.{table}"
         api = f"http://{self._bigquery}/bigquery/v2/projects/{quote(project)}"
         described = await self._json(f"{api}/datasets/{quote(dataset)}/tables/{quote(table)}")
         columns = [column["name"] for column in described.get("schema", {}).get("fields", ())]
@@ -115,8 +123,7 @@ class StoreFacts:
                 f"SELECT FORMAT_TIMESTAMP('%Y-%m', CAST({pickup} AS TIMESTAMP)), COUNT(*) FROM `{name}` GROUP BY 1",
             )
             by_month = {month: by_month[month] for month in by_month if month in {each.month for each in Q3}}
-        self._tables[key] = Table(name, rows, by_file, by_month)
-        return self._tables[key]
+        return Table(name, rows, by_file, by_month)
 
     async def _query(self, project: str, sql: str) -> dict[str, int]:
         body = {"query": sql, "useLegacySql": False, "maxResults": 10_000}
@@ -127,6 +134,10 @@ class StoreFacts:
     async def warehouse(self, password: str) -> tuple[Table, ...]:
         """Returns the tables of Postgres with their rows."""
         return await asyncio.to_thread(count_warehouse, self._postgres, password)
+
+
+def _has_failed(task: asyncio.Task[Table]) -> bool:
+    return task.done() and task.exception() is not None
 
 
 def count_warehouse(address: str, password: str) -> tuple[Table, ...]:

@@ -37,7 +37,7 @@ SIGNALS = {
 }
 """What exit codes mean: 128 and the signal's number for a container, the negative number for a process."""
 FIXES = (
-    (r"is neither an allowed", "a run can mount nothing more: put files into workspace/, which it has as /workspace"),
+    (r"is neither a", "a run can mount nothing more: put files into workspace/, which it has as /workspace"),
     (r"docker-proxy: refused", "leave this option out of the block; docs/trust.md has what a run may ask for"),
     (r"No such image", "build it with: make up"),
     (r"does not answer|Could not connect to Docker|Connection", "look at the services with: make status"),

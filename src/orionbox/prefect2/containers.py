@@ -37,7 +37,9 @@ FORWARDED = (
 """The variables that a run has unless it sets them itself; Prefect adds its own settings, `PREFECT_*`."""
 PROXIES = ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy")
 """Forwarded, too, if they are set: they are empty unless flows reach the internet."""
-OUT_OF_MEMORY = "memory ran out: the run needed more than its limit, {limit:.0f} MB (RUN_MEMORY in .env)"
+OUT_OF_MEMORY = (
+    "memory ran out: the run needed more than {limit:.0f} MB (mem_limit of its block, or RUN_MEMORY in .env)"
+)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "PREFECT_API_URL": "http://orion:4200/api",
     "ORION_API_URL": "http://orion:4200/api",
     "STORAGE_EMULATOR_HOST": "http://gcs:4443",
+    "CLOUD_STORAGE_EMULATOR_ENDPOINT": "http://gcs:4443",
     "BIGQUERY_EMULATOR_HOST": "http://bigquery:9050",
     "GCP_PROJECT": "local",
     "HTTPS_PROXY": "",
@@ -138,7 +139,7 @@ def test_the_run_s_log_says_what_it_has_instead(started: Any) -> None:
         (
             Docker(137, was_killed=True),
             endings.Ending(
-                "memory ran out: the run needed more than its limit, 2000 MB (RUN_MEMORY in .env)",
+                "memory ran out: the run needed more than 2000 MB (mem_limit of its block, or RUN_MEMORY in .env)",
                 "one\ntwo\n\ufffd three",
             ),
         ),

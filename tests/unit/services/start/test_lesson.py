@@ -24,6 +24,7 @@ RUN = {
     "name": "big-dog",
     "flow_id": "f",
     "state_type": "COMPLETED",
+    "expected_start_time": TIME,
     "start_time": TIME,
     "end_time": TIME,
     "deployment_id": None,
@@ -49,6 +50,7 @@ class FakeOrion:
     """Orion with a script's run, and a deployment that may be deleted."""
 
     deployments: list[dict[str, Any]] = field(default_factory=lambda: [DEPLOYMENT])
+    runs: list[dict[str, Any]] = field(default_factory=lambda: [RUN])
     artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def answer(self, path: str, body: Any) -> Any:
@@ -61,7 +63,7 @@ class FakeOrion:
             return None
         known = {
             "artifacts/filter": list(self.artifacts.values()),
-            "flow_runs/filter": [RUN],
+            "flow_runs/filter": self.runs,
             "flows/filter": [{"id": "f", "name": "Count Trips"}],
             "logs/filter": [{"message": "rows: 447770"}],
             "deployments/filter": self.deployments,
@@ -109,6 +111,13 @@ def test_a_later_achievement_is_added_to_the_earlier_ones() -> None:
         look(api.url)
     assert {"script", "schedule"} <= {row["check"] for row in json.loads(orion.artifacts["a"]["data"])}
     assert len(orion.artifacts) == 1
+
+
+def test_a_run_that_failed_before_it_started_is_named_with_its_reason() -> None:
+    failed = {**RUN, "state_type": "FAILED", "state": {"message": "no such flow"}, "start_time": None, "end_time": None}
+    with FakeApi(route=FakeOrion(runs=[failed]).answer).serving() as api:
+        found = look(api.url)
+    assert found["script"].rationale == "run big-dog of flow Count Trips ended as failed: no such flow"
 
 
 def test_stores_that_do_not_answer_are_named_and_the_rest_is_checked() -> None:
