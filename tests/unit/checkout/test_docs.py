@@ -118,13 +118,13 @@ def test_a_word_that_the_glossary_replaces_is_used_nowhere(document: Path) -> No
     assert {word for word, pattern in BANNED_WORDS.items() if re.search(pattern, text)} == set()
 
 
-def test_the_readme_lists_every_command_with_its_help_and_its_options() -> None:
-    table = re.search(r"^\| \| command \|.*?\n\n", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+def test_the_page_of_commands_lists_each_with_its_help_and_its_options() -> None:
+    table = re.search(r"^\| \| command \|.*?\n\n", (ROOT / "docs/commands.md").read_text(), re.MULTILINE | re.DOTALL)
     assert table and table[0].splitlines()[2:-1] == list(command_rows())
 
 
 def command_rows() -> Iterator[str]:
-    """The rows of the README's table of commands."""
+    """The rows of the table of commands."""
     for group, title in GROUPS.items():
         for command in COMMANDS:
             if command.group != group or command.is_for_maintainers:
