@@ -65,7 +65,7 @@ def write_bundle(runtime: Runtime) -> int:
         with waiting_for(f"the images, which go into {file.name}"):
             _write(ArchiveWriter(target, BUNDLE), file.name, facts)
     say(f"{file.relative_to(ROOT)}: {file.stat().st_size / 1e6:,.0f} MB, made in {time.monotonic() - start:.0f} s")
-    say(f"how to use it: {READ_ME} in it, or docs/offline.md")
+    say(f"how to use it: {READ_ME} in it, or docs/classroom.md")
     return 0
 
 

@@ -165,7 +165,7 @@ def _check_base(machine: Machine, image: str) -> Finding:
         fix = "none needed if you are root: make up builds it from this machine's Debian mirror"
         return warn("registry", text, fix)
     fix = (
-        "connect to the internet; or load a bundle (docs/offline.md); or on a machine that is connected: "
+        "connect to the internet; or load a bundle (docs/classroom.md); or on a machine that is connected: "
         f"docker save {image} | gzip > base.tar.gz, and here: docker load -i base.tar.gz"
     )
     return fail("registry", text, fix)

@@ -26,7 +26,7 @@ def check_proxies(settings: Settings, machine: Machine, runtime: str, needs_buil
     read = proxies.for_processes if runtime == "embedded" else proxies.for_containers
     found = read(machine.variables)
     for problem in found.problems:
-        yield warn("proxy", problem, "nothing to do; docs/offline.md says which proxies are used, and for what")
+        yield warn("proxy", problem, "nothing to do; docs/classroom.md says which proxies are used, and for what")
     sources = {url: "environment" for name, url in found.variables.items() if name.upper() != "NO_PROXY"}
     sources.update(dict.fromkeys(_configured(machine, runtime), "pip.conf" if runtime == "embedded" else "config.json"))
     if not (sources or found.problems):

@@ -9,7 +9,7 @@ from cli.doctor.machine import Finding, Machine, fail, ok, warn
 from cli.settings.settings import Settings
 
 IDLE_MB = 1300
-"""Memory of all services at rest, with some room; docs/benchmarks.md has the measured figure."""
+"""Memory of all services at rest, with some room; dev/bench/README.md has the measured figure."""
 RUN_MB = 600
 """Memory of a run of the main job."""
 WORKER_MB = 300

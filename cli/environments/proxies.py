@@ -1,7 +1,7 @@
 """The user's HTTP proxies, in a form that every program of the platform understands.
 
-They go to what reaches the internet, and to nothing else: docs/offline.md. Python's httpx, which Prefect uses, fails at
-a SOCKS proxy and at IPv6 addresses in NO_PROXY, even if it never leaves this machine.
+They go to what reaches the internet, and to nothing else: docs/classroom.md. Python's httpx, which Prefect uses, fails
+at a SOCKS proxy and at IPv6 addresses in NO_PROXY, even if it never leaves this machine.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`make bench-report`: writes the results of the last full `make bench` into docs/benchmarks.md, as table and plot.
+"""`make bench-report`: writes the results of the last full `make bench` into dev/bench/README.md, as table and plot.
 
 The text between the marks there comes from reports/bench.json and reports/bench-run.json.
 """
@@ -20,8 +20,8 @@ from dev.bench.results import HEADINGS, Row, amount, cells, read
 from dev.docs_tables import markdown, replace_between_marks
 from orionbox.errors import CommandError
 
-PAGE = ROOT / "docs/benchmarks.md"
-PLOT = ROOT / "docs/images/benchmarks.png"
+PAGE = ROOT / "dev/bench/README.md"
+PLOT = ROOT / "dev/bench/benchmarks.png"
 RESULTS, RUN = ROOT / "reports/bench.json", ROOT / "reports/bench-run.json"
 BEGIN, END = "<!-- results: written by `make bench-report` -->", "<!-- end of results -->"
 

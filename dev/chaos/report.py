@@ -1,4 +1,4 @@
-"""`make chaos-report`: writes the results of `make chaos` into docs/trust.md, between the marks there."""
+"""`make chaos-report`: writes the results of `make chaos` into dev/chaos/README.md, between the marks there."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dev.chaos.__main__ import REPORT, all_faults
 from dev.chaos.fault_result import HEADINGS, FaultResult, read, summary
 from dev.docs_tables import markdown, replace_between_marks
 
-PAGE = ROOT / "docs/trust.md"
+PAGE = ROOT / "dev/chaos/README.md"
 BEGIN, END = "<!-- chaos -->", "<!-- /chaos -->"
 
 

@@ -9,7 +9,9 @@ import gzip
 
 import pytest
 
+from orionbox.runs.report import ARTIFACT_KEY
 from orionbox.trips.months import TripFile
+from orionbox.trips.row_counts import expected_rows
 from tests.conftest import Checkout
 from tests.stores import bucket_files, query_bigquery, query_postgres
 
@@ -61,7 +63,8 @@ def test_a_bad_file_is_named_and_leaves_its_month_as_it_was_and_a_good_month_arr
     assert "yellow 2019-04" in output and "1,000" in output
 
 
-def test_a_month_that_the_web_does_not_have_says_how_to_get_it(platform: Checkout) -> None:
-    run = platform.finished_run("etl/docker", {"color": "green", "year": 2019, "months": [7]})
-    assert run["state_type"] == "FAILED"
-    assert "make data COLOR=green YEAR=2019 MONTHS=7" in run["state"]["message"]
+def test_a_month_that_is_nowhere_is_generated_and_the_run_says_so(platform: Checkout) -> None:
+    run = platform.finished_run("etl/docker", {"color": "green", "year": 2020, "months": [5]})
+    assert run["state_type"] == "COMPLETED", run["state"]["message"]
+    (month,) = platform.orion.table_artifact(run["id"], ARTIFACT_KEY)
+    assert (month["source"], month["rows.source"]) == ("generated", expected_rows(TripFile("green", 2020, 5)))

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 RUN_BYTES = 400 << 20
-"""Memory in bytes that a flow run takes before it processes a month, mostly for libraries; see docs/benchmarks.md."""
+"""Memory in bytes that a flow run takes before it processes a month, mostly for libraries; see dev/bench/README.md."""
 MONTH_BYTES = 250 << 20
 """Memory in bytes that each month in progress adds, whatever its size."""
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")

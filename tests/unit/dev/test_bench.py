@@ -145,7 +145,7 @@ RUN = {
 
 
 def test_results_replace_only_the_text_between_the_page_s_marks() -> None:
-    page, marks = (ROOT / "docs/benchmarks.md").read_text(), (report.BEGIN, report.END, report.PAGE)
+    page, marks = (ROOT / "dev/bench/README.md").read_text(), (report.BEGIN, report.END, report.PAGE)
     written = docs_tables.replace_between_marks(page, report.results([faster("load", 2, 60, 30)], RUN), *marks)
     assert "| load | 2.00 s | 60.0 s | 30.0x | >= 30x faster | met |" in written
     assert "| load, ours | 2.00 s | 1.00, 3.00, 2.00 |" in written

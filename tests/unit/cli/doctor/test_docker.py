@@ -144,7 +144,7 @@ def test_before_the_build_the_base_images_are_looked_for(
     assert len(printed) == 2 and text in printed[0]
     if "fix" in text:
         assert (
-            "docs/offline.md" in printed[0]
+            "docs/classroom.md" in printed[0]
             and "docker save debian:bookworm-slim | gzip" in printed[0]
             and printed[0].startswith("fail ")
         )
