@@ -65,8 +65,9 @@ def now() -> str:
 
 
 def rows_by_file(platform: Checkout) -> list[tuple[str, int]]:
-    """Returns the green trips in Postgres by file, after a check that BigQuery has the same."""
-    sql = "SELECT source_file, count(*) FROM {}green_tripdata GROUP BY source_file ORDER BY source_file"
+    """Returns the rows of FILES in Postgres by file, after a check that BigQuery has the same."""
+    files = ", ".join(f"'{trips.csv_name}'" for trips in FILES)
+    sql = f"SELECT source_file, count(*) FROM {{}}green_tripdata WHERE source_file IN ({files}) GROUP BY 1 ORDER BY 1"
     in_postgres = query_postgres(platform.settings, sql.format(""))
     assert query_bigquery(platform.settings, sql.format("trips_data_all.")) == in_postgres
     return in_postgres
