@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Checkout, wait_for
-from tests.slow import TIMEOUT, assert_swept, deploy, start_run, wait_for_state
+from tests.slow import TIMEOUT, assert_swept, deploy, start_run, start_runs, wait_for_state
 
 BY_HAND = "cd /workspace && python -c 'import slow; slow.slow(30)' 2>&1 | tail -1\n"
 """Longer than the sweeper waits."""
@@ -48,9 +48,8 @@ def slow(platform: Checkout) -> Iterator[Checkout]:
 def killed(slow: Checkout) -> Killed:
     """The agent is killed once for all tests, as the sweeper needs half a minute."""
     agent = container(slow, "agent")
-    process = start_run(slow, "slow/process")
-    working = start_run(slow, "slow/docker", seconds=60)
-    others = [start_run(slow, "slow/docker") for _ in range(2)]
+    runs = (("slow/process", 600), ("slow/docker", 45), ("slow/docker", 600), ("slow/docker", 600))
+    process, working, *others = start_runs(slow, *runs)
     kill(agent, container_of(others[0]))
     cancelled = {"state": {"type": "CANCELLED"}, "force": True}
     slow.orion.call(f"flow_runs/{others[1]['id']}/set_state", cancelled)
