@@ -110,14 +110,3 @@ def fired(cut_off: CutOff, since: str) -> bool:
     chosen = {"flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}, "start_time": {"after_": since}}}
     runs = cut_off.orion.call("flow_runs/filter", {**chosen, "deployments": {"name": {"any_": ["every-minute"]}}})
     return any("tick from the schedule" in cut_off.log(run["id"]) for run in runs if run["auto_scheduled"])
-
-
-def test_a_secret_is_asterisks_and_survives_a_restart(cut_off: CutOff) -> None:
-    save = "from prefect.blocks.system import Secret; Secret(value='sesame').save('kept', overwrite=True)"
-    load = "from prefect.blocks.system import Secret; print(Secret.load('kept').get())"
-    cut_off.shell(f'python -c "{save}"')
-    cut_off.run("docker", "compose", "restart", "orion")
-    cut_off.make("up")
-    shown = cut_off.orion.call("block_documents/filter", {"block_documents": {"name": {"any_": ["kept"]}}})
-    assert set(shown[0]["data"]["value"]) == {"*"}
-    assert "sesame" in cut_off.shell(f'python -c "{load}"')[0].output
