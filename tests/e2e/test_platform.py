@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ import pytest
 from cli.bundle.checkout_copy import copy_checkout
 from cli.runtimes.compose.images import Image
 from orionbox.orion.client import Orion
-from tests.conftest import Answer, Checkout, reset_at_the_end
+from tests.conftest import ROOT, Answer, Checkout, reset_at_the_end, wait_for
+from tests.e2e.test_secrets import found_in, generated, service_logs
 from tests.stores import bigquery_client, query_bigquery, query_postgres
 
 BLOCKS = {
@@ -196,12 +198,15 @@ def test_the_other_deployments_run_too(platform: Checkout, started: dict[str, st
     assert run["state_type"] == "COMPLETED", run["state"]
 
 
+INTERNET = "compose/internet.yaml"
+
+
 @pytest.fixture(scope="module")
 def broken(platform: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Checkout, str]]:
     """A second platform with the first one's ports, one of whose services cannot start; and what its `make up` says."""
     second = Checkout(copy_checkout(tmp_path_factory.mktemp("broken") / "orionbox"))
     second.env = {**platform.env, "COMPOSE_PROJECT_NAME": f"{platform.env['COMPOSE_PROJECT_NAME']}-second"}
-    compose = second.root / "compose" / "internet.yaml"
+    compose = second.root / INTERNET
     compose.write_text(compose.read_text().replace("/etc/nginx/tls/internet.crt:ro", "/etc/nginx/tls/elsewhere.crt:ro"))
     with reset_at_the_end(second):
         yield second, second.make_fails("up")
@@ -219,6 +224,20 @@ def test_a_taken_port_is_exchanged_for_the_next_free_one(platform: Checkout, bro
 def test_a_service_that_cannot_start_is_named_with_the_end_of_its_log(broken: tuple[Checkout, str]) -> None:
     assert "internet (" in broken[1]
     assert "cannot load certificate" in broken[1]
+
+
+def test_a_failed_start_prints_and_logs_no_secret(broken: tuple[Checkout, str]) -> None:
+    """Then services' last words are shown: here Orion's, whose address of its database has a password in it."""
+    second, _ = broken
+    shutil.copy(ROOT / INTERNET, second.root / INTERNET)
+    file = second.root / "compose" / "orion.yaml"
+    file.write_text(file.read_text().replace("@postgres:5432/orion", "@postgres:5432/nowhere"))
+    printed = second.make_fails("up")
+    # `up` may give up for the agent's sake, before Orion has said why it cannot start
+    wait_for(lambda: 'database "nowhere"' in service_logs(second), "the error of Orion")
+    printed += service_logs(second)
+    assert "orion (" in printed
+    assert found_in(printed, generated(second)) == []
 
 
 def on_the_engine(name: str) -> set[str]:
