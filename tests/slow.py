@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from typing import Any
 
 from tests.conftest import Checkout, wait_for
@@ -43,10 +44,16 @@ def deploy(platform: Checkout) -> None:
 
 def start_run(platform: Checkout, deployment: str, seconds: int = 600) -> dict[str, Any]:
     """Starts a run; returns it when its task is running."""
-    run_id = platform.orion.start_run(deployment, {"seconds": seconds})
-    running = {"flow_runs": {"id": {"any_": [run_id]}}, "task_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
-    wait_for(lambda: platform.orion.call("task_runs/filter", running), "the run's task", 90)
-    return platform.orion.run(run_id)
+    return start_runs(platform, (deployment, seconds))[0]
+
+
+def start_runs(platform: Checkout, *runs: tuple[str, int]) -> list[dict[str, Any]]:
+    """Starts runs of deployments that last so many seconds; returns them when the task of each is running."""
+    ids = [platform.orion.start_run(deployment, {"seconds": seconds}) for deployment, seconds in runs]
+    for run_id in ids:
+        running = {"flow_runs": {"id": {"any_": [run_id]}}, "task_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}
+        wait_for(partial(platform.orion.call, "task_runs/filter", running), "the run's task", 90)
+    return [platform.orion.run(run_id) for run_id in ids]
 
 
 def wait_for_state(platform: Checkout, run: dict[str, Any], state: str, seconds: float = TIMEOUT) -> dict[str, Any]:

@@ -227,10 +227,13 @@ def next_tag(platform: Checkout) -> Iterator[str]:
     platform.run("docker", "rmi", *platform.run("docker", "images", *names).stdout.split())
 
 
-def test_data_stays_when_the_version_changes(story: Story, next_tag: str) -> None:
-    before = described(story.platform)
-    story.platform.env["ORIONBOX_TAG"] = next_tag
-    story.platform.make("up")
-    assert next_tag in story.platform.run("docker", "compose", "ps", "--format", "{{.Image}}").stdout
-    assert described(story.platform) == before
-    assert "value: " + SECRET in in_shell(story.platform, PRINT_BLOCK)
+def test_data_stays_after_down_and_when_the_version_changes(story: Story, next_tag: str) -> None:
+    platform, before = story.platform, described(story.platform)
+    platform.make("psql", stdin="CREATE TABLE kept AS SELECT 42 AS answer;\n")
+    platform.make("down")
+    assert platform.run("docker", "compose", "ps", "--quiet").stdout == ""
+    platform.env["ORIONBOX_TAG"] = next_tag
+    assert "kept: 42" in platform.make("psql", stdin="SELECT 'kept: ' || answer FROM kept;\n")
+    assert next_tag in platform.run("docker", "compose", "ps", "--format", "{{.Image}}").stdout
+    assert described(platform) == before
+    assert "value: " + SECRET in in_shell(platform, PRINT_BLOCK)

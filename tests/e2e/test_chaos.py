@@ -22,7 +22,6 @@ FAULTS = ("kill-gcs@write", "kill-run@load")
 @pytest.fixture(scope="module")
 def experiment(platform: Checkout) -> Iterator[Experiment]:
     """A platform with small months, loaded once."""
-    platform.make("up")
     own = ThrowawayPlatform(platform.root, {**clean_environment(), **platform.settings, **platform.env})
     with closing(Containers(own, own.image("flows"))) as containers:
         with closing(Experiment(own, containers, ServedMonths(containers, SIZES))) as experiment:

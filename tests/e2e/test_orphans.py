@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.conftest import Checkout, wait_for
-from tests.slow import TIMEOUT, assert_swept, deploy, start_run, wait_for_state
+from tests.slow import TIMEOUT, assert_swept, deploy, start_run, start_runs, wait_for_state
 
-BY_HAND = "cd /workspace && python -c 'import slow; slow.slow(45)' 2>&1 | tail -1\n"
+BY_HAND = "cd /workspace && python -c 'import slow; slow.slow(30)' 2>&1 | tail -1\n"
 """Longer than the sweeper waits."""
 
 
@@ -38,19 +38,18 @@ class Killed:
 @pytest.fixture(scope="module")
 def slow(platform: Checkout) -> Iterator[Checkout]:
     """A flow that waits, deployed as container and as process; afterwards the agent runs again."""
-    platform.make("up")
     deploy(platform)
     yield platform
-    platform.make("up")
+    if not container(platform, "agent", "--status=running"):  # a test has failed
+        platform.make("up")
 
 
 @pytest.fixture(scope="module")
 def killed(slow: Checkout) -> Killed:
     """The agent is killed once for all tests, as the sweeper needs half a minute."""
     agent = container(slow, "agent")
-    process = start_run(slow, "slow/process")
-    working = start_run(slow, "slow/docker", seconds=60)
-    others = [start_run(slow, "slow/docker") for _ in range(2)]
+    runs = (("slow/process", 600), ("slow/docker", 45), ("slow/docker", 600), ("slow/docker", 600))
+    process, working, *others = start_runs(slow, *runs)
     kill(agent, container_of(others[0]))
     cancelled = {"state": {"type": "CANCELLED"}, "force": True}
     slow.orion.call(f"flow_runs/{others[1]['id']}/set_state", cancelled)
@@ -66,8 +65,8 @@ def new_container(platform: Checkout, agent: str) -> str:
     return platform.run("docker", "create", *labels, image, "true").stdout.strip()
 
 
-def container(platform: Checkout, service: str) -> str:
-    return platform.run("docker", "compose", "ps", "--all", "--quiet", service).stdout.strip()
+def container(platform: Checkout, service: str, *options: str) -> str:
+    return platform.run("docker", "compose", "ps", "--all", "--quiet", *options, service).stdout.strip()
 
 
 def kill(*containers: str) -> None:
@@ -112,6 +111,6 @@ def test_a_process_whose_agent_was_started_again_is_crashed_and_a_new_one_is_not
     slow.make("up")
     run = start_run(slow, "slow/process")
     subprocess.run(["docker", "restart", "--time=0", container(slow, "agent")], check=True, capture_output=True)
-    new = start_run(slow, "slow/process", seconds=45)
+    new = start_run(slow, "slow/process", seconds=30)
     assert_swept(slow, run, "process")
     wait_for_state(slow, new, "COMPLETED", 120)

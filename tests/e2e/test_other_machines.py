@@ -96,7 +96,8 @@ def outside(platform: Checkout) -> Iterator[Outside]:
     try:
         yield Outside(platform, addresses[0], platform.make("up", f"BIND_ADDRESS={addresses[0]}"))
     finally:
-        platform.make("up")
+        if open_ports(platform, addresses[0]):  # a test has failed
+            platform.make("up")
 
 
 def open_ports(platform: Checkout, address: str) -> set[str]:
@@ -213,23 +214,30 @@ def test_a_recreated_orion_is_found_again(outside: Outside) -> None:
     wait_for(lambda: outside.ask(url, outside.login())[0] == 200, "Orion through the gateway", AGAIN)
 
 
-def test_all_addresses_open_the_gateway_and_nothing_else(outside: Outside) -> None:
-    platform = outside.platform
-    everywhere = Outside(platform, outside.address, platform.make("up", f"BIND_ADDRESS={gateway.EVERYWHERE}"))
+NEW_PASSWORD = "a-new-one-for-the-next-class"
+
+
+@pytest.fixture(scope="module")
+def everywhere(outside: Outside) -> Outside:
+    """The platform with a way in by all addresses, and another password."""
+    settings = (f"BIND_ADDRESS={gateway.EVERYWHERE}", f"GATEWAY_PASSWORD={NEW_PASSWORD}")
+    return Outside(outside.platform, outside.address, outside.platform.make("up", *settings))
+
+
+def test_all_addresses_open_the_gateway_and_nothing_else(everywhere: Outside) -> None:
+    platform = everywhere.platform
     assert everywhere.url("ORION_HTTPS_PORT") in everywhere.said
-    assert open_ports(platform, outside.address) == set(gateway.PAGES)
-    for address in (outside.address, LOOPBACK):
+    assert open_ports(platform, everywhere.address) == set(gateway.PAGES)
+    for address in (everywhere.address, LOOPBACK):
         there = Outside(platform, address, "")
         assert there.ask(there.url("ORION_HTTPS_PORT"), {})[0] == 401
-        assert there.ask(there.url("ORION_HTTPS_PORT"), there.login())[0] == 200
+        assert there.ask(there.url("ORION_HTTPS_PORT"), there.login(NEW_PASSWORD))[0] == 200
 
 
-def test_a_new_password_replaces_the_old_one(outside: Outside) -> None:
-    new = "a-new-one-for-the-next-class"
-    outside.platform.make("up", f"BIND_ADDRESS={outside.address}", f"GATEWAY_PASSWORD={new}")
-    url = outside.url("ORION_HTTPS_PORT", "/api/health")
-    assert outside.ask(url, outside.login(new))[0] == 200
-    assert outside.ask(url, outside.login())[0] == 401
+def test_a_new_password_replaces_the_old_one(everywhere: Outside) -> None:
+    url = everywhere.url("ORION_HTTPS_PORT", "/api/health")
+    assert everywhere.ask(url, everywhere.login(NEW_PASSWORD))[0] == 200
+    assert everywhere.ask(url, everywhere.login())[0] == 401
 
 
 def test_with_loopback_again_the_gateway_is_gone(outside: Outside) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ import pytest
 from cli.bundle.checkout_copy import copy_checkout
 from cli.runtimes.compose.images import Image
 from orionbox.orion.client import Orion
-from tests.conftest import Answer, Checkout, reset_at_the_end
+from tests.conftest import ROOT, Answer, Checkout, reset_at_the_end, wait_for
+from tests.e2e.test_secrets import found_in, generated, service_logs
 from tests.stores import bigquery_client, query_bigquery, query_postgres
 
 BLOCKS = {
@@ -68,9 +70,35 @@ def test_the_deployments_wait_in_queue_default(platform: Checkout) -> None:
     assert {found[name]["work_queue_name"] for name in DEPLOYMENTS} == {"default"}
 
 
+@pytest.fixture(scope="module")
+def repaired(platform: Checkout) -> str:
+    """What the bootstrap logs at a `make up` after one object of each kind was deleted."""
+    lose_one_of_each_kind(platform)
+    platform.make("up")
+    return bootstrap_log(platform)
+
+
+def lose_one_of_each_kind(platform: Checkout) -> None:
+    """Deletes a block, a deployment, a dataset and a table."""
+    document = next(block for block in blocks(platform) if block["name"] == "zoom-gcs")
+    platform.orion.call(f"block_documents/{document['id']}", method="DELETE")
+    platform.orion.call(f"deployments/{deployments(platform)['etl', 'process']['id']}", method="DELETE")
+    with bigquery_client(platform.settings) as client:
+        client.delete_dataset("dezoomcamp", delete_contents=True)
+    platform.make("psql", "SQL=DROP TABLE yellow_tripdata")
+
+
+def test_deleted_objects_are_created_again_by_the_next_up(platform: Checkout, repaired: str) -> None:
+    assert "nothing has changed" not in repaired
+    assert {(block["block_type"]["slug"], block["name"]) for block in blocks(platform)} >= BLOCKS
+    assert set(deployments(platform)) >= DEPLOYMENTS
+    assert query_bigquery(platform.settings, "SELECT count(*) FROM dezoomcamp.INFORMATION_SCHEMA.TABLES")
+    assert query_postgres(platform.settings, "SELECT count(*) FROM yellow_tripdata")
+
+
 @dataclass
 class SecondUp:
-    """A `make up` of a platform that is running."""
+    """A `make up` of a platform that is running, and from which nothing is missing."""
 
     output: str
     before: tuple[Any, ...]
@@ -80,7 +108,7 @@ class SecondUp:
 
 
 @pytest.fixture(scope="module")
-def second_up(platform: Checkout) -> SecondUp:
+def second_up(platform: Checkout, repaired: str) -> SecondUp:
     before = state(platform)
     return SecondUp(platform.make("up"), before, state(platform), bootstrap_log(platform))
 
@@ -120,28 +148,6 @@ def test_up_prints_the_start_page_s_address_first(platform: Checkout, second_up:
     assert first.split()[:3] == ["Start", "page", f"http://localhost:{platform.settings['START_PORT']}"]
 
 
-def lose_one_of_each_kind(platform: Checkout) -> None:
-    """Deletes a block, a deployment, a dataset and a table."""
-    document = next(block for block in blocks(platform) if block["name"] == "zoom-gcs")
-    platform.orion.call(f"block_documents/{document['id']}", method="DELETE")
-    platform.orion.call(f"deployments/{deployments(platform)['etl', 'process']['id']}", method="DELETE")
-    with bigquery_client(platform.settings) as client:
-        client.delete_dataset("dezoomcamp", delete_contents=True)
-    platform.make("psql", "SQL=DROP TABLE yellow_tripdata")
-
-
-def test_deleted_objects_are_created_again_by_the_next_up(platform: Checkout) -> None:
-    lose_one_of_each_kind(platform)
-    platform.make("up")
-    assert "nothing has changed" not in bootstrap_log(platform)
-    assert {(block["block_type"]["slug"], block["name"]) for block in blocks(platform)} >= BLOCKS
-    assert set(deployments(platform)) >= DEPLOYMENTS
-    assert query_bigquery(platform.settings, "SELECT count(*) FROM dezoomcamp.INFORMATION_SCHEMA.TABLES")
-    assert query_postgres(platform.settings, "SELECT count(*) FROM yellow_tripdata")
-    platform.make("up")
-    assert "nothing has changed since the last bootstrap" in bootstrap_log(platform)
-
-
 def test_status_lists_the_services(platform: Checkout) -> None:
     output = platform.make("status")
     assert all(service in output for service in ("orion", "agent", "bigquery", "gcs", "postgres", "pgadmin"))
@@ -174,20 +180,24 @@ def test_a_flow_that_runs_by_itself_loads_every_row(platform: Checkout, by_thems
     assert f"{rows:,} rows -> Postgres green_tripdata (real)" in by_themselves["ingest_data.py"].output
 
 
-@pytest.mark.parametrize(
-    "deployment", ["etl/process", "etl-parent-flow/Parameterized ETL", "etl-parent-flow/docker-flow"]
-)
-def test_the_other_deployments_run_too(platform: Checkout, deployment: str) -> None:
+OTHERS = ("etl/process", "etl-parent-flow/Parameterized ETL", "etl-parent-flow/docker-flow")
+
+
+@pytest.fixture(scope="module")
+def started(platform: Checkout) -> dict[str, str]:
+    """Runs of the other deployments; all are started before the first is waited for."""
     platform.make("data", "COLOR=green", "YEAR=2021", "MONTHS=1")
-    run = platform.finished_run(deployment, {"color": "green", "year": 2021, "months": [1]})
+    month = {"color": "green", "year": 2021, "months": [1]}
+    return {deployment: platform.orion.start_run(deployment, month) for deployment in OTHERS}
+
+
+@pytest.mark.parametrize("deployment", OTHERS)
+def test_the_other_deployments_run_too(platform: Checkout, started: dict[str, str], deployment: str) -> None:
+    run = platform.end_of(started[deployment])
     assert run["state_type"] == "COMPLETED", run["state"]
 
 
-def test_data_survives_down_and_up(platform: Checkout) -> None:
-    platform.make("psql", stdin="CREATE TABLE kept AS SELECT 42 AS answer;\n")
-    platform.make("down")
-    assert running(platform) == set()
-    assert "42" in platform.make("psql", stdin="SELECT answer FROM kept;\n")
+INTERNET = "compose/internet.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +205,7 @@ def broken(platform: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """A second platform with the first one's ports, one of whose services cannot start; and what its `make up` says."""
     second = Checkout(copy_checkout(tmp_path_factory.mktemp("broken") / "orionbox"))
     second.env = {**platform.env, "COMPOSE_PROJECT_NAME": f"{platform.env['COMPOSE_PROJECT_NAME']}-second"}
-    compose = second.root / "compose" / "internet.yaml"
+    compose = second.root / INTERNET
     compose.write_text(compose.read_text().replace("/etc/nginx/tls/internet.crt:ro", "/etc/nginx/tls/elsewhere.crt:ro"))
     with reset_at_the_end(second):
         yield second, second.make_fails("up")
@@ -213,6 +223,20 @@ def test_a_taken_port_is_exchanged_for_the_next_free_one(platform: Checkout, bro
 def test_a_service_that_cannot_start_is_named_with_the_end_of_its_log(broken: tuple[Checkout, str]) -> None:
     assert "internet (" in broken[1]
     assert "cannot load certificate" in broken[1]
+
+
+def test_a_failed_start_prints_and_logs_no_secret(broken: tuple[Checkout, str]) -> None:
+    """Then services' last words are shown: here Orion's, whose address of its database has a password in it."""
+    second, _ = broken
+    shutil.copy(ROOT / INTERNET, second.root / INTERNET)
+    file = second.root / "compose" / "orion.yaml"
+    file.write_text(file.read_text().replace("@postgres:5432/orion", "@postgres:5432/nowhere"))
+    printed = second.make_fails("up")
+    # `up` may give up for the agent's sake, before Orion has said why it cannot start
+    wait_for(lambda: 'database "nowhere"' in service_logs(second), "the error of Orion")
+    printed += service_logs(second)
+    assert "orion (" in printed
+    assert found_in(printed, generated(second)) == []
 
 
 def on_the_engine(name: str) -> set[str]:

@@ -64,14 +64,38 @@ def test_fillna_in_place_changes_the_frame(by_hand: list[str]) -> None:
     assert "post: passengers missing 0" in by_hand[2]
 
 
-def test_the_rows_are_there_for_every_project_and_after_a_restart(cut_off: CutOff, by_hand: list[str]) -> None:
-    rows = 2 * cut_off.rows_in("yellow/yellow_tripdata_2021-01.csv.gz")
-    count = 'python /workspace/count.py {} "SELECT count(*) FROM dezoomcamp.rides"'
-    projects = ("students-own-project", "orionbox-local", "any-project-id")
-    assert [f"rows: {rows}" in answer.output for answer in cut_off.shell(*map(count.format, projects))] == [True] * 3
-    cut_off.run("docker", "compose", "restart", "bigquery")
+PROJECTS = ("students-own-project", "orionbox-local", "any-project-id")
+COUNT_RIDES = 'python /workspace/count.py {} "SELECT count(*) FROM dezoomcamp.rides"'
+SAVE_SECRET = "from prefect.blocks.system import Secret; Secret(value='sesame').save('kept', overwrite=True)"
+LOAD_SECRET = "from prefect.blocks.system import Secret; print(Secret.load('kept').get())"
+
+
+@pytest.fixture(scope="module")
+def before_restart(cut_off: CutOff, by_hand: list[str]) -> list[Answer]:
+    """The rows for each project; after that a secret is saved."""
+    return cut_off.shell(*map(COUNT_RIDES.format, PROJECTS), f'python -c "{SAVE_SECRET}"')[:-1]
+
+
+@pytest.fixture(scope="module")
+def after_restart(cut_off: CutOff, before_restart: list[Answer]) -> list[Answer]:
+    """The rows and the secret after BigQuery and Orion were started again."""
+    cut_off.run("docker", "compose", "restart", "bigquery", "orion")
     cut_off.make("up")
-    assert f"rows: {rows}" in cut_off.shell(count.format("students-own-project"))[0].output
+    return cut_off.shell(COUNT_RIDES.format(PROJECTS[0]), f'python -c "{LOAD_SECRET}"')
+
+
+def test_the_rows_are_there_for_every_project_and_after_a_restart(
+    cut_off: CutOff, before_restart: list[Answer], after_restart: list[Answer]
+) -> None:
+    rows = 2 * cut_off.rows_in("yellow/yellow_tripdata_2021-01.csv.gz")
+    answers = [*before_restart, after_restart[0]]
+    assert [f"rows: {rows}" in answer.output for answer in answers] == [True] * 4
+
+
+def test_a_secret_is_asterisks_and_survives_a_restart(cut_off: CutOff, after_restart: list[Answer]) -> None:
+    shown = cut_off.orion.call("block_documents/filter", {"block_documents": {"name": {"any_": ["kept"]}}})
+    assert set(shown[0]["data"]["value"]) == {"*"}
+    assert "sesame" in after_restart[1].output
 
 
 def test_week_3_s_external_and_partitioned_tables(cut_off: CutOff, by_hand: list[str]) -> None:
