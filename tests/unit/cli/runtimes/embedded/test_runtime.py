@@ -32,6 +32,7 @@ def test_without_a_docker_command_the_runtime_is_embedded_and_says_why(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(checkout, "records", lambda root: ())  # this checkout may have a platform
     chosen, reason = choose.choose("", settings)
     assert (chosen.name, reason) == ("embedded", "there is no docker command")
 
