@@ -31,7 +31,8 @@ QUESTIONS = ("q1", "q2", "q4-block", "q4-deployment", "q4", "q5-notification", "
 def checks(platform: Checkout) -> dict[str, dict[str, Any]]:
     """What `check --json` prints, by the names of the checks."""
     printed = platform.run("./orionbox", "check", "--json").stdout
-    return {each["name"]: each for each in json.loads(printed)["checks"]}
+    report = json.loads(printed[printed.index("{") :])  # the line about the runtime, on standard error, comes first
+    return {each["name"]: each for each in report["checks"]}
 
 
 @pytest.fixture(scope="module")
