@@ -37,7 +37,7 @@ LONGEST_HEADER = 65_536
 """The most bytes of a header line."""
 UTF_16_OR_32 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 """How such text begins; UTF-32-LE begins like UTF-16-LE."""
-PACKED = (b"\x1f\x8b", b"PK", b"PA")
+PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"PAR1")
 """The first bytes of gzip, zip and parquet files."""
 LARGEST_FILE = 8 << 30
 """The most bytes of CSV text: ten times the largest month of the release. A larger file was made to fill a disk."""
@@ -186,9 +186,10 @@ def _first_line(name: str, start: bytes, schema: pa.Schema) -> str:
 
 def _encoding(line: bytes) -> str:
     """Returns what is wrong if the text begins as UTF-16 or UTF-32, and as nothing that has fields; else empty."""
-    if line.startswith(UTF_16_OR_32) or b"\0" in line[:4]:
-        return "not UTF-8 text but UTF-16 or UTF-32"
-    return "a file of another format, packed by gzip" if line[:2] in PACKED else ""
+    if line.startswith(PACKED):
+        return "a file of another format, packed by gzip"
+    is_wide = line.startswith(UTF_16_OR_32) or b"\0" in line[:4]
+    return "not UTF-8 text but UTF-16 or UTF-32" if is_wide else ""
 
 
 def _check_columns(name: str, columns: list[str], schema: pa.Schema) -> None:
