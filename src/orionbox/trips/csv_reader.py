@@ -185,7 +185,7 @@ def _first_line(name: str, start: bytes, schema: pa.Schema) -> str:
 
 
 def _encoding(line: bytes) -> str:
-    """Returns what is wrong if the text begins as UTF-16 or UTF-32, and as nothing that has fields; else empty."""
+    """Returns which other encoding or format the first bytes are of; empty if of none."""
     if line.startswith(PACKED):
         return "a file of another format, packed by gzip"
     is_wide = line.startswith(UTF_16_OR_32) or b"\0" in line[:4]
