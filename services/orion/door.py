@@ -8,15 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
-from services.orion.pages import Pages
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from services.orion.pages import App, Message, Pages, Receive, Scope, Send
 
 ESCAPES = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair of surrogates is one character
@@ -115,7 +108,7 @@ def _with_body(body: bytes, receive: Receive) -> Receive:
     """Returns a source of the body, and then of whatever else the client sends."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def receive_body() -> MutableMapping[str, Any]:
+    async def receive_body() -> Message:
         return messages.pop() if messages else await receive()
 
     return receive_body
