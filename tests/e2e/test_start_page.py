@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from cli.runtimes.folders import PAGES
 from tests.conftest import Checkout, wait_for
 
 WIDTHS = {"desktop": 1280, "phone": 390}
@@ -132,6 +133,7 @@ def test_it_has_no_docker_socket_and_no_password(platform: Checkout) -> None:
     container = platform.run("docker", "compose", "ps", "--quiet", "start").stdout.strip()
     done = subprocess.run(["docker", "inspect", container], capture_output=True, text=True, check=True)
     (found,) = json.loads(done.stdout)
-    read_only = {"/docs", "/reports", "/etc/ssl/certs/ca-certificates.crt"}
+    documents = {f"/checkout/{name}" for name in ("docs", *PAGES)}
+    read_only = {*documents, "/reports", "/etc/ssl/certs/ca-certificates.crt"}
     assert {(mount["Destination"], mount["RW"]) for mount in found["Mounts"]} == {(path, False) for path in read_only}
     assert not [variable for variable in found["Config"]["Env"] if "PASSWORD" in variable]
