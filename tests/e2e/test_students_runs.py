@@ -146,7 +146,9 @@ def test_the_main_job_depends_on_no_block_that_a_student_may_overwrite(platform:
 
 def test_a_paused_queue_is_named_with_its_command_and_the_agent_stays_healthy(platform: Checkout) -> None:
     line = "queue default is paused; resume it in make shell: prefect work-queue resume default"
-    platform.shell("prefect work-queue pause default")
+    # Without a pool the command asks whether that is meant
+    (answer,) = platform.shell("prefect work-queue pause default --pool default-agent-pool")
+    assert answer.code == 0, answer.output
     try:
         status = platform.make("status")
         assert line in status and "agent            healthy" in status
