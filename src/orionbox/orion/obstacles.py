@@ -28,7 +28,7 @@ QUESTIONS = (
     *ABOUT_QUEUE,
     Question("concurrency_limits/filter", {}),
     Question("deployments/filter", {}),
-    Question("flows/filter", {"deployments": {"is_null_": False}}),
+    Question("flows/filter", {"flows": {"deployment": {"is_null_": False}}}),
 )
 """What `describe` needs the answers to, in its order."""
 
