@@ -51,6 +51,8 @@ def report(checks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield f"    {_told(each)}"
             if each["cause"]["help"]:
                 yield f"    {each['cause']['help']}"
+            if each["passed"] is False:
+                yield from (f"      {command}" for command in each["commands"])
         yield ""
     yield from _next(checks)
 

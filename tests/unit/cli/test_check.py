@@ -48,6 +48,7 @@ def test_each_check_is_told_with_its_state_what_was_found_and_what_to_do() -> No
         "[ ] q2: Q2",
         f"    not yet: {CRON}",
         "    use cron",
+        "      $ make run-etl",
         "",
         "Next: Cache (docs/week2.md#here)",
         "  $ make run-etl",
