@@ -15,7 +15,7 @@ import pytest
 
 from cli.bundle.checkout_copy import copy_checkout
 from cli.runtimes.compose.images import Image
-from orionbox.orion.client import Orion
+from orionbox.orion.client import NoAnswerError, Orion
 from tests.conftest import ROOT, Answer, Checkout, reset_at_the_end, wait_for
 from tests.e2e.test_secrets import found_in, generated, service_logs
 from tests.stores import bigquery_client, query_bigquery, query_postgres
@@ -215,9 +215,18 @@ def test_a_taken_port_is_exchanged_for_the_next_free_one(platform: Checkout, bro
     second, printed = broken
     found = re.search(r"ORION_PORT=(\d+) is in use on this machine: this platform takes (\d+)", printed)
     assert found and found[1] == platform.env["ORION_PORT"] != found[2]
-    assert Orion(f"http://127.0.0.1:{found[2]}").call("health") is True
+    # The start may end for the broken service's sake before Orion is ready
+    wait_for(lambda: answers(f"http://127.0.0.1:{found[2]}"), "the second platform's Orion", 120)
     assert platform.orion.call("health") is True
     assert not running(platform) & running(second)
+
+
+def answers(url: str) -> bool:
+    """Returns whether an Orion answers there."""
+    try:
+        return Orion(url).call("health") is True
+    except NoAnswerError:
+        return False
 
 
 def test_a_service_that_cannot_start_is_named_with_the_end_of_its_log(broken: tuple[Checkout, str]) -> None:
