@@ -51,6 +51,7 @@ def source(tmp_path: Path, embedded: Settings, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(processes, "start", lambda settings, only_postgres, keep_open: None)
     monkeypatch.setattr(processes, "is_running", lambda settings, name: True)
     monkeypatch.setattr(bootstrap, "ensure_key", lambda settings: None)
+    monkeypatch.setattr(bootstrap, "ensure_certificates", lambda settings: None)
     monkeypatch.setattr(ports, "choose", lambda preferred, file, reservations: preferred)
     return source
 
