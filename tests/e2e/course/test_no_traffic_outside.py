@@ -75,8 +75,9 @@ def test_a_question_for_an_outside_name_would_be_noticed_and_one_for_a_stopped_s
 
 def test_the_outside_world_s_names_go_with_internet_real(cut_off: CutOff) -> None:
     offline = cut_off.services()["internet"]["networks"]["default"]["aliases"]
-    assert set(offline) == set(OFFLINE_HOSTS)
-    assert not cut_off.services(INTERNET="real")["internet"]["networks"]["default"]
+    assert set(OFFLINE_HOSTS) <= set(offline), "Google's names may be there, too"
+    real = cut_off.services(INTERNET="real")["internet"]["networks"]["default"] or {}
+    assert not set(OFFLINE_HOSTS) & set(real.get("aliases", []))
 
 
 def test_wget_curl_git_pandas_and_requests_trust_github_com(cut_off: CutOff) -> None:
@@ -113,7 +114,9 @@ def test_a_missing_month_is_generated_for_every_client_and_at_every_address(cut_
     assert [answer.code for answer in answers] == [0] * 9, answers
     assert outputs[1] == "35613"
     assert "X-Orionbox-Data: generated; rows=35612; file=green/green_tripdata_2020-04.csv.gz" in outputs[2]
-    assert outputs[3].startswith("2 ") and outputs[4:7] == ["35612", "35612", "266"]
+    # Above the result stands the line about the file's kind
+    results = [output.splitlines()[-1] for output in outputs[3:7]]
+    assert results[0].startswith("2 ") and results[1:] == ["35612", "35612", "266"]
     assert "is a link to /nowhere" in outputs[7] and "2019-01 to 2021-07" in outputs[8]
     assert not (cut_off.root / "data/green/green_tripdata_2020-04.csv.gz").exists()
     assert cut_off.make("logs", "SERVICE=taxi").count("generating 35,612 rows") == 2, "once for each form"
