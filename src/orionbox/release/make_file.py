@@ -28,8 +28,10 @@ from orionbox.trips.arrow_schema import FILE_SCHEMAS
 from orionbox.trips.csv_reader import TripCsv
 from orionbox.trips.generated import GeneratedMonth, csv_text, write_month
 from orionbox.trips.kinds import MARK_BYTES, PARQUET_KEY, is_generated, kind_of
+from orionbox.trips.lines import LineCounter
 from orionbox.trips.row_counts import Month
 from orionbox.trips.schema import file_columns
+from orionbox.trips.taxi_file import CHUNK
 
 ROW_GROUP_BATCHES = 4
 REPEATED = (
@@ -38,7 +40,6 @@ REPEATED = (
     *("dispatching_base_num", "PUlocationID", "DOlocationID", "SR_Flag", "Affiliated_base_number"),
 )
 """Columns with few values, for which parquet's dictionaries pay."""
-CHUNK = 1 << 20
 
 
 def write_generated(form: str, month: Month, rows: int, file: IO[bytes]) -> int:
@@ -65,11 +66,10 @@ def write_converted(form: str, month: Month, source: Path, file: IO[bytes]) -> t
         is_made_up = is_generated(stream.peek(MARK_BYTES))
         if form == CSV:
             with igzip.open(stream) as content:  # type: ignore[no-untyped-call]
-                rows = -1
-                while chunk := content.read(CHUNK):
-                    rows += chunk.count(b"\n")
+                lines = LineCounter(content, source.name)
+                while chunk := lines.read(CHUNK):
                     file.write(chunk)
-            return rows, is_made_up
+            return lines.count - 1, is_made_up
         schema = FILE_SCHEMAS[month.color]
         names = list(file_columns(month.color, month.year))
         csv_file = TripCsv(stream, pa.schema([field.with_name(name) for field, name in zip(schema, names)]))

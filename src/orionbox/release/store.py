@@ -25,6 +25,7 @@ from orionbox import files
 from orionbox.errors import CommandError
 from orionbox.release.urls import CSV, CSV_GZ, PARQUET, Request
 from orionbox.trips.kinds import MARK_BYTES, is_generated, kind_of
+from orionbox.trips.lines import LineCounter
 from orionbox.trips.months import FIRST_MONTH, LAST_MONTH
 from orionbox.trips.row_counts import FIRST_OF_TLC, Month, expected_rows, published_rows
 from orionbox.trips.taxi_file import CHUNK, ZONES, Contents
@@ -262,13 +263,8 @@ def _count(path: Path, month: Month) -> Contents | None:
     try:
         with path.open("rb") as file:
             start = file.read(MARK_BYTES)
-        rows = -1
         with igzip.open(path) as content:  # type: ignore[no-untyped-call]
-            chunk = b"\n"
-            while more := content.read(CHUNK):
-                chunk = more
-                rows += chunk.count(b"\n")
-        rows += not chunk.endswith(b"\n")
+            rows = LineCounter(content, path.name).read_to_the_end(CHUNK) - 1  # without the header
     except Exception:  # whoever reads the file says what is wrong with it
         return None
     return Contents(kind_of(month, rows, is_generated(start)), rows)

@@ -8,7 +8,6 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,6 +27,7 @@ from orionbox.trips.csv_errors import (
     some_of,
     wrong_separator,
 )
+from orionbox.trips.lines import LARGEST_FILE, LineCounter
 
 BLOCK_BYTES = 4 << 20
 """Bytes of CSV text that become one record batch, about 40,000 trips."""
@@ -39,8 +39,6 @@ UTF_16_OR_32 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 """How such text begins; UTF-32-LE begins like UTF-16-LE."""
 PACKED = (b"\x1f\x8b", b"PK\x03\x04", b"PAR1")
 """The first bytes of gzip, zip and parquet files."""
-LARGEST_FILE = 8 << 30
-"""The most bytes of CSV text: ten times the largest month of the release. A larger file was made to fill a disk."""
 
 
 class TripCsv:
@@ -69,7 +67,7 @@ class TripCsv:
         parsed = 0
         try:
             with igzip.open(self._file) as stream:  # type: ignore[no-untyped-call]
-                lines = _LineCounter(stream, self._path.name)
+                lines = _TripLines(stream, self._path.name, LARGEST_FILE, AGAIN)
                 for batch in pyarrow.csv.open_csv(pa.PythonFile(lines, "r"), **_options(self.schema)):
                     yield _typed(batch, self.schema, first_row=parsed + 2)
                     parsed += batch.num_rows
@@ -102,34 +100,13 @@ def _is_good(numbers: pa.Array, kind: pa.DataType) -> pa.Array:
     return pc.and_(pc.and_(is_finite, is_whole), pc.less_equal(pc.abs(numbers), LARGEST_INTEGER))
 
 
-class _LineCounter(io.RawIOBase):
-    """Counts the lines that are read through it, to check the parser's count."""
-
-    def __init__(self, stream: BinaryIO, name: str) -> None:
-        self._stream, self._name = stream, name
-        self._newlines = self._at_end = self._bytes = 0
-
-    @property
-    def count(self) -> int:
-        """Returns the lines so far, also a last one without a newline, but no blank lines at the end."""
-        return self._newlines - self._at_end + 1
-
-    def readable(self) -> bool:
-        return True
+class _TripLines(LineCounter):
+    """Counts the lines, to check the parser's count, and refuses zero bytes."""
 
     def read(self, size: int = -1) -> bytes:
-        data = self._stream.read(size)
-        self._bytes += len(data)
-        if self._bytes > LARGEST_FILE:
-            raise BadInputError(
-                f"{self._name}: unpacks to more than {LARGEST_FILE:,} bytes, more than any month", AGAIN
-            )
+        data = super().read(size)
         if b"\0" in data:  # Postgres refuses it in text, after the bucket has taken the month
             raise pa.ArrowInvalid("a zero byte")
-        length = len(data.rstrip(b"\r\n"))
-        at_end = data.count(b"\n", length)
-        self._at_end = at_end if length else self._at_end + at_end
-        self._newlines += data.count(b"\n", 0, length) + at_end
         return data
 
 

@@ -12,6 +12,7 @@ from typing import IO, NamedTuple
 
 from orionbox.errors import BadInputError
 from orionbox.trips.kinds import MARK_BYTES, is_generated, kind_of
+from orionbox.trips.lines import LARGEST_FILE, LineCounter
 from orionbox.trips.row_counts import Month
 from orionbox.trips.schema import FILE_COLUMNS, file_columns
 
@@ -19,8 +20,6 @@ ZONES = ("misc/taxi_zone_lookup.csv", "misc/taxi+_zone_lookup.csv")
 CHUNK = 1 << 20
 LONGEST_HEADER = 65_536
 """The most bytes of a header line."""
-LARGEST_FILE = 8 << 30
-"""The most bytes of CSV text: ten times the largest month of the release. A larger file was made to fill a disk."""
 
 
 class Contents(NamedTuple):
@@ -88,7 +87,7 @@ def read_open(file: IO[bytes], name: str, origin: str) -> Contents:
     try:
         with gzip.open(file) as content:
             _check_header(content.readline(LONGEST_HEADER), month, origin)
-            rows = _count_lines(content, origin)
+            rows = LineCounter(content, origin, LARGEST_FILE).read_to_the_end(CHUNK)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise BadInputError(f"{origin}: not a complete gzip file ({error})") from error
     if not rows:
@@ -99,7 +98,7 @@ def read_open(file: IO[bytes], name: str, origin: str) -> Contents:
 def _read_zones(file: IO[bytes], origin: str) -> Contents:
     if b"LocationID" not in file.readline(LONGEST_HEADER):
         raise BadInputError(f"{origin}, line 1: not the header of the taxi zones")
-    return Contents("real", _count_lines(file, origin))
+    return Contents("real", LineCounter(file, origin, LARGEST_FILE).read_to_the_end(CHUNK))
 
 
 def _check_header(line: bytes, month: Month, origin: str) -> None:
@@ -119,19 +118,3 @@ def _check_header(line: bytes, month: Month, origin: str) -> None:
             if which
         ]
         raise BadInputError(f"{origin}, line 1: the header {' and '.join(parts) or 'repeats a column'}")
-
-
-def _count_lines(content: IO[bytes] | gzip.GzipFile, origin: str) -> int:
-    """Counts the lines up to the end, also a last one without a newline, but no blank lines at the end."""
-    newlines = trailing = size = 0
-    has_text = False
-    while chunk := content.read(CHUNK):
-        size += len(chunk)
-        if size > LARGEST_FILE:
-            raise BadInputError(f"{origin}: unpacks to more than {LARGEST_FILE:,} bytes, more than any month")
-        length = len(chunk.rstrip(b"\r\n"))
-        at_end = chunk.count(b"\n", length)
-        trailing = at_end if length else trailing + at_end
-        newlines += chunk.count(b"\n")
-        has_text = has_text or bool(length)
-    return newlines - trailing + 1 if has_text else 0
