@@ -10,7 +10,7 @@ from typing import Any
 
 from orionbox.lesson.facts import Block, Deployment, Notification, Run, Schedule
 from orionbox.lesson.homework import ANSWERS
-from orionbox.orion.names import POSTGRES
+from orionbox.orion.names import WAREHOUSE_PATH
 from orionbox.orion.states import ENDED
 from services.start.status import Platform
 
@@ -81,9 +81,8 @@ class OrionFacts:
         )
 
     async def warehouse_password(self) -> str:
-        """Returns the warehouse's password, which flows have from the same block."""
-        path = f"block_types/slug/sqlalchemy-connector/block_documents/name/{POSTGRES}?include_secrets=true"
-        document = await self._platform.orion(path, seconds=PATIENCE)
+        """Returns the warehouse's password, from the platform's own block: a student may have changed the course's."""
+        document = await self._platform.orion(WAREHOUSE_PATH, seconds=PATIENCE)
         return str(document["data"]["connection_info"]["password"])
 
     async def runs(self) -> tuple[Run, ...]:

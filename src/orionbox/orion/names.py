@@ -4,7 +4,9 @@ from __future__ import annotations
 
 POSTGRES = "postgres-connector"
 WAREHOUSE = "orionbox-warehouse"
-"""The same connection under a name that no page of the course overwrites (`orionbox.student_shell.warehouse`)."""
+"""The same connection under a name that no page of the course overwrites, for the platform's own programs."""
+WAREHOUSE_PATH = f"block_types/slug/sqlalchemy-connector/block_documents/name/{WAREHOUSE}?include_secrets=true"
+"""Where Orion's API has it."""
 CREDENTIALS = ("zoom-gcp-creds", "doc-gcp-creds")
 BUCKET = "zoom-gcs"
 RESULTS = "task-results"

@@ -16,7 +16,7 @@ from prefect.runtime import flow_run
 from prefect_sqlalchemy import SqlAlchemyConnector
 
 from orionbox.flow_settings import FlowSettings
-from orionbox.orion.names import POSTGRES
+from orionbox.orion.names import WAREHOUSE
 
 PIECE_BYTES = 8 << 20
 """How much of an object is fetched or sent at a time."""
@@ -35,7 +35,7 @@ def _block_of_run(block_type: Any, name: str, run: str) -> Any:
 
 def postgres_uri() -> str:
     """Returns the warehouse's address with user and password, as libpq takes it."""
-    return uri_of(_block(SqlAlchemyConnector, POSTGRES))
+    return uri_of(_block(SqlAlchemyConnector, WAREHOUSE))
 
 
 def uri_of(connector: SqlAlchemyConnector) -> str:

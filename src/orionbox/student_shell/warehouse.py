@@ -106,9 +106,10 @@ def find_warehouse() -> Warehouse | None:
     url = os.environ.get("ORION_API_URL") or os.environ.get("PREFECT_API_URL", "")
     if not url:  # outside the platform
         return None
-    path = f"block_types/slug/sqlalchemy-connector/block_documents/name/{names.WAREHOUSE}?include_secrets=true"
     try:
-        info = Orion(url.removesuffix("/").removesuffix("/api"), ONE_TRY).call(path)["data"]["connection_info"]
+        info = Orion(url.removesuffix("/").removesuffix("/api"), ONE_TRY).call(names.WAREHOUSE_PATH)["data"][
+            "connection_info"
+        ]
         return Warehouse(str(info["host"]), str(info["port"]), str(info["username"]), str(info["password"]))
     except (CommandError, KeyError, TypeError, ValueError) as error:
         say_once(f"the warehouse's address is not known: {error}")
