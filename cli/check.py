@@ -9,11 +9,11 @@ from typing import Any
 from cli.programs import say
 from cli.runtimes.runtime import Runtime, start_url
 from orionbox.errors import CommandError
+from orionbox.lesson.checks import GROUP_TITLES
 from orionbox.orion.client import ApiError, JsonApi
 
 TIMEOUT = 9.5
 """Seconds for the answer; the service itself waits 8 s for the slowest store."""
-GROUPS = {"lesson": "The lesson", "homework": "Homework of 2023"}
 SIGNS = {True: "[x]", False: "[ ]", None: "[?]"}
 
 
@@ -41,7 +41,7 @@ def check(runtime: Runtime, as_json: bool) -> int:
 
 def report(checks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yields the lines of the report."""
-    for group, title in GROUPS.items():
+    for group, title in GROUP_TITLES.items():
         results = [each for each in checks if each["group"] == group]
         unknown = sum(each["passed"] is None for each in results)
         more = f", {unknown} cannot be checked yet" if unknown else ""

@@ -21,7 +21,7 @@ from aiohttp.typedefs import Handler
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 
-from orionbox.lesson.checks import HOMEWORK, LESSON, PASSED, as_json, next_result
+from orionbox.lesson.checks import GROUP_TITLES, PASSED, as_json, next_result
 from services.start.documents import list_pages, read_page
 from services.start.home import find_run, gather_overview, last_runs, runs_with_counts
 from services.start.lesson.progress import Progress
@@ -86,14 +86,11 @@ async def start(request: web.Request) -> web.Response:
     return response
 
 
-GROUPS = {LESSON: "The lesson", HOMEWORK: "Homework of 2023"}
-
-
 @routes.get("/lesson")
 async def lesson(request: web.Request) -> web.Response:
     """Serves the lesson's page: what has passed, and what comes next."""
     results = await request.app[PROGRESS].results()
-    groups = {title: [each for each in results if each.check.group == name] for name, title in GROUPS.items()}
+    groups = {title: [each for each in results if each.check.group == name] for name, title in GROUP_TITLES.items()}
     return page("lesson.html", groups=groups, next=next_result(results))
 
 

@@ -74,7 +74,7 @@ class Overview:
     @property
     def unknown(self) -> list[str]:
         """Returns the titles of this platform's own services about which nobody can tell."""
-        return [title for title in self._titles(UNKNOWN) if title not in self._titles_of_google()]
+        return [each.service.title for each in self.statuses if each.health == UNKNOWN and not each.service.console]
 
     @property
     def has_active_run(self) -> bool:
@@ -83,9 +83,6 @@ class Overview:
 
     def _titles(self, health: str) -> list[str]:
         return [status.service.title for status in self.statuses if status.health == health]
-
-    def _titles_of_google(self) -> list[str]:
-        return [status.service.title for status in self.statuses if status.service.console]
 
     @property
     def steps_done(self) -> int:
@@ -138,10 +135,8 @@ async def runs_with_counts(platform: Platform) -> dict[str, datetime]:
     Raises:
         OrionDownError: Orion does not answer.
     """
-    chosen = {"artifacts": {"key": {"any_": [ARTIFACT_KEY]}}, "sort": "UPDATED_DESC", "limit": RUNS_SEARCHED}
-    found = await platform.orion("artifacts/filter", chosen, LONG_TIMEOUT)
-    ids = sorted({str(artifact["flow_run_id"]) for artifact in found if artifact["flow_run_id"]})
-    runs = await platform.orion("flow_runs/filter", {"flow_runs": {"id": {"any_": ids}}}, LONG_TIMEOUT)
+    chosen = {"flow_runs": {"id": {"any_": sorted(set(await _ids_with_counts(platform)))}}}
+    runs = await platform.orion("flow_runs/filter", chosen, LONG_TIMEOUT)
     return {page_name(run["name"], run["id"]): datetime.fromisoformat(run["created"]) for run in runs}
 
 
@@ -151,10 +146,14 @@ async def find_run(platform: Platform, start: str) -> str:
     Raises:
         OrionDownError: Orion does not answer.
     """
+    return next((run_id for run_id in await _ids_with_counts(platform) if run_id.startswith(start)), "")
+
+
+async def _ids_with_counts(platform: Platform) -> list[str]:
+    """Returns the ids of the newest runs that have left counts, newest first."""
     chosen = {"artifacts": {"key": {"any_": [ARTIFACT_KEY]}}, "sort": "UPDATED_DESC", "limit": RUNS_SEARCHED}
     found = await platform.orion("artifacts/filter", chosen, LONG_TIMEOUT)
-    run_ids = (str(artifact["flow_run_id"] or "") for artifact in found)
-    return next((run_id for run_id in run_ids if run_id.startswith(start)), "")
+    return [str(artifact["flow_run_id"]) for artifact in found if artifact["flow_run_id"]]
 
 
 async def _flow_names(platform: Platform, runs: list[Json]) -> dict[str, str]:

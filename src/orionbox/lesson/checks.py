@@ -13,6 +13,7 @@ from orionbox.lesson.facts import Facts
 
 PASSED, NOT_YET, UNKNOWN = "passed", "not yet", "cannot be checked yet"
 LESSON, HOMEWORK = "lesson", "homework"
+GROUP_TITLES = {LESSON: "The lesson", HOMEWORK: "Homework of 2023"}
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class ShortErrors(logging.Filter):
 
 
 def _send_traceback(record: logging.LogRecord) -> None:
-    """Sends it to Orion alone: the terminal of a run that a student has started shows it to nobody who asked."""
+    """Sends the traceback to Orion alone, and not to the terminal."""
     details = copy.copy(record)
     details.levelno, details.levelname = logging.DEBUG, "DEBUG"
     for handler in logging.getLogger(record.name).handlers:

@@ -70,7 +70,7 @@ def replace_month(
         BadInputError: the stored month has a higher rank.
         Exception: whatever `batches` raises; nothing is changed then.
     """
-    partition, new = trips.name, f"{trips.name}.new"
+    new = f"{trips.name}.new"
     with dbapi.connect(uri) as connection, connection.cursor() as cursor:
         cursor.execute(f"SELECT pg_advisory_xact_lock(hashtext('{trips.csv_name}'))")
         source_file = f"{SOURCE_FILE} text NOT NULL DEFAULT '{trips.csv_name}'"
@@ -78,17 +78,21 @@ def replace_month(
         rows = _ingest(cursor, new, ARROW_SCHEMAS[trips.color], batches)
         kinds.require_replaceable(f"Postgres {trips.table}", trips, _stored_kind(cursor, trips), kind(rows), force)
         cursor.execute(f"COMMENT ON TABLE \"{new}\" IS '{KIND_COMMENT}{kind(rows)}'")
-        # Lock the shared table only now, so that two loads cannot deadlock
-        cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
-        ensure_table(cursor, trips.color)
-        cursor.execute(f'LOCK TABLE "{trips.table}" IN ACCESS EXCLUSIVE MODE')
-        cursor.execute(f'DROP TABLE IF EXISTS "{partition}"')
-        cursor.execute(f'ALTER TABLE "{new}" RENAME TO "{partition}"')
-        cursor.execute(
-            f'ALTER TABLE "{trips.table}" ATTACH PARTITION "{partition}" FOR VALUES IN (\'{trips.csv_name}\')'
-        )
+        _swap(cursor, trips, new)
         connection.commit()
     return rows
+
+
+def _swap(cursor: dbapi.Cursor, trips: TripFile, new: str) -> None:
+    """Makes the new table the month's partition, in place of the old one."""
+    partition = trips.name
+    # Lock the shared table only now, so that two loads cannot deadlock
+    cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+    ensure_table(cursor, trips.color)
+    cursor.execute(f'LOCK TABLE "{trips.table}" IN ACCESS EXCLUSIVE MODE')
+    cursor.execute(f'DROP TABLE IF EXISTS "{partition}"')
+    cursor.execute(f'ALTER TABLE "{new}" RENAME TO "{partition}"')
+    cursor.execute(f'ALTER TABLE "{trips.table}" ATTACH PARTITION "{partition}" FOR VALUES IN (\'{trips.csv_name}\')')
 
 
 def _ingest(cursor: dbapi.Cursor, table: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
