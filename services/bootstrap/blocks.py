@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import importlib
 import inspect
+import json
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from prefect import get_client
 from prefect.blocks.core import Block
 from prefect.client.schemas.actions import BlockDocumentUpdate
+from prefect.client.schemas.objects import BlockDocument
+from prefect.exceptions import ObjectNotFound
 from prefect.infrastructure import Process
 from prefect.infrastructure.container import DockerContainer
 from prefect.logging import get_logger
@@ -18,6 +22,7 @@ from prefect_gcp import GcpCredentials
 from prefect_gcp.cloud_storage import GcsBucket
 from prefect_sqlalchemy import ConnectionComponents, SqlAlchemyConnector, SyncDriver
 
+from orionbox import files
 from orionbox.flow_settings import FlowSettings
 from orionbox.orion import names
 from services.bootstrap.settings import BootstrapSettings
@@ -75,18 +80,67 @@ def _is_block(member: Any) -> bool:
     return inspect.isclass(member) and issubclass(member, Block) and member is not Block
 
 
-def save(block: Block, name: str) -> None:
-    """Saves the block, unless Orion has one of that name and content."""
+class Written:
+    """What the bootstrap has written: for each block, the time of its last change in Orion.
+
+    A block that has changed since is a student's, who has saved an own one under that name, as the course says. It
+    stays as it is until it is deleted. The file belongs to one database of Orion: in another one, which a restore
+    brings, the types of blocks have other ids, so all blocks there count as the platform's.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        try:
+            self._times: dict[str, str] = json.loads(file.read_text())
+        except (OSError, ValueError):  # the first start
+            self._times = {}
+
+    def belongs_to_user(self, document: BlockDocument) -> bool:
+        """Returns whether somebody else has written it since."""
+        return self._times.get(self._key(document), str(document.updated)) != str(document.updated)
+
+    def add(self, document: BlockDocument) -> None:
+        """Notes that the block is the platform's as it is now."""
+        self._times[self._key(document)] = str(document.updated)
+        files.write(self._file, json.dumps(self._times))
+
+    @staticmethod
+    def _key(document: BlockDocument) -> str:
+        return f"{document.block_type_id}/{document.name}"
+
+
+def save(block: Block, name: str, written: Written) -> None:
+    """Saves the block, unless Orion has one of that name with the same content, or a student's."""
     slug = f"{block.get_block_type_slug()}/{name}"
-    try:
-        if _content(type(block).load(name)) == _content(block):
+    if found := asyncio.run(_find(block, name)):
+        if _has_content(block, name):
+            written.add(found)
             log.info("block %s: unchanged", slug)
             return
-    except ValueError:  # no such block
-        pass
+        if written.belongs_to_user(found):
+            log.info("block %s: belongs to the user; unchanged (delete it, and `make up` saves the platform's)", slug)
+            return
+    block._block_document_id = None  # of the name under which it was saved before: Prefect would overwrite that one
     document = block.save(name, overwrite=True)
-    asyncio.run(_drop_rendered_url(document))
+    written.add(asyncio.run(_drop_rendered_url(document)))
     log.info("block %s: saved", slug)
+
+
+async def _find(block: Block, name: str) -> BlockDocument | None:
+    """Returns what Orion has of the block of that name; None if there is none."""
+    async with get_client() as client:
+        try:
+            return await client.read_block_document_by_name(name, block.get_block_type_slug(), include_secrets=False)
+        except ObjectNotFound:
+            return None
+
+
+def _has_content(block: Block, name: str) -> bool:
+    """Returns whether the block of that name has this content already."""
+    try:
+        return _content(type(block).load(name)) == _content(block)
+    except ValueError:  # of another version, or of values that it does not take
+        return False
 
 
 def _content(block: Block) -> dict[str, Any]:
@@ -95,8 +149,8 @@ def _content(block: Block) -> dict[str, Any]:
     return {name: _content(value) if isinstance(value, Block) else value for name, value in values.items()}
 
 
-async def _drop_rendered_url(document_id: UUID) -> None:
-    """Removes a connector's address with its password from the stored block; loading recreates it.
+async def _drop_rendered_url(document_id: UUID) -> BlockDocument:
+    """Removes a connector's address with its password from the stored block, and returns it; loading recreates it.
 
     prefect-sqlalchemy 0.4 stores it among the fields that Orion shows in clear text.
     """
@@ -105,6 +159,8 @@ async def _drop_rendered_url(document_id: UUID) -> None:
         if document.data.pop("_rendered_url", None):
             update = BlockDocumentUpdate(data=document.data, merge_existing_data=False)
             await client.update_block_document(document_id, update)
+            document = await client.read_block_document(document_id)
+        return document
 
 
 def save_blocks(
@@ -112,15 +168,25 @@ def save_blocks(
     credentials: GcpCredentials,
     connector: SqlAlchemyConnector,
     settings: FlowSettings,
+    written: Written,
 ) -> None:
-    """Saves all blocks, under two names if the course uses two."""
+    """Saves all blocks, under two names if the course uses two.
+
+    Args:
+        bootstrap_settings: where the platform is.
+        credentials: the service account's key.
+        connector: the warehouse's address.
+        settings: the bucket.
+        written: what was written before; it is kept up to date.
+    """
     for name in (names.POSTGRES, names.WAREHOUSE):
-        save(connector, name)
+        save(connector, name, written)
     for name in names.CREDENTIALS:
-        save(credentials, name)
+        save(credentials, name, written)
     keys = GcpCredentials.load(names.CREDENTIALS[0])
-    save(GcsBucket(bucket=settings.bucket, gcp_credentials=keys), names.BUCKET)
-    save(GcsBucket(bucket=settings.bucket, bucket_folder=names.RESULTS, gcp_credentials=keys), names.RESULTS)
+    save(GcsBucket(bucket=settings.bucket, gcp_credentials=keys), names.BUCKET, written)
+    # Its key is that of the environment: the course's blocks may hold a student's
+    save(GcsBucket(bucket=settings.bucket, bucket_folder=names.RESULTS), names.RESULTS, written)
     for name in names.CONTAINER:
-        save(container_of_runs(bootstrap_settings.image), name)
-    save(Process(), names.PROCESS)
+        save(container_of_runs(bootstrap_settings.image), name, written)
+    save(Process(), names.PROCESS, written)

@@ -25,13 +25,17 @@ def main() -> None:
     if saved_state.is_unchanged(state_file, inputs):
         _say("nothing has changed since the last bootstrap")
     else:
-        run_steps()
+        run_steps(state_file.with_name("blocks.json"))
         saved_state.save_state(state_file, inputs)
     done.touch()
 
 
-def run_steps() -> None:
-    """Runs every step, in the order of their dependencies."""
+def run_steps(written_blocks: Path) -> None:
+    """Runs every step, in the order of their dependencies.
+
+    Args:
+        written_blocks: keeps what is the platform's own among the blocks.
+    """
     # These import Prefect, which takes seconds
     from services.bootstrap import blocks, deployments, stores
 
@@ -45,7 +49,8 @@ def run_steps() -> None:
     _say("registering the types of blocks")
     blocks.register_block_types()
     _say("saving the blocks")
-    blocks.save_blocks(bootstrap_settings, credentials, connector, settings)
+    written = blocks.Written(written_blocks)
+    blocks.save_blocks(bootstrap_settings, credentials, connector, settings, written)
     _say("creating the deployments")
     deployments.deploy(bootstrap_settings.flows_folder, blocks.container_of_runs(bootstrap_settings.image))
 

@@ -56,6 +56,8 @@ def test_processes_that_work_in_a_clone_are_found(tmp_path: Path) -> None:
     assert clones.leftovers(found) == []
     process = subprocess.Popen(["sleep", "600"], cwd=found.root)
     try:
+        # Between the end of Popen and that of exec, Linux shows no command
+        wait_for(lambda: clones.leftovers(found), "the process", 30)
         assert clones.leftovers(found) == [f"process {process.pid}: sleep 600 "]
     finally:
         process.kill()
