@@ -1,0 +1,47 @@
+"""The one error of the server: raised where it is known, turned into REST and job form in one place."""
+
+from __future__ import annotations
+
+import re
+
+MARK = "E!"
+"""Precedes a sentence of GoogleSQL's in an error that compiled SQL raises in DuckDB (compiler/macros.sql)."""
+_PLACE = re.compile(r" \[at (\d+:\d+)\]")
+_RAISED = re.compile(re.escape(MARK) + r"(.*?)(?:' (?:to|when casting) |\x00|$)", re.DOTALL)
+
+
+class BigQueryError(Exception):
+    """An error as BigQuery answers it.
+
+    Attributes:
+        reason: One of https://cloud.google.com/bigquery/docs/error-messages, such as `invalidQuery`.
+        message: Google's sentence, or ours in its form.
+        location: What it is about, such as `query`.
+        status: The HTTP status.
+    """
+
+    def __init__(self, reason: str, message: str, location: str = "", status: int = 400) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.location = location
+        self.status = status
+
+
+class NotBuilt(BigQueryError):
+    """BigQuery has it; Orionbox does not, and says which function, type or clause it is."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__("notImplemented", f"Orionbox does not support {what} yet", "query", 501)
+        self.what = what
+
+
+def invalid_query(sentence: str) -> BigQueryError:
+    """An error in a statement; the module writes `[at 1:8]`, BigQuery `at [1:8]`."""
+    return BigQueryError("invalidQuery", _PLACE.sub(r" at [\1]", sentence), "query")
+
+
+def from_duckdb(text: str) -> BigQueryError | None:
+    """The error that compiled SQL raised on purpose; None for all other texts of DuckDB's."""
+    found = _RAISED.search(text)
+    return invalid_query(found[1]) if found else None

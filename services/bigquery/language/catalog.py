@@ -1,0 +1,101 @@
+"""The catalogue of one statement: only the tables that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.bigquery.errors import NotBuilt
+from services.bigquery.language import package, values
+from services.bigquery.types import Type
+
+NOT_BIGQUERY = ("FN_ISERROR", "FN_IFERROR", "FN_NULLIFERROR", "FN_TYPEOF")
+"""Functions that no language feature turns off, and that BigQuery's reference does not have."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as a statement sees it.
+
+    Attributes:
+        is_pseudo: `SELECT *` leaves it out, as with `_TABLE_SUFFIX`.
+        has_default: An INSERT may leave it out and gets the column's default value.
+    """
+
+    name: str
+    type: Type
+    is_pseudo: bool = False
+    has_default: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table, view or other relation that a statement names.
+
+    Attributes:
+        path: The parts under which the statement names it, after `names.split_paths`.
+        name: Its full name in messages, such as `project.dataset.table`; the compiled tree carries it.
+    """
+
+    path: tuple[str, ...]
+    name: str
+    columns: Sequence[Column]
+
+
+def _table_message(catalog: Any, table: Table, number: int) -> None:
+    message = catalog.table.add(
+        name=table.name, name_in_catalog=table.path[-1], full_name=table.name, serialization_id=number
+    )
+    message.allow_anonymous_column_name = False
+    for column in table.columns:
+        added = message.column.add(name=column.name, is_pseudo_column=column.is_pseudo)
+        added.has_default_value = column.has_default
+        added.type.CopyFrom(values.type_message(column.type))
+
+
+def catalog_message(tables: Iterable[Table], functions: Iterable[Any], language: Any, judge: bool = False) -> Any:
+    """The module's `SimpleCatalogProto`.
+
+    Args:
+        tables: Under their paths; the parts before the last become nested catalogues.
+        functions: Messages (`FunctionProto`) of the functions that the statement may call besides the built-in ones.
+        language: The options of the language, which select the built-in functions.
+        judge: Whether ISERROR and the like may be used, which BigQuery does not have.
+
+    Raises:
+        NotBuilt: Two tables differ only in the case of their names, which the module takes for one.
+    """
+    root = package.catalog.SimpleCatalogProto(name="bigquery")
+    root.builtin_function_options.language_options.CopyFrom(language)
+    if not judge:
+        known = package.service.DESCRIPTOR.pool.FindEnumTypeByName("zetasql.FunctionSignatureId").values_by_name
+        root.builtin_function_options.exclude_function_ids.extend(
+            known[name].number for name in NOT_BIGQUERY if name in known
+        )
+    catalogs: dict[tuple[str, ...], Any] = {(): root}
+    seen: dict[tuple[str, ...], Table] = {}
+    for number, table in enumerate(tables, 1):
+        folded = tuple(part.lower() for part in table.path)
+        if folded in seen:
+            raise NotBuilt(f"{seen[folded].name} and {table.name} in one statement: names that differ only in case")
+        seen[folded] = table
+        _table_message(_nested(catalogs, table.path[:-1]), table, number)
+    root.custom_function.extend(functions)
+    return root
+
+
+def _nested(catalogs: dict[tuple[str, ...], Any], path: tuple[str, ...]) -> Any:
+    folded = tuple(part.lower() for part in path)
+    if folded not in catalogs:
+        catalogs[folded] = _nested(catalogs, path[:-1]).catalog.add(name=path[-1])
+    return catalogs[folded]
+
+
+def parameters(options: Any, named: Mapping[str, Type], positional: Sequence[Type] = ()) -> None:
+    """Declares a statement's query parameters in the analyzer's options."""
+    if positional:
+        options.parameter_mode = package.option.PARAMETER_POSITIONAL
+        options.positional_query_parameters.extend(values.type_message(kind) for kind in positional)
+    for name, kind in named.items():
+        options.query_parameters.add(name=name).type.CopyFrom(values.type_message(kind))

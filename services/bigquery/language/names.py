@@ -1,0 +1,68 @@
+"""Names of tables: `p.d.t` in one pair of backticks means the same as p.d.t, and names the table `t`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+_TOKEN = re.compile(
+    r"""(?P<skip>(?:[rR]?[bB]?|[bB][rR])(?:'''(?:\\.|(?!''').)*'''|\"\"\"(?:\\.|(?!\"\"\").)*\"\"\"
+        |'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")|\#[^\n]*|--[^\n]*|/\*.*?\*/)|`(?P<name>(?:\\.|[^`\\])*)`""",
+    re.DOTALL | re.VERBOSE,
+)
+_PLACE = re.compile(r"\[at (\d+):(\d+)\]")
+_DOTS_OF_A_DOMAIN = re.compile(r"^([^.:]+\.[^.:]+:[^.]+)\.(.*)$")
+"""A project of a domain, such as `example.com:project`, has a dot of its own."""
+
+
+@dataclass
+class Statement:
+    """A statement as the module gets it.
+
+    Attributes:
+        sql: With each table's path in backticks split into its parts.
+        shifts: For each split, its line and column in `sql`, and how many characters it added.
+    """
+
+    sql: str
+    shifts: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def place(self, sentence: str) -> str:
+        """Turns the place in an error's sentence into the place in the statement as it was sent."""
+        return _PLACE.sub(lambda found: self._back(int(found[1]), int(found[2])), sentence)
+
+    def _back(self, line: int, column: int) -> str:
+        added = sum(more for where, start, more in self.shifts if where == line and start < column)
+        return f"[at {line}:{column - added}]"
+
+
+def parts(path: Iterable[str]) -> tuple[str, ...]:
+    """A table's path in single parts, as (project, dataset, table) or its end."""
+    joined = ".".join(path)
+    found = _DOTS_OF_A_DOMAIN.match(joined)
+    return (found[1], *found[2].split(".")) if found else tuple(joined.split("."))
+
+
+def split_paths(sql: str, paths: Iterable[tuple[str, ...]]) -> Statement:
+    """Splits names in backticks that are tables' paths, or parts of them, with dots.
+
+    Args:
+        sql: A statement.
+        paths: The paths of its tables, in single parts.
+    """
+    ranges = [(path, i, j) for path in paths for i in range(len(path)) for j in range(i + 2, len(path) + 1)]
+    dotted = {".".join(path[i:j]): path[i:j] for path, i, j in ranges}
+    statement = Statement("")
+    end = 0
+    for token in _TOKEN.finditer(sql):
+        if (name := token["name"]) is not None and name in dotted:
+            statement.sql += sql[end : token.start()]
+            written = ".".join(f"`{part}`" for part in dotted[name])
+            line_start = statement.sql.rfind("\n") + 1
+            place = (statement.sql.count("\n") + 1, len(statement.sql) - line_start + 1, len(written) - len(token[0]))
+            statement.shifts.append(place)
+            statement.sql += written
+            end = token.end()
+    statement.sql += sql[end:]
+    return statement

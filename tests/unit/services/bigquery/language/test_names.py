@@ -1,0 +1,38 @@
+"""`p.d.t` in one pair of backticks is p.d.t; errors name the place in the statement as it was sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.bigquery.language.names import parts, split_paths
+
+PATH = ("p", "d", "t")
+
+
+@pytest.mark.parametrize(
+    ("sql", "split"),
+    [
+        ("FROM `p.d.t`", "FROM `p`.`d`.`t`"),
+        ("FROM `p.d`.t", "FROM `p`.`d`.t"),
+        ("FROM p.`d.t`", "FROM p.`d`.`t`"),
+        ("FROM `p`.`d`.`t`", "FROM `p`.`d`.`t`"),
+        ("SELECT 1 AS `x.y` FROM `p.d.t`", "SELECT 1 AS `x.y` FROM `p`.`d`.`t`"),
+        ("SELECT '`p.d.t`', \"`p.d.t`\", r'''`p.d.t`'''", "SELECT '`p.d.t`', \"`p.d.t`\", r'''`p.d.t`'''"),
+        ("SELECT 1 -- `p.d.t`\n/* `p.d.t` */ # `p.d.t`", "SELECT 1 -- `p.d.t`\n/* `p.d.t` */ # `p.d.t`"),
+        (r"SELECT 'it\'s', `p.d.t`", r"SELECT 'it\'s', `p`.`d`.`t`"),
+    ],
+)
+def test_only_names_of_tables_are_split(sql: str, split: str) -> None:
+    assert split_paths(sql, [PATH]).sql == split
+
+
+def test_a_place_after_a_split_name_is_the_one_that_was_sent() -> None:
+    sql = "SELECT *\nFROM `p.d.t` WHERE wrong"
+    statement = split_paths(sql, [PATH])
+    place = statement.sql.splitlines()[1].index("wrong") + 1
+    assert statement.place(f"Unrecognized name: wrong [at 2:{place}]") == "Unrecognized name: wrong [at 2:20]"
+
+
+def test_a_project_of_a_domain_keeps_its_dot() -> None:
+    assert parts(["example.com:project.d.t"]) == ("example.com:project", "d", "t")
+    assert parts(["p", "d.t"]) == PATH
