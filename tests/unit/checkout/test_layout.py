@@ -18,6 +18,10 @@ import pytest
 from tests.conftest import ROOT
 from tests.tracked import tracked_files
 
+BIGQUERY_EMULATOR = tuple(
+    f"services.bigquery.{name}"
+    for name in ("backup", "external_tables", "job_results", "launcher", "link_extensions", "project_ids")
+)
 LAYERS = (
     ("orionbox.errors", "orionbox.loopback"),
     ("orionbox.services",),
@@ -40,7 +44,13 @@ LAYERS = (
     ("cli.bundle", "cli.doctor", "cli.runs"),
     ("cli.__main__",),
     ("cli.launcher",),
-    ("services.agent", "services.bigquery", "services.bootstrap", "services.docker-proxy", "services.flows"),
+    ("services.bigquery.errors",),
+    ("services.bigquery.types",),
+    ("services.bigquery.language",),
+    ("services.bigquery.compiler",),
+    ("services.bigquery.queries",),
+    BIGQUERY_EMULATOR,
+    ("services.agent", "services.bootstrap", "services.docker-proxy", "services.flows"),
     ("services.gcs", "services.internet", "services.orion", "services.start", "infra.pgadmin"),
     ("dev",),
 )

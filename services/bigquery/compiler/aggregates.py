@@ -1,0 +1,187 @@
+"""GROUP BY and aggregate functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from services.bigquery import types
+from services.bigquery.compiler.calls import function_name
+from services.bigquery.compiler.context import Context
+from services.bigquery.compiler.ordering import check_grouped, order_items
+from services.bigquery.compiler.signatures import AGGREGATES, Line, lookup
+from services.bigquery.errors import NotBuilt
+from services.bigquery.language import tree, values
+from services.bigquery.types import Type
+
+IGNORE_NULLS = 1
+"""The module's enumeration of null handling modifiers: default, IGNORE NULLS, RESPECT NULLS."""
+_MAX = 1
+"""The module's enumeration of HAVING MAX and HAVING MIN."""
+
+
+def aggregate_scan(context: Context, scan: Any) -> str:
+    """GROUP BY, with ROLLUP, CUBE and GROUPING SETS, or aggregates over all rows."""
+    _refuse_collations(tree.get(scan, "collation_list"))
+    keys = {}
+    for item in tree.get(scan, "group_by_list"):
+        check_grouped(values.type_of(item.column.type), "GROUP BY")
+        keys[item.column.column_id] = context.expression(item.expr)
+    computed = [computed_column(item) for item in tree.get(scan, "aggregate_list")]
+    items = [f"c{number}" for number in keys]
+    items += [f"{aggregate(context, function)} AS c{column.column_id}" for column, function in computed]
+    items += [_grouping(item) for item in tree.get(scan, "grouping_call_list")]
+    keyed = "".join(f", {sql} AS c{number}" for number, sql in keys.items())
+    inner = f"SELECT *{keyed} FROM ({context.scan(tree.get(scan, 'input_scan'))})"
+    by = _group_by(scan, list(keys))
+    # Without keys and aggregates, all of which were pruned, there is one row whatever comes in
+    return f"SELECT {', '.join(items) or '1 AS one'} FROM ({inner}){by}" if items or by else "SELECT 1 AS one"
+
+
+def _grouping(item: Any) -> str:
+    name = f"c{item.group_by_column.column.column_id}"
+    return f"CAST(GROUPING({name}) AS BIGINT) AS c{item.output_column.column_id}"
+
+
+def _group_by(scan: Any, keys: Sequence[int]) -> str:
+    if sets := tree.get(scan, "grouping_set_list"):
+        return f" GROUP BY GROUPING SETS ({', '.join(_grouping_set(item) for item in sets)})"
+    return f" GROUP BY {', '.join(f'c{number}' for number in keys)}" if keys else ""
+
+
+def _grouping_set(message: Any) -> str:
+    found = tree.node(message)
+    kind = tree.kind(found)
+    if kind == "GroupingSet":
+        return _columns(found.group_by_column_list)
+    if kind not in ("Rollup", "Cube"):
+        raise NotBuilt(f"grouping by {kind}")
+    parts = tree.get(found, f"{kind.lower()}_column_list")
+    return f"{kind.upper()}({', '.join(_columns(part.column_list) for part in parts)})"
+
+
+def _columns(references: Any) -> str:
+    return f"({', '.join(f'c{reference.column.column_id}' for reference in references)})"
+
+
+def _refuse_collations(collations: Any) -> None:
+    if any(collation.collation_name for collation in collations):
+        raise NotBuilt("collation")
+
+
+def computed_column(message: Any) -> tuple[Any, Any]:
+    """A column and its expression; an error that the analyzer defers comes at once here."""
+    found = tree.node(message)
+    if tree.kind(found) not in ("ComputedColumn", "DeferredComputedColumn"):
+        raise NotBuilt(tree.kind(found))
+    return found.column, tree.node(found.expr)
+
+
+def aggregate(context: Context, function: Any, window: str | None = None) -> str:
+    """A call of an aggregate function.
+
+    Args:
+        context: The compiler's state.
+        function: The resolved call.
+        window: The content of OVER (...), if it is called as a window function.
+    """
+    if not tree.get(function, "function").name.startswith("ZetaSQL:"):
+        raise NotBuilt(f"user-defined aggregate {tree.get(function, 'function').name}")
+    name, messages = function_name(function), tree.get(function, "argument_list")
+    kinds = [tree.type_of(message) for message in messages]
+    if tree.get(function, "error_mode"):
+        raise NotBuilt(f"SAFE.{name.upper()}")
+    line = lookup(AGGREGATES, name, kinds, is_window=window is not None)
+    if line is None:
+        over = " OVER (...)" if window is not None else ""
+        raise NotBuilt(f"aggregate function {name.upper()}({', '.join(map(str, kinds))}){over}")
+    context.used.add(line.text)
+    arguments = [context.expression(message) for message in messages]
+    return _Call(context, function, name, kinds, arguments, line).sql(window)
+
+
+class _Call:
+    """A call of an aggregate function with its modifiers."""
+
+    def __init__(
+        self,
+        context: Context,
+        function: Any,
+        name: str,
+        kinds: Sequence[Type],
+        arguments: Sequence[str],
+        line: Line,
+    ) -> None:
+        self._context, self._function, self._name, self._kinds = context, function, name, kinds
+        self._arguments, self._line = arguments, line
+        self._is_distinct = bool(tree.get(function, "distinct"))
+        self._is_plain = tree.kind(function) == "AggregateFunctionCall"
+        self._filters: list[str] = []
+        if tree.node(tree.get(function, "where_expr")) is not None:
+            self._filters.append(context.expression(tree.get(function, "where_expr")))
+
+    def sql(self, window: str | None) -> str:
+        self._check()
+        nulls = tree.get(self._function, "null_handling_modifier")
+        if nulls == IGNORE_NULLS or (self._name == "array_concat_agg" and not nulls):
+            self._filters.append(f"{self._arguments[0]} IS NOT NULL")
+        if self._is_plain and tree.has(self._function, "having_modifier"):
+            return self._having()
+        limit = self._limit()
+        if limit == 0:
+            return f"CAST(NULL AS {values.type_of(tree.get(self._function, 'type')).duckdb})"
+        template = self._line if limit is None else self._limited(limit)
+        return template.fill(
+            self._arguments,
+            D="DISTINCT " if self._is_distinct else "",
+            O=f" ORDER BY {order_items(self._function.order_by_item_list)}" if self._is_ordered() else "",
+            W=self._suffix(window),
+        )
+
+    def _suffix(self, window: str | None) -> str:
+        filters = f" FILTER (WHERE {' AND '.join(f'({sql})' for sql in self._filters)})" if self._filters else ""
+        return filters + (f" OVER ({window})" if window is not None else "")
+
+    def _is_ordered(self) -> bool:
+        return self._is_plain and bool(self._function.order_by_item_list)
+
+    def _check(self) -> None:
+        name = self._name.upper()
+        if self._is_distinct:
+            for kind in self._kinds:
+                check_grouped(kind, f"{name}(DISTINCT)")
+        if self._name == "array_agg" and self._kinds[0].kind == "ARRAY":
+            raise NotBuilt("ARRAY_AGG of arrays")
+        if not self._is_plain:
+            return
+        function = self._function
+        if function.group_by_list or function.group_by_aggregate_list or tree.node(function.having_expr) is not None:
+            raise NotBuilt(f"GROUP BY inside {name}")
+
+    def _having(self) -> str:
+        modifier = self._function.having_modifier
+        kind = tree.type_of(modifier.having_expr)
+        if self._name != "any_value" or not types.is_ordered(kind):
+            raise NotBuilt(f"HAVING MAX or MIN in {self._name.upper()}")
+        word = "arg_max" if modifier.kind == _MAX else "arg_min"
+        key = self._context.expression(modifier.having_expr)
+        return f"{word}_null({self._arguments[0]}, {key}){self._suffix(None)}"
+
+    def _limit(self) -> int | None:
+        if not self._is_plain or tree.node(self._function.limit) is None:
+            return None
+        found = tree.node(self._function.limit)
+        if tree.kind(found) != "Literal":
+            raise NotBuilt("LIMIT that is no literal")
+        return int(found.value.value.int64_value)
+
+    def _limited(self, limit: int) -> Line:
+        arguments = tuple((str(kind),) for kind in self._kinds)
+        template = f"list({{D}}{{0}}{{O}}){{W}}[1:{limit}]"
+        if self._name == "string_agg" and self._kinds[0].kind == "STRING":
+            self._filters.append(f"{self._arguments[0]} IS NOT NULL")
+            separator = "{1}" if len(self._arguments) > 1 else "','"
+            template = f"array_to_string({template}, {separator})"
+        elif self._name != "array_agg":
+            raise NotBuilt(f"LIMIT in {self._name.upper()}")
+        return Line("", AGGREGATES, self._name, arguments, template)

@@ -1,0 +1,101 @@
+"""What all parts of the compiler share while they compile one statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from services.bigquery.errors import NotBuilt
+from services.bigquery.language import tree
+from services.bigquery.language.evaluator import Scalar
+from services.bigquery.types import Type
+
+Handler = Callable[["Context", Any], str]
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Where a table's rows are.
+
+    Attributes:
+        sql: DuckDB's name of it, quoted, or a query in parentheses.
+        columns: DuckDB's names of its columns, quoted, in the order in which the catalogue has them.
+        defaults: SQL of the columns' default values, for those that have one.
+    """
+
+    sql: str
+    columns: Sequence[str]
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Context:
+    """The compiler's state for one statement.
+
+    Attributes:
+        relations: By the tables' full names.
+        parameters: The types and plain values of named parameters; positional ones are named by their number.
+        now: The statement's time, in microseconds since 1970.
+        scans: What compiles each kind of scan.
+        expressions: What compiles each kind of expression.
+        scalars: DuckDB's names of the functions that Google's module evaluates; filled while compiling.
+        columns: SQL of columns that are not called c<id>.
+        recursive: Names of the recursive WITH entries around the present place.
+        used: The lines of `signatures/*.sql` that the statement uses.
+    """
+
+    relations: Mapping[str, Relation]
+    parameters: Mapping[str, tuple[Type, Any]]
+    now: int
+    scans: Mapping[str, Handler]
+    expressions: Mapping[str, Handler]
+    scalars: dict[Scalar, str] = field(default_factory=dict)
+    columns: dict[int, str] = field(default_factory=dict)
+    recursive: list[str] = field(default_factory=list)
+    used: set[str] = field(default_factory=set)
+    _count: int = 0
+
+    def fresh(self, prefix: str = "x") -> str:
+        """A name that the statement does not have yet."""
+        self._count += 1
+        return f"{prefix}{self._count}"
+
+    def scan(self, message: Any) -> str:
+        """A query with the scan's columns as c<id>."""
+        found = tree.node(message)
+        handler = self.scans.get(tree.kind(found))
+        if handler is None:
+            raise NotBuilt(_words(tree.kind(found)))
+        return handler(self, found)
+
+    def expression(self, message: Any) -> str:
+        """An expression."""
+        found = tree.node(message)
+        handler = self.expressions.get(tree.kind(found))
+        if handler is None:
+            raise NotBuilt(f"expression {tree.kind(found)}")
+        return handler(self, found)
+
+    def column(self, number: int) -> str:
+        """A column by its number."""
+        return self.columns.get(number) or f"c{number}"
+
+    def relation(self, name: str) -> Relation:
+        """A table by its full name."""
+        if name not in self.relations:
+            raise NotBuilt(f"table {name} here")
+        return self.relations[name]
+
+    def scalar(self, scalar: Scalar) -> str:
+        """DuckDB's name of the function that lets Google's module evaluate the scalar."""
+        return self.scalars.setdefault(scalar, scalar.name)
+
+
+def _words(scan: str) -> str:
+    return {"SampleScan": "TABLESAMPLE", "MatchRecognizeScan": "MATCH_RECOGNIZE"}.get(scan, f"query part {scan}")
+
+
+def columns_of(scan: Any) -> str:
+    """The columns that a scan gives, as a SELECT list; a relation without columns still has rows."""
+    return ", ".join(f"c{number}" for number in tree.column_ids(scan)) or "1 AS one"

@@ -1,0 +1,34 @@
+"""Values that a template needs several times, computed once.
+
+DuckDB puts a macro's arguments wherever the macro names them. So a + b + c + d over FLOAT64, whose `+` looks at its
+operands three times, would become 27 copies of a. A long argument is held in a list of one row instead, over which a
+lambda gives the result.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+SHORT = 120
+"""Characters of SQL that may be repeated."""
+_VARIES = re.compile(r"\bc\d+\b|\bSELECT\b|\bx\d+\b|\bmodule_|\bheld\b|\btarget\.")
+"""Columns, subqueries and calls of the module; everything else stays, because functions may want a constant."""
+
+
+def hold(arguments: Sequence[str], build: Callable[[list[str]], str]) -> str:
+    """The SQL that `build` makes of the arguments, with none that is long in it twice.
+
+    Args:
+        arguments: SQL of values.
+        build: Gets the arguments, or names for them; its result must have no subquery besides theirs.
+    """
+    if all(len(argument) <= SHORT for argument in arguments):
+        return build(list(arguments))
+    held = {number: argument for number, argument in enumerate(arguments) if _VARIES.search(argument)}
+    if not held:
+        return build(list(arguments))
+    # A row without names: in a correlated subquery DuckDB loses those of {'a': column}
+    places = {number: f"struct_extract(held, {place})" for place, number in enumerate(held, 1)}
+    names = [places.get(number, argument) for number, argument in enumerate(arguments)]
+    return f"list_transform([row({', '.join(held.values())})], lambda held: {build(names)})[1]"

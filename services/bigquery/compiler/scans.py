@@ -1,0 +1,201 @@
+"""Scans: each becomes a SELECT with exactly the scan's columns, called c<id>."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.bigquery.compiler.context import Context, Handler, columns_of
+from services.bigquery.compiler.expressions import condition
+from services.bigquery.compiler.ordering import check_grouped, order_items
+from services.bigquery.errors import NotBuilt
+from services.bigquery.language import tree, values
+
+_JOINS = ("INNER", "LEFT", "RIGHT", "FULL")
+_SET_OPERATIONS = ("UNION ALL", "UNION", "INTERSECT ALL", "INTERSECT", "EXCEPT ALL", "EXCEPT")
+"""In the order of the module's enumerations."""
+
+
+def single_row(context: Context, scan: Any) -> str:
+    """SELECT without FROM."""
+    return "SELECT 1 AS one"
+
+
+def table(context: Context, scan: Any) -> str:
+    """A table."""
+    if tree.has(scan, "for_system_time_expr"):
+        raise NotBuilt("FOR SYSTEM_TIME AS OF")
+    relation = context.relation(scan.table.name)
+    for column in tree.get(scan, "column_list"):
+        values.type_of(column.type).duckdb  # noqa: B018  refuses a type that is not built
+    pairs = zip(tree.get(scan, "column_list"), scan.column_index_list, strict=True)
+    items = ", ".join(f"{relation.columns[index]} AS c{column.column_id}" for column, index in pairs)
+    return f"SELECT {items or '1 AS one'} FROM {relation.sql}"
+
+
+def project(context: Context, scan: Any) -> str:
+    """Computed columns."""
+    new = {item.column.column_id: context.expression(item.expr) for item in scan.expr_list}
+    return with_columns(new, scan, context.scan(scan.input_scan))
+
+
+def with_columns(new: dict[int, str], scan: Any, inner: str) -> str:
+    """The scan's columns, of which some are new."""
+    items = (f"{new[number]} AS c{number}" if number in new else f"c{number}" for number in tree.column_ids(scan))
+    return f"SELECT {', '.join(items) or '1 AS one'} FROM ({inner})"
+
+
+def filtered(context: Context, scan: Any) -> str:
+    """WHERE, HAVING, QUALIFY."""
+    where = condition(context, scan.filter_expr)
+    return f"SELECT {columns_of(scan)} FROM ({context.scan(scan.input_scan)}) WHERE {where}"
+
+
+def join(context: Context, scan: Any) -> str:
+    """A join; a lateral one sees the left side's columns."""
+    sort = _JOINS[scan.join_type]
+    on = condition(context, scan.join_expr) if tree.node(scan.join_expr) is not None else None
+    left, right = context.scan(scan.left_scan), context.scan(scan.right_scan)
+    lateral = "LATERAL " if scan.is_lateral else ""
+    head = f"SELECT {columns_of(scan)} FROM ({left}) AS {context.fresh()}"
+    if sort == "INNER" and on is None:
+        return f"{head} CROSS JOIN {lateral}({right}) AS {context.fresh()}"
+    return f"{head} {sort} JOIN {lateral}({right}) AS {context.fresh()} ON {on or 'true'}"
+
+
+def array(context: Context, scan: Any) -> str:
+    """UNNEST, alone or joined with what stands before it."""
+    if len(scan.array_expr_list) != 1:
+        raise NotBuilt("UNNEST of several arrays")
+    elements, number = context.expression(scan.array_expr_list[0]), scan.element_column_list[0].column_id
+    # DuckDB gives rows for unnest(NULL) beside another unnest
+    elements = f"COALESCE({elements}, [])"
+    unnested = f"unnest({elements}) AS c{number}"
+    if tree.has(scan, "array_offset_column"):
+        unnested += f", unnest(range(len({elements}))) AS c{scan.array_offset_column.column.column_id}"
+    if tree.node(scan.input_scan) is None:
+        return f"SELECT {columns_of(scan)} FROM (SELECT {unnested})"
+    left = context.scan(scan.input_scan)
+    has_condition = tree.node(scan.join_expr) is not None
+    if not scan.is_outer:
+        where = f" WHERE {condition(context, scan.join_expr)}" if has_condition else ""
+        return f"SELECT {columns_of(scan)} FROM (SELECT *, {unnested} FROM ({left})){where}"
+    on = condition(context, scan.join_expr) if has_condition else "true"
+    joined = f"({left}) AS {context.fresh()} LEFT JOIN LATERAL (SELECT {unnested}) AS {context.fresh()} ON {on}"
+    return f"SELECT {columns_of(scan)} FROM {joined}"
+
+
+def ordered(context: Context, scan: Any) -> str:
+    """ORDER BY."""
+    items = order_items(scan.order_by_item_list)
+    return f"SELECT {columns_of(scan)} FROM ({context.scan(scan.input_scan)}) ORDER BY {items}"
+
+
+def limited(context: Context, scan: Any) -> str:
+    """LIMIT and OFFSET, which may be parameters."""
+    limit = f" LIMIT {_number(context, scan.limit)}" if tree.node(scan.limit) is not None else ""
+    offset = f" OFFSET {_number(context, scan.offset)}" if tree.node(scan.offset) is not None else ""
+    return f"SELECT {columns_of(scan)} FROM ({context.scan(scan.input_scan)}){limit}{offset}"
+
+
+def _number(context: Context, message: Any) -> str:
+    found = tree.node(message)
+    while tree.kind(found) == "Cast":
+        found = tree.node(found.expr)
+    if tree.kind(found) == "Parameter":
+        value = context.parameters[found.name or str(found.position)][1]
+    elif tree.kind(found) == "Literal":
+        content = found.value.value
+        value = content.int64_value if content.WhichOneof("value") else None
+    else:
+        raise NotBuilt("LIMIT or OFFSET that is no number")
+    if value is None or value < 0:
+        raise NotBuilt("LIMIT or OFFSET that is NULL or negative")
+    return str(value)
+
+
+def set_operation(context: Context, scan: Any) -> str:
+    """UNION, INTERSECT, EXCEPT."""
+    if scan.column_match_mode:
+        raise NotBuilt("set operation BY NAME")
+    word, columns = _SET_OPERATIONS[scan.op_type], tree.get(scan, "column_list")
+    first, *others = scan.input_item_list
+    for column in columns if word != "UNION ALL" else ():
+        check_grouped(values.type_of(column.type), word)
+    sql = _input(context, first, columns)
+    for item in others:
+        sql = f"(SELECT * FROM ({sql})) {word} (SELECT * FROM ({_input(context, item, columns)}))"
+    return sql
+
+
+def _input(context: Context, item: Any, columns: Any) -> str:
+    pairs = zip(item.output_column_list, columns, strict=True)
+    items = ", ".join(f"c{inner.column_id} AS c{outer.column_id}" for inner, outer in pairs)
+    return f"SELECT {items or '1 AS one'} FROM ({context.scan(item.scan)})"
+
+
+def with_clause(context: Context, scan: Any) -> str:
+    """WITH: an entry's columns are x0, x1, ..., renamed where it is used."""
+    entries = [_entry(context, entry) for entry in scan.with_entry_list]
+    recursive = "RECURSIVE " if scan.recursive else ""
+    return f"SELECT * FROM (WITH {recursive}{', '.join(entries)} {context.scan(scan.query)})"
+
+
+def _entry(context: Context, entry: Any) -> str:
+    subquery, name = tree.node(entry.with_subquery), quoted_name(entry.with_query_name)
+    columns = tree.get(subquery, "column_list")
+    if tree.kind(subquery) != "RecursiveScan":
+        items = ", ".join(f"c{column.column_id} AS x{number}" for number, column in enumerate(columns))
+        # Evaluated once, as Google does: RAND() in it is the same wherever it is used
+        return f"{name} AS MATERIALIZED (SELECT {items or '1 AS one'} FROM ({context.scan(entry.with_subquery)}))"
+    if tree.has(subquery, "recursion_depth_modifier"):
+        raise NotBuilt("WITH DEPTH")
+    context.recursive.append(entry.with_query_name)
+    first = _input(context, subquery.non_recursive_term, columns)
+    second = _input(context, subquery.recursive_term, columns)
+    context.recursive.pop()
+    word = "UNION ALL" if subquery.op_type == 0 else "UNION"
+    names = ", ".join(f"x{number}" for number in range(len(columns)))
+    return f"{name}({names}) AS (SELECT * FROM ({first}) {word} SELECT * FROM ({second}))"
+
+
+def quoted_name(name: str) -> str:
+    """An identifier as DuckDB SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def with_reference(context: Context, scan: Any) -> str:
+    """A WITH entry where it is used."""
+    return _renamed(scan, scan.with_query_name)
+
+
+def recursive_reference(context: Context, scan: Any) -> str:
+    """A recursive entry where it refers to itself."""
+    return _renamed(scan, context.recursive[-1])
+
+
+def _renamed(scan: Any, name: str) -> str:
+    columns = enumerate(tree.get(scan, "column_list"))
+    items = ", ".join(f"x{number} AS c{column.column_id}" for number, column in columns)
+    return f"SELECT {items or '1 AS one'} FROM {quoted_name(name)}"
+
+
+def barrier(context: Context, scan: Any) -> str:
+    """A scan that only hinders the module's own rewriters."""
+    return context.scan(scan.input_scan)
+
+
+SCANS: dict[str, Handler] = {
+    "SingleRowScan": single_row,
+    "TableScan": table,
+    "ProjectScan": project,
+    "FilterScan": filtered,
+    "JoinScan": join,
+    "ArrayScan": array,
+    "OrderByScan": ordered,
+    "LimitOffsetScan": limited,
+    "SetOperationScan": set_operation,
+    "WithScan": with_clause,
+    "WithRefScan": with_reference,
+    "RecursiveRefScan": recursive_reference,
+    "BarrierScan": barrier,
+}

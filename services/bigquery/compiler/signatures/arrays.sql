@@ -1,0 +1,16 @@
+-- Arrays and ranges
+array_length(ARRAY) = CAST(len({0}) AS BIGINT)
+array_concat(ARRAY,ARRAY) = g_unless_null([{*:nul}], list_concat({0}, {1}))
+array_reverse(ARRAY) = list_reverse({0})
+$array_at_offset(ARRAY,INT64) = g_at({0}, {1})
+$array_at_ordinal(ARRAY,INT64) = g_at({0}, {1} - 1)
+$safe_array_at_offset(ARRAY,INT64) = (CASE WHEN {1} >= 0 AND {1} < 4294967295 THEN {0}[{1} + 1] END)
+$safe_array_at_ordinal(ARRAY,INT64) = (CASE WHEN {0} IS NOT NULL AND {1} >= 1 THEN {0}[{1}] END)
+$make_array(?...) = [{*}]
+generate_array(INT64,INT64) = g_series({0}, {1}, 1)
+generate_array(INT64,INT64,INT64) = g_series({0}, {1}, {2})
+range_start(RANGE) = (CASE WHEN isfinite({0}.f0) THEN {0}.f0 END)
+range_end(RANGE) = (CASE WHEN isfinite({0}.f1) THEN {0}.f1 END)
+range_overlaps(RANGE,RANGE) = ({0}.f0 < {1}.f1 AND {1}.f0 < {0}.f1)
+range_contains(RANGE,RANGE) = ({0}.f0 <= {1}.f0 AND {0}.f1 >= {1}.f1)
+range_contains(RANGE,DATE|DATETIME|TIMESTAMP) = ({0}.f0 <= {1} AND {1} < {0}.f1)

@@ -1,0 +1,54 @@
+-- DuckDB macros that the templates use. An error is a CAST that fails: TRY() catches it, and services/bigquery/errors.py reads it
+g_err(sentence) AS CAST('E!' || sentence AS BIGINT)
+g_short(x) AS regexp_replace(CAST(x AS VARCHAR), '\.0$', '')
+g_error(sentence) AS g_err(COALESCE(sentence, 'NULL'))
+g_numeric(x) AS CASE WHEN abs(x) > 99999999999999999999999999999.999999999 THEN CAST(g_err('numeric overflow') AS DECIMAL(38,9)) ELSE CAST(x AS DECIMAL(38,9)) END
+g_sum(s, finite) AS CASE WHEN finite AND NOT isfinite(s) THEN CAST(g_err('double overflow') AS DOUBLE) ELSE s END
+g_avg(s, n) AS CASE WHEN n > 0 THEN CAST(s AS DOUBLE) / n END
+g_avg_floats(finite, rest, n) AS CASE WHEN n > 0 THEN COALESCE(rest, finite) END
+g_stat(v, finite, n, least_n) AS CASE WHEN n < least_n THEN NULL WHEN NOT finite THEN 'nan'::DOUBLE ELSE v END
+g_finite(r, a, b, op) AS CASE WHEN NOT isfinite(r) AND isfinite(a) AND isfinite(b) THEN CAST(g_err('Floating point overflow: ' || g_short(a) || ' ' || op || ' ' || g_short(b)) AS DOUBLE) ELSE r END
+g_divide(a, b) AS CASE WHEN b = 0 AND a IS NOT NULL THEN CAST(g_err('division by zero: ' || g_short(a) || ' / ' || g_short(b)) AS DOUBLE) ELSE g_finite(a / b, a, b, '/') END
+g_safe_divide(a, b) AS CASE WHEN b = 0 THEN NULL WHEN NOT isfinite(a / b) AND isfinite(a) AND isfinite(b) THEN NULL ELSE a / b END
+g_ieee(a, b) AS CASE WHEN a IS NULL OR b IS NULL THEN NULL WHEN isnan(a) OR isnan(b) THEN a + b WHEN b = 0 THEN CASE WHEN a = 0 THEN 'nan'::DOUBLE WHEN signbit(a) = signbit(b) THEN 'inf'::DOUBLE ELSE '-inf'::DOUBLE END ELSE a / b END
+g_div(a, b) AS CASE WHEN b = 0 AND a IS NOT NULL THEN g_err('division by zero: ' || CAST(a AS VARCHAR) || ' / 0') WHEN b = -1 THEN -a ELSE (a - a % b) // b END
+g_mod(a, b) AS CASE WHEN b = 0 AND a IS NOT NULL THEN g_err('division by zero: MOD(' || CAST(a AS VARCHAR) || ', 0)') WHEN b = -1 AND a IS NOT NULL THEN 0 ELSE a % b END
+g_sqrt(x) AS CASE WHEN x < 0 THEN CAST(g_err('Argument to SQRT cannot be negative: ' || CAST(x AS VARCHAR)) AS DOUBLE) ELSE sqrt(x) END
+g_ln(x) AS CASE WHEN x = CAST('-inf' AS DOUBLE) THEN 'nan'::DOUBLE WHEN x <= 0 THEN CAST(g_err('Argument to LN must be positive: ' || CAST(x AS VARCHAR)) AS DOUBLE) ELSE ln(x) END
+g_feq(a, b) AS CASE WHEN (isnan(a) AND b IS NOT NULL) OR (isnan(b) AND a IS NOT NULL) THEN false ELSE a = b END
+g_fne(a, b) AS CASE WHEN (isnan(a) AND b IS NOT NULL) OR (isnan(b) AND a IS NOT NULL) THEN true ELSE a <> b END
+g_flt(a, b) AS CASE WHEN (isnan(a) AND b IS NOT NULL) OR (isnan(b) AND a IS NOT NULL) THEN false ELSE a < b END
+g_fle(a, b) AS CASE WHEN (isnan(a) AND b IS NOT NULL) OR (isnan(b) AND a IS NOT NULL) THEN false ELSE a <= b END
+g_tri(l) AS CASE WHEN list_contains(l, false) THEN false WHEN len(l) <> list_count(l) THEN NULL ELSE true END
+g_unless_null(nulls, v) AS CASE WHEN list_contains(nulls, true) THEN NULL ELSE v END
+g_nan_if(is_nan, v) AS CASE WHEN is_nan THEN 'nan'::DOUBLE ELSE v END
+g_in(x, l) AS CASE WHEN l IS NULL OR len(l) = 0 THEN false WHEN list_contains(l, x) THEN true WHEN x IS NULL OR len(l) <> list_count(l) THEN NULL ELSE false END
+g_int64(x) AS CASE WHEN x BETWEEN CAST('-9223372036854775808' AS HUGEINT) AND CAST('9223372036854775807' AS HUGEINT) THEN CAST(x AS BIGINT) END
+g_at(a, o) AS CASE WHEN a IS NULL OR o IS NULL THEN NULL WHEN o < 0 OR o >= len(a) THEN a[g_err('Array index ' || CAST(o AS VARCHAR) || ' is out of bounds')] ELSE a[o + 1] END
+g_series(a, b, s) AS CASE WHEN a IS NULL OR b IS NULL OR s IS NULL THEN NULL WHEN s = 0 THEN [g_err('Sequence step cannot be 0.')] WHEN (CAST(b AS HUGEINT) - a) // s >= 16000 THEN [g_err('Output array would exceed 16000 elements')] WHEN (s > 0 AND a > b) OR (s < 0 AND a < b) THEN CAST([] AS BIGINT[]) ELSE generate_series(a, b, s) END
+g_positive(n) AS CASE WHEN n IS NULL OR n < 1 THEN g_err('The argument must be positive') ELSE n END
+g_not_negative(n) AS CASE WHEN n IS NULL OR n < 0 THEN g_err('The argument must be neither NULL nor negative') ELSE n END
+g_like(s, p) AS CASE WHEN regexp_matches(p, '(^|[^\\])(\\\\)*\\$') AND s IS NOT NULL THEN g_err('LIKE pattern ends with a backslash which is not escaped: ' || p) = 0 ELSE s LIKE p ESCAPE '\' END
+g_replace(s, f, t) AS CASE WHEN f = '' AND t IS NOT NULL THEN s ELSE replace(s, f, t) END
+g_substr(s, p) AS CASE WHEN s IS NULL OR p IS NULL THEN NULL WHEN p < -4294967295 OR p > 4294967295 THEN CASE WHEN p < 0 THEN s ELSE '' END WHEN p = 0 THEN s WHEN p < 0 AND -p > length(s) THEN s ELSE substr(s, p) END
+g_substr3(s, p, n) AS CASE WHEN n IS NULL THEN NULL WHEN n < 0 AND s IS NOT NULL AND p IS NOT NULL THEN CAST(g_err('Third argument in SUBSTR() cannot be negative') AS VARCHAR) ELSE substr(g_substr(s, p), 1, CAST(least(n, 4294967295) AS BIGINT)) END
+g_left(s, n) AS CASE WHEN n IS NULL THEN NULL WHEN n < 0 AND s IS NOT NULL THEN CAST(g_err('Second argument in LEFT() cannot be negative') AS VARCHAR) ELSE left(s, CAST(least(n, 2147483647) AS BIGINT)) END
+g_right(s, n) AS CASE WHEN n IS NULL THEN NULL WHEN n < 0 AND s IS NOT NULL THEN CAST(g_err('Second argument in RIGHT() cannot be negative') AS VARCHAR) ELSE right(s, CAST(least(n, 2147483647) AS BIGINT)) END
+g_repeat(s, n) AS CASE WHEN n < 0 AND s IS NOT NULL THEN CAST(g_err('Second argument in REPEAT() cannot be negative') AS VARCHAR) WHEN CAST(n AS HUGEINT) * strlen(s) > 1000000 THEN CAST(g_err('Output of REPEAT exceeds max allowed output size of 1MB') AS VARCHAR) ELSE repeat(s, n) END
+g_trim(s, c, v) AS CASE WHEN s IS NULL OR c IS NULL THEN NULL WHEN c = '' THEN s ELSE v END
+g_code(s, only_ascii) AS CASE WHEN s = '' THEN 0 WHEN only_ascii AND unicode(s) > 127 THEN g_err('Non-ASCII characters are not allowed') ELSE CAST(unicode(s) AS BIGINT) END
+g_numeric_text(x) AS CASE WHEN x IS NOT NULL THEN regexp_replace(CAST(x AS VARCHAR), '\.?0+$', '') END
+g_bool(s) AS CASE WHEN lower(s) = 'true' THEN true WHEN lower(s) = 'false' THEN false WHEN s IS NOT NULL THEN CAST(g_err('Bad bool value: ' || s) AS BOOLEAN) END
+g_parse_date(s) AS CASE WHEN s IS NULL THEN NULL WHEN regexp_full_match(s, '[0-9]{1,4}-[0-9]{1,2}-[0-9]{1,2}') AND TRY_CAST(s AS DATE) >= DATE '0001-01-01' THEN CAST(s AS DATE) ELSE g_no_date('Invalid date: ''' || s || '''') END
+g_no_date(sentence) AS CAST(CAST(g_err(sentence) AS VARCHAR) AS DATE)
+g_date(d) AS CASE WHEN d < DATE '0001-01-01' OR d > DATE '9999-12-31' THEN g_no_date('Date is out of range') ELSE d END
+g_make_date(y, m, d) AS CASE WHEN y < 1 OR y > 9999 THEN CASE WHEN m IS NOT NULL AND d IS NOT NULL THEN g_no_date('Input calculates to invalid date: ' || y || '-' || m || '-' || d) END ELSE make_date(y, m, d) END
+g_add_days(d, n) AS CASE WHEN d IS NULL OR n IS NULL THEN NULL WHEN abs(CAST(n AS HUGEINT)) > 3700000 THEN g_no_date('Adding days to a date overflows') ELSE g_date(d + CAST(n AS INTEGER)) END
+g_add_months(d, n) AS CASE WHEN d IS NULL OR n IS NULL THEN NULL WHEN abs(CAST(n AS HUGEINT)) > 120000 THEN g_no_date('Adding months to a date overflows') ELSE g_date(CAST(d + to_months(CAST(n AS INTEGER)) AS DATE)) END
+g_floor(x, unit) AS (x // unit - CASE WHEN x % unit < 0 THEN 1 ELSE 0 END)
+g_timestamp(us) AS CASE WHEN us < -62135596800000000 OR us > 253402300799999999 THEN make_timestamptz(g_err('Timestamp is out of range')) ELSE make_timestamptz(us) END
+g_add_micros(t, n, unit) AS CASE WHEN t IS NOT NULL AND n IS NOT NULL THEN g_timestamp(epoch_us(t) + n * unit) END
+g_fraction(us) AS CASE WHEN us % 1000000 = 0 THEN '' WHEN us % 1000 = 0 THEN '.' || lpad(CAST((us % 1000000) // 1000 AS VARCHAR), 3, '0') ELSE '.' || lpad(CAST(us % 1000000 AS VARCHAR), 6, '0') END
+g_date_text(d) AS lpad(CAST(date_part('year', d) AS VARCHAR), 4, '0') || strftime(d, '-%m-%d')
+g_datetime_text(d) AS g_date_text(d) || strftime(d, ' %H:%M:%S') || g_fraction(date_part('microsecond', d))
+g_time_text(t) AS left(CAST(t AS VARCHAR), 8) || g_fraction(date_part('microsecond', t))

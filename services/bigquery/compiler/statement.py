@@ -1,0 +1,124 @@
+"""A resolved statement in, DuckDB SQL out; imports neither the store nor the routes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.bigquery.compiler.aggregates import aggregate_scan
+from services.bigquery.compiler.changes import CHANGES, Change
+from services.bigquery.compiler.context import Context, Relation
+from services.bigquery.compiler.expressions import EXPRESSIONS
+from services.bigquery.compiler.scans import SCANS
+from services.bigquery.compiler.windows import analytic_scan
+from services.bigquery.errors import NotBuilt
+from services.bigquery.language import tree, values
+from services.bigquery.language.evaluator import Scalar
+from services.bigquery.types import Type
+
+_ALL_SCANS = {**SCANS, "AggregateScan": aggregate_scan, "AnalyticScan": analytic_scan}
+
+
+@dataclass(frozen=True)
+class Query:
+    """A compiled query.
+
+    Attributes:
+        sql: One DuckDB statement; its columns are o0, o1, ...
+        columns: The result's names and types.
+        scalars: DuckDB's names of the functions to be registered, by what Google's module evaluates.
+        lines: The lines of `signatures/*.sql` that it uses.
+    """
+
+    sql: str
+    columns: tuple[tuple[str, Type], ...]
+    scalars: Mapping[Scalar, str]
+    lines: frozenset[str]
+
+
+def compile_query(
+    statement: Any,
+    relations: Mapping[str, Relation],
+    now: int,
+    parameters: Mapping[str, tuple[Type, Any]] | None = None,
+) -> Query:
+    """Compiles a query, or the query of CREATE TABLE AS and CREATE VIEW.
+
+    Args:
+        statement: The module's resolved statement.
+        relations: Where the tables' rows are, by the tables' full names.
+        now: The statement's time in microseconds since 1970.
+        parameters: Types and plain values of the query parameters.
+
+    Raises:
+        NotBuilt: Something in it has no rule; the message names it.
+    """
+    found = tree.node(statement)
+    if not _has_query(found):
+        raise NotBuilt(f"statement {tree.kind(found).removesuffix('Stmt')} as a query")
+    context = Context(relations, parameters or {}, now, _ALL_SCANS, EXPRESSIONS)
+    columns, outputs = output_columns(statement), tree.get(found, "output_column_list")
+    if is_struct_table(statement):
+        name = f"c{outputs[0].column.column_id}"
+        values_of = [f"struct_extract({name}, 'f{number}')" for number in range(len(columns))]
+    else:
+        values_of = [f"c{output.column.column_id}" for output in outputs]
+    items = ", ".join(f"{value} AS o{number}" for number, value in enumerate(values_of))
+    sql = f"SELECT {items} FROM ({context.scan(found.query)})"
+    return Query(sql, columns, dict(context.scalars), frozenset(context.used))
+
+
+def _has_query(found: Any) -> bool:
+    return tree.kind(found) in ("QueryStmt", "CreateTableAsSelectStmt", "CreateViewStmt")
+
+
+def output_columns(statement: Any) -> tuple[tuple[str, Type], ...]:
+    """Names and types of a query's result, without compiling it: what a dry run answers.
+
+    Raises:
+        NotBuilt: SELECT AS VALUE of something else than a STRUCT.
+    """
+    found = tree.node(statement)
+    outputs = [(output.name, values.type_of(output.column.type)) for output in tree.get(found, "output_column_list")]
+    if not tree.get(found, "is_value_table"):
+        return tuple(outputs)
+    if not is_struct_table(statement):
+        raise NotBuilt("SELECT AS VALUE at the top of a statement")
+    return outputs[0][1].fields
+
+
+def raw_columns(statement: Any) -> list[Type]:
+    """The types of a query's columns as the evaluator has them: of SELECT AS STRUCT one."""
+    return [values.type_of(output.column.type) for output in tree.get(tree.node(statement), "output_column_list")]
+
+
+def is_struct_table(statement: Any) -> bool:
+    """Whether it is SELECT AS STRUCT, whose fields BigQuery gives as columns."""
+    found = tree.node(statement)
+    kinds = raw_columns(statement)
+    return bool(tree.get(found, "is_value_table")) and len(kinds) == 1 and kinds[0].kind == "STRUCT"
+
+
+def compile_change(
+    statement: Any,
+    relations: Mapping[str, Relation],
+    now: int,
+    parameters: Mapping[str, tuple[Type, Any]] | None = None,
+) -> Change:
+    """Compiles INSERT, UPDATE, DELETE, MERGE or TRUNCATE; arguments as of `compile_query`.
+
+    Raises:
+        NotBuilt: Something in it has no rule.
+    """
+    found = tree.node(statement)
+    build = CHANGES.get(tree.kind(found))
+    if build is None:
+        raise NotBuilt(f"statement {tree.kind(found).removesuffix('Stmt')}")
+    context = Context(relations, parameters or {}, now, _ALL_SCANS, EXPRESSIONS)
+    return build(context, found)
+
+
+def is_change(statement: Any) -> bool:
+    """Whether `compile_change` is for it."""
+    return tree.kind(tree.node(statement)) in CHANGES

@@ -1,0 +1,169 @@
+"""Statements through analyzer, compiler and DuckDB; most answers are checked by tests/conformance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+import pytest
+
+from services.bigquery import types
+from services.bigquery.compiler import connection as duck
+from services.bigquery.compiler.statement import compile_change, compile_query
+from services.bigquery.errors import BigQueryError, NotBuilt
+from services.bigquery.language.analyzer import Scope
+from services.bigquery.types import Type
+from tests.googlesql import Database, queries
+
+
+@pytest.fixture
+def database() -> Database:
+    database = Database()
+    database.add("t", [("x", "INT64"), ("s", "STRING")], [[1, "a"], [2, None], [3, "b"]])
+    database.add("u", [("x", "INT64"), ("v", "INT64")], [[1, 10], [3, 30], [4, 40]])
+    return database
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ("SELECT t.x, UPPER(s) FROM `p.d.t` ORDER BY x DESC", [["3", "B"], ["2", None], ["1", "A"]]),
+        ("SELECT COUNT(*), SUM(x) FROM p.d.t", [["3", "6"]]),
+        ("SELECT t.x, v FROM p.d.t LEFT JOIN p.d.u USING (x) ORDER BY 1", [["1", "10"], ["2", None], ["3", "30"]]),
+        ("SELECT RADIX FROM (SELECT 1 AS RADIX)", [["1"]]),
+        ("SELECT ARRAY(SELECT x FROM p.d.t ORDER BY x DESC)", [[[{"v": "3"}, {"v": "2"}, {"v": "1"}]]]),
+        ("SELECT NUMERIC '-123456789.123456789', b'\\xff', CAST('nan' AS FLOAT64) = CAST('nan' AS FLOAT64)",
+         [["-123456789.123456789", "/w==", "false"]]),
+        ("SELECT EXTRACT(MICROSECOND FROM TIMESTAMP '2020-01-01 00:00:59.123456')", [["123456"]]),
+        ("SELECT SAFE_CAST('1e3' AS INT64), SAFE_CAST('1.5' AS INT64), SAFE_CAST('yes' AS BOOL)",
+         [[None, None, None]]),
+        ("SELECT BIGNUMERIC '0.12345678901234567890123456789012345678'",
+         [["0.12345678901234567890123456789012345678"]]),
+        ("SELECT RPAD('a', LENGTH('abc')), FORMAT(\"%'d\", 1234567), TO_JSON_STRING(9007199254740993)",
+         [["a  ", "1,234,567", '"9007199254740993"']]),
+        ("SELECT x.a, p FROM UNNEST([]) AS e CROSS JOIN UNNEST([STRUCT(1 AS a)]) AS x WITH OFFSET AS p", []),
+    ],
+)  # fmt: skip
+def test_a_query_answers_as_google_documents(database: Database, sql: str, rows: list[list[Any]]) -> None:
+    assert database.rest(sql) == rows
+
+
+@pytest.mark.parametrize(
+    ("sql", "sentence"),
+    [
+        ("SELECT 1 / 0", "division by zero: 1 / 0"),
+        ("SELECT CAST('1.0' AS INT64)", "Bad int64 value: 1.0"),
+        ("SELECT 9223372036854775807 + x FROM p.d.t", "Overflow"),
+        ("SELECT [1, 2][OFFSET(x)] FROM p.d.t", "out of bounds"),
+        ("SELECT ERROR('mine')", "mine"),
+        ("SELECT (SELECT x FROM p.d.t)", "More than one"),
+    ],
+)
+def test_an_error_of_a_value_fails_the_query(database: Database, sql: str, sentence: str) -> None:
+    with pytest.raises(BigQueryError) as failed:
+        database.answer(sql)
+    assert failed.value.reason == "invalidQuery" and sentence.lower() in failed.value.message.lower()
+
+
+def test_a_parameter_is_a_value_and_no_text(database: Database) -> None:
+    parameters = {"s": (Type("STRING"), "a' OR 1=1 --"), "n": (Type("INT64"), 2)}
+    assert database.rest("SELECT @s, x FROM p.d.t WHERE x = @n AND @s <> 'a' LIMIT @n", parameters) == [
+        ["a' OR 1=1 --", "2"]
+    ]
+
+
+def test_time_stands_still_within_a_statement_and_chance_does_not(database: Database) -> None:
+    sql = "SELECT DISTINCT CURRENT_TIMESTAMP(), CURRENT_DATE(), CURRENT_DATETIME(), CURRENT_TIME() FROM p.d.t"
+    assert database.rest(sql) == [["1600000000000000", "2020-09-13", "2020-09-13T12:26:40", "12:26:40"]]
+    assert database.rest(
+        "SELECT COUNT(DISTINCT u), COUNT(DISTINCT r) FROM (SELECT GENERATE_UUID() u, RAND() r FROM p.d.t)"
+    ) == [["3", "3"]]
+    assert database.rest("SELECT LOGICAL_AND(r >= 0 AND r < 1) FROM (SELECT RAND() r FROM p.d.t)") == [["true"]]
+
+
+def test_what_is_not_compiled_is_evaluated_and_says_why(database: Database) -> None:
+    answer = database.answer("SELECT SUM(CAST(x AS BIGNUMERIC)) FROM p.d.t")
+    assert "BIGNUMERIC" in answer.reason
+    assert [types.to_rest(kind, value) for (_, kind), value in zip(answer.columns, answer.rows[0], strict=True)] == [
+        "6"
+    ]
+
+
+def test_a_large_table_is_not_evaluated_but_refused(database: Database) -> None:
+    tables = type(database.behind())(database.behind().relations, lambda name: None)
+    sql = "SELECT SUM(CAST(x AS BIGNUMERIC)) FROM p.d.t"
+    with pytest.raises(NotBuilt, match=r"aggregate function SUM\(BIGNUMERIC\)"):
+        queries().answer(database.connection, sql, database.scope(sql), tables)
+
+
+def test_compiled_sql_reaches_no_file_and_no_network(database: Database) -> None:
+    for sql in (
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM read_text('/etc/hostname')",
+        "COPY t TO '/tmp/x'",
+        "INSTALL httpfs",
+        "ATTACH '/tmp/other.db'",
+    ):
+        with pytest.raises(duckdb.Error):
+            database.connection.execute(sql)
+        with pytest.raises(BigQueryError):
+            database.answer(sql)
+
+
+def change(database: Database, sql: str) -> int:
+    compiled = compile_change(
+        queries().analyzer.analyze(sql, database.scope(sql)), database.behind().relations, queries().now()
+    )
+    duck.register_scalars(database.connection, compiled.scalars, queries().evaluator)
+    try:
+        if compiled.check:
+            database.connection.execute(compiled.check).fetchall()
+        return int(database.connection.execute(compiled.sql).fetchall()[0][0])
+    except duckdb.Error as error:
+        raise duck.as_error(error) from error
+
+
+@pytest.mark.parametrize(
+    ("sql", "count", "left"),
+    [
+        ("INSERT INTO p.d.t (x, s) VALUES (4, 'c'), (5, LOWER('D'))", 2,
+         [[1, "a"], [2, None], [3, "b"], [4, "c"], [5, "d"]]),
+        ("INSERT INTO `p.d.t` (x) SELECT v FROM p.d.u WHERE v > 30", 1, [[1, "a"], [2, None], [3, "b"], [40, None]]),
+        ("UPDATE p.d.t SET s = CONCAT(s, '!') WHERE x < 3", 2, [[1, "a!"], [2, None], [3, "b"]]),
+        ("UPDATE p.d.t SET s = CAST(v AS STRING) FROM p.d.u WHERE t.x = u.x", 2, [[1, "10"], [2, None], [3, "30"]]),
+        ("DELETE FROM p.d.t WHERE x IN (SELECT x FROM p.d.u)", 2, [[2, None]]),
+        ("DELETE p.d.t WHERE TRUE", 3, []),
+        ("MERGE p.d.t USING p.d.u ON t.x = u.x WHEN MATCHED AND v > 10 THEN UPDATE SET s = 'm' "
+         "WHEN MATCHED THEN DELETE "
+         "WHEN NOT MATCHED THEN INSERT (x, s) VALUES (u.x, 'new') "
+         "WHEN NOT MATCHED BY SOURCE THEN UPDATE SET s = 'gone'",
+         4, [[2, "gone"], [3, "m"], [4, "new"]]),
+        ("TRUNCATE TABLE p.d.t", 3, []),
+    ],
+)  # fmt: skip
+def test_a_change_changes_these_rows(database: Database, sql: str, count: int, left: list[list[Any]]) -> None:
+    assert change(database, sql) == count
+    assert sorted(database._rows("p.d.t")) == left
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["MERGE p.d.t USING (SELECT 1 AS y FROM UNNEST([1, 2])) ON x = y WHEN MATCHED THEN UPDATE SET s = 'z'",
+     "UPDATE p.d.t SET s = 'z' FROM UNNEST([1, 1]) AS y WHERE x = y"],
+)  # fmt: skip
+def test_two_source_rows_for_one_target_row_change_nothing(database: Database, sql: str) -> None:
+    before = database._rows("p.d.t")
+    with pytest.raises(BigQueryError, match="UPDATE/MERGE must match at most one source row for each target row"):
+        change(database, sql)
+    assert database._rows("p.d.t") == before
+
+
+def test_a_merge_without_matched_clauses_may_meet_a_row_twice(database: Database) -> None:
+    sql = "MERGE p.d.t USING UNNEST([1, 1, 9]) AS y ON x = y WHEN NOT MATCHED THEN INSERT (x) VALUES (y)"
+    assert change(database, sql) == 1
+
+
+def test_a_statement_of_another_sort_is_refused_by_name() -> None:
+    statement = queries().analyzer.analyze("CREATE SCHEMA s", Scope())
+    with pytest.raises(NotBuilt, match="statement CreateSchema as a query"):
+        compile_query(statement, {}, 0)
