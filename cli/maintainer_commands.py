@@ -43,8 +43,9 @@ MODULES = {
     "chaos-report": "dev.chaos.report",
     "neighbours": "dev.neighbours",
     "busy": "dev.busy",
+    "fuzz": "tests.conformance.differential",
 }
-PROGRAM_OPTIONS = ("only", "rows", "rounds", "clones", "load")
+PROGRAM_OPTIONS = ("only", "rows", "rounds", "clones", "load", "minutes")
 
 
 def _command(arguments: Namespace) -> list[str]:

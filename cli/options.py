@@ -191,6 +191,13 @@ COMMANDS = (
         (ROUNDS, Option("--load", "number of these processes", "LOAD", "NUMBER")),
         is_for_maintainers=True,
     ),
+    Command(
+        "fuzz",
+        "develop",
+        "compare BigQuery's functions and queries with Google's evaluator",
+        (Option("--minutes", "for how long", "MINUTES", "NUMBER"),),
+        is_for_maintainers=True,
+    ),
     Command("lock", "develop", "renew all requirements.lock files", is_for_maintainers=True),
     Command("licences", "develop", "renew docs/licences.md from the images", is_for_maintainers=True),
     Command("drawings", "develop", "draw the diagrams of docs/ as pictures", is_for_maintainers=True),

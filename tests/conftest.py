@@ -47,6 +47,7 @@ GROUPS = (
     "e2e/test_backup.py",
     "e2e/test_bundle.py",
     "e2e/test_cloud.py",
+    "conformance",
     "unit",
 )
 """Folders and files, in the order in which two workers start them; the longest matching path decides.

@@ -9,8 +9,8 @@ from typing import Any
 import duckdb
 
 from services.bigquery import types
-from services.bigquery.compiler import connection as duck
 from services.bigquery.compiler.context import Relation
+from services.bigquery.compiler.signatures import connection as duck
 from services.bigquery.language.analyzer import Analyzer, Scope
 from services.bigquery.language.catalog import Column, Table
 from services.bigquery.language.evaluator import Evaluator

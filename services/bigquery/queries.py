@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 
 from services.bigquery import types
-from services.bigquery.compiler.connection import as_error, is_our_fault, register_scalars
 from services.bigquery.compiler.context import Relation
+from services.bigquery.compiler.signatures.connection import as_error, is_our_fault, register_scalars
 from services.bigquery.compiler.statement import Query, compile_query, is_struct_table, output_columns, raw_columns
 from services.bigquery.errors import BigQueryError, NotBuilt
 from services.bigquery.language.analyzer import Analyzer, Scope

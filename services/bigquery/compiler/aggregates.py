@@ -9,7 +9,7 @@ from services.bigquery import types
 from services.bigquery.compiler.calls import function_name
 from services.bigquery.compiler.context import Context
 from services.bigquery.compiler.ordering import check_grouped, order_items
-from services.bigquery.compiler.signatures import AGGREGATES, Line, lookup
+from services.bigquery.compiler.signatures.lines import AGGREGATES, Line, lookup
 from services.bigquery.errors import NotBuilt
 from services.bigquery.language import tree, values
 from services.bigquery.types import Type

@@ -7,9 +7,9 @@ from typing import Any
 
 from services.bigquery.compiler.comparisons import OPERATORS, compare, is_native
 from services.bigquery.compiler.context import Context
-from services.bigquery.compiler.holding import hold
 from services.bigquery.compiler.module_text import call_text, evaluated
-from services.bigquery.compiler.signatures import SCALARS, SESSION, lookup
+from services.bigquery.compiler.signatures.holding import hold
+from services.bigquery.compiler.signatures.lines import SCALARS, SESSION, lookup
 from services.bigquery.errors import NotBuilt
 from services.bigquery.language import tree, values
 from services.bigquery.types import Type, is_ordered

@@ -9,7 +9,7 @@ from services.bigquery.compiler.calls import call, function_name
 from services.bigquery.compiler.context import Context, Handler
 from services.bigquery.compiler.module_text import evaluated
 from services.bigquery.compiler.ordering import order_items
-from services.bigquery.compiler.signatures import CASTS, lookup
+from services.bigquery.compiler.signatures.lines import CASTS, lookup
 from services.bigquery.errors import NotBuilt
 from services.bigquery.language import tree, values
 from services.bigquery.types import Type

@@ -9,7 +9,7 @@ from services.bigquery.compiler.calls import function_name
 from services.bigquery.compiler.context import Context
 from services.bigquery.compiler.ordering import check_grouped, order_items
 from services.bigquery.compiler.scans import with_columns
-from services.bigquery.compiler.signatures import WINDOWS, lookup
+from services.bigquery.compiler.signatures.lines import WINDOWS, lookup
 from services.bigquery.errors import NotBuilt
 from services.bigquery.language import tree, values
 

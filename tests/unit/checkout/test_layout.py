@@ -20,7 +20,7 @@ from tests.tracked import tracked_files
 
 BIGQUERY_EMULATOR = tuple(
     f"services.bigquery.{name}"
-    for name in ("backup", "external_tables", "job_results", "launcher", "link_extensions", "project_ids")
+    for name in ("backup", "external_tables", "job_results", "link_extensions", "project_ids")
 )
 LAYERS = (
     ("orionbox.errors", "orionbox.loopback"),
@@ -50,7 +50,7 @@ LAYERS = (
     ("services.bigquery.compiler",),
     ("services.bigquery.queries",),
     BIGQUERY_EMULATOR,
-    ("services.agent", "services.bootstrap", "services.docker-proxy", "services.flows"),
+    ("services.agent", "services.bigquery.launcher", "services.bootstrap", "services.docker-proxy", "services.flows"),
     ("services.gcs", "services.internet", "services.orion", "services.start", "infra.pgadmin"),
     ("dev",),
 )

@@ -11,7 +11,7 @@ import pytest
 
 from dev.peers.googlesql.comparison import is_same
 from services.bigquery import types
-from services.bigquery.compiler import connection as duck
+from services.bigquery.compiler.signatures import connection as duck
 from services.bigquery.errors import NotBuilt
 from services.bigquery.language.values import type_message, type_of, value_message
 from services.bigquery.types import Type

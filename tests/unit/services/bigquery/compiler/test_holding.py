@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.bigquery.compiler.holding import SHORT, hold
+from services.bigquery.compiler.signatures.holding import SHORT, hold
 from services.bigquery.compiler.statement import compile_query
 from services.bigquery.language.analyzer import Scope
 from tests.googlesql import Database, queries

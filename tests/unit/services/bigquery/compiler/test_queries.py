@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from services.bigquery import types
-from services.bigquery.compiler import connection as duck
+from services.bigquery.compiler.signatures import connection as duck
 from services.bigquery.compiler.statement import compile_change, compile_query
 from services.bigquery.errors import BigQueryError, NotBuilt
 from services.bigquery.language.analyzer import Scope

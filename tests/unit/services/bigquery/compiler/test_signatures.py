@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.bigquery.compiler import signatures
-from services.bigquery.compiler.signatures import AGGREGATES, SCALARS, SESSION, WINDOWS, Line, lookup
+from services.bigquery.compiler.signatures import lines as signatures
+from services.bigquery.compiler.signatures.lines import AGGREGATES, SCALARS, SESSION, WINDOWS, Line, lookup
 from services.bigquery.types import Type
 
 INTEGER, TEXT = Type("INT64"), Type("STRING")

@@ -22,12 +22,12 @@ from pathlib import Path
 import duckdb
 
 from services.bigquery import types
-from services.bigquery.compiler import helpers
-from services.bigquery.compiler.holding import hold
+from services.bigquery.compiler.signatures import helpers
+from services.bigquery.compiler.signatures.holding import hold
 from services.bigquery.language import package
 from services.bigquery.types import Type
 
-FOLDER = Path(__file__).parent / "signatures"
+FOLDER = Path(__file__).parent
 LOCK = FOLDER / "signatures.lock"
 WAITING = FOLDER / "waiting.txt"
 """The lines that do not count, because they are not compared yet or differ; written with the lock."""

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from services.bigquery import types
-from services.bigquery.compiler import helpers, signatures
+from services.bigquery.compiler.signatures import helpers, lines
 from services.bigquery.errors import BigQueryError, from_duckdb, invalid_query
 from services.bigquery.language.evaluator import Evaluator, Scalar
 
@@ -31,7 +31,7 @@ def prepare(connection: Any) -> None:
     """
     for name, value in SETTINGS.items():
         connection.execute(f"SET {name} = {value}")
-    for definition in signatures.macros().values():
+    for definition in lines.macros().values():
         connection.execute(f"CREATE OR REPLACE MACRO {definition}")
     for name, helper in helpers.HELPERS.items():
         register(connection, name, helper.vector, list(helper.parameters), helper.result)
