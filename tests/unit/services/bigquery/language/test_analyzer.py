@@ -84,7 +84,8 @@ def test_an_endless_evaluation_is_interrupted() -> None:
 
 
 def test_memory_of_an_instance_is_bounded() -> None:
-    large = "SELECT LENGTH(STRING_AGG(REPEAT('a', 1000000))) FROM UNNEST(GENERATE_ARRAY(1, 15000))"
+    text = "REPEAT(FORMAT('%03d', x), 330000)"
+    large = f"SELECT ARRAY_LENGTH(ARRAY_AGG({text})) FROM UNNEST(GENERATE_ARRAY(1, 700)) AS x"
     with pytest.raises(BigQueryError):
         queries().evaluator.query(large, Scope(), {}, [Type("INT64")])
     assert queries().evaluator.query("SELECT 1", Scope(), {}, [Type("INT64")]) == [[1]]
