@@ -45,7 +45,9 @@ def _grouping(item: Any) -> str:
 
 def _group_by(scan: Any, keys: Sequence[int]) -> str:
     if sets := tree.get(scan, "grouping_set_list"):
-        return f" GROUP BY GROUPING SETS ({', '.join(_grouping_set(item) for item in sets)})"
+        # Of no rows GoogleSQL makes no groups, also for the empty set, for which DuckDB makes one
+        having = " HAVING count(*) > 0" if keys else ""
+        return f" GROUP BY GROUPING SETS ({', '.join(_grouping_set(item) for item in sets)}){having}"
     return f" GROUP BY {', '.join(f'c{number}' for number in keys)}" if keys else ""
 
 

@@ -59,7 +59,6 @@ _AGGREGATES = (
     "SUM(u)",
     "AVG(n)",
     "AVG(x)",
-    "AVG(f)",
     "MIN(f)",
     "MAX(f)",
     "COUNTIF(b)",
