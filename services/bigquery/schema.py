@@ -1,0 +1,106 @@
+"""Columns in REST form (`TableFieldSchema`), as types, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from services.bigquery import types
+from services.bigquery.errors import BigQueryError
+from services.bigquery.types import Type
+
+Field = Mapping[str, Any]
+_KINDS = {
+    **{row.name: kind for kind, row in types.ROWS.items()},
+    **{row.rest: kind for kind, row in types.ROWS.items()},
+    "FLOAT64": "DOUBLE",
+    "BOOL": "BOOL",
+    "DECIMAL": "NUMERIC",
+    "BIGDECIMAL": "BIGNUMERIC",
+}
+_RECORDS = ("RECORD", "STRUCT")
+
+
+def invalid(message: str) -> BigQueryError:
+    """An error about a schema or another part of a request."""
+    return BigQueryError("invalid", message)
+
+
+def type_of(field: Field) -> Type:
+    """The type of a column.
+
+    Raises:
+        BigQueryError: BigQuery has no such type.
+    """
+    kind = _element(field)
+    return Type("ARRAY", kind) if mode(field) == "REPEATED" else kind
+
+
+def mode(field: Field) -> str:
+    """NULLABLE, REQUIRED or REPEATED."""
+    return str(field.get("mode") or "NULLABLE").upper()
+
+
+def _element(field: Field) -> Type:
+    name = str(field.get("type", "")).upper()
+    if name in _RECORDS:
+        if not field.get("fields"):
+            raise invalid(f"Field {field.get('name')} is type RECORD but has no schema")
+        return Type("STRUCT", fields=tuple((part["name"], type_of(part)) for part in field["fields"]))
+    if name == "RANGE":
+        element = str((field.get("rangeElementType") or {}).get("type", "")).upper()
+        if element not in ("DATE", "DATETIME", "TIMESTAMP"):
+            raise invalid(f"Invalid range element type for field {field.get('name')}")
+        return Type("RANGE", Type(element))
+    if name not in _KINDS:
+        raise invalid(f"Invalid value for type: {field.get('type')} is not a valid value")
+    return Type(_KINDS[name])
+
+
+def field_of(name: str, kind: Type, is_required: bool = False, **more: Any) -> dict[str, Any]:
+    """The REST form of a column."""
+    field: dict[str, Any] = {"name": name}
+    if kind.kind == "ARRAY":
+        field |= {**field_of(name, kind.part), "mode": "REPEATED"}
+    elif kind.kind == "STRUCT":
+        field |= {"type": "RECORD", "mode": "NULLABLE", "fields": fields_of(kind.fields)}
+    elif kind.kind == "RANGE":
+        field |= {"type": "RANGE", "mode": "NULLABLE", "rangeElementType": {"type": kind.part.row.rest}}
+    else:
+        field |= {"type": kind.row.rest, "mode": "NULLABLE"}
+    if is_required:
+        field["mode"] = "REQUIRED"
+    return {**field, **{key: value for key, value in more.items() if value}}
+
+
+def fields_of(columns: Iterable[tuple[str, Type]]) -> list[dict[str, Any]]:
+    """The REST form of a query's columns; one without a name is called f0_, f1_, ... as BigQuery does."""
+    return [field_of(name or f"f{number}_", kind) for number, (name, kind) in enumerate(columns)]
+
+
+def columns_of(fields: Sequence[Field]) -> tuple[tuple[str, Type], ...]:
+    """Names and types of columns in REST form."""
+    return tuple((field["name"], type_of(field)) for field in fields)
+
+
+def normal(fields: Iterable[Field]) -> list[dict[str, Any]]:
+    """Fields as BigQuery answers them: REST's names of types, and always a mode.
+
+    Raises:
+        BigQueryError: A name or type that BigQuery does not have.
+    """
+    found = []
+    for field in fields:
+        if not field.get("name"):
+            raise invalid("Field name cannot be empty")
+        element = _element(field)
+        rest = "RECORD" if element.kind == "STRUCT" else "RANGE" if element.kind == "RANGE" else element.row.rest
+        one = {**{key: value for key, value in field.items() if value is not None}, "type": rest, "mode": mode(field)}
+        if field.get("fields"):
+            one["fields"] = normal(field["fields"])
+        found.append(one)
+    names = [field["name"].lower() for field in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise invalid(f"Duplicate column name: {name}")
+    return found
