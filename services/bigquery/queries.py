@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from services.bigquery import types
 from services.bigquery.compiler.context import Relation
@@ -18,10 +19,14 @@ from services.bigquery.language.analyzer import Analyzer, Scope
 from services.bigquery.language.evaluator import Evaluator, Rows
 from services.bigquery.types import Type
 
-_FINAL = ("resourcesExceeded", "stopped", "timeout")
+_FINAL = ("resourcesExceeded", "responseTooLarge", "stopped", "timeout")
 """Reasons of errors that another way to evaluate the query would not change."""
 MOST_ROWS = 100_000
 """Rows of all tables together that the evaluator may read: three columns of them take 1.4 to 4 s."""
+MOST_BYTES = 2**30
+"""Bytes of a result, which stays in memory until it is complete."""
+_BATCH = 50_000
+"""Rows."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +48,20 @@ class Answer:
 
     Attributes:
         columns: Names and types.
-        rows: Plain values.
+        table: The rows as DuckDB gives them (`Type.arrow`); columns o0, o1, ...
         reason: Why the evaluator answered; empty if DuckDB did.
         lines: The lines of `signatures/*.sql` that it used.
     """
 
     columns: tuple[tuple[str, Type], ...]
-    rows: list[list[Any]]
+    table: pa.Table
     reason: str = ""
     lines: frozenset[str] = frozenset()
+
+    @property
+    def rows(self) -> list[list[Any]]:
+        """Plain values."""
+        return plain_rows(self.table, self.columns)
 
 
 @dataclass
@@ -61,6 +71,7 @@ class Queries:
     analyzer: Analyzer
     evaluator: Evaluator
     now: Callable[[], int] = field(default=lambda: time.time_ns() // 1000)
+    most_bytes: int = MOST_BYTES
 
     def answer(
         self,
@@ -69,6 +80,7 @@ class Queries:
         scope: Scope,
         tables: Tables,
         parameters: Mapping[str, tuple[Type, Any]] | None = None,
+        statement: Any = None,
     ) -> Answer:
         """Runs a query.
 
@@ -78,12 +90,13 @@ class Queries:
             scope: What it may refer to.
             tables: The rows of the scope's tables.
             parameters: Types and plain values of its named parameters.
+            statement: The resolved statement, where the caller has it.
 
         Raises:
             BigQueryError: The query's error, with Google's sentence.
             NotBuilt: Neither has a rule for it, or its tables are too large for the evaluator.
         """
-        statement = self.analyzer.analyze(sql, scope)
+        statement = statement or self.analyzer.analyze(sql, scope)
         try:
             query = compile_query(statement, tables.relations, self.now(), parameters)
             return Answer(query.columns, self._run(connection, query), lines=query.lines)
@@ -103,17 +116,32 @@ class Queries:
         except NotBuilt:
             raise reason from None
         rows = [list(row[0].values()) for row in rows] if is_struct_table(statement) else rows
-        return Answer(columns, rows, reason.message)
+        return Answer(columns, arrow_table(rows, columns), reason.message)
 
-    def _run(self, connection: Any, query: Query) -> list[list[Any]]:
+    def _run(self, connection: Any, query: Query) -> pa.Table:
         register_scalars(connection, query.scalars, self.evaluator)
         try:
-            table = connection.execute(query.sql).to_arrow_table()
+            return self._read(connection.execute(query.sql).to_arrow_reader(_BATCH))
         except duckdb.Error as error:
             if is_our_fault(error):
                 raise NotBuilt(f"this query on DuckDB ({str(error).splitlines()[0][:200]})") from error
             raise as_error(error) from error
-        return plain_rows(table, query.columns)
+
+    def _read(self, reader: Any) -> pa.Table:
+        batches, size = [], 0
+        for batch in reader:
+            size += batch.nbytes
+            if size > self.most_bytes:
+                raise BigQueryError("responseTooLarge", "Response too large to return", "query", 403)
+            batches.append(batch)
+        return pa.Table.from_batches(batches, reader.schema)
+
+
+def arrow_table(rows: list[list[Any]], columns: tuple[tuple[str, Type], ...]) -> pa.Table:
+    """Plain rows as an Arrow table as DuckDB gives one."""
+    values = zip(*rows, strict=True) if rows else [()] * len(columns)
+    arrays = [types.arrow_column(list(one), kind) for one, (_, kind) in zip(values, columns, strict=True)]
+    return pa.table(arrays, names=[f"o{number}" for number in range(len(columns))])
 
 
 def plain_rows(table: Any, columns: tuple[tuple[str, Type], ...]) -> list[list[Any]]:
