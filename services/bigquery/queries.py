@@ -98,10 +98,10 @@ class Queries:
         """
         statement = statement or self.analyzer.analyze(sql, scope)
         try:
-            query = compile_query(statement, tables.relations, self.now(), parameters)
+            query = compile_query(statement, tables.relations, self.now(), parameters, scope.functions)
             return Answer(query.columns, self._run(connection, query), lines=query.lines)
         except BigQueryError as error:
-            if error.reason in _FINAL:
+            if error.reason in _FINAL or any(function.javascript for function in scope.functions):
                 raise
             reason = error
         # GoogleSQL may defer an error that DuckDB raises, as in IF(x > 0, SUM(x), SUM(1 / x)): its evaluator decides

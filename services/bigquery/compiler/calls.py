@@ -39,7 +39,7 @@ def function_name(function: Any) -> str:
 def call(context: Context, expression: Any) -> str:
     """A call of a scalar function."""
     if not tree.get(expression, "function").name.startswith(_BUILT_IN):
-        raise NotBuilt(f"user-defined function {tree.get(expression, 'function').name} here")
+        return _user_defined(context, expression)
     name, arguments = function_name(expression), list(tree.get(expression, "argument_list"))
     kinds = [tree.type_of(argument) for argument in arguments]
     result = tree.type_of(expression)
@@ -56,6 +56,16 @@ def call(context: Context, expression: Any) -> str:
         )
         return f"CAST({sql} AS {result.duckdb})" if name in _TYPED or name == "error" else sql
     return _by_module(context, expression, name, arguments, kinds, is_safe=False)
+
+
+def _user_defined(context: Context, expression: Any) -> str:
+    name, arguments = tree.get(expression, "function").name, tree.get(expression, "argument_list")
+    if name not in context.scripts or tree.get(expression, "error_mode") == _SAFE:
+        raise NotBuilt(f"user-defined function {name.split(':', 1)[-1]} here")
+    script = context.scripts[name]
+    pairs = zip(arguments, script.arguments, strict=True)
+    sql = ", ".join(f"CAST({context.expression(argument)} AS {kind.duckdb})" for argument, kind in pairs)
+    return f"{context.scalar(script)}({sql or '0'})"
 
 
 def _argument(context: Context, argument: Any) -> str:

@@ -10,6 +10,7 @@ from services.bigquery.compiler.context import Context, Relation
 from services.bigquery.errors import NotBuilt
 from services.bigquery.language import tree
 from services.bigquery.language.evaluator import Scalar
+from services.bigquery.language.functions.javascript import Javascript
 from services.bigquery.types import Type
 
 ONE_SOURCE_ROW = "UPDATE/MERGE must match at most one source row for each target row"
@@ -34,7 +35,7 @@ class Change:
     table: str
     check: str
     sql: str
-    scalars: Mapping[Scalar, str]
+    scalars: Mapping[Scalar | Javascript, str]
     lines: frozenset[str]
 
 

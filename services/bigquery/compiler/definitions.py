@@ -10,6 +10,7 @@ from services.bigquery.compiler.module_text import constant_of
 from services.bigquery.errors import NotBuilt
 from services.bigquery.language import tree, values
 from services.bigquery.language.features import PSEUDO_COLUMNS
+from services.bigquery.language.functions import routines
 from services.bigquery.types import Type
 
 Path = tuple[str, ...]
@@ -111,6 +112,20 @@ class CreateSchema:
 
 
 @dataclass(frozen=True)
+class CreateRoutine:
+    """CREATE FUNCTION, TABLE FUNCTION, AGGREGATE FUNCTION and PROCEDURE.
+
+    Attributes:
+        resource: As REST has it, without its reference; `routines.text_of` gives the statement again.
+    """
+
+    path: Path
+    mode: str
+    is_temporary: bool
+    resource: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Drop:
     """DROP of a TABLE, VIEW, SCHEMA, FUNCTION and so on."""
 
@@ -151,7 +166,7 @@ class Alter:
     actions: tuple[Action, ...]
 
 
-Definition = CreateTable | CreateView | CreateSchema | Drop | Alter
+Definition = CreateTable | CreateView | CreateSchema | CreateRoutine | Drop | Alter
 _MODES = ("default", "or_replace", "if_not_exists")
 _TEMPORARY = 3
 _CASCADE = 2
@@ -294,6 +309,15 @@ def _create_schema(found: Any) -> CreateSchema:
     return CreateSchema(path, mode, _options(tree.get(found, "option_list")))
 
 
+def _create_routine(found: Any) -> CreateRoutine:
+    return CreateRoutine(
+        tuple(tree.get(found, "name_path")),
+        _MODES[tree.get(found, "create_mode")],
+        tree.get(found, "create_scope") == _TEMPORARY,
+        routines.resource_of(found),
+    )
+
+
 def _drop(found: Any) -> Drop:
     return Drop(found.object_type, tuple(found.name_path), found.is_if_exists, found.drop_mode == _CASCADE)
 
@@ -368,6 +392,9 @@ _DEFINITIONS: Mapping[str, Callable[[Any], Definition]] = {
     "CreateViewStmt": _create_view,
     "CreateMaterializedViewStmt": _create_view,
     "CreateSchemaStmt": _create_schema,
+    "CreateFunctionStmt": _create_routine,
+    "CreateTableFunctionStmt": _create_routine,
+    "CreateProcedureStmt": _create_routine,
     "DropStmt": _drop,
     "DropMaterializedViewStmt": _drop_of("MATERIALIZED VIEW"),
     "DropSnapshotTableStmt": _drop_of("SNAPSHOT TABLE"),

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.bigquery.errors import invalid_query
 from services.bigquery.language import features, package
 from services.bigquery.language.catalog import Table, catalog_message, parameters
+from services.bigquery.language.functions import routines
+from services.bigquery.language.functions.routines import Function, Resource
 from services.bigquery.language.messages import as_error
 from services.bigquery.language.module import Module, ServiceError
-from services.bigquery.language.names import split_paths
+from services.bigquery.language.names import has_dotted_call, parts, split_paths
 from services.bigquery.language.pool import Pool
 from services.bigquery.types import Type
 
@@ -25,17 +28,22 @@ class Scope:
 
     Attributes:
         tables: Those that it names.
-        functions: Messages of SQL and JavaScript functions.
+        functions: SQL, JavaScript and table functions that it may call.
         named: Types of its named parameters.
         positional: Types of its positional parameters.
         is_judge: Whether ISERROR and the like are known: only the comparison with the evaluator may use them.
     """
 
     tables: Sequence[Table] = ()
-    functions: Sequence[Any] = ()
+    functions: Sequence[Function] = ()
     named: Mapping[str, Type] = field(default_factory=dict)
     positional: Sequence[Type] = ()
     is_judge: bool = False
+
+    @property
+    def paths(self) -> list[tuple[str, ...]]:
+        """The paths of its tables and functions."""
+        return [table.path for table in self.tables] + [function.path for function in self.functions]
 
     def catalog(self) -> Any:
         """The module's catalogue of it."""
@@ -100,7 +108,7 @@ class Analyzer:
         Raises:
             BigQueryError: Google's sentence, with the place in `sql`.
         """
-        statement = split_paths(sql, (table.path for table in scope.tables))
+        statement = split_paths(sql, scope.paths)
         catalog, request = scope.catalog(), package.service.AnalyzeRequest(options=scope.options())
         request.sql_statement = statement.sql
 
@@ -112,6 +120,65 @@ class Analyzer:
             return self._pool.run(work).resolved_statement
         except ServiceError as error:
             raise as_error(error, statement) from error
+
+    def routine_paths(self, sql: str) -> list[tuple[str, ...]]:
+        """The dotted names of routines that a statement or script calls, in parts as it writes them.
+
+        Raises:
+            BigQueryError: It cannot be parsed.
+        """
+        return routines.called(syntax_of(self._pool, sql)) if has_dotted_call(sql) else []
+
+    def functions(
+        self,
+        paths: Sequence[tuple[str, ...]],
+        resource_of: Callable[[tuple[str, ...]], Resource | None],
+        tables_of: Callable[[Sequence[tuple[str, ...]]], Sequence[Table]],
+    ) -> tuple[list[Function], list[Table]]:
+        """The functions behind names, with those that they call themselves, and the tables that they read.
+
+        Args:
+            paths: As `routine_paths` gives them.
+            resource_of: Looks a routine up; None if there is none of this name, which the analyzer then says.
+            tables_of: Looks tables up, by paths as `table_paths` gives them.
+
+        Raises:
+            BigQueryError: A function cannot be analyzed, or calls itself.
+        """
+        found: dict[tuple[str, ...], Function] = {}
+        tables: dict[tuple[str, ...], Table] = {}
+        ahead: list[tuple[str, ...]] = []
+
+        def add(path: tuple[str, ...]) -> None:
+            single = parts(path)
+            if single in found or (resource := resource_of(path)) is None or resource["routineType"] == "PROCEDURE":
+                return
+            if single in ahead:
+                raise invalid_query(f"Function {'.'.join(single)} calls itself")
+            ahead.append(single)
+            text = routines.text_of(resource)
+            for inner in self.routine_paths(text):
+                add(inner)
+            tables.update({table.path: table for table in tables_of(self.table_paths(text))})
+            found[single] = self.function(text, single, Scope(list(tables.values()), list(found.values())))
+            ahead.remove(single)
+
+        for path in paths:
+            add(path)
+        return list(found.values()), list(tables.values())
+
+    def function(self, text: str, path: tuple[str, ...], scope: Scope) -> Function:
+        """A function of a CREATE statement.
+
+        Args:
+            text: The statement, such as `routines.text_of` writes it.
+            path: The parts under which statements name it.
+            scope: What its body refers to.
+
+        Raises:
+            BigQueryError: It cannot be analyzed.
+        """
+        return routines.function_of(self.analyze(text, scope), path)
 
 
 def syntax_of(pool: Pool, sql: str) -> Any:

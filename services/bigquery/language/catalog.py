@@ -8,6 +8,7 @@ from typing import Any
 
 from services.bigquery.errors import NotBuilt
 from services.bigquery.language import package, values
+from services.bigquery.language.functions.routines import Function
 from services.bigquery.types import Type
 
 NOT_BIGQUERY = ("FN_ISERROR", "FN_IFERROR", "FN_NULLIFERROR", "FN_TYPEOF")
@@ -54,12 +55,12 @@ def _table_message(catalog: Any, table: Table, number: int) -> None:
         added.type.CopyFrom(values.type_message(column.type))
 
 
-def catalog_message(tables: Iterable[Table], functions: Iterable[Any], language: Any, judge: bool = False) -> Any:
+def catalog_message(tables: Iterable[Table], functions: Iterable[Function], language: Any, judge: bool = False) -> Any:
     """The module's `SimpleCatalogProto`.
 
     Args:
         tables: Under their paths; the parts before the last become nested catalogues.
-        functions: Messages (`FunctionProto`) of the functions that the statement may call besides the built-in ones.
+        functions: What the statement may call besides the built-in functions.
         language: The options of the language, which select the built-in functions.
         judge: Whether ISERROR and the like may be used, which BigQuery does not have.
 
@@ -81,7 +82,9 @@ def catalog_message(tables: Iterable[Table], functions: Iterable[Any], language:
             raise NotBuilt(f"{seen[folded].name} and {table.name} in one statement: names that differ only in case")
         seen[folded] = table
         _table_message(_nested(catalogs, table.path[:-1]), table, number)
-    root.custom_function.extend(functions)
+    for function in functions:
+        catalog = _nested(catalogs, function.path[:-1])
+        (catalog.custom_tvf if function.is_table else catalog.custom_function).append(function.message)
     return root
 
 

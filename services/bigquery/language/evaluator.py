@@ -39,6 +39,10 @@ class Scalar:
     arguments: tuple[Type, ...]
     result: Type
 
+    def vector(self, evaluator: Evaluator, columns: Rows) -> list[Any]:
+        """Its values for each row of a vector; as `Evaluator.scalar`."""
+        return evaluator.scalar(self, columns)
+
     @property
     def name(self) -> str:
         """The function's name in DuckDB: the same for the same expression, in all statements."""
@@ -104,7 +108,7 @@ class Evaluator:
         Raises:
             BigQueryError: Google's sentence; it took too long; or the module lacks something.
         """
-        statement, options = split_paths(sql, (table.path for table in scope.tables)), scope.options()
+        statement, options = split_paths(sql, scope.paths), scope.options()
         request = package.service.EvaluateQueryRequest(sql=statement.sql, options=options)
         if scope.tables:
             request.sql = self._with_short_names(statement, scope)

@@ -11,6 +11,7 @@ _TOKEN = re.compile(
         |'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")|\#[^\n]*|--[^\n]*|/\*.*?\*/)|`(?P<name>(?:\\.|[^`\\])*)`""",
     re.DOTALL | re.VERBOSE,
 )
+_DOTTED_CALL = re.compile(r"[.`][^\S\n]*`?[^\s`().,;'\"]*`?\s*\(")
 _PLACE = re.compile(r"\[at (\d+):(\d+)\]")
 _DOTS_OF_A_DOMAIN = re.compile(r"^([^.:]+\.[^.:]+:[^.]+)\.(.*)$")
 """A project of a domain, such as `example.com:project`, has a dot of its own."""
@@ -42,6 +43,11 @@ def parts(path: Iterable[str]) -> tuple[str, ...]:
     joined = ".".join(path)
     found = _DOTS_OF_A_DOMAIN.match(joined)
     return (found[1], *found[2].split(".")) if found else tuple(joined.split("."))
+
+
+def has_dotted_call(sql: str) -> bool:
+    """Whether a call of a function with dots or backticks in its name may be in a text; False is certain."""
+    return bool(re.search(r"(?i)\bCALL\b", sql) or _DOTTED_CALL.search(sql))
 
 
 def split_paths(sql: str, paths: Iterable[tuple[str, ...]]) -> Statement:

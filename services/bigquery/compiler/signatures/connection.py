@@ -12,6 +12,7 @@ from services.bigquery import types
 from services.bigquery.compiler.signatures import helpers, lines
 from services.bigquery.errors import BigQueryError, from_duckdb, invalid_query
 from services.bigquery.language.evaluator import Evaluator, Scalar
+from services.bigquery.language.functions.javascript import Javascript
 
 SETTINGS = {
     "TimeZone": "'UTC'",
@@ -55,21 +56,21 @@ def register(connection: Any, name: str, function: Any, parameters: list[str], r
         connection.create_function(name, counted, parameters, result, type="arrow", null_handling="special")
 
 
-def register_scalars(connection: Any, scalars: Mapping[Scalar, str], evaluator: Evaluator) -> None:
-    """Registers what a compiled statement has Google's module evaluate, unless the database has it."""
+def register_scalars(connection: Any, scalars: Mapping[Scalar | Javascript, str], evaluator: Evaluator) -> None:
+    """Registers what a compiled statement has Google's module or V8 evaluate, unless the database has it."""
     for scalar, name in scalars.items():
         parameters = [kind.duckdb for kind in scalar.arguments] or ["INTEGER"]
         register(connection, name, _vector(scalar, evaluator), parameters, scalar.result.duckdb)
 
 
-def _vector(scalar: Scalar, evaluator: Evaluator) -> Any:
+def _vector(scalar: Scalar | Javascript, evaluator: Evaluator) -> Any:
     def run(*columns: Any) -> Any:
         if scalar.arguments:
             pairs = zip(columns, scalar.arguments, strict=True)
             plain = [types.plain_column(column, kind) for column, kind in pairs]
         else:
             plain = [columns[0].to_pylist()]
-        return types.arrow_column(evaluator.scalar(scalar, plain), scalar.result)
+        return types.arrow_column(scalar.vector(evaluator, plain), scalar.result)
 
     return run
 

@@ -1,0 +1,253 @@
+"""JavaScript functions, in V8 by mini-racer: no file, no network, bounded in time and memory."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import decimal
+import hashlib
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import py_mini_racer
+
+from services.bigquery import types
+from services.bigquery.errors import NotBuilt, invalid_query
+from services.bigquery.types import Type
+
+SECONDS = 30.0
+"""How long a function may take for a vector of at most 2,048 rows."""
+MOST_MEMORY = 128 * 2**20
+"""Bytes that a function may use."""
+CONTEXTS = 8
+"""How many functions a thread keeps compiled."""
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_AROUND = """
+function orionbox_in(kind, value) {
+  if (value === null) return null;
+  if (kind.array) return value.map(item => orionbox_in(kind.array, item));
+  if (kind.struct) {
+    const result = {};
+    kind.struct.forEach(([name, field], i) => { result[name] = orionbox_in(field, value[i]); });
+    return result;
+  }
+  if (kind.name === 'TIMESTAMP') {
+    const result = new Date(Math.floor(value / 1000));
+    result.microseconds = value % 1000;
+    return result;
+  }
+  if (kind.name === 'DATE') return new Date(value * 86400000);
+  if (kind.name === 'JSON') return JSON.parse(value);
+  return typeof value === 'object' ? Number(value.number) : value;
+}
+function orionbox_out(kind, value) {
+  if (value === null || value === undefined) return null;
+  if (value instanceof Promise) throw new Error('orionbox: Promise');
+  if (kind.array) return Array.from(value, item => orionbox_out(kind.array, item));
+  if (kind.struct) return kind.struct.map(([name, field]) => orionbox_out(field, value[name]));
+  if (kind.name === 'JSON') return JSON.stringify(value);
+  if (value instanceof Date) return value.toISOString();
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+function orionbox_all(kinds, result, rows) {
+  return JSON.stringify(rows.map(row =>
+    orionbox_out(result, orionbox_function(...row.map((value, i) => orionbox_in(kinds[i], value))))));
+}
+"""
+"""Values pass as JSON; https://cloud.google.com/bigquery/docs/user-defined-functions#javascript-udf-type-encoding."""
+
+
+@dataclass(frozen=True)
+class Javascript:
+    """A JavaScript function.
+
+    Attributes:
+        title: Its name in messages.
+        code: Its body.
+        names: Of its arguments.
+        arguments: Their types.
+        result: The type of its value.
+    """
+
+    title: str
+    code: str
+    names: tuple[str, ...]
+    arguments: tuple[Type, ...]
+    result: Type
+
+    @property
+    def name(self) -> str:
+        """The function's name in DuckDB: the same for the same function, in all statements."""
+        kinds = [kind.sql for kind in (*self.arguments, self.result)]
+        # The names of fields are part of what the code sees
+        whole = repr((self.title, self.code, self.names, self.arguments, self.result))
+        return f"javascript_{hashlib.sha256(repr((whole, kinds)).encode()).hexdigest()[:20]}"
+
+    def vector(self, evaluator: Any, columns: Sequence[Sequence[Any]]) -> list[Any]:
+        """The function's values for each row.
+
+        Args:
+            evaluator: Not used: V8 evaluates it.
+            columns: For each argument the plain values of all rows; without arguments, one column that counts rows.
+
+        Raises:
+            BigQueryError: It threw an error, took too long, needed too much memory, or gave a value of another type.
+        """
+        rows = [
+            [_to_json(kind, value) for kind, value in zip(self.arguments, row, strict=False)]
+            for row in zip(*columns, strict=True)
+        ]
+        kinds = json.dumps([_shape(kind) for kind in self.arguments])
+        call = f"orionbox_all({kinds}, {json.dumps(_shape(self.result))}, {json.dumps(rows)})"
+        try:
+            answer = str(_context(self).eval(call, timeout_sec=SECONDS, max_memory=MOST_MEMORY))
+        except py_mini_racer.JSTimeoutException as error:
+            raise invalid_query(f"UDF timed out: {self.title} took more than {SECONDS:g} seconds") from error
+        except py_mini_racer.JSOOMException as error:
+            _forget(self)
+            raise invalid_query(f"UDF out of memory: {self.title}") from error
+        except py_mini_racer.JSParseException as error:
+            raise invalid_query(f"{_first_line(error)} in {self._signature()}") from error
+        except py_mini_racer.JSEvalException as error:
+            if "orionbox: Promise" in str(error):
+                raise NotBuilt("JavaScript functions that return a Promise") from error
+            raise invalid_query(f"{_first_line(error)} at {self._signature()}") from error
+        return [_from_json(self.result, value) for value in json.loads(answer)]
+
+    def _signature(self) -> str:
+        return f"{self.title}({', '.join(kind.sql for kind in self.arguments)})"
+
+
+def _first_line(error: Exception) -> str:
+    """Of `undefined:1: Error: sentence`, with the stack after it, what the function threw."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    line = next((line for line in lines if "Error" in line or "Uncaught" in line), lines[0] if lines else "Error")
+    return line.split(": ", 1)[-1] if line.startswith("<") else line
+
+
+_kept = threading.local()
+
+
+def _contexts() -> OrderedDict[Javascript, Any]:
+    if not hasattr(_kept, "contexts"):
+        _kept.contexts = OrderedDict()
+    contexts: OrderedDict[Javascript, Any] = _kept.contexts
+    return contexts
+
+
+def _context(function: Javascript) -> Any:
+    """A V8 context with the function in it; threads do not share one."""
+    contexts = _contexts()
+    if function not in contexts:
+        if len(contexts) >= CONTEXTS:
+            contexts.popitem(last=False)
+        context = py_mini_racer.MiniRacer()
+        context.eval(_AROUND)
+        head = f"function orionbox_function({', '.join(function.names)})"
+        context.eval(f"{head} {{\n{function.code}\n}}", timeout_sec=SECONDS, max_memory=MOST_MEMORY)
+        contexts[function] = context
+    contexts.move_to_end(function)
+    return contexts[function]
+
+
+def _forget(function: Javascript) -> None:
+    _contexts().pop(function, None)
+
+
+def _shape(kind: Type) -> dict[str, Any]:
+    """A type as the code around a function reads it."""
+    if kind.kind == "ARRAY":
+        return {"array": _shape(kind.part)}
+    if kind.kind == "STRUCT":
+        return {"struct": [[name, _shape(field)] for name, field in kind.fields]}
+    return {"name": kind.kind}
+
+
+def check(function: Javascript) -> Javascript:
+    """Refuses types that JavaScript functions do not have.
+
+    Raises:
+        BigQueryError: INT64 as an argument, in Google's rule.
+        NotBuilt: Another type.
+    """
+    for kind in function.arguments:
+        if types.contains(kind, "INT64"):
+            raise invalid_query(f"Unsupported type INT64 of an argument of the JavaScript function {function.title}")
+    for kind in (*function.arguments, function.result):
+        if types.contains(kind, "TIME", "DATETIME", "INTERVAL", "RANGE", "GEOGRAPHY", "BIGNUMERIC"):
+            raise NotBuilt(f"{kind} in a JavaScript function")
+    return function
+
+
+def _to_json(kind: Type, value: Any) -> Any:
+    if value is None:
+        return None
+    if kind.kind == "ARRAY":
+        return [_to_json(kind.part, item) for item in value]
+    if kind.kind == "STRUCT":
+        return [_to_json(field, value[f"f{number}"]) for number, (_, field) in enumerate(kind.fields)]
+    if kind.kind == "BYTES":
+        return base64.b64encode(value).decode()
+    if kind.kind == "DOUBLE":
+        return value if abs(value) < float("inf") else {"number": str(value).replace("inf", "Infinity")}
+    if kind.kind == "NUMERIC":
+        is_exact = value == value.to_integral_value() and abs(value) <= 2**53
+        return int(value) if is_exact else f"{value.normalize():f}"
+    return value
+
+
+def _from_json(kind: Type, value: Any) -> Any:
+    if value is None:
+        return None
+    if kind.kind == "ARRAY":
+        return [_from_json(kind.part, item) for item in value]
+    if kind.kind == "STRUCT":
+        pairs = zip(kind.fields, value, strict=True)
+        return {f"f{number}": _from_json(field, item) for number, ((_, field), item) in enumerate(pairs)}
+    try:
+        return _READERS[kind.kind](value)
+    except (ValueError, ArithmeticError) as error:
+        raise invalid_query(f'Failed to coerce output value "{value}" to type {kind.sql}') from error
+
+
+def _integer(text: str) -> int:
+    value = int(decimal.Decimal(text))
+    if value != decimal.Decimal(text) or not -(2**63) <= value < 2**63:
+        raise ValueError(text)
+    return value
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
+def _timestamp(text: str) -> int:
+    moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+    return (moment - _EPOCH) // datetime.timedelta(microseconds=1)
+
+
+def _numeric(text: str) -> decimal.Decimal:
+    value = decimal.Decimal(text).quantize(decimal.Decimal("1e-9"), decimal.ROUND_HALF_UP)
+    if not value.is_finite():
+        raise ValueError(text)
+    return value
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "INT64": _integer,
+    "DOUBLE": float,
+    "BOOL": _boolean,
+    "STRING": str,
+    "JSON": str,
+    "BYTES": lambda text: base64.b64decode(text, validate=True),
+    "NUMERIC": _numeric,
+    "DATE": lambda text: (datetime.date.fromisoformat(text[:10]) - _EPOCH.date()).days,
+    "TIMESTAMP": _timestamp,
+}
