@@ -1,0 +1,194 @@
+"""The file: one DuckDB database with all rows and the catalogue, its limits, and its cursors."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from services.bigquery.compiler.signatures import connection as compiled
+from services.bigquery.errors import BigQueryError
+from services.bigquery.store.catalogue import Catalogue, loaded
+
+FILE = "bigquery.duckdb"
+SPILL = "spill"
+SETTINGS = {
+    # A local variable of this program is no table
+    "python_enable_replacements": "false",
+    "preserve_insertion_order": "true",
+    "temp_file_encryption": "false",
+    "checkpoint_threshold": "'64MB'",
+}
+_CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+LEAST_MEMORY = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the store may use.
+
+    Attributes:
+        memory: Bytes that DuckDB may have; 0 for a third of what the machine or container has.
+        spill: Bytes on disk for what exceeds it.
+        seconds: Of one transaction's statements together.
+        statements: How many run at once; the others wait.
+        folders: Where DuckDB may read files, besides its own.
+    """
+
+    memory: int = 0
+    spill: int = 2 * 2**30
+    seconds: float = 360
+    statements: int = 20
+    folders: Sequence[Path] = ()
+
+
+def machine_memory() -> int:
+    """Bytes that this process may use."""
+    found = []
+    for file in _CGROUPS:
+        with contextlib.suppress(OSError, ValueError):
+            found.append(int(file.read_text()))
+    with contextlib.suppress(OSError, ValueError):
+        found.append(int(Path("/proc/meminfo").read_text().split()[1]) * 1024)
+    return min(found, default=3 * 2**30)
+
+
+class Database:
+    """DuckDB with the file attached as `store`; its macros and functions lie outside the file."""
+
+    def __init__(self, folder: Path, limits: Limits) -> None:
+        self.folder = folder
+        self.limits = limits
+        self._free: list[Any] = []
+        self._lock = threading.Lock()
+        self._late = threading.Lock()
+        self._functions: dict[str, int] = {}
+        self._count = 0
+        self._discarded: list[Any] = []
+        self._root = duckdb.connect(
+            config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        )
+        self._open()
+
+    @property
+    def file(self) -> Path:
+        """The database's file."""
+        return self.folder / FILE
+
+    def _open(self) -> None:
+        try:
+            self._root.execute(f"ATTACH {_quoted(self.file)} AS store")
+        except duckdb.Error as error:
+            text = str(error).splitlines()[0]
+            raise BigQueryError("internalError", f"BigQuery's data in {self.file} cannot be opened: {text}") from error
+        limits = self.limits
+        memory = limits.memory or max(machine_memory() // 3, LEAST_MEMORY)
+        folders = ", ".join(_quoted(folder) for folder in (self.folder, *limits.folders))
+        settings = {
+            **SETTINGS,
+            "memory_limit": f"'{memory}B'",
+            "temp_directory": _quoted(self.folder / SPILL),
+            "max_temp_directory_size": f"'{limits.spill}B'",
+            "allowed_directories": f"[{folders}]",
+        }
+        for name, value in settings.items():
+            self._root.execute(f"SET GLOBAL {name} = {value}")
+        compiled.prepare(self._root)
+        self._root.execute("SET GLOBAL lock_configuration = true")
+        self._root.execute("CREATE TABLE IF NOT EXISTS store.main.catalogue (key VARCHAR, value VARCHAR)")
+        self._root.execute("CREATE TABLE IF NOT EXISTS store.main.versions (version BIGINT)")
+
+    def load(self) -> tuple[Catalogue, int]:
+        """The catalogue as the file has it, and the largest number of a table in it."""
+        self._root.execute("DELETE FROM store.main.versions")
+        self._root.execute("INSERT INTO store.main.versions VALUES (0)")
+        rows = self._root.execute("SELECT key, value FROM store.main.catalogue").fetchall()
+        return loaded(rows), max(self.numbers(), default=0)
+
+    def numbers(self) -> list[int]:
+        """The numbers of the tables t<number> that there are."""
+        names = self._root.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'store'").fetchall()
+        return [int(name[1:]) for (name,) in names if name[1:].isdigit()]
+
+    @contextlib.contextmanager
+    def cursor(self) -> Iterator[Any]:
+        """A cursor that nobody else has."""
+        with self._lock:
+            cursor = self._free.pop() if self._free else None
+        cursor = cursor or self._root.cursor()
+        try:
+            yield cursor
+        finally:
+            with self._lock:
+                if cursor in self._discarded:
+                    self._discarded.remove(cursor)
+                    cursor.close()
+                else:
+                    self._free.append(cursor)
+
+    @property
+    def functions(self) -> int:
+        """How many functions have been registered; a transaction sees those of before it began."""
+        return self._count
+
+    def number_of(self, name: str) -> int:
+        """As which of them a function was registered; beyond all of them if it was not."""
+        return self._functions.get(name, self._count + 1)
+
+    def create_function(self, name: str, function: Any, *arguments: Any, **options: Any) -> None:
+        """Registers a function for the transactions that begin from now on, unless there is one of this name."""
+        with self._lock:
+            if name not in self._functions:
+                self._root.create_function(name, function, *arguments, **options)
+                self._created(name)
+
+    @contextlib.contextmanager
+    def late(self, check: Callable[[], None]) -> Iterator[None]:
+        """The right to register functions inside a transaction that has begun: one transaction has it.
+
+        Args:
+            check: Called while waiting; raises to give up.
+        """
+        while not self._late.acquire(timeout=0.1):
+            check()
+        try:
+            yield
+        finally:
+            self._late.release()
+
+    def created(self, names: Collection[str]) -> None:
+        """Notes functions that a transaction registered and committed."""
+        with self._lock:
+            for name in names:
+                self._created(name)
+
+    def _created(self, name: str) -> None:
+        self._count += 1
+        self._functions[name] = self._count
+
+    def discard(self, cursor: Any) -> None:
+        """Closes a cursor that knows functions which were rolled back."""
+        with self._lock:
+            self._discarded.append(cursor)
+
+    def checkpoint(self) -> None:
+        """Writes all committed changes into the file itself, where nothing hinders it."""
+        with contextlib.suppress(duckdb.Error), self.cursor() as cursor:
+            cursor.execute("CHECKPOINT store")
+
+    def close(self) -> None:
+        """Writes everything and closes the file."""
+        for cursor in self._free:
+            cursor.close()
+        with contextlib.suppress(duckdb.Error):
+            self._root.execute("CHECKPOINT store")
+        self._root.close()
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"

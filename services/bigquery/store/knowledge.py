@@ -1,0 +1,279 @@
+"""What the names in a statement stand for: tables, views, wildcards, INFORMATION_SCHEMA."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from services.bigquery import schema, types
+from services.bigquery.compiler.context import Relation
+from services.bigquery.compiler.signatures.connection import register_scalars
+from services.bigquery.compiler.statement import compile_query, output_columns
+from services.bigquery.errors import BigQueryError, NotBuilt
+from services.bigquery.language import catalog
+from services.bigquery.language.analyzer import Scope
+from services.bigquery.language.names import parts as split
+from services.bigquery.queries import MOST_ROWS, Queries, Tables
+from services.bigquery.records import Known, Path, Table
+from services.bigquery.store import refusals, tables, wildcards
+from services.bigquery.store.catalogue import Catalogue, Entry, Key, Value, dataset_key, table_key
+from services.bigquery.types import Type
+
+External = Callable[[Table], Any]
+"""Reads an external table: Arrow data with the fields' names."""
+MOST_VIEWS = 16
+"""How deep views may lie in one another; https://cloud.google.com/bigquery/quotas#view_limits."""
+
+
+class Reader(Protocol):
+    """The part of a transaction that this needs."""
+
+    @property
+    def connection(self) -> Any:
+        """DuckDB."""
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """All that there is."""
+
+    def at(self, key: Key) -> Value | None:
+        """What a key stands for."""
+
+
+@dataclass
+class _Found:
+    """One name's meaning."""
+
+    columns: Sequence[catalog.Column]
+    relation: Relation | None
+    contents: Callable[[], list[list[Any]] | None] | None = None
+
+
+@dataclass
+class _Names:
+    """The names of one statement while they are looked up."""
+
+    tables: list[catalog.Table] = field(default_factory=list)
+    relations: dict[str, Relation] = field(default_factory=dict)
+    contents: dict[str, Callable[[], list[list[Any]] | None]] = field(default_factory=dict)
+    referenced: list[Path] = field(default_factory=list)
+
+
+class Defaults(Mapping[str, str]):
+    """SQL of columns' default values, compiled when a statement asks for one."""
+
+    def __init__(self, texts: Mapping[str, tuple[str, Type]], compiled: Callable[[str, Type], str]) -> None:
+        self._texts = texts
+        self._compiled = compiled
+
+    def __getitem__(self, column: str) -> str:
+        """SQL."""
+        return self._compiled(*self._texts[column])
+
+    def __iter__(self) -> Iterator[str]:
+        """The columns that have one."""
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        """How many columns have one."""
+        return len(self._texts)
+
+
+class Knowledge:
+    """Looks names up.
+
+    Args:
+        queries: Analyzes and compiles views and default values.
+        external: Reads external tables.
+        shares_projects: Whether a table that the named project lacks is looked for in the others.
+        schema_views: INFORMATION_SCHEMA: gives Arrow data and types for the parts of its name.
+    """
+
+    def __init__(self, queries: Queries, external: External | None, shares_projects: bool, schema_views: Any) -> None:
+        self._queries = queries
+        self._external = external
+        self._shares_projects = shares_projects
+        self._schema_views = schema_views
+        self._numbers = itertools.count(1)
+
+    def find(self, reader: Reader, parts: Sequence[str], project: str, dataset: str) -> Path:
+        """The full path of a name."""
+        parts = split(parts)
+        if len(parts) == 1 and not dataset:
+            raise refusals.unqualified(parts[0])
+        if len(parts) > 3:
+            raise BigQueryError("invalid", f"Invalid table name: `{'.'.join(parts)}`", "query")
+        full = (*(project, dataset)[: 3 - len(parts)], *parts) if len(parts) < 3 else tuple(parts)
+        path: Path = (full[0], full[1], full[2])
+        if not self._shares_projects or reader.at(table_key(path)) is not None:
+            return path
+        others = sorted(other for other, name in reader.catalogue.datasets if name == path[1] and other != path[0])
+        if path[2].endswith("*"):
+            others = [other for other in others if wildcards.matching(reader.catalogue, (other, *path[1:]))]
+            return (others[0], *path[1:]) if others and not wildcards.matching(reader.catalogue, path) else path
+        for other in others:
+            if reader.at(table_key((other, *path[1:]))) is not None:
+                return (other, *path[1:])
+        if reader.at(dataset_key(path[:2])) is None and others:
+            return (others[0], *path[1:])
+        return path
+
+    def relation(self, reader: Reader, path: Path) -> Relation:
+        """Where a table's rows are."""
+        found = self._meaning(reader, path, 0, [])
+        if found.relation is None:
+            raise NotBuilt(f"view {path[0]}:{path[1]}.{path[2]} here")
+        return found.relation
+
+    def know(self, reader: Reader, paths: Collection[Sequence[str]], project: str, dataset: str) -> Known:
+        """What the names of a statement stand for."""
+        return self._know(reader, paths, project, dataset, 0)
+
+    def _know(self, reader: Reader, paths: Collection[Sequence[str]], project: str, dataset: str, depth: int) -> Known:
+        names = _Names()
+        for written in dict.fromkeys(split(path) for path in paths):
+            if "INFORMATION_SCHEMA" in [part.upper() for part in written]:
+                full, found = ".".join(written), self._schema_view(reader, written, project, dataset)
+            else:
+                path = self.find(reader, written, project, dataset)
+                full = ".".join(path)
+                found = self._meaning(reader, path, depth, names.referenced)
+            names.tables.append(catalog.Table(written, full, found.columns))
+            if found.relation is not None:
+                names.relations[full] = found.relation
+            names.contents[full] = found.contents or self._rows_of(reader, found)
+        scope = Scope(tables=names.tables)
+        rows = Tables(names.relations, lambda name: names.contents[name]())
+        return Known(scope, rows, tuple(dict.fromkeys(names.referenced)))
+
+    def _meaning(self, reader: Reader, path: Path, depth: int, referenced: list[Path]) -> _Found:
+        if path[2].endswith("*"):
+            return self._wildcard(reader, path, referenced)
+        entry = reader.at(table_key(path))
+        if not isinstance(entry, Entry):
+            raise _missing(reader, path)
+        referenced.append(path)
+        if entry.number:
+            return _Found(columns_of(entry), self._relation_of(entry))
+        if entry.table.kind == "EXTERNAL":
+            return self._external_table(reader, entry)
+        return self._view(reader, entry, depth, referenced)
+
+    def _relation_of(self, entry: Entry) -> Relation:
+        texts = {
+            name: (str(one["defaultValueExpression"]), schema.type_of(one))
+            for name, one in zip(entry.columns, entry.table.fields, strict=True)
+            if one.get("defaultValueExpression")
+        }
+        columns = [*entry.columns, *pseudo_sql(entry)]
+        return Relation(tables.sql_name(entry.number), columns, Defaults(texts, self._default))
+
+    def _default(self, text: str, kind: Type) -> str:
+        statement = self._queries.analyzer.analyze(f"SELECT CAST(({text}) AS {kind.sql})", Scope())
+        query = compile_query(statement, {}, self._queries.now())
+        if query.scalars:
+            raise NotBuilt(f"default value {text}")
+        return f"({query.sql})"
+
+    def _wildcard(self, reader: Reader, path: Path, referenced: list[Path]) -> _Found:
+        entries = wildcards.matching(reader.catalogue, path)
+        entries = [entry for entry in entries if reader.at(table_key(entry.table.path)) is not None]
+        if not entries:
+            text = f"{path[0]}:{path[1]}.{path[2]} does not match any table."
+            raise BigQueryError("invalidQuery", text, "query")
+        referenced.extend(entry.table.path for entry in entries)
+        sql, columns = wildcards.union(entries, path[2][:-1])
+        fields = wildcards.newest(entries).table.fields
+        known = [catalog.Column(one["name"], schema.type_of(one)) for one in fields]
+        known.append(catalog.Column(wildcards.SUFFIX, Type("STRING"), is_pseudo=True))
+        return _Found(known, Relation(sql, columns))
+
+    def _external_table(self, reader: Reader, entry: Entry) -> _Found:
+        if self._external is None:
+            raise NotBuilt("external tables")
+        data = self._external(entry.table)
+        return self._arrow(reader, data, schema.columns_of(entry.table.fields))
+
+    def _arrow(self, reader: Reader, data: Any, columns: Sequence[tuple[str, Type]]) -> _Found:
+        data = data.read_all() if isinstance(data, pa.RecordBatchReader) else data
+        name = f"arrow_{next(self._numbers)}"
+        reader.connection.register(name, data.rename_columns([f"v{number}" for number in range(len(columns))]))
+        known = [catalog.Column(column, kind) for column, kind in columns]
+        return _Found(known, Relation(name, [f"v{number}" for number in range(len(columns))]))
+
+    def _schema_view(self, reader: Reader, parts: Sequence[str], project: str, dataset: str) -> _Found:
+        if self._schema_views is None:
+            raise NotBuilt("INFORMATION_SCHEMA")
+        data, columns = self._schema_views(reader, parts, project, dataset)
+        return self._arrow(reader, data, columns)
+
+    def _view(self, reader: Reader, entry: Entry, depth: int, referenced: list[Path]) -> _Found:
+        path = entry.table.path
+        if depth >= MOST_VIEWS:
+            raise BigQueryError("invalidQuery", f"Too many nested views: {'.'.join(path)}", "query")
+        definition = entry.table.resource.get("view") or entry.table.resource.get("materializedView") or {}
+        sql, analyzer = str(definition.get("query", "")), self._queries.analyzer
+        known = self._know(reader, analyzer.table_paths(sql), path[0], path[1], depth + 1)
+        referenced.extend(known.referenced)
+        statement = analyzer.analyze(sql, known.scope)
+        columns = output_columns(statement)
+        relation = None
+        try:
+            query = compile_query(statement, known.tables.relations, self._queries.now())
+            register_scalars(reader.connection, query.scalars, self._queries.evaluator)
+            relation = Relation(f"({query.sql})", [f"o{number}" for number in range(len(columns))])
+        except NotBuilt:
+            pass  # the evaluator may know it
+
+        def contents() -> list[list[Any]] | None:
+            answer = self._queries.answer(reader.connection, sql, known.scope, known.tables, statement=statement)
+            return answer.rows if answer.table.num_rows <= MOST_ROWS else None
+
+        fields = [str(one["name"]) for one in entry.table.fields]
+        names = fields if len(fields) == len(columns) else [name for name, _ in columns]
+        pairs = zip(names, columns, strict=True)
+        return _Found([catalog.Column(name, kind) for name, (_, kind) in pairs], relation, contents)
+
+    def _rows_of(self, reader: Reader, found: _Found) -> Callable[[], list[list[Any]] | None]:
+        relation, columns = found.relation, found.columns
+        assert relation is not None
+
+        def contents() -> list[list[Any]] | None:
+            items = ", ".join(relation.columns) or "1"
+            sql = f"SELECT {items} FROM {relation.sql} LIMIT {MOST_ROWS + 1}"
+            table = reader.connection.execute(sql).to_arrow_table()
+            if table.num_rows > MOST_ROWS:
+                return None
+            plain = [types.plain_column(table.column(place), one.type) for place, one in enumerate(columns)]
+            return [list(row) for row in zip(*plain, strict=True)]
+
+        return contents
+
+
+def _missing(reader: Reader, path: Path) -> BigQueryError:
+    if reader.at(dataset_key(path[:2])) is None:
+        return refusals.no_dataset_in_query(path[:2])
+    return refusals.no_table_in_query(path)
+
+
+def columns_of(entry: Entry) -> list[catalog.Column]:
+    """A table's columns as statements see them."""
+    found = [
+        catalog.Column(one["name"], schema.type_of(one), has_default=bool(one.get("defaultValueExpression")))
+        for one in entry.table.fields
+    ]
+    if tables.is_partitioned_by_load(entry.table.resource):
+        found.append(catalog.Column("_PARTITIONTIME", Type("TIMESTAMP"), is_pseudo=True))
+        found.append(catalog.Column("_PARTITIONDATE", Type("DATE"), is_pseudo=True))
+    return found
+
+
+def pseudo_sql(entry: Entry) -> list[str]:
+    """DuckDB SQL of a table's pseudo-columns."""
+    if not tables.is_partitioned_by_load(entry.table.resource):
+        return []
+    return [tables.PARTITION_TIME, f"CAST({tables.PARTITION_TIME} AS DATE)"]

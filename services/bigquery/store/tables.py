@@ -1,0 +1,204 @@
+"""Tables in DuckDB: t<number>, columns v0, v1, ...; renaming a column or a table changes the catalogue alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from services.bigquery import schema
+from services.bigquery.records import ColumnChange, Resource
+from services.bigquery.store.catalogue import Entry
+from services.bigquery.types import Type, quoted
+
+PARTITION_TIME = "_partitiontime"
+"""DuckDB's name of the column of a table that is partitioned by the time of loading."""
+_EMPTY_LIST = " DEFAULT []"
+
+
+def sql_name(number: int) -> str:
+    """DuckDB's name of a table, which no name in a query can hide."""
+    return f"store.main.t{number}"
+
+
+def is_partitioned_by_load(resource: Resource) -> bool:
+    """Whether rows belong to the partition of the time at which they came."""
+    partitioning = resource.get("timePartitioning")
+    return partitioning is not None and not partitioning.get("field")
+
+
+def create(
+    connection: Any, number: int, fields: Sequence[Resource], columns: Sequence[str], resource: Resource
+) -> None:
+    """Creates an empty table."""
+    items = [_column(name, field) for name, field in zip(columns, fields, strict=True)]
+    if is_partitioned_by_load(resource):
+        unit = resource["timePartitioning"].get("type", "DAY").lower()
+        now = f"date_trunc('{unit}', CAST(now() AS TIMESTAMP))"
+        items.append(f"{PARTITION_TIME} TIMESTAMPTZ DEFAULT CAST({now} AS TIMESTAMPTZ)")
+    connection.execute(f"CREATE TABLE {sql_name(number)} ({', '.join(items) or 'nothing BOOLEAN'})")
+
+
+def _column(name: str, field: Resource) -> str:
+    kind = schema.type_of(field)
+    return f"{name} {kind.duckdb}{_EMPTY_LIST if kind.kind == 'ARRAY' else ''}{_rules(name, field)}"
+
+
+def _rules(name: str, field: Resource) -> str:
+    not_null = " NOT NULL" if schema.mode(field) == "REQUIRED" else ""
+    checks = "".join(f" WHEN {condition} THEN error({text})" for condition, text in _checks(name, field, field["name"]))
+    return f"{not_null} CHECK (CASE{checks} ELSE true END)" if checks else not_null
+
+
+def _checks(value: str, field: Resource, path: str) -> Iterator[tuple[str, str]]:
+    """Conditions under which a column refuses a value, and SQL of the sentence."""
+    if schema.mode(field) == "REPEATED":
+        return  # DuckDB has no lambdas in a CHECK
+    kind, length = str(field.get("type", "")).upper(), int(field.get("maxLength") or 0)
+    if length and kind in ("STRING", "BYTES"):
+        size = f"length({value})" if kind == "STRING" else f"octet_length({value})"
+        text = f"Field {path}: {kind}({length}) has maximum length {length} but got a value with length "
+        yield f"{size} > {length}", f"{quoted(text)} || {size}"
+    if (bounds := numeric_bounds(field)) is not None and kind in ("NUMERIC", "DECIMAL"):
+        digits, scale = bounds
+        text = f"Field {path}: NUMERIC({digits}, {scale}) has precision {digits} and scale {scale} but got the value "
+        yield f"abs(round({value}, {scale})) >= {10 ** (digits - scale)}", f"{quoted(text)} || CAST({value} AS VARCHAR)"
+    for number, part in enumerate(field.get("fields") or ()):
+        inner, name = f"struct_extract({value}, 'f{number}')", f"{path}.{part['name']}"
+        if schema.mode(part) == "REQUIRED":
+            yield f"{value} IS NOT NULL AND {inner} IS NULL", quoted(f"Required field {name} cannot be null")
+        yield from _checks(inner, part, name)
+
+
+def numeric_bounds(field: Resource) -> tuple[int, int] | None:
+    """Precision and scale of NUMERIC(p, s); None without."""
+    if not field.get("precision"):
+        return None
+    return int(field["precision"]), int(field.get("scale") or 0)
+
+
+def fresh_names(columns: Sequence[str], count: int) -> list[str]:
+    """DuckDB's names for more columns."""
+    first = 1 + max((int(name[1:]) for name in columns), default=-1)
+    return [f"v{first + number}" for number in range(count)]
+
+
+def round_numerics(connection: Any, entry: Entry) -> None:
+    """Rounds what a change wrote into columns of NUMERIC(p, s), half away from zero as BigQuery does."""
+    for name, field in zip(entry.columns, entry.table.fields, strict=True):
+        bounds = numeric_bounds(field)
+        is_plain = schema.mode(field) != "REPEATED" and str(field["type"]).upper() in ("NUMERIC", "DECIMAL")
+        if bounds is not None and is_plain and bounds[1] < 9:
+            rounded = f"CAST(round({name}, {bounds[1]}) AS DECIMAL(38,9))"
+            table = sql_name(entry.number)
+            connection.execute(f"UPDATE {table} SET {name} = {rounded} WHERE {name} <> {rounded}").fetchall()
+
+
+def with_rules(connection: Any, entry: Entry, fields: Sequence[Resource], number: int) -> Entry:
+    """A table whose columns have other rules (REQUIRED, STRING(n)), the same names and types.
+
+    Args:
+        connection: DuckDB.
+        entry: The table.
+        fields: The new fields.
+        number: For a new table, which takes the rows if DuckDB cannot change the old one.
+    """
+    old = [_rules(name, field) for name, field in zip(entry.columns, entry.table.fields, strict=True)]
+    new = [_rules(name, field) for name, field in zip(entry.columns, fields, strict=True)]
+    if old == new:
+        return entry
+    return rebuilt(connection, entry, fields, entry.columns, entry.columns, number)
+
+
+def rebuilt(
+    connection: Any,
+    entry: Entry,
+    fields: Sequence[Resource],
+    columns: Sequence[str],
+    values: Sequence[str],
+    number: int,
+) -> Entry:
+    """A new table with the rows of the old one, which is dropped.
+
+    Args:
+        connection: DuckDB.
+        entry: The old table.
+        fields: The new fields.
+        columns: DuckDB's names of the new columns.
+        values: SQL of them over the old ones.
+        number: Of the new table.
+    """
+    create(connection, number, fields, columns, entry.table.resource)
+    more = [PARTITION_TIME] if is_partitioned_by_load(entry.table.resource) else []
+    into, select = ", ".join([*columns, *more]), ", ".join([*values, *more])
+    if into:
+        connection.execute(f"INSERT INTO {sql_name(number)} ({into}) SELECT {select} FROM {sql_name(entry.number)}")
+    connection.execute(f"DROP TABLE {sql_name(entry.number)}")
+    return replace(entry, number=number, columns=tuple(columns))
+
+
+def changed(
+    connection: Any, entry: Entry, changes: Sequence[ColumnChange], number: int
+) -> tuple[Entry, list[Resource]]:
+    """A table after changes of its columns, and its new fields.
+
+    Args:
+        connection: DuckDB.
+        entry: The table.
+        changes: In their order.
+        number: For a new table, if one is needed.
+    """
+    fields, columns, values = list(entry.table.fields), list(entry.columns), list(entry.columns)
+    is_new = False
+    for change in changes:
+        place = _place(fields, change.column) if change.action != "add" else len(fields)
+        if change.action == "add":
+            fields.append(change.new)
+            columns += fresh_names([*entry.columns, *columns], 1)
+            values.append(change.sql or _missing(change.new))
+            is_new = is_new or bool(change.sql or _rules("x", change.new))
+        elif change.action == "drop":
+            del fields[place], columns[place], values[place]
+            is_new = True
+        else:
+            fields[place] = change.new if change.action == "retype" else {**fields[place], "name": change.new["name"]}
+            if change.action == "retype":
+                values[place], is_new = change.sql or values[place], True
+    if is_new:
+        return rebuilt(connection, entry, fields, columns, values, number), fields
+    for name, field in zip(columns[len(entry.columns) :], fields[len(entry.columns) :], strict=True):
+        connection.execute(f"ALTER TABLE {sql_name(entry.number)} ADD COLUMN {_column(name, field)}")
+    return replace(entry, columns=tuple(columns)), fields
+
+
+def _missing(field: Resource) -> str:
+    kind: Type = schema.type_of(field)
+    return f"CAST({'[]' if kind.kind == 'ARRAY' else 'NULL'} AS {kind.duckdb})"
+
+
+def _place(fields: Sequence[Resource], name: str) -> int:
+    names = [field["name"].lower() for field in fields]
+    return names.index(name.lower())
+
+
+_BYTES: Mapping[str, str] = {
+    "INT64": "8", "DOUBLE": "8", "NUMERIC": "16", "BIGNUMERIC": "32", "BOOL": "1", "DATE": "8", "TIME": "8",
+    "DATETIME": "8", "TIMESTAMP": "8", "INTERVAL": "16", "RANGE": "16",
+}  # fmt: skip
+"""https://cloud.google.com/bigquery/docs/reference/standard-sql/data-types#data_type_sizes"""
+
+
+def size_sql(number: int, fields: Sequence[Resource], columns: Sequence[str]) -> str:
+    """A query of a table's rows and bytes; nested values count as their text."""
+    sums = [_bytes(name, schema.type_of(field)) for name, field in zip(columns, fields, strict=True)]
+    return f"SELECT count(*), CAST({' + '.join(['0', *sums])} AS BIGINT) FROM {sql_name(number)}"
+
+
+def _bytes(name: str, kind: Type) -> str:
+    if kind.kind in _BYTES:
+        return f"{_BYTES[kind.kind]} * count({name})"
+    if kind.kind in ("STRING", "JSON"):
+        return f"coalesce(sum(2 + strlen({name})), 0)"
+    if kind.kind == "BYTES":
+        return f"coalesce(sum(2 + octet_length({name})), 0)"
+    return f"coalesce(sum(strlen(CAST({name} AS VARCHAR))), 0)"
