@@ -6,15 +6,16 @@ store reads the schema, partitioning, clustering and expiration in them and keep
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from services.bigquery.compiler.context import Relation
 from services.bigquery.language.analyzer import Scope
 from services.bigquery.queries import Tables
 
+T = TypeVar("T")
 DatasetPath = tuple[str, str]
 """Project and dataset."""
 Path = tuple[str, str, str]
@@ -104,9 +105,10 @@ class ColumnChange:
     """One change of a table's columns; `sql` converts the old value where a type changes.
 
     Attributes:
-        action: add, drop, rename or retype.
+        action: add, drop, rename, retype, relax (NULL is allowed), default (another default value) or describe (only
+            metadata).
         column: Its name before.
-        new: The field in REST form after add, rename or retype.
+        new: The field in REST form afterwards.
         sql: DuckDB SQL of the new column's values from the old ones (retype), or of its value in old rows (add).
     """
 
@@ -223,6 +225,16 @@ class Store(Protocol):
             job: By which `cancel` finds it.
             writes: Tables whose rows or definition it may change: it waits until no other transaction does.
             seconds: How long its statements may take together; 0 for the setting's.
+        """
+
+    def run(self, work: Callable[[Any], T], job: str = "", writes: Collection[Path] = (), seconds: float = 0) -> T:
+        """Does something in a transaction, again if another transaction got in its way.
+
+        Args:
+            work: Gets the transaction; may be called several times.
+            job: As of `transaction`.
+            writes: Likewise.
+            seconds: Likewise.
         """
 
     def cancel(self, job: str) -> bool:

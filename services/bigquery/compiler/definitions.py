@@ -187,7 +187,12 @@ def describe(statement: Any) -> Definition:
     return build(found)
 
 
-def _options(items: Any) -> dict[str, Any]:
+def options_of(items: Any) -> dict[str, Any]:
+    """The names and plain values of OPTIONS(...).
+
+    Raises:
+        NotBuilt: One is no constant.
+    """
     found = {}
     for item in items:
         known = constant_of(item.value)
@@ -217,7 +222,7 @@ def _column(message: Any) -> ColumnDefinition:
         notes.not_null,
         _parameters(notes),
         message.default_value.sql if message.HasField("default_value") else "",
-        _options(notes.option_list),
+        options_of(notes.option_list),
     )
 
 
@@ -232,7 +237,7 @@ def _create_table(found: Any) -> CreateTable:
         has_query,
         _partitioning(found),
         tuple(_name_of(item) for item in found.cluster_by_list),
-        _options(tree.get(found, "option_list")),
+        options_of(tree.get(found, "option_list")),
         like,
         word,
     )
@@ -300,13 +305,13 @@ def _create_view(found: Any) -> CreateView:
         tuple(outputs),
         tree.get(found, "sql"),
         tree.kind(found) == "CreateMaterializedViewStmt",
-        _options(tree.get(found, "option_list")),
+        options_of(tree.get(found, "option_list")),
     )
 
 
 def _create_schema(found: Any) -> CreateSchema:
     path, mode = tuple(tree.get(found, "name_path")), _MODES[tree.get(found, "create_mode")]
-    return CreateSchema(path, mode, _options(tree.get(found, "option_list")))
+    return CreateSchema(path, mode, options_of(tree.get(found, "option_list")))
 
 
 def _create_routine(found: Any) -> CreateRoutine:
@@ -336,7 +341,7 @@ def _alter_of(what: str) -> Callable[[Any], Alter]:
 
 def _set_options(found: Any) -> Alter:
     """ALTER TABLE ... SET OPTIONS, which has a statement of its own."""
-    action = Action("SetOptions", options=_options(found.option_list))
+    action = Action("SetOptions", options=options_of(found.option_list))
     return Alter("TABLE", tuple(found.name_path), found.is_if_exists, (action,))
 
 
@@ -377,9 +382,9 @@ _ACTIONS: Mapping[str, Callable[[str, Any], Action]] = {
     "DropColumn": lambda name, found: Action(name, found.name, found.is_if_exists),
     "RenameColumn": lambda name, found: Action(name, found.name, found.is_if_exists, new_name=(found.new_name,)),
     "RenameTo": lambda name, found: Action(name, new_name=tuple(found.new_path)),
-    "SetOptions": lambda name, found: Action(name, options=_options(found.option_list)),
+    "SetOptions": lambda name, found: Action(name, options=options_of(found.option_list)),
     "AlterColumnOptions": lambda name, found: Action(
-        name, tree.get(found, "column"), tree.get(found, "is_if_exists"), options=_options(found.option_list)
+        name, tree.get(found, "column"), tree.get(found, "is_if_exists"), options=options_of(found.option_list)
     ),
     "AlterColumnSetDataType": _new_type,
     "AlterColumnSetDefault": _new_default,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"""(?P<skip>(?:[rR]?[bB]?|[bB][rR])(?:'''(?:\\.|(?!''').)*'''|\"\"\"(?:\\.|(?!\"\"\").)*\"\"\"
         |'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")|\#[^\n]*|--[^\n]*|/\*.*?\*/)|`(?P<name>(?:\\.|[^`\\])*)`""",
     re.DOTALL | re.VERBOSE,
@@ -61,7 +61,7 @@ def split_paths(sql: str, paths: Iterable[tuple[str, ...]]) -> Statement:
     dotted = {".".join(path[i:j]): path[i:j] for path, i, j in ranges}
     statement = Statement("")
     end = 0
-    for token in _TOKEN.finditer(sql):
+    for token in TOKEN.finditer(sql):
         if (name := token["name"]) is not None and name in dotted:
             statement.sql += sql[end : token.start()]
             written = ".".join(f"`{part}`" for part in dotted[name])

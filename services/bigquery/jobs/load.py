@@ -1,0 +1,131 @@
+"""Load jobs: files of the bucket, or one that was uploaded, into a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from services.bigquery import schema
+from services.bigquery.compiler.signatures.connection import as_error
+from services.bigquery.errors import BigQueryError
+from services.bigquery.jobs import destinations
+from services.bigquery.jobs.destinations import Destination
+from services.bigquery.jobs.history import Result
+from services.bigquery.jobs.job import Job
+from services.bigquery.loads import sources
+from services.bigquery.loads.columns import Reading
+from services.bigquery.loads.sources import Bucket
+from services.bigquery.records import Store, Table, Transaction
+from services.bigquery.schema import invalid
+
+Fields = Sequence[Mapping[str, Any]]
+SECONDS = 3600.0
+"""How long a load may take; Google's limit is 6 hours."""
+INCOMING = "incoming"
+
+
+@dataclass(frozen=True)
+class LoadRunner:
+    """Runs load jobs."""
+
+    store: Store
+    bucket: Bucket
+
+    def __call__(self, job: Job) -> Result | None:
+        """Runs a job; fills its statistics.
+
+        Raises:
+            BigQueryError: A file is not there or cannot be read, or its rows do not fit the table.
+        """
+        configuration = job.configuration["load"]
+        to = destinations.read(configuration, job.project, "WRITE_APPEND")
+        reading = sources.reading_of(configuration)
+        files = self._files(job, configuration)
+        self.store.run(
+            lambda tx: self._load(tx, job, configuration, to, files, replace(reading, bad=[])),
+            job.key,
+            [to.path],
+            SECONDS,
+        )
+        return None
+
+    def _files(self, job: Job, configuration: Mapping[str, Any]) -> list[Path]:
+        if job.upload is not None:
+            return [job.upload]
+        uris = configuration.get("sourceUris") or []
+        if not uris:
+            raise BigQueryError("required", "Load configuration must specify at least one source URI")
+        return self.bucket.find(uris)
+
+    def _load(
+        self,
+        tx: Transaction,
+        job: Job,
+        configuration: Mapping[str, Any],
+        to: Destination,
+        files: list[Path],
+        reading: Reading,
+    ) -> None:
+        known = destinations.existing(tx, to.path)
+        fields = _fields(configuration, known if to.write != "WRITE_TRUNCATE" else None, known, files, reading)
+        incoming = sources.Incoming(files, fields, reading)
+        tx.connection.register(INCOMING, incoming.reader())
+        try:
+            destinations.write(tx, to, fields, f"SELECT * FROM {INCOMING}")
+        except duckdb.Error as error:
+            raise incoming.error or as_error(error) from error
+        finally:
+            tx.connection.unregister(INCOMING)
+        size = sum(file.stat().st_size for file in files)
+        job.statistics["load"] = {
+            "inputFiles": str(len(files)),
+            "inputFileBytes": str(size),
+            "outputRows": str(incoming.rows),
+            "outputBytes": str(tx.size(to.path).bytes),
+            "badRecords": str(len(reading.bad)),
+        }
+
+
+def _fields(
+    configuration: Mapping[str, Any], fixed: Table | None, known: Table | None, files: list[Path], reading: Reading
+) -> list[Mapping[str, Any]]:
+    """The columns of the files."""
+    given = (configuration.get("schema") or {}).get("fields") or []
+    if not given and configuration.get("schemaInline"):
+        raise invalid("schemaInline is no longer supported: give schema")
+    if reading.format in sources.DESCRIBED:
+        return _described(schema.normal(given), known, files, reading)
+    if given:
+        return list(schema.normal(given))
+    if configuration.get("autodetect"):
+        found = sources.detect_fields(files, reading)
+        return _with_known_types(found, fixed)
+    if known is not None:
+        return list(known.fields)
+    raise invalid("No schema specified on job or table.")
+
+
+def _described(
+    given: list[dict[str, Any]], known: Table | None, files: list[Path], reading: Reading
+) -> list[Mapping[str, Any]]:
+    """The columns of files that describe themselves; types of the job's schema and of the table come first."""
+    named = {field["name"].lower(): field for field in (known.fields if known else ())}
+    named |= {field["name"].lower(): field for field in given}
+    found = sources.detect_fields(files, reading)
+    fields = [named.get(field["name"].lower(), {**field, "mode": _nullable(field)}) for field in found]
+    names = {field["name"].lower() for field in found}
+    return [*fields, *(field for field in given if field["name"].lower() not in names)]
+
+
+def _nullable(field: Mapping[str, Any]) -> str:
+    return "REPEATED" if schema.mode(field) == "REPEATED" else "NULLABLE"
+
+
+def _with_known_types(found: list[dict[str, Any]], table: Table | None) -> list[Mapping[str, Any]]:
+    """Detected columns; those that the table has are of its types."""
+    known = {field["name"].lower(): field for field in (table.fields if table else ())}
+    return [known.get(field["name"].lower(), field) for field in found]

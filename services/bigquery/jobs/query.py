@@ -1,0 +1,524 @@
+"""Query jobs: a statement or a script, from text to a result and its statistics."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+
+from services.bigquery import schema
+from services.bigquery.compiler import definitions as asked
+from services.bigquery.compiler.signatures.connection import as_error, is_our_fault, register_scalars
+from services.bigquery.compiler.statement import compile_change, compile_query, is_change, output_columns
+from services.bigquery.errors import BigQueryError, NotBuilt
+from services.bigquery.jobs import destinations, parameters, scripts
+from services.bigquery.jobs.definitions import Maker
+from services.bigquery.jobs.destinations import Destination
+from services.bigquery.jobs.external import create_external
+from services.bigquery.jobs.history import Result
+from services.bigquery.jobs.job import Job, Jobs
+from services.bigquery.jobs.parameters import Parameters
+from services.bigquery.language import names, tree
+from services.bigquery.language.pool import Pool
+from services.bigquery.loads.sources import Bucket
+from services.bigquery.queries import Queries
+from services.bigquery.records import Known, Path, Store, Transaction
+from services.bigquery.types import Type
+
+SECONDS = 360.0
+"""How long a statement may take; Google's limit is 6 hours."""
+_TYPES = {
+    "QueryStmt": "SELECT",
+    "InsertStmt": "INSERT",
+    "UpdateStmt": "UPDATE",
+    "DeleteStmt": "DELETE",
+    "MergeStmt": "MERGE",
+    "TruncateStmt": "TRUNCATE_TABLE",
+    "CreateTableStmt": "CREATE_TABLE",
+    "CreateTableAsSelectStmt": "CREATE_TABLE_AS_SELECT",
+    "CreateViewStmt": "CREATE_VIEW",
+    "CreateMaterializedViewStmt": "CREATE_MATERIALIZED_VIEW",
+    "CreateExternalTableStmt": "CREATE_EXTERNAL_TABLE",
+    "CreateSchemaStmt": "CREATE_SCHEMA",
+    "CreateFunctionStmt": "CREATE_FUNCTION",
+    "CreateTableFunctionStmt": "CREATE_TABLE_FUNCTION",
+    "CreateProcedureStmt": "CREATE_PROCEDURE",
+    "DropMaterializedViewStmt": "DROP_MATERIALIZED_VIEW",
+    "DropFunctionStmt": "DROP_FUNCTION",
+    "DropTableFunctionStmt": "DROP_TABLE_FUNCTION",
+    "DropSnapshotTableStmt": "DROP_SNAPSHOT_TABLE",
+    "AlterTableStmt": "ALTER_TABLE",
+    "AlterTableSetOptionsStmt": "ALTER_TABLE",
+    "AlterViewStmt": "ALTER_VIEW",
+    "AlterMaterializedViewStmt": "ALTER_MATERIALIZED_VIEW",
+    "AlterSchemaStmt": "ALTER_SCHEMA",
+    "AssertStmt": "ASSERT",
+    "ExportDataStmt": "EXPORT_DATA",
+}
+_COUNTS = {"INSERT": "insertedRowCount", "UPDATE": "updatedRowCount", "DELETE": "deletedRowCount"}
+_COUNTS |= {"TRUNCATE_TABLE": "deletedRowCount"}
+_TARGETS = {"table": ("ddlTargetTable", "tableId"), "routine": ("ddlTargetRoutine", "routineId")}
+
+
+@dataclass
+class Session:
+    """What the statements of one job share.
+
+    Attributes:
+        job: The job.
+        project: In which names without a project are.
+        dataset: In which names without a dataset are; may be empty.
+        parameters: Of the query.
+        temporary: The paths of temporary tables, by their names in lower case.
+        tx: The script's open transaction.
+    """
+
+    job: Job
+    project: str
+    dataset: str
+    parameters: Parameters
+    temporary: dict[str, Path] = field(default_factory=dict)
+    tx: Transaction | None = None
+
+    @property
+    def configuration(self) -> Mapping[str, Any]:
+        """The job's configuration of the query."""
+        found: Mapping[str, Any] = self.job.configuration["query"]
+        return found
+
+    @property
+    def seconds(self) -> float:
+        """How long a statement may take."""
+        return min(float(self.job.configuration.get("jobTimeoutMs") or SECONDS * 1000) / 1000, SECONDS)
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether nothing is to be run."""
+        return bool(self.job.configuration.get("dryRun"))
+
+
+@dataclass
+class QueryRunner:
+    """Runs query jobs."""
+
+    store: Store
+    queries: Queries
+    pool: Pool
+    bucket: Bucket
+    jobs: Jobs | None = None
+
+    def __call__(self, job: Job) -> Result | None:
+        """Runs a job; fills its statistics.
+
+        Raises:
+            BigQueryError: The query's error.
+        """
+        configuration = job.configuration["query"]
+        sql = configuration.get("query")
+        if not isinstance(sql, str) or not sql.strip():
+            raise BigQueryError("required", "Required parameter is missing: query", "query")
+        if configuration.get("useLegacySql") is True:
+            raise NotBuilt("legacy SQL; set useLegacySql to false")
+        default = configuration.get("defaultDataset") or {}
+        project = default.get("projectId") or job.project
+        session = Session(job, project, default.get("datasetId") or "", parameters.read(configuration))
+        job.statistics["query"] = {"totalBytesProcessed": "0", "cacheHit": False}
+        job.statistics["totalBytesProcessed"] = "0"
+        if not session.is_dry:
+            job.statistics |= {"totalSlotMs": "1"}
+            job.statistics["query"] |= {"totalBytesBilled": "0", "billingTier": 0, "totalSlotMs": "1"}
+        if scripts.is_script(sql):
+            return self._script(session, sql)
+        return self.statement(session, sql, job)
+
+    def _script(self, session: Session, sql: str) -> Result | None:
+        found = scripts.statements(self.pool, sql)
+        job = session.job
+        job.statistics["query"]["statementType"] = "SCRIPT"
+        if session.is_dry:
+            return None
+        last: Result | None = None
+        ahead = list(found)
+        try:
+            while ahead:
+                statement = ahead.pop(0)
+                if statement.kind == "begin_statement":
+                    end = next((i for i, one in enumerate(ahead) if one.kind in _ENDS), len(ahead))
+                    self._transaction(session, ahead[:end], bool(ahead[end:]) and ahead[end].kind == "commit_statement")
+                    ahead = ahead[end + 1 :]
+                elif statement.kind in _ENDS:
+                    raise BigQueryError("invalidQuery", "There is no active transaction to end", "query")
+                else:
+                    last = self._child(session, statement.text) or last
+        finally:
+            self._drop_temporary(session)
+        if last is not None:
+            self._set_destination(session.job)
+        return last
+
+    def _transaction(self, session: Session, found: list[scripts.Statement], commits: bool) -> None:
+        """BEGIN TRANSACTION to its end; all tables that it names are locked first."""
+        paths = set()
+        with self.store.transaction() as tx:
+            for statement in found:
+                for written in self.queries.analyzer.table_paths(statement.text):
+                    paths.add(tx.find(names.parts(written), session.project, session.dataset))
+        try:
+            with self._transact(session, paths) as tx:
+                session.tx = tx
+                for statement in found:
+                    self._child(session, statement.text)
+                if not commits:
+                    raise _RolledBack
+        except _RolledBack:
+            pass
+        finally:
+            session.tx = None
+
+    def _child(self, session: Session, sql: str) -> Result | None:
+        """One statement of a script, as a job of its own."""
+        parent, kept = session.job, list[Result]()
+
+        def work(child: Job) -> Result | None:
+            child.statistics["query"] = {"totalBytesProcessed": "0", "cacheHit": False}
+            result = self.statement(session, sql, child)
+            kept.extend([result] if result is not None else [])
+            return result
+
+        configuration = {"query": {"query": sql, "useLegacySql": False}, "jobType": "QUERY"}
+        if self.jobs is None:
+            work(parent)
+        else:
+            done = self.jobs.run_child(parent, configuration, work)
+            for name in ("dmlStats", "numDmlAffectedRows"):
+                if name in done.statistics["query"]:
+                    parent.statistics["query"][name] = done.statistics["query"][name]
+        return kept[0] if kept else None
+
+    def _drop_temporary(self, session: Session) -> None:
+        hidden = {path[:2] for path in session.temporary.values()}
+        for dataset in hidden:
+            with self.store.transaction() as tx:
+                tx.drop_dataset(dataset, with_contents=True)
+
+    @contextmanager
+    def _transact(self, session: Session, writes: Collection[Path] = ()) -> Iterator[Transaction]:
+        """A transaction of the statement's own, or the script's."""
+        if session.tx is not None:
+            yield session.tx
+            return
+        with self.store.transaction(session.job.key, writes, session.seconds) as tx:
+            yield tx
+
+    def statement(self, session: Session, sql: str, job: Job) -> Result | None:
+        """Runs one statement.
+
+        Args:
+            session: What it shares with others.
+            sql: The statement.
+            job: Where the statistics go.
+
+        Raises:
+            BigQueryError: The statement's error.
+        """
+        with self._transact(session) as tx:
+            one = self._analyze(tx, session, sql, job)
+            if one.kind == "QueryStmt":
+                to = self._destination(session)
+                if session.is_dry or to is None:
+                    return self._select(tx, one, session.is_dry)
+            writes = self._writes(tx, session, one)
+            if session.is_dry:
+                self._check(one)
+                return None
+            if session.tx is not None:
+                return self._execute(tx, session, one)
+
+        def work(tx: Transaction) -> Result | None:
+            return self._execute(tx, session, self._analyze(tx, session, sql, job))
+
+        return self.store.run(work, session.job.key, writes, session.seconds)
+
+    def _analyze(self, tx: Transaction, session: Session, sql: str, job: Job) -> _One:
+        paths = [names.parts(path) for path in self._paths(tx, session, sql)]
+        known = self._know(tx, session, paths)
+        positional = tuple(kind for kind, _ in session.parameters.positional)
+        named = {name: kind for name, (kind, _) in session.parameters.named.items()}
+        scope = dataclasses.replace(known.scope, named=named, positional=positional)
+        known = dataclasses.replace(known, scope=scope)
+        statement = self.queries.analyzer.analyze(sql, scope)
+        one = _One(sql, known, statement, session, job)
+        about = job.statistics["query"]
+        about["statementType"] = one.statement_type
+        if known.referenced:
+            about["referencedTables"] = [_table_reference(path) for path in known.referenced]
+        return one
+
+    def _paths(self, tx: Transaction, session: Session, sql: str) -> list[tuple[str, ...]]:
+        """The tables that a statement names."""
+        paths = self.queries.analyzer.table_paths(sql)
+        if target := scripts.altered(self.pool, sql):
+            is_known = not target.is_if_exists or _exists(tx, self._locate(tx, session, target.path))
+            paths += [target.path] if is_known else []
+        return paths
+
+    def _know(self, tx: Transaction, session: Session, paths: list[tuple[str, ...]]) -> Known:
+        """What the names stand for; those of temporary tables stand for these."""
+        temporary = [path for path in paths if len(path) == 1 and path[0].lower() in session.temporary]
+        known = tx.know([path for path in paths if path not in temporary], session.project, session.dataset)
+        for path in temporary:
+            full = session.temporary[path[0].lower()]
+            own = tx.know([full], session.project, session.dataset)
+            tables = [dataclasses.replace(table, path=path) for table in own.scope.tables]
+            scope = dataclasses.replace(known.scope, tables=[*known.scope.tables, *tables])
+            relations = {**known.tables.relations, **own.tables.relations}
+            both = _both(known.tables.contents, own.tables.contents, set(own.tables.relations))
+            known = Known(
+                scope, dataclasses.replace(known.tables, relations=relations, contents=both), known.referenced
+            )
+        return known
+
+    def _destination(self, session: Session) -> Destination | None:
+        if session.job.statistics["query"].get("statementType") == "SCRIPT":
+            return None
+        given = session.configuration.get("destinationTable")
+        if not given or not given.get("tableId"):
+            return None
+        return destinations.read(session.configuration, session.job.project, "WRITE_EMPTY")
+
+    def _writes(self, tx: Transaction, session: Session, one: _One) -> list[Path]:
+        """The tables that a statement changes."""
+        if one.kind == "QueryStmt":
+            to = self._destination(session)
+            return [to.path] if to else []
+        if is_change(one.statement):
+            node = tree.node(one.statement)
+            return [self._path_of(one, node.table_scan.table.name)]
+        path = tree.get(tree.node(one.statement), "name_path") if _has_path(one.statement) else ()
+        if "Schema" in one.kind or not path:
+            return []
+        if "CreateTable" in one.kind and tree.get(tree.node(one.statement), "create_scope") == _TEMPORARY:
+            return [self._temporary(session, path[-1])]
+        return [self._locate(tx, session, tuple(path))]
+
+    def _path_of(self, one: _One, name: str) -> Path:
+        """The path of a table's full name, `project.dataset.table`."""
+        project, dataset, table = name.rsplit(".", 2)
+        return project, dataset, table
+
+    def _locate(self, tx: Transaction, session: Session, path: tuple[str, ...]) -> Path:
+        parts = names.parts(path)
+        if len(parts) == 1 and parts[0].lower() in session.temporary:
+            return session.temporary[parts[0].lower()]
+        return tx.find(parts, session.project, session.dataset)
+
+    def _locate_dataset(self, session: Session, path: tuple[str, ...]) -> tuple[str, str]:
+        parts = names.parts(path)
+        return (session.project, parts[0]) if len(parts) == 1 else (parts[0], parts[1])
+
+    def _check(self, one: _One) -> None:
+        """A dry run of a statement that is no query: whether it can be compiled."""
+        if is_change(one.statement):
+            compile_change(one.statement, one.known.tables.relations, self.queries.now(), one.parameters)
+        elif one.kind == "CreateTableAsSelectStmt":
+            one.describe(schema.fields_of(output_columns(one.statement)))
+
+    def _select(self, tx: Transaction, one: _One, is_dry: bool) -> Result | None:
+        columns = output_columns(one.statement)
+        fields = schema.fields_of(columns)
+        if is_dry:
+            one.describe(fields)
+            return None
+        known = one.known
+        answer = self.queries.answer(
+            tx.connection, one.sql, known.scope, known.tables, one.parameters, statement=one.statement
+        )
+        self._set_destination(one.job)
+        return Result(fields, answer.table)
+
+    def _set_destination(self, job: Job) -> None:
+        """Names the anonymous table that stands for the result."""
+        if "destinationTable" not in job.configuration["query"]:
+            path = anonymous(job)
+            job.configuration["query"] |= {"destinationTable": _table_reference(path)}
+            job.configuration["query"] |= {
+                "createDisposition": "CREATE_IF_NEEDED",
+                "writeDisposition": "WRITE_TRUNCATE",
+            }
+
+    def _execute(self, tx: Transaction, session: Session, one: _One) -> Result | None:
+        try:
+            if one.kind == "QueryStmt":
+                return self._select_into(tx, session, one)
+            if is_change(one.statement):
+                self._change(tx, one)
+                return None
+            if one.kind == "CreateExternalTableStmt":
+                path = self._locate(tx, session, tuple(tree.get(tree.node(one.statement), "name_path")))
+                self._note(one, "table", path, create_external(tx, path, one.statement, self.bucket))
+                return None
+            return self._define(tx, session, one)
+        except duckdb.Error as error:
+            if is_our_fault(error):
+                raise NotBuilt(f"this statement on DuckDB ({str(error).splitlines()[0][:200]})") from error
+            raise as_error(error) from error
+
+    def _rows(self, tx: Transaction, one: _One) -> str:
+        """DuckDB SQL of the rows of a query or of CREATE TABLE AS, with columns o0, o1, ..."""
+        try:
+            query = compile_query(one.statement, one.known.tables.relations, self.queries.now(), one.parameters)
+        except NotBuilt:
+            return self._evaluated(tx, one)
+        register_scalars(tx.connection, query.scalars, self.queries.evaluator)
+        return query.sql
+
+    def _evaluated(self, tx: Transaction, one: _One) -> str:
+        """The rows of a query that DuckDB cannot answer, as a relation of the connection."""
+        if one.kind != "QueryStmt":
+            raise NotBuilt("this query in CREATE TABLE AS; give the query itself a destination table")
+        known = one.known
+        answer = self.queries.answer(
+            tx.connection, one.sql, known.scope, known.tables, one.parameters, statement=one.statement
+        )
+        tx.connection.register("evaluated", answer.table)
+        return "SELECT * FROM evaluated"
+
+    def _select_into(self, tx: Transaction, session: Session, one: _One) -> Result | None:
+        to = self._destination(session)
+        if to is None:
+            return self._select(tx, one, False)
+        fields = schema.fields_of(output_columns(one.statement))
+        destinations.write(tx, to, fields, self._rows(tx, one))
+        one.job.statistics["query"]["schema"] = {"fields": fields}
+        return None
+
+    def _change(self, tx: Transaction, one: _One) -> None:
+        change = compile_change(one.statement, one.known.tables.relations, self.queries.now(), one.parameters)
+        register_scalars(tx.connection, change.scalars, self.queries.evaluator)
+        if change.check:
+            tx.connection.execute(change.check).fetchall()
+        found = tx.connection.execute(change.sql).fetchall()
+        count = int(found[0][0]) if found else 0
+        tx.touch(self._path_of(one, change.table))
+        about = one.job.statistics["query"]
+        about["numDmlAffectedRows"] = str(count)
+        if one.statement_type in _COUNTS:
+            about["dmlStats"] = {_COUNTS[one.statement_type]: str(count)}
+
+    def _define(self, tx: Transaction, session: Session, one: _One) -> Result | None:
+        definition = asked.describe(one.statement)
+        if isinstance(definition, asked.CreateTable) and definition.is_temporary:
+            hidden = self._temporary(session, definition.path[-1])
+            destinations.ensure_hidden(tx, hidden)
+            session.temporary[definition.path[-1].lower()] = hidden
+        maker = Maker(
+            tx,
+            lambda path: self._locate(tx, session, path),
+            lambda path: self._locate_dataset(session, path),
+            lambda: self._rows(tx, one),
+        )
+        done = maker.carry_out(definition)
+        self._note(one, done.kind, done.path, done.operation)
+        if isinstance(definition, asked.CreateTable) and definition.has_query and one.job.parent == "":
+            one.job.configuration["query"] |= {"destinationTable": _table_reference(done.path)}
+            one.describe(schema.fields_of(output_columns(one.statement)))
+        return None
+
+    def _temporary(self, session: Session, name: str) -> Path:
+        """Where a temporary table is.
+
+        Raises:
+            BigQueryError: The statement is no part of a script.
+        """
+        if session.job.statistics["query"].get("statementType") != "SCRIPT":
+            raise BigQueryError("invalidQuery", "Use of CREATE TEMPORARY TABLE requires a script or session", "query")
+        return session.job.project, f"_script{session.job.name.replace('-', '_')}", name
+
+    def _note(self, one: _One, kind: str, path: tuple[str, ...], operation: str) -> None:
+        """The target of a definition in the statistics."""
+        about = one.job.statistics["query"]
+        about["ddlOperationPerformed"] = operation
+        if kind == "dataset":
+            about["ddlTargetDataset"] = {"projectId": path[0], "datasetId": path[-1]}
+        elif len(path) == 3:
+            name, last = _TARGETS[kind]
+            about[name] = {"projectId": path[0], "datasetId": path[1], last: path[2]}
+
+
+_TEMPORARY = 3
+"""The module's number of CreateScope TEMP."""
+_ENDS = ("commit_statement", "rollback_statement")
+
+
+class _RolledBack(Exception):
+    """Ends a transaction without its changes."""
+
+
+@dataclass(frozen=True)
+class _One:
+    """An analyzed statement."""
+
+    sql: str
+    known: Known
+    statement: Any
+    session: Session
+    job: Job
+
+    @property
+    def kind(self) -> str:
+        """The module's name of it, such as `QueryStmt`."""
+        return tree.kind(tree.node(self.statement))
+
+    @property
+    def statement_type(self) -> str:
+        """REST's name of it, such as SELECT."""
+        if self.kind == "DropStmt":
+            return f"DROP_{tree.node(self.statement).object_type.upper().replace(' ', '_')}"
+        return _TYPES.get(self.kind, self.kind.removesuffix("Stmt").upper())
+
+    @property
+    def parameters(self) -> dict[str, tuple[Type, Any]]:
+        """The query's parameters."""
+        return self.session.parameters.by_name
+
+    def describe(self, fields: list[dict[str, Any]]) -> None:
+        """Puts the schema of the result into the statistics."""
+        self.job.statistics["query"]["schema"] = {"fields": fields}
+
+
+def _exists(tx: Transaction, path: Path) -> bool:
+    try:
+        tx.table(path)
+    except BigQueryError:
+        return False
+    return True
+
+
+def _both(first: Any, second: Any, of_second: set[str]) -> Any:
+    return lambda name: second(name) if name in of_second else first(name)
+
+
+def _has_path(statement: Any) -> bool:
+    message = tree.node(statement)
+    while message is not None:
+        if "name_path" in message.DESCRIPTOR.fields_by_name:
+            return True
+        message = message.parent if "parent" in message.DESCRIPTOR.fields_by_name else None
+    return False
+
+
+def _table_reference(path: tuple[str, ...]) -> dict[str, str]:
+    return {"projectId": path[0], "datasetId": path[1], "tableId": path[2]}
+
+
+ANONYMOUS = "_orionbox_results"
+"""The dataset of the tables that stand for results; each is called `anon` and the job's id."""
+
+
+def anonymous(job: Job) -> Path:
+    """The table that stands for a job's result."""
+    return job.project, ANONYMOUS, f"anon{job.name}"

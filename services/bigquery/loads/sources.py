@@ -1,0 +1,164 @@
+"""Where the rows of loads and external tables come from: objects of the bucket, and files that were uploaded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from services.bigquery import schema
+from services.bigquery.errors import BigQueryError, NotBuilt
+from services.bigquery.loads import columnar, csv_files, json_files
+from services.bigquery.loads.columns import Reading
+from services.bigquery.schema import invalid
+
+Fields = Sequence[Mapping[str, Any]]
+_URI = re.compile(r"gs://([^/*?#]+)/(.+)", re.DOTALL)
+_FORMATS = {
+    "CSV": csv_files,
+    "NEWLINE_DELIMITED_JSON": json_files,
+    "JSON": json_files,
+    "PARQUET": columnar,
+    "ORC": columnar,
+    "AVRO": columnar,
+}
+DESCRIBED = ("PARQUET", "ORC", "AVRO")
+"""Formats whose files name their columns and types."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The Cloud Storage server's objects, as files below a folder: BUCKET/OBJECT.
+
+    Attributes:
+        root: The folder.
+    """
+
+    root: Path
+
+    def find(self, uris: Sequence[str]) -> list[Path]:
+        """The files of objects; `*` stands for any characters.
+
+        Raises:
+            BigQueryError: There are none.
+        """
+        found = []
+        for uri in uris:
+            files = self._find(str(uri))
+            if not files:
+                raise BigQueryError("notFound", f"Not found: URI {uri}", status=404)
+            found += files
+        return found
+
+    def _find(self, uri: str) -> list[Path]:
+        match = _URI.fullmatch(uri)
+        if not match:
+            raise invalid(f"Invalid source URI: {uri[:200]}: it must begin with gs://bucket/")
+        bucket, name = match.groups()
+        folder = self.root / bucket
+        if any(part in ("", ".", "..") or "\0" in part for part in (bucket, *name.split("/"))):
+            return []
+        if "*" not in name:
+            return [folder / name] if (folder / name).is_file() else []
+        pattern = re.compile(".*".join(re.escape(part) for part in name.split("*")), re.DOTALL)
+        start = folder / name.partition("*")[0].rpartition("/")[0]
+        files = sorted(file for file in start.rglob("*") if file.is_file())
+        return [file for file in files if pattern.fullmatch(file.relative_to(folder).as_posix())]
+
+
+def reading_of(configuration: Mapping[str, Any]) -> Reading:
+    """How files are read, from a load job's or external table's configuration."""
+    options = {**configuration, **(configuration.get("csvOptions") or {})}
+    encoding = str(options.get("encoding") or "UTF-8").upper().replace("_", "-")
+    quote = options.get("quote")
+    delimiter = str(options.get("fieldDelimiter") or ",")
+    return Reading(
+        format=str(configuration.get("sourceFormat") or "CSV").upper(),
+        delimiter={"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter),
+        quote='"' if quote is None else str(quote),
+        skip=None if options.get("skipLeadingRows") is None else int(options["skipLeadingRows"]),
+        is_jagged=bool(options.get("allowJaggedRows")),
+        has_newlines=bool(options.get("allowQuotedNewlines")),
+        ignores_unknown=bool(configuration.get("ignoreUnknownValues")),
+        nulls=tuple(options.get("nullMarkers") or [options.get("nullMarker") or ""]),
+        encoding={"ISO-8859-1": "latin-1"}.get(encoding, encoding.lower()),
+        most_bad=int(configuration.get("maxBadRecords") or 0),
+    )
+
+
+def _reader(reading: Reading) -> Any:
+    found = _FORMATS.get(reading.format)
+    if found is None:
+        raise NotBuilt(f"source format {reading.format[:50]}")
+    return found
+
+
+def detect_fields(files: Sequence[Path], reading: Reading) -> list[dict[str, Any]]:
+    """The columns that files have, in REST form, from the first that has rows.
+
+    Raises:
+        BigQueryError: They cannot be read.
+    """
+    reader, found = _reader(reading), list[dict[str, Any]]()
+    for file in files:
+        found = reader.detect(file, reading)
+        if found:
+            break
+    return schema.normal(found)
+
+
+def batches(files: Sequence[Path], fields: Fields, reading: Reading) -> Iterator[pa.RecordBatch]:
+    """The rows of files; columns o0, o1, ... in DuckDB's Arrow form.
+
+    Args:
+        files: All of one format.
+        fields: The columns in REST form.
+        reading: How.
+
+    Raises:
+        BigQueryError: A value does not fit its column.
+    """
+    for file in files:
+        yield from _reader(reading).batches(file, fields, reading)
+
+
+@dataclass
+class Incoming:
+    """The rows of files as DuckDB reads them, counted on the way.
+
+    Attributes:
+        rows: How many DuckDB has read.
+        error: Why reading failed; DuckDB only passes on that it did.
+    """
+
+    files: Sequence[Path]
+    fields: Fields
+    reading: Reading
+    rows: int = 0
+    error: BigQueryError | None = None
+
+    def reader(self) -> pa.RecordBatchReader:
+        """What DuckDB reads, once."""
+        kinds = [schema.type_of(field).arrow for field in self.fields]
+        arrow = pa.schema([(f"o{number}", kind) for number, kind in enumerate(kinds)])
+        return pa.RecordBatchReader.from_batches(arrow, self._batches())
+
+    def named(self) -> pa.RecordBatchReader:
+        """Likewise, with the columns' own names."""
+        pairs = [(field["name"], schema.type_of(field).arrow) for field in self.fields]
+        arrow = pa.schema(pairs)
+        renamed = (pa.RecordBatch.from_arrays(batch.columns, schema=arrow) for batch in self._batches())
+        return pa.RecordBatchReader.from_batches(arrow, renamed)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in batches(self.files, self.fields, self.reading):
+                self.rows += batch.num_rows
+                yield batch
+        except BigQueryError as error:
+            self.error = error
+            raise

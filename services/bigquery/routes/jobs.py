@@ -1,0 +1,80 @@
+"""Jobs: https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from services.bigquery.jobs.job import Job
+from services.bigquery.routes.call import Call, page_of, route
+from services.bigquery.routes.queries import wait
+from services.bigquery.routes.resources import etag
+
+PATIENCE_MS = 200
+"""How long an inserted job is waited for: most are done by then, and their client need not ask again."""
+
+
+async def insert(call: Call) -> Any:
+    """Begins a job."""
+    return await begin(call, call.json())
+
+
+async def begin(call: Call, resource: dict[str, Any], upload: Any = None) -> dict[str, Any]:
+    """Begins a job, and answers it once it is done or has been running for a moment."""
+    loop = asyncio.get_running_loop()
+    job = await loop.run_in_executor(None, call.api.jobs.insert, call.project, resource, upload)
+    if not job.configuration.get("dryRun"):
+        await wait(call, job, PATIENCE_MS)
+    return described(call, job)
+
+
+def described(call: Call, job: Job) -> dict[str, Any]:
+    """A job in REST form."""
+    return job.resource(call.base)
+
+
+def get(call: Call) -> Any:
+    """Answers a job."""
+    return described(call, call.api.jobs.get(call.project, call.params["job"]))
+
+
+def cancel(call: Call) -> Any:
+    """Asks a job to end."""
+    job = call.api.jobs.get(call.project, call.params["job"])
+    call.api.jobs.cancel(job)
+    return {"kind": "bigquery#jobCancelResponse", "job": described(call, job)}
+
+
+def delete(call: Call) -> Any:
+    """Forgets a job."""
+    call.api.jobs.delete(call.project, call.params["job"])
+    return {}
+
+
+def find(call: Call) -> Any:
+    """Lists a project's jobs, the newest first."""
+    found = call.api.jobs.find(call.project, call.query.get("parentJobId", ""))
+    if states := [text.upper() for text in call.query.get("stateFilter", "").split(",") if text]:
+        found = [job for job in found if job["status"]["state"] in states]
+    for name, is_kept in (("minCreationTime", int.__ge__), ("maxCreationTime", int.__le__)):
+        if call.query.get(name):
+            limit = call.number(name, 0)
+            found = [job for job in found if is_kept(int(job["statistics"]["creationTime"]), limit)]
+    page, token = page_of(found, call)
+    listed = [{**job, "kind": "bigquery#job", "state": job["status"]["state"]} for job in page]
+    for job in listed:
+        if "errorResult" in job["status"]:
+            job["errorResult"] = job["status"]["errorResult"]
+    answer: dict[str, Any] = {"kind": "bigquery#jobList", "etag": etag([job["id"] for job in listed])}
+    return answer | {"jobs": listed} | ({"nextPageToken": token} if token else {})
+
+
+_ALL = "/projects/{project}/jobs"
+ROUTES = (
+    route("POST", _ALL, insert),
+    route("GET", _ALL, find),
+    route("GET", f"{_ALL}/{{job}}", get),
+    route("POST", f"{_ALL}/{{job}}/cancel", cancel),
+    route("DELETE", f"{_ALL}/{{job}}/delete", delete),
+    route("DELETE", f"{_ALL}/{{job}}", delete),
+)
