@@ -37,10 +37,10 @@ LOCKS = {
     FLOWS: ("services/flows", "services/gcs", "services/start", "cli/runtimes/embedded"),
     BIGQUERY: ("services/bigquery",),
 }
-LINK_EXTENSIONS = "services.bigquery.link_extensions"
+LINK_EXTENSIONS = "services.bigquery.local_bigquery.link_extensions"
 ALSO_BUILT_FROM = (
     "pyproject.toml",
-    "services/bigquery/link_extensions.py",
+    "services/bigquery/local_bigquery/link_extensions.py",
     "src/orionbox/student_shell/__main__.py",
     "src/orionbox/student_shell/words.py",
 )

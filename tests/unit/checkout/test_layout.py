@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 from tests.tracked import tracked_files
 
 BIGQUERY_EMULATOR = tuple(
-    f"services.bigquery.{name}"
+    f"services.bigquery.local_bigquery.{name}"
     for name in ("backup", "external_tables", "job_results", "link_extensions", "project_ids")
 )
 LAYERS = (
@@ -44,7 +44,7 @@ LAYERS = (
     ("cli.bundle", "cli.doctor", "cli.runs"),
     ("cli.__main__",),
     ("cli.launcher",),
-    ("services.bigquery.errors",),
+    ("services.bigquery.clock", "services.bigquery.errors"),
     ("services.bigquery.types",),
     ("services.bigquery.language",),
     ("services.bigquery.compiler",),
@@ -56,7 +56,13 @@ LAYERS = (
     ("services.bigquery.app",),
     ("services.bigquery.__main__",),
     BIGQUERY_EMULATOR,
-    ("services.agent", "services.bigquery.launcher", "services.bootstrap", "services.docker-proxy", "services.flows"),
+    (
+        "services.agent",
+        "services.bigquery.local_bigquery.launcher",
+        "services.bootstrap",
+        "services.docker-proxy",
+        "services.flows",
+    ),
     ("services.gcs", "services.internet", "services.orion", "services.start", "infra.pgadmin"),
     ("dev",),
 )

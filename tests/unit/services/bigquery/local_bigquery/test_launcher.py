@@ -19,8 +19,8 @@ def launcher(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         module = ModuleType(name)
         module.__dict__.update(cli=None, query=None)
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.delitem(sys.modules, "services.bigquery.launcher", raising=False)
-    return importlib.import_module("services.bigquery.launcher")
+    monkeypatch.delitem(sys.modules, "services.bigquery.local_bigquery.launcher", raising=False)
+    return importlib.import_module("services.bigquery.local_bigquery.launcher")
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ def backup(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         module = ModuleType(name)
         module.__dict__.update(members)
         monkeypatch.setitem(sys.modules, name, module)
-    monkeypatch.delitem(sys.modules, "services.bigquery.backup", raising=False)
-    return importlib.import_module("services.bigquery.backup")
+    monkeypatch.delitem(sys.modules, "services.bigquery.local_bigquery.backup", raising=False)
+    return importlib.import_module("services.bigquery.local_bigquery.backup")
 
 
 def test_a_start_deletes_the_leftovers_of_a_killed_backup(backup: Any, tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ def parse(monkeypatch: pytest.MonkeyPatch) -> Any:
                 monkeypatch.setitem(sys.modules, package, ModuleType(package))
         sys.modules[name].__dict__.update(members)
     monkeypatch.setitem(sys.modules, "local_bigquery", ModuleType("local_bigquery"))
-    monkeypatch.delitem(sys.modules, "services.bigquery.external_tables", raising=False)
-    return importlib.import_module("services.bigquery.external_tables").parse
+    monkeypatch.delitem(sys.modules, "services.bigquery.local_bigquery.external_tables", raising=False)
+    return importlib.import_module("services.bigquery.local_bigquery.external_tables").parse
 
 
 @pytest.mark.parametrize("name", ["d.t", "`d.t`", "`p-1.d.t`", "`p-1`.d.t"])

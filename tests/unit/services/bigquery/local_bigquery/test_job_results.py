@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.bigquery import job_results
-from services.bigquery.job_results import JobResults
+from services.bigquery.local_bigquery import job_results
+from services.bigquery.local_bigquery.job_results import JobResults
 
 
 class Store:

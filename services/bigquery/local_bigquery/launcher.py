@@ -53,9 +53,9 @@ def install() -> None:
     from local_bigquery import app
     from local_bigquery.catalog import names
 
-    from services.bigquery import backup, job_results
-    from services.bigquery.external_tables import with_external_tables
-    from services.bigquery.project_ids import in_any_project
+    from services.bigquery.local_bigquery import backup, job_results
+    from services.bigquery.local_bigquery.external_tables import with_external_tables
+    from services.bigquery.local_bigquery.project_ids import in_any_project
 
     refuse_shared_ports(grpc)
     names.reference = in_any_project(names.reference)

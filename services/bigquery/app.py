@@ -1,0 +1,70 @@
+"""Wires settings, store, language, jobs and routes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.bigquery.jobs import external
+from services.bigquery.jobs.copy_tables import CopyRunner
+from services.bigquery.jobs.extract import ExtractRunner
+from services.bigquery.jobs.history import History
+from services.bigquery.jobs.job import Jobs, Runner
+from services.bigquery.jobs.load import LoadRunner
+from services.bigquery.jobs.query import QueryRunner
+from services.bigquery.language.analyzer import Analyzer
+from services.bigquery.language.evaluator import Evaluator
+from services.bigquery.language.pool import Pool
+from services.bigquery.loads.sources import Bucket
+from services.bigquery.queries import Queries
+from services.bigquery.routes.call import Api
+from services.bigquery.routes.dispatch import App
+from services.bigquery.store.store import open_store
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A server's settings.
+
+    Attributes:
+        folder: Of its data.
+        module: Of the compiled SQL module.
+        bucket: Of the Cloud Storage server's objects.
+        storage: The Cloud Storage server's address; empty if there is none.
+        workers: Instances of the SQL module.
+    """
+
+    folder: Path
+    module: Path
+    bucket: Path
+    storage: str = ""
+    workers: int = 2
+
+
+def create_app(settings: Settings, pool: Pool | None = None) -> App:
+    """Opens the store, and returns the application.
+
+    Args:
+        settings: Of the server.
+        pool: The SQL module's workers, where they are running already.
+    """
+    workers = pool or Pool(settings.module, settings.workers)
+    queries, bucket = Queries(Analyzer(workers), Evaluator(workers)), Bucket(settings.bucket)
+    store = open_store(settings.folder, queries, external=lambda table: external.rows(table, bucket))
+    runner = QueryRunner(store, queries, workers, bucket)
+    runners: dict[str, Runner] = {
+        "query": runner,
+        "load": LoadRunner(store, bucket),
+        "copy": CopyRunner(store),
+        "extract": ExtractRunner(store, settings.storage),
+    }
+    jobs = Jobs(History(settings.folder / "jobs"), runners, store.cancel)
+    runner.jobs = jobs
+
+    def close() -> None:
+        jobs.close()
+        store.close()
+        if pool is None:
+            workers.close()
+
+    return App(Api(store, jobs, bucket, settings.folder / "uploads"), close)
