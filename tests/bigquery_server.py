@@ -29,11 +29,13 @@ class Server:
         address: Such as http://127.0.0.1:9050.
         bucket: The folder of the bucket's objects.
         app: The application itself.
+        grpc: HOST:PORT of the Storage API.
     """
 
     address: str
     bucket: Path
     app: App
+    grpc: str = ""
 
     def put(self, name: str, content: bytes, bucket: str = "bucket") -> str:
         """Stores an object; returns its `gs://` name."""
@@ -56,7 +58,10 @@ class Server:
 @contextmanager
 def running_server(folder: Path) -> Iterator[Server]:
     """Serves a folder's data until the end of `with`."""
-    app = create_app(Settings(folder / "data", MODULE_FOLDER, folder / "bucket"), pool())
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        grpc = f"127.0.0.1:{other.getsockname()[1]}"
+    app = create_app(Settings(folder / "data", MODULE_FOLDER, folder / "bucket", grpc=grpc), pool())
     with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(100)
@@ -64,7 +69,7 @@ def running_server(folder: Path) -> Iterator[Server]:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            yield Server(f"http://127.0.0.1:{listener.getsockname()[1]}", folder / "bucket", app)
+            yield Server(f"http://127.0.0.1:{listener.getsockname()[1]}", folder / "bucket", app, grpc)
         finally:
             server.should_exit = True
             thread.join()

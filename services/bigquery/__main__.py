@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
@@ -34,6 +35,7 @@ def main() -> None:
     shutil.rmtree(data / "uploads", ignore_errors=True)
     # As with the server of 0.1.0, a relative folder of the bucket counts from the data folder
     settings = Settings(data, given.module_dir.absolute(), data / given.bucket_dir, given.storage)
+    settings = replace(settings, grpc=f"{given.host}:{given.grpc_port}")
     app = create_app(settings)
     config = uvicorn.Config(app, host=given.host, port=given.port, log_level="warning", access_log=False)
     uvicorn.Server(config).run()

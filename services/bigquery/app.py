@@ -19,6 +19,8 @@ from services.bigquery.loads.sources import Bucket
 from services.bigquery.queries import Queries
 from services.bigquery.routes.call import Api
 from services.bigquery.routes.dispatch import App
+from services.bigquery.storage_api.server import serve
+from services.bigquery.storage_api.sessions import Sessions
 from services.bigquery.store.store import open_store
 
 
@@ -32,6 +34,7 @@ class Settings:
         bucket: Of the Cloud Storage server's objects.
         storage: The Cloud Storage server's address; empty if there is none.
         workers: Instances of the SQL module.
+        grpc: HOST:PORT of the Storage API; empty for none.
     """
 
     folder: Path
@@ -39,6 +42,7 @@ class Settings:
     bucket: Path
     storage: str = ""
     workers: int = 2
+    grpc: str = ""
 
 
 def create_app(settings: Settings, pool: Pool | None = None) -> App:
@@ -61,7 +65,11 @@ def create_app(settings: Settings, pool: Pool | None = None) -> App:
     jobs = Jobs(History(settings.folder / "jobs"), runners, store.cancel)
     runner.jobs = jobs
 
+    api = serve(Sessions(settings.folder / "sessions", store, jobs), settings.grpc) if settings.grpc else None
+
     def close() -> None:
+        if api is not None:
+            api.stop(None)
         jobs.close()
         store.close()
         if pool is None:

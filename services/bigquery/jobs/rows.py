@@ -51,13 +51,18 @@ def page(table: pa.Table, fields: Fields, start: int, most: int | None, as_int64
         as_int64: Whether timestamps are microseconds.
     """
     part = table.slice(start, min(_rows_of_page(table), most if most is not None else MOST_ROWS))
-    columns = [
-        [rest_value(kind, value, as_int64) for value in types.plain_column(part.column(number), kind)]
-        for number, kind in enumerate(schema.type_of(field) for field in fields)
-    ]
+    kinds = enumerate(schema.type_of(field) for field in fields)
+    columns = [_rest_column(part.column(number), kind, as_int64) for number, kind in kinds]
     if not columns:
         return [{"f": []} for _ in range(part.num_rows)]
     return [{"f": [{"v": value} for value in row]} for row in zip(*columns, strict=True)]
+
+
+def _rest_column(column: Any, kind: Type, as_int64: bool) -> list[Any]:
+    # Arrow writes these as REST does, at ten times the speed
+    if kind.kind in ("INT64", "STRING", "BOOL") or (kind.kind == "TIMESTAMP" and as_int64):
+        return list(column.cast(kind.plain_arrow).cast(pa.string()).to_pylist())
+    return [rest_value(kind, value, as_int64) for value in types.plain_column(column, kind)]
 
 
 def _rows_of_page(table: pa.Table) -> int:
@@ -73,8 +78,12 @@ def arrow_fields(table: pa.Table, fields: Fields) -> pa.Table:
     """
     kinds = [schema.type_of(field) for field in fields]
     arrays = [_public(table.column(number), kind) for number, kind in enumerate(kinds)]
-    arrow = [pa.field(field["name"], array.type) for field, array in zip(fields, arrays, strict=True)]
-    return pa.table(arrays, schema=pa.schema(arrow))
+    return pa.table(arrays, schema=arrow_schema(fields))
+
+
+def arrow_schema(fields: Fields) -> pa.Schema:
+    """The Storage API's Arrow schema of columns."""
+    return pa.schema([pa.field(field["name"], public_type(schema.type_of(field))) for field in fields])
 
 
 def _public(column: Any, kind: Type) -> Any:

@@ -52,7 +52,7 @@ LAYERS = (
     ("services.bigquery.records",),
     ("services.bigquery.store", "services.bigquery.loads"),
     ("services.bigquery.jobs",),
-    ("services.bigquery.routes",),
+    ("services.bigquery.routes", "services.bigquery.storage_api"),
     ("services.bigquery.app",),
     ("services.bigquery.__main__",),
     BIGQUERY_EMULATOR,
