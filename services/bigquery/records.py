@@ -200,13 +200,20 @@ class Transaction(Protocol):
             dataset: The job's default dataset; empty for none: then one part is an error in Google's words.
         """
 
-    def know(self, paths: Collection[Sequence[str]], project: str, dataset: str = "") -> Known:
+    def know(
+        self,
+        paths: Collection[Sequence[str]],
+        project: str,
+        dataset: str = "",
+        routines: Collection[Sequence[str]] = (),
+    ) -> Known:
         """What the names of a statement stand for: tables, views, wildcards, INFORMATION_SCHEMA, routines.
 
         Args:
             paths: As `Analyzer.table_paths` gives them.
             project: Of the job.
             dataset: The job's default dataset, or empty.
+            routines: As `Analyzer.routine_paths` gives them.
 
         Raises:
             BigQueryError: 404 for a table that is not there.

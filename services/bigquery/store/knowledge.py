@@ -18,9 +18,9 @@ from services.bigquery.language import catalog
 from services.bigquery.language.analyzer import Scope
 from services.bigquery.language.names import parts as split
 from services.bigquery.queries import MOST_ROWS, Queries, Tables
-from services.bigquery.records import Known, Path, Table
+from services.bigquery.records import Known, Path, Resource, Routine, Table
 from services.bigquery.store import refusals, tables, wildcards
-from services.bigquery.store.catalogue import Catalogue, Entry, Key, Value, dataset_key, table_key
+from services.bigquery.store.catalogue import Catalogue, Entry, Key, Value, dataset_key, routine_key, table_key
 from services.bigquery.types import Type
 
 External = Callable[[Table], Any]
@@ -55,9 +55,12 @@ class _Found:
 
 @dataclass
 class _Names:
-    """The names of one statement while they are looked up."""
+    """The names of one statement while they are looked up; views in views are deeper."""
 
-    tables: list[catalog.Table] = field(default_factory=list)
+    project: str
+    dataset: str
+    depth: int
+    tables: dict[tuple[str, ...], catalog.Table] = field(default_factory=dict)
     relations: dict[str, Relation] = field(default_factory=dict)
     contents: dict[str, Callable[[], list[list[Any]] | None]] = field(default_factory=dict)
     referenced: list[Path] = field(default_factory=list)
@@ -124,44 +127,74 @@ class Knowledge:
 
     def relation(self, reader: Reader, path: Path) -> Relation:
         """Where a table's rows are."""
-        found = self._meaning(reader, path, 0, [])
+        found = self._meaning(reader, path, _Names(path[0], path[1], 0))
         if found.relation is None:
             raise NotBuilt(f"view {path[0]}:{path[1]}.{path[2]} here")
         return found.relation
 
-    def know(self, reader: Reader, paths: Collection[Sequence[str]], project: str, dataset: str) -> Known:
+    def know(
+        self,
+        reader: Reader,
+        paths: Collection[Sequence[str]],
+        project: str,
+        dataset: str,
+        routines: Collection[Sequence[str]] = (),
+    ) -> Known:
         """What the names of a statement stand for."""
-        return self._know(reader, paths, project, dataset, 0)
+        return self._know(reader, paths, routines, _Names(project, dataset, 0))
 
-    def _know(self, reader: Reader, paths: Collection[Sequence[str]], project: str, dataset: str, depth: int) -> Known:
-        names = _Names()
-        for written in dict.fromkeys(split(path) for path in paths):
-            if "INFORMATION_SCHEMA" in [part.upper() for part in written]:
-                full, found = ".".join(written), self._schema_view(reader, written, project, dataset)
-            else:
-                path = self.find(reader, written, project, dataset)
-                full = ".".join(path)
-                found = self._meaning(reader, path, depth, names.referenced)
-            names.tables.append(catalog.Table(written, full, found.columns))
-            if found.relation is not None:
-                names.relations[full] = found.relation
-            names.contents[full] = found.contents or self._rows_of(reader, found)
-        scope = Scope(tables=names.tables)
+    def _know(
+        self, reader: Reader, paths: Collection[Sequence[str]], routines: Collection[Sequence[str]], names: _Names
+    ) -> Known:
+        def tables_of(written: Collection[Sequence[str]]) -> list[catalog.Table]:
+            return [self._table(reader, path, names) for path in dict.fromkeys(split(path) for path in written)]
+
+        def resource_of(path: Sequence[str]) -> Resource | None:
+            return self._routine(reader, split(path), names)
+
+        tables_of(paths)
+        called = [tuple(path) for path in routines]
+        functions = self._queries.analyzer.functions(called, resource_of, tables_of)[0] if called else []
+        scope = Scope(tables=list(names.tables.values()), functions=functions)
         rows = Tables(names.relations, lambda name: names.contents[name]())
         return Known(scope, rows, tuple(dict.fromkeys(names.referenced)))
 
-    def _meaning(self, reader: Reader, path: Path, depth: int, referenced: list[Path]) -> _Found:
+    def _table(self, reader: Reader, written: tuple[str, ...], names: _Names) -> catalog.Table:
+        if written in names.tables:
+            return names.tables[written]
+        if "INFORMATION_SCHEMA" in [part.upper() for part in written]:
+            full, found = ".".join(written), self._schema_view(reader, written, names)
+        else:
+            path = self.find(reader, written, names.project, names.dataset)
+            full, found = ".".join(path), self._meaning(reader, path, names)
+        if found.relation is not None:
+            names.relations[full] = found.relation
+        names.contents[full] = found.contents or self._rows_of(reader, found)
+        return names.tables.setdefault(written, catalog.Table(written, full, found.columns))
+
+    def _routine(self, reader: Reader, parts: Sequence[str], names: _Names) -> Resource | None:
+        if len(parts) not in (2, 3):
+            return None
+        project = parts[0] if len(parts) == 3 else names.project
+        path = (parts[-2], parts[-1])
+        others = sorted(other for other, name in reader.catalogue.datasets if name == path[0])
+        for one in (project, *(others if self._shares_projects else ())):
+            if isinstance(found := reader.at(routine_key((one, *path))), Routine):
+                return found.resource
+        return None
+
+    def _meaning(self, reader: Reader, path: Path, names: _Names) -> _Found:
         if path[2].endswith("*"):
-            return self._wildcard(reader, path, referenced)
+            return self._wildcard(reader, path, names)
         entry = reader.at(table_key(path))
         if not isinstance(entry, Entry):
             raise _missing(reader, path)
-        referenced.append(path)
+        names.referenced.append(path)
         if entry.number:
             return _Found(columns_of(entry), self._relation_of(entry))
         if entry.table.kind == "EXTERNAL":
             return self._external_table(reader, entry)
-        return self._view(reader, entry, depth, referenced)
+        return self._view(reader, entry, names)
 
     def _relation_of(self, entry: Entry) -> Relation:
         texts = {
@@ -179,13 +212,13 @@ class Knowledge:
             raise NotBuilt(f"default value {text}")
         return f"({query.sql})"
 
-    def _wildcard(self, reader: Reader, path: Path, referenced: list[Path]) -> _Found:
+    def _wildcard(self, reader: Reader, path: Path, names: _Names) -> _Found:
         entries = wildcards.matching(reader.catalogue, path)
         entries = [entry for entry in entries if reader.at(table_key(entry.table.path)) is not None]
         if not entries:
             text = f"{path[0]}:{path[1]}.{path[2]} does not match any table."
             raise BigQueryError("invalidQuery", text, "query")
-        referenced.extend(entry.table.path for entry in entries)
+        names.referenced.extend(entry.table.path for entry in entries)
         sql, columns = wildcards.union(entries, path[2][:-1])
         fields = wildcards.newest(entries).table.fields
         known = [catalog.Column(one["name"], schema.type_of(one)) for one in fields]
@@ -205,25 +238,28 @@ class Knowledge:
         known = [catalog.Column(column, kind) for column, kind in columns]
         return _Found(known, Relation(name, [f"v{number}" for number in range(len(columns))]))
 
-    def _schema_view(self, reader: Reader, parts: Sequence[str], project: str, dataset: str) -> _Found:
+    def _schema_view(self, reader: Reader, parts: Sequence[str], names: _Names) -> _Found:
         if self._schema_views is None:
             raise NotBuilt("INFORMATION_SCHEMA")
-        data, columns = self._schema_views(reader, parts, project, dataset)
+        data, columns = self._schema_views(reader, parts, names.project, names.dataset)
         return self._arrow(reader, data, columns)
 
-    def _view(self, reader: Reader, entry: Entry, depth: int, referenced: list[Path]) -> _Found:
+    def _view(self, reader: Reader, entry: Entry, names: _Names) -> _Found:
         path = entry.table.path
-        if depth >= MOST_VIEWS:
+        if names.depth >= MOST_VIEWS:
             raise BigQueryError("invalidQuery", f"Too many nested views: {'.'.join(path)}", "query")
         definition = entry.table.resource.get("view") or entry.table.resource.get("materializedView") or {}
         sql, analyzer = str(definition.get("query", "")), self._queries.analyzer
-        known = self._know(reader, analyzer.table_paths(sql), path[0], path[1], depth + 1)
-        referenced.extend(known.referenced)
+        inner = _Names(path[0], path[1], names.depth + 1)
+        known = self._know(reader, analyzer.table_paths(sql), analyzer.routine_paths(sql), inner)
+        names.referenced.extend(known.referenced)
         statement = analyzer.analyze(sql, known.scope)
         columns = output_columns(statement)
         relation = None
         try:
-            query = compile_query(statement, known.tables.relations, self._queries.now())
+            query = compile_query(
+                statement, known.tables.relations, self._queries.now(), functions=known.scope.functions
+            )
             register_scalars(reader.connection, query.scalars, self._queries.evaluator)
             relation = Relation(f"({query.sql})", [f"o{number}" for number in range(len(columns))])
         except NotBuilt:
@@ -234,8 +270,8 @@ class Knowledge:
             return answer.rows if answer.table.num_rows <= MOST_ROWS else None
 
         fields = [str(one["name"]) for one in entry.table.fields]
-        names = fields if len(fields) == len(columns) else [name for name, _ in columns]
-        pairs = zip(names, columns, strict=True)
+        called = fields if len(fields) == len(columns) else [name for name, _ in columns]
+        pairs = zip(called, columns, strict=True)
         return _Found([catalog.Column(name, kind) for name, (_, kind) in pairs], relation, contents)
 
     def _rows_of(self, reader: Reader, found: _Found) -> Callable[[], list[list[Any]] | None]:

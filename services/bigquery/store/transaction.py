@@ -273,9 +273,15 @@ class StoreTransaction:
         """The full path of a name in a statement."""
         return self._knowledge.find(self, parts, project, dataset)
 
-    def know(self, paths: Collection[Sequence[str]], project: str, dataset: str = "") -> Known:
+    def know(
+        self,
+        paths: Collection[Sequence[str]],
+        project: str,
+        dataset: str = "",
+        routines: Collection[Sequence[str]] = (),
+    ) -> Known:
         """What the names of a statement stand for."""
-        return self._knowledge.know(self, paths, project, dataset)
+        return self._knowledge.know(self, paths, project, dataset, routines)
 
 
 def _has_expired(table: Table) -> bool:

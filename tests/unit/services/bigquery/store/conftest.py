@@ -72,13 +72,13 @@ class Client:
 def run(tx: StoreTransaction, sql: str, project: str = "p", dataset: str = "d") -> Any:
     """Runs a statement in a transaction."""
     paths = queries().analyzer.table_paths(sql)
-    known = tx.know(paths, project, dataset)
+    known = tx.know(paths, project, dataset, queries().analyzer.routine_paths(sql))
     statement = queries().analyzer.analyze(sql, known.scope)
     if not is_change(statement):
         answer = queries().answer(tx.connection, sql, known.scope, known.tables, statement=statement)
         kinds = [kind for _, kind in answer.columns]
         return [[types.to_rest(kind, value) for kind, value in zip(kinds, row, strict=True)] for row in answer.rows]
-    change = compile_change(statement, known.tables.relations, queries().now())
+    change = compile_change(statement, known.tables.relations, queries().now(), functions=known.scope.functions)
     duck.register_scalars(tx.connection, change.scalars, queries().evaluator)
     try:
         if change.check:

@@ -303,3 +303,18 @@ def test_of_two_that_change_the_same_the_second_is_told_or_tries_again(client: C
 
     client.store.run(work)
     assert len(attempts) == 2
+
+
+def test_functions_that_read_tables_and_call_each_other(client: Client) -> None:
+    client.table("t", column("x", "INTEGER"))
+    client.sql("INSERT INTO d.t VALUES (1), (2)")
+    argument = {"name": "x", "dataType": {"typeKind": "INT64"}}
+    bodies = {"total": ([], "(SELECT SUM(x) FROM p.d.t)"), "twice": ([argument], "x * d.total()")}
+    with client.store.transaction() as tx:
+        for name, (arguments, body) in bodies.items():
+            resource = {"routineType": "SCALAR_FUNCTION", "language": "SQL", "arguments": arguments}
+            tx.put_routine(Routine(("p", "d", name), {**resource, "definitionBody": body}), is_new=True)
+    client.view("v", "SELECT d.twice(x) AS y FROM d.t")
+    assert client.sql("SELECT d.twice(5), `p.d.total`()") == [["15", "3"]]
+    assert client.sql("SELECT MAX(y) FROM d.v") == [["6"]]
+    assert "Function not found: d.none" in failure(lambda: client.sql("SELECT d.none(5)"))[2]
