@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument(
         "--storage", default=os.environ.get("STORAGE_EMULATOR_HOST", ""), help="Cloud Storage's address"
     )
+    parser.add_argument("--share-projects", action="store_true", help="find tables under any project's id")
     given = parser.parse_args()
     data = given.data_dir.absolute()
     data.mkdir(parents=True, exist_ok=True)
@@ -35,7 +36,7 @@ def main() -> None:
     shutil.rmtree(data / "uploads", ignore_errors=True)
     # As with the server of 0.1.0, a relative folder of the bucket counts from the data folder
     settings = Settings(data, given.module_dir.absolute(), data / given.bucket_dir, given.storage)
-    settings = replace(settings, grpc=f"{given.host}:{given.grpc_port}")
+    settings = replace(settings, grpc=f"{given.host}:{given.grpc_port}", shares_projects=given.share_projects)
     app = create_app(settings)
     config = uvicorn.Config(app, host=given.host, port=given.port, log_level="warning", access_log=False)
     uvicorn.Server(config).run()

@@ -21,6 +21,7 @@ from services.bigquery.routes.call import Api
 from services.bigquery.routes.dispatch import App
 from services.bigquery.storage_api.server import serve
 from services.bigquery.storage_api.sessions import Sessions
+from services.bigquery.store.database import Limits
 from services.bigquery.store.store import open_store
 
 
@@ -35,6 +36,7 @@ class Settings:
         storage: The Cloud Storage server's address; empty if there is none.
         workers: Instances of the SQL module.
         grpc: HOST:PORT of the Storage API; empty for none.
+        shares_projects: Whether a statement finds the tables of other projects under its own project's id, too.
     """
 
     folder: Path
@@ -43,6 +45,7 @@ class Settings:
     storage: str = ""
     workers: int = 2
     grpc: str = ""
+    shares_projects: bool = False
 
 
 def create_app(settings: Settings, pool: Pool | None = None) -> App:
@@ -54,7 +57,14 @@ def create_app(settings: Settings, pool: Pool | None = None) -> App:
     """
     workers = pool or Pool(settings.module, settings.workers)
     queries, bucket = Queries(Analyzer(workers), Evaluator(workers)), Bucket(settings.bucket)
-    store = open_store(settings.folder, queries, external=lambda table: external.rows(table, bucket))
+    limits = Limits(folders=[settings.bucket])
+    store = open_store(
+        settings.folder,
+        queries,
+        limits,
+        external=lambda table: external.rows(table, bucket),
+        shares_projects=settings.shares_projects,
+    )
     runner = QueryRunner(store, queries, workers, bucket)
     runners: dict[str, Runner] = {
         "query": runner,

@@ -10,8 +10,10 @@ from services.bigquery.routes.call import Call, page_of, route
 from services.bigquery.routes.queries import wait
 from services.bigquery.routes.resources import etag
 
-PATIENCE_MS = 200
+PATIENCE_MS = {"query": 200}
 """How long an inserted job is waited for: most are done by then, and their client need not ask again."""
+OTHERS_MS = 2000
+"""Likewise for loads, copies and extracts, after which clients only ask every second."""
 
 
 async def insert(call: Call) -> Any:
@@ -24,7 +26,7 @@ async def begin(call: Call, resource: dict[str, Any], upload: Any = None) -> dic
     loop = asyncio.get_running_loop()
     job = await loop.run_in_executor(None, call.api.jobs.insert, call.project, resource, upload)
     if not job.configuration.get("dryRun"):
-        await wait(call, job, PATIENCE_MS)
+        await wait(call, job, PATIENCE_MS.get(job.kind, OTHERS_MS))
     return described(call, job)
 
 
