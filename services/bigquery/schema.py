@@ -74,8 +74,29 @@ def field_of(name: str, kind: Type, is_required: bool = False, **more: Any) -> d
 
 
 def fields_of(columns: Iterable[tuple[str, Type]]) -> list[dict[str, Any]]:
-    """The REST form of a query's columns; one without a name is called f0_, f1_, ... as BigQuery does."""
-    return [field_of(name or f"f{number}_", kind) for number, (name, kind) in enumerate(columns)]
+    """The REST form of a query's columns; those without a name are called f0_, f1_, ... as in BigQuery."""
+    fields, anonymous = [], 0
+    for name, kind in columns:
+        # The module calls them $col1, $col2, ...
+        is_anonymous = not name or name.startswith("$")
+        fields.append(field_of(f"f{anonymous}_" if is_anonymous else name, kind))
+        anonymous += is_anonymous
+    return fields
+
+
+def result_fields(columns: Iterable[tuple[str, Type]]) -> list[dict[str, Any]]:
+    """Likewise, of the columns of a result.
+
+    Raises:
+        BigQueryError: Two have the same name, which no table can have.
+    """
+    fields = fields_of(columns)
+    names = [field["name"].lower() for field in fields]
+    double = sorted({field["name"] for field in fields if names.count(field["name"].lower()) > 1})
+    if double:
+        text = "Duplicate column names in the result are not supported when a destination table is present."
+        raise BigQueryError("invalidQuery", f"{text} Found duplicate(s): {', '.join(double)}", "query")
+    return fields
 
 
 def columns_of(fields: Sequence[Field]) -> tuple[tuple[str, Type], ...]:

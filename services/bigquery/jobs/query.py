@@ -325,11 +325,11 @@ class QueryRunner:
         if is_change(one.statement):
             compile_change(one.statement, one.known.tables.relations, self.queries.now(), one.parameters)
         elif one.kind == "CreateTableAsSelectStmt":
-            one.describe(schema.fields_of(output_columns(one.statement)))
+            one.describe(schema.result_fields(output_columns(one.statement)))
 
     def _select(self, tx: Transaction, one: _One, is_dry: bool) -> Result | None:
         columns = output_columns(one.statement)
-        fields = schema.fields_of(columns)
+        fields = schema.result_fields(columns)
         if is_dry:
             one.describe(fields)
             return None
@@ -391,7 +391,7 @@ class QueryRunner:
         to = self._destination(session)
         if to is None:
             return self._select(tx, one, False)
-        fields = schema.fields_of(output_columns(one.statement))
+        fields = schema.result_fields(output_columns(one.statement))
         destinations.write(tx, to, fields, self._rows(tx, one))
         one.job.statistics["query"]["schema"] = {"fields": fields}
         return None
@@ -425,7 +425,7 @@ class QueryRunner:
         self._note(one, done.kind, done.path, done.operation)
         if isinstance(definition, asked.CreateTable) and definition.has_query and one.job.parent == "":
             one.job.configuration["query"] |= {"destinationTable": _table_reference(done.path)}
-            one.describe(schema.fields_of(output_columns(one.statement)))
+            one.describe(schema.result_fields(output_columns(one.statement)))
         return None
 
     def _temporary(self, session: Session, name: str) -> Path:
