@@ -36,6 +36,12 @@ class NotBuilt(BigQueryError):
         self.what = what
 
 
+def failed(error: BaseException) -> BigQueryError:
+    """What the server did not foresee. Clients would repeat a request for ten minutes after a 500."""
+    text = f"Orionbox failed at this request ({type(error).__name__}): see the BigQuery server's log"
+    return BigQueryError("notImplemented", text, status=501)
+
+
 def invalid_query(sentence: str) -> BigQueryError:
     """An error in a statement; the module writes `[at 1:8]`, BigQuery `at [1:8]`."""
     return BigQueryError("invalidQuery", _PLACE.sub(r" at [\1]", sentence), "query")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from services.bigquery.clock import now_ms
-from services.bigquery.errors import BigQueryError
+from services.bigquery.errors import BigQueryError, failed
 from services.bigquery.jobs.history import KEPT_HOURS, History, Result
 from services.bigquery.schema import invalid
 
@@ -292,10 +292,9 @@ class Jobs:
                 self.history.save_result(job.project, job.name, job.created, result)
         except BigQueryError as error:
             job.error = stopped() if job.is_cancelled else error
-        except Exception:
+        except Exception as unforeseen:
             _log.exception("job %s failed", job.name)
-            text = "An internal error occurred and the request could not be completed. See the server's log."
-            job.error = BigQueryError("internalError", text, status=500)
+            job.error = failed(unforeseen)
         end = now_ms()
         job.statistics |= {"endTime": str(end), "finalExecutionDurationMs": str(end - int(job.statistics["startTime"]))}
         job.state = "DONE"

@@ -140,8 +140,8 @@ def _restricted(array: Any, one: Mapping[str, Any]) -> dict[int, str]:
     if one.get("precision") and pa.types.is_decimal(array.type):
         digits = int(one["precision"]) - int(one.get("scale") or 0)
         sentence = f"Field {one['name']}: the value has more than {digits} digits before the point"
-        most = pa.scalar(10**digits).cast(pa.decimal128(38, 0))
-        wrong |= dict.fromkeys(_rows(pc.greater_equal(pc.abs(array), most)), sentence)
+        values = enumerate(array.to_pylist())
+        wrong |= {row: sentence for row, value in values if value is not None and abs(value) >= 10**digits}
     return wrong
 
 

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from services.bigquery.errors import BigQueryError
+from services.bigquery.errors import BigQueryError, failed
 from services.bigquery.routes import datasets, jobs, platform, queries, routines, rows, tables, unbuilt, uploads
 from services.bigquery.routes.call import Api, Call, Route, decode, error_response, json_response, read_query
 
@@ -66,10 +66,9 @@ class App:
             return Response(status_code=400)
         except BigQueryError as error:
             return error_response(error)
-        except Exception:
+        except Exception as error:
             _log.exception("%s %s failed", request.method, path[:200])
-            text = "An internal error occurred and the request could not be completed. See the server's log."
-            return error_response(BigQueryError("internalError", text, status=500))
+            return error_response(failed(error))
 
     async def _dispatch(self, request: Request, path: str) -> Response:
         found, params = find_route(request.method, path)

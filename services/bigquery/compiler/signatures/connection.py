@@ -86,7 +86,7 @@ def as_error(error: duckdb.Error) -> BigQueryError:
         return BigQueryError("stopped", "Job execution was cancelled: User requested cancellation", "query")
     if isinstance(error, (duckdb.OutOfRangeException, duckdb.ConversionException, duckdb.InvalidInputException)):
         return invalid_query(text.splitlines()[0].split(": ", 1)[-1])
-    return BigQueryError("internalError", f"An internal error occurred: {text.splitlines()[0][:300]}", "query", 500)
+    return BigQueryError("notImplemented", f"DuckDB refused this query: {text.splitlines()[0][:300]}", "query", 501)
 
 
 _OURS = (
