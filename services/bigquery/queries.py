@@ -98,7 +98,7 @@ class Queries:
         """
         statement = statement or self.analyzer.analyze(sql, scope)
         try:
-            query = compile_query(statement, tables.relations, self.now(), parameters, scope.functions)
+            query = compile_query(statement, tables.relations, self.now(), parameters, scope)
             return Answer(query.columns, self._run(connection, query), lines=query.lines)
         except BigQueryError as error:
             if error.reason in _FINAL or any(function.javascript for function in scope.functions):

@@ -60,9 +60,9 @@ def call(context: Context, expression: Any) -> str:
 
 def _user_defined(context: Context, expression: Any) -> str:
     name, arguments = tree.get(expression, "function").name, tree.get(expression, "argument_list")
-    if name not in context.scripts or tree.get(expression, "error_mode") == _SAFE:
+    script = context.script(name)
+    if script is None or tree.get(expression, "error_mode") == _SAFE:
         raise NotBuilt(f"user-defined function {name.split(':', 1)[-1]} here")
-    script = context.scripts[name]
     pairs = zip(arguments, script.arguments, strict=True)
     sql = ", ".join(f"CAST({context.expression(argument)} AS {kind.duckdb})" for argument, kind in pairs)
     return f"{context.scalar(script)}({sql or '0'})"

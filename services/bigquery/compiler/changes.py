@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.bigquery.compiler.context import Context, Relation
-from services.bigquery.errors import NotBuilt
+from services.bigquery.errors import NotBuilt, invalid_query
 from services.bigquery.language import tree
 from services.bigquery.language.evaluator import Scalar
 from services.bigquery.language.functions.javascript import Javascript
@@ -53,6 +53,10 @@ class _Target:
         """What DEFAULT stands for."""
         return self.relation.defaults.get(self.column(number), "NULL")
 
+    def left_out(self, given: Sequence[str]) -> dict[str, str]:
+        """The default values of the columns that an INSERT leaves out, by the columns' names."""
+        return {name: self.relation.defaults[name] for name in self.relation.defaults if name not in given}
+
     def scan(self) -> str:
         items = "".join(f", {self.relation.columns[index]} AS c{number}" for number, index in self.columns.items())
         return f"SELECT rowid AS row_number{items} FROM {self.relation.sql}"
@@ -67,7 +71,10 @@ def _target(context: Context, statement: Any) -> _Target:
     scan = statement.table_scan
     numbers = [column.column_id for column in tree.get(scan, "column_list")]
     columns = dict(zip(numbers, scan.column_index_list, strict=True))
-    return _Target(scan.table.name, context.relation(scan.table.name), columns)
+    relation = context.relation(scan.table.name)
+    if relation.sql.startswith("("):
+        raise invalid_query(f"{scan.table.name} is not a table; only tables can be changed")
+    return _Target(scan.table.name, relation, columns)
 
 
 def _change(context: Context, target: _Target, sql: str, check: str = "") -> Change:
@@ -95,14 +102,18 @@ def insert(context: Context, statement: Any) -> Change:
     target = _target(context, statement)
     if statement.insert_mode or statement.HasField("on_conflict_clause"):
         raise NotBuilt("INSERT OR ..., ON CONFLICT")
-    names = ", ".join(target.column(column.column_id) for column in statement.insert_column_list)
+    names = [target.column(column.column_id) for column in statement.insert_column_list]
+    more = target.left_out(names)
     if tree.node(statement.query) is not None:
         items = ", ".join(f"c{column.column_id}" for column in statement.query_output_column_list)
+        items = ", ".join([items, *more.values()])
         rows = f"SELECT {items} FROM ({context.scan(statement.query)})"
     else:
         defaults = [target.default(column.column_id) for column in statement.insert_column_list]
-        rows = " UNION ALL ".join(f"SELECT {_row(context, row, defaults)}" for row in statement.row_list)
-    return _change(context, target, f"INSERT INTO {target.relation.sql} ({names}) {rows}")
+        values = (", ".join([_row(context, row, defaults), *more.values()]) for row in statement.row_list)
+        rows = " UNION ALL ".join(f"SELECT {row}" for row in values)
+    into = f"{target.relation.sql} ({', '.join([*names, *more])})"
+    return _change(context, target, f"INSERT INTO {into} {rows}")
 
 
 def _row(context: Context, row: Any, defaults: Sequence[str]) -> str:
@@ -201,9 +212,10 @@ def _action(context: Context, target: _Target, clause: Any) -> str:
     if clause.action_type == _UPDATE:
         new = _assignments(context, target, clause.update_item_list)
         return "UPDATE SET " + ", ".join(f"{target.column(number)} = {sql}" for number, sql in new.items())
-    names = ", ".join(target.column(column.column_id) for column in clause.insert_column_list)
-    defaults = [target.default(column.column_id) for column in clause.insert_column_list]
-    return f"INSERT ({names}) VALUES ({_row(context, clause.insert_row, defaults)})"
+    names = [target.column(column.column_id) for column in clause.insert_column_list]
+    defaults, more = [target.default(column.column_id) for column in clause.insert_column_list], target.left_out(names)
+    row = ", ".join([_row(context, clause.insert_row, defaults), *more.values()])
+    return f"INSERT ({', '.join([*names, *more])}) VALUES ({row})"
 
 
 CHANGES: Mapping[str, Callable[[Context, Any], Change]] = {

@@ -8,9 +8,9 @@ from typing import Any
 
 from services.bigquery.errors import NotBuilt
 from services.bigquery.language import tree
+from services.bigquery.language.analyzer import Scope
 from services.bigquery.language.evaluator import Scalar
 from services.bigquery.language.functions.javascript import Javascript
-from services.bigquery.language.functions.routines import Function
 from services.bigquery.types import Type
 
 Handler = Callable[["Context", Any], str]
@@ -41,7 +41,7 @@ class Context:
         now: The statement's time, in microseconds since 1970.
         scans: What compiles each kind of scan.
         expressions: What compiles each kind of expression.
-        scripts: JavaScript functions, by the names that they have in the tree.
+        scope: The statement's, for its functions and variables.
         scalars: DuckDB's names of the functions that Google's module or V8 evaluates; filled while compiling.
         columns: SQL of columns that are not called c<id>.
         recursive: Names of the recursive WITH entries around the present place.
@@ -53,7 +53,7 @@ class Context:
     now: int
     scans: Mapping[str, Handler]
     expressions: Mapping[str, Handler]
-    scripts: Mapping[str, Javascript] = field(default_factory=dict)
+    scope: Scope = field(default_factory=Scope)
     scalars: dict[Scalar | Javascript, str] = field(default_factory=dict)
     columns: dict[int, str] = field(default_factory=dict)
     recursive: list[str] = field(default_factory=list)
@@ -91,16 +91,16 @@ class Context:
             raise NotBuilt(f"table {name} here")
         return self.relations[name]
 
+    def script(self, name: str) -> Javascript | None:
+        """The JavaScript function that has this name in the tree; None for other functions."""
+        for function in self.scope.functions:
+            if function.javascript and f"{function.message.group}:{'.'.join(function.path)}" == name:
+                return function.javascript
+        return None
+
     def scalar(self, scalar: Scalar | Javascript) -> str:
         """DuckDB's name of the function that lets Google's module, or V8, evaluate the scalar."""
         return self.scalars.setdefault(scalar, scalar.name)
-
-
-def scripts_of(functions: Sequence[Function]) -> dict[str, Javascript]:
-    """The JavaScript functions among a scope's functions, by the names that they have in the tree."""
-    return {
-        f"{one.message.group}:{'.'.join(one.path)}": one.javascript for one in functions if one.javascript is not None
-    }
 
 
 def _words(scan: str) -> str:

@@ -48,6 +48,16 @@ def parameter(context: Context, expression: Any) -> str:
     return types.literal(*context.parameters[name])
 
 
+def variable(context: Context, expression: Any) -> str:
+    """A script's variable, which becomes a literal."""
+    return types.literal(*context.scope.variables[expression.constant.name])
+
+
+def system_variable(context: Context, expression: Any) -> str:
+    """A system variable, such as @@error.message."""
+    return types.literal(*context.scope.system[".".join(expression.name_path)])
+
+
 def column(context: Context, expression: Any) -> str:
     """A column, of this scan or of one around it."""
     return context.column(expression.column.column_id)
@@ -182,6 +192,8 @@ def _in(context: Context, expression: Any, name: str, kind: Type) -> str:
 EXPRESSIONS: dict[str, Handler] = {
     "Literal": literal,
     "Parameter": parameter,
+    "Constant": variable,
+    "SystemVariable": system_variable,
     "ColumnRef": column,
     "GetStructField": struct_field,
     "GetJsonField": json_field,

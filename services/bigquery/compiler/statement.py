@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from services.bigquery.compiler.aggregates import aggregate_scan
 from services.bigquery.compiler.changes import CHANGES, Change
-from services.bigquery.compiler.context import Context, Relation, scripts_of
+from services.bigquery.compiler.context import Context, Relation
 from services.bigquery.compiler.expressions import EXPRESSIONS
 from services.bigquery.compiler.scans import SCANS
 from services.bigquery.compiler.windows import analytic_scan
 from services.bigquery.errors import NotBuilt
 from services.bigquery.language import tree, values
+from services.bigquery.language.analyzer import Scope
 from services.bigquery.language.evaluator import Scalar
 from services.bigquery.language.functions.javascript import Javascript
-from services.bigquery.language.functions.routines import Function
 from services.bigquery.types import Type
 
 _ALL_SCANS = {**SCANS, "AggregateScan": aggregate_scan, "AnalyticScan": analytic_scan}
@@ -44,7 +44,7 @@ def compile_query(
     relations: Mapping[str, Relation],
     now: int,
     parameters: Mapping[str, tuple[Type, Any]] | None = None,
-    functions: Sequence[Function] = (),
+    scope: Scope | None = None,
 ) -> Query:
     """Compiles a query, or the query of CREATE TABLE AS and CREATE VIEW.
 
@@ -53,7 +53,7 @@ def compile_query(
         relations: Where the tables' rows are, by the tables' full names.
         now: The statement's time in microseconds since 1970.
         parameters: Types and plain values of the query parameters.
-        functions: Those of the statement's scope.
+        scope: The statement's, for its functions and variables.
 
     Raises:
         NotBuilt: Something in it has no rule; the message names it.
@@ -61,7 +61,7 @@ def compile_query(
     found = tree.node(statement)
     if not _has_query(found):
         raise NotBuilt(f"statement {tree.kind(found).removesuffix('Stmt')} as a query")
-    context = Context(relations, parameters or {}, now, _ALL_SCANS, EXPRESSIONS, scripts_of(functions))
+    context = Context(relations, parameters or {}, now, _ALL_SCANS, EXPRESSIONS, scope or Scope())
     columns, outputs = output_columns(statement), tree.get(found, "output_column_list")
     if is_struct_table(statement):
         name = f"c{outputs[0].column.column_id}"
@@ -109,7 +109,7 @@ def compile_change(
     relations: Mapping[str, Relation],
     now: int,
     parameters: Mapping[str, tuple[Type, Any]] | None = None,
-    functions: Sequence[Function] = (),
+    scope: Scope | None = None,
 ) -> Change:
     """Compiles INSERT, UPDATE, DELETE, MERGE or TRUNCATE; arguments as of `compile_query`.
 
@@ -120,7 +120,7 @@ def compile_change(
     build = CHANGES.get(tree.kind(found))
     if build is None:
         raise NotBuilt(f"statement {tree.kind(found).removesuffix('Stmt')}")
-    context = Context(relations, parameters or {}, now, _ALL_SCANS, EXPRESSIONS, scripts_of(functions))
+    context = Context(relations, parameters or {}, now, _ALL_SCANS, EXPRESSIONS, scope or Scope())
     return build(context, found)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.bigquery.errors import invalid_query
-from services.bigquery.language import features, package
+from services.bigquery.language import features, package, values
 from services.bigquery.language.catalog import Table, catalog_message, parameters
 from services.bigquery.language.functions import routines
 from services.bigquery.language.functions.routines import Function, Resource
@@ -31,6 +31,8 @@ class Scope:
         functions: SQL, JavaScript and table functions that it may call.
         named: Types of its named parameters.
         positional: Types of its positional parameters.
+        variables: Types and plain values of a script's variables.
+        system: Likewise of system variables, by their names without @@.
         is_judge: Whether ISERROR and the like are known: only the comparison with the evaluator may use them.
     """
 
@@ -38,6 +40,8 @@ class Scope:
     functions: Sequence[Function] = ()
     named: Mapping[str, Type] = field(default_factory=dict)
     positional: Sequence[Type] = ()
+    variables: Mapping[str, tuple[Type, Any]] = field(default_factory=dict)
+    system: Mapping[str, tuple[Type, Any]] = field(default_factory=dict)
     is_judge: bool = False
 
     @property
@@ -47,13 +51,20 @@ class Scope:
 
     def catalog(self) -> Any:
         """The module's catalogue of it."""
-        return catalog_message(self.tables, self.functions, LANGUAGE, self.is_judge)
+        message = catalog_message(self.tables, self.functions, LANGUAGE, self.is_judge)
+        for name, (kind, value) in self.variables.items():
+            constant = message.constant.add(name_path=[name])
+            constant.type.CopyFrom(values.type_message(kind))
+            constant.value.CopyFrom(values.value_message(kind, value))
+        return message
 
     def options(self) -> Any:
         """The analyzer's options with the parameters."""
         options = package.options.AnalyzerOptionsProto()
         options.CopyFrom(OPTIONS)
         parameters(options, self.named, self.positional)
+        for name, (kind, _) in self.system.items():
+            options.system_variables.add(name_path=name.split(".")).type.CopyFrom(values.type_message(kind))
         return options
 
 

@@ -8,10 +8,12 @@ import duckdb
 import pytest
 
 from services.bigquery import types
+from services.bigquery.compiler.context import Relation
 from services.bigquery.compiler.signatures import connection as duck
 from services.bigquery.compiler.statement import compile_change, compile_query
 from services.bigquery.errors import BigQueryError, NotBuilt
 from services.bigquery.language.analyzer import Scope
+from services.bigquery.language.catalog import Column, Table
 from services.bigquery.types import Type
 from tests.googlesql import Database, queries
 
@@ -156,6 +158,35 @@ def test_two_source_rows_for_one_target_row_change_nothing(database: Database, s
     with pytest.raises(BigQueryError, match="UPDATE/MERGE must match at most one source row for each target row"):
         change(database, sql)
     assert database._rows("p.d.t") == before
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ("INSERT INTO p.d.t (x, s) VALUES (4, DEFAULT), (DEFAULT, 'q')", [[4, "new"], [None, "q"]]),
+        ("INSERT INTO p.d.t (x) VALUES (4)", [[4, "new"]]),
+        ("INSERT INTO p.d.t (x) SELECT 5", [[5, "new"]]),
+        ("MERGE p.d.t USING UNNEST([6]) AS y ON x = y WHEN NOT MATCHED THEN INSERT (x) VALUES (y)", [[6, "new"]]),
+        ("MERGE p.d.t USING UNNEST([6]) AS y ON x = y WHEN NOT MATCHED THEN INSERT (x, s) VALUES (y, DEFAULT)",
+         [[6, "new"]]),
+    ],
+)  # fmt: skip
+def test_a_column_that_gets_no_value_gets_its_default(sql: str, rows: list[list[Any]]) -> None:
+    database = Database()
+    database.add("t", [("x", "INT64"), ("s", "STRING")], [])
+    columns = [Column("x", Type("INT64"), has_default=True), Column("s", Type("STRING"), has_default=True)]
+    scope = Scope(tables=[Table(("p", "d", "t"), "p.d.t", columns)])
+    relations = {"p.d.t": Relation("t", ["x", "s"], {"s": "'new'"})}
+    compiled = compile_change(queries().analyzer.analyze(sql, scope), relations, 0)
+    database.connection.execute(compiled.sql)
+    assert database._rows("p.d.t") == rows
+
+
+def test_a_view_takes_no_rows(database: Database) -> None:
+    sql = "INSERT INTO p.d.t (x) VALUES (4)"
+    view = {"p.d.t": Relation("(SELECT 1 AS x, 'a' AS s)", ["x", "s"])}
+    with pytest.raises(BigQueryError, match=r"p\.d\.t is not a table"):
+        compile_change(queries().analyzer.analyze(sql, database.scope(sql)), view, 0)
 
 
 def test_a_merge_without_matched_clauses_may_meet_a_row_twice(database: Database) -> None:
