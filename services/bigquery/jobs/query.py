@@ -245,7 +245,7 @@ class QueryRunner:
 
     def _analyze(self, tx: Transaction, session: Session, sql: str, job: Job) -> _One:
         paths = [names.parts(path) for path in self._paths(tx, session, sql)]
-        known = self._know(tx, session, paths)
+        known = self._know(tx, session, paths, self.queries.analyzer.routine_paths(sql))
         positional = tuple(kind for kind, _ in session.parameters.positional)
         named = {name: kind for name, (kind, _) in session.parameters.named.items()}
         scope = dataclasses.replace(known.scope, named=named, positional=positional)
@@ -266,10 +266,13 @@ class QueryRunner:
             paths += [target.path] if is_known else []
         return paths
 
-    def _know(self, tx: Transaction, session: Session, paths: list[tuple[str, ...]]) -> Known:
+    def _know(
+        self, tx: Transaction, session: Session, paths: list[tuple[str, ...]], routines: list[tuple[str, ...]]
+    ) -> Known:
         """What the names stand for; those of temporary tables stand for these."""
         temporary = [path for path in paths if len(path) == 1 and path[0].lower() in session.temporary]
-        known = tx.know([path for path in paths if path not in temporary], session.project, session.dataset)
+        others = [path for path in paths if path not in temporary]
+        known = tx.know(others, session.project, session.dataset, routines)
         for path in temporary:
             full = session.temporary[path[0].lower()]
             own = tx.know([full], session.project, session.dataset)
@@ -323,7 +326,9 @@ class QueryRunner:
     def _check(self, one: _One) -> None:
         """A dry run of a statement that is no query: whether it can be compiled."""
         if is_change(one.statement):
-            compile_change(one.statement, one.known.tables.relations, self.queries.now(), one.parameters)
+            compile_change(
+                one.statement, one.known.tables.relations, self.queries.now(), one.parameters, one.known.scope
+            )
         elif one.kind == "CreateTableAsSelectStmt":
             one.describe(schema.result_fields(output_columns(one.statement)))
 
@@ -370,7 +375,9 @@ class QueryRunner:
     def _rows(self, tx: Transaction, one: _One) -> str:
         """DuckDB SQL of the rows of a query or of CREATE TABLE AS, with columns o0, o1, ..."""
         try:
-            query = compile_query(one.statement, one.known.tables.relations, self.queries.now(), one.parameters)
+            query = compile_query(
+                one.statement, one.known.tables.relations, self.queries.now(), one.parameters, one.known.scope
+            )
         except NotBuilt:
             return self._evaluated(tx, one)
         register_scalars(tx.connection, query.scalars, self.queries.evaluator)
@@ -397,7 +404,9 @@ class QueryRunner:
         return None
 
     def _change(self, tx: Transaction, one: _One) -> None:
-        change = compile_change(one.statement, one.known.tables.relations, self.queries.now(), one.parameters)
+        change = compile_change(
+            one.statement, one.known.tables.relations, self.queries.now(), one.parameters, one.known.scope
+        )
         register_scalars(tx.connection, change.scalars, self.queries.evaluator)
         if change.check:
             tx.connection.execute(change.check).fetchall()

@@ -257,9 +257,7 @@ class Knowledge:
         columns = output_columns(statement)
         relation = None
         try:
-            query = compile_query(
-                statement, known.tables.relations, self._queries.now(), functions=known.scope.functions
-            )
+            query = compile_query(statement, known.tables.relations, self._queries.now(), scope=known.scope)
             register_scalars(reader.connection, query.scalars, self._queries.evaluator)
             relation = Relation(f"({query.sql})", [f"o{number}" for number in range(len(columns))])
         except NotBuilt:

@@ -78,7 +78,7 @@ def run(tx: StoreTransaction, sql: str, project: str = "p", dataset: str = "d") 
         answer = queries().answer(tx.connection, sql, known.scope, known.tables, statement=statement)
         kinds = [kind for _, kind in answer.columns]
         return [[types.to_rest(kind, value) for kind, value in zip(kinds, row, strict=True)] for row in answer.rows]
-    change = compile_change(statement, known.tables.relations, queries().now(), functions=known.scope.functions)
+    change = compile_change(statement, known.tables.relations, queries().now(), scope=known.scope)
     duck.register_scalars(tx.connection, change.scalars, queries().evaluator)
     try:
         if change.check:
