@@ -9,7 +9,7 @@ from typing import Any
 from services.bigquery import schema
 from services.bigquery.compiler import definitions as asked
 from services.bigquery.errors import BigQueryError, NotBuilt
-from services.bigquery.records import ColumnChange, Dataset, Path, Table, Transaction
+from services.bigquery.records import ColumnChange, Dataset, Path, Routine, Table, Transaction
 from services.bigquery.schema import invalid
 
 _KINDS = {"TABLE": ("TABLE",), "VIEW": ("VIEW",), "MATERIALIZED VIEW": ("MATERIALIZED_VIEW",)}
@@ -77,6 +77,8 @@ class Maker:
             return self._create_table(definition)
         if isinstance(definition, asked.CreateView):
             return self._create_view(definition)
+        if isinstance(definition, asked.CreateRoutine):
+            return self._create_routine(definition)
         if isinstance(definition, asked.Drop):
             return self._drop(definition)
         if isinstance(definition, asked.Alter):
@@ -142,6 +144,19 @@ class Maker:
             resource["view"] = {"query": definition.sql, "useLegacySql": False}
         self.tx.create_table(Table(path, kind, resource))
         return Done(operation, "table", path)
+
+    def _create_routine(self, definition: asked.CreateRoutine) -> Done:
+        if definition.is_temporary:
+            text = "CREATE TEMPORARY FUNCTION statements must be followed by an actual query."
+            raise BigQueryError("invalidQuery", text, "query")
+        path = self.locate(definition.path)
+        self.tx.dataset(path[:2])
+        found = _or_none(lambda: self.tx.routine(path))
+        if found and definition.mode == "if_not_exists":
+            return Done("SKIP", "routine", path)
+        is_replaced = bool(found) and definition.mode == "or_replace"
+        self.tx.put_routine(Routine(path, definition.resource), is_new=not is_replaced)
+        return Done("REPLACE" if is_replaced else "CREATE", "routine", path)
 
     def _drop(self, definition: asked.Drop) -> Done:
         what = definition.what.upper()

@@ -107,7 +107,7 @@ def write(tx: Transaction, to: Destination, fields: Sequence[Mapping[str, Any]],
         return tx.create_table(Table(to.path, "TABLE", kept, created=known.created), rows)
     elif to.write == "WRITE_TRUNCATE_DATA":
         tx.connection.execute(f"DELETE FROM {tx.relation(to.path).sql}")
-    return _append(tx, _fitting(tx, known, to, fields), fields, rows)
+    return append(tx, _fitting(tx, known, to, fields), fields, rows)
 
 
 def existing(tx: Transaction, path: Path) -> Table | None:
@@ -158,11 +158,14 @@ def _create(tx: Transaction, to: Destination, fields: Sequence[Mapping[str, Any]
     return tx.create_table(Table(to.path, "TABLE", resource), rows)
 
 
-def _append(tx: Transaction, table: Table, fields: Sequence[Mapping[str, Any]], rows: str) -> Table:
+def append(tx: Transaction, table: Table, fields: Sequence[Mapping[str, Any]], rows: str) -> Table:
+    """Adds rows, which `write` describes, to a table that has their columns."""
     relation = tx.relation(table.path)
     place = {field["name"].lower(): name for field, name in zip(table.fields, relation.columns, strict=False)}
-    names = ", ".join(place[field["name"].lower()] for field in fields)
-    values = ", ".join(f"o{number}" for number in range(len(fields)))
+    pairs = {place[field["name"].lower()]: f"o{number}" for number, field in enumerate(fields)}
+    # What the rows lack has its default value
+    pairs |= {name: relation.defaults[name] for name in relation.defaults if name not in pairs}
+    names, values = ", ".join(pairs), ", ".join(pairs.values())
     if fields:
         tx.connection.execute(f"INSERT INTO {relation.sql} ({names}) SELECT {values} FROM ({rows})")
     tx.touch(table.path)

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import duckdb
@@ -22,11 +23,15 @@ from services.bigquery.jobs.external import create_external
 from services.bigquery.jobs.history import Result
 from services.bigquery.jobs.job import Job, Jobs
 from services.bigquery.jobs.parameters import Parameters
+from services.bigquery.jobs.script_host import Means, ScriptHost
 from services.bigquery.language import names, tree
+from services.bigquery.language.analyzer import Scope
 from services.bigquery.language.pool import Pool
 from services.bigquery.loads.sources import Bucket
 from services.bigquery.queries import Queries
 from services.bigquery.records import Known, Path, Store, Transaction
+from services.bigquery.scripts.interpreter import Interpreter, Step
+from services.bigquery.scripts.syntax import Parsed, parse
 from services.bigquery.types import Type
 
 SECONDS = 360.0
@@ -75,6 +80,7 @@ class Session:
         parameters: Of the query.
         temporary: The paths of temporary tables, by their names in lower case.
         tx: The script's open transaction.
+        step: The script's statement that is being run.
     """
 
     job: Job
@@ -83,6 +89,17 @@ class Session:
     parameters: Parameters
     temporary: dict[str, Path] = field(default_factory=dict)
     tx: Transaction | None = None
+    step: Step | None = None
+
+    @property
+    def values(self) -> Parameters:
+        """The parameters of the statement that is being run."""
+        if self.step is None or self.step.parameters is None:
+            return self.parameters
+        given = self.step.parameters
+        if "1" in given:
+            return Parameters(positional=tuple(given.values()))
+        return Parameters(named=given)
 
     @property
     def configuration(self) -> Mapping[str, Any]:
@@ -131,77 +148,49 @@ class QueryRunner:
         if not session.is_dry:
             job.statistics |= {"totalSlotMs": "1"}
             job.statistics["query"] |= {"totalBytesBilled": "0", "billingTier": 0, "totalSlotMs": "1"}
-        if scripts.is_script(sql):
-            return self._script(session, sql)
+        if scripts.is_script(sql) and (script := parse(self.pool, sql)).is_script:
+            return self._script(session, script, sql)
         return self.statement(session, sql, job)
 
-    def _script(self, session: Session, sql: str) -> Result | None:
-        found = scripts.statements(self.pool, sql)
+    def _script(self, session: Session, script: Parsed, sql: str) -> Result | None:
         job = session.job
         job.statistics["query"]["statementType"] = "SCRIPT"
         if session.is_dry:
             return None
-        last: Result | None = None
-        ahead = list(found)
+        host = self._host(session, sql)
+        interpreter = Interpreter(self.pool, host)
+        host.set_system = interpreter.system.__setitem__
         try:
-            while ahead:
-                statement = ahead.pop(0)
-                if statement.kind == "begin_statement":
-                    end = next((i for i, one in enumerate(ahead) if one.kind in _ENDS), len(ahead))
-                    self._transaction(session, ahead[:end], bool(ahead[end:]) and ahead[end].kind == "commit_statement")
-                    ahead = ahead[end + 1 :]
-                elif statement.kind in _ENDS:
-                    raise BigQueryError("invalidQuery", "There is no active transaction to end", "query")
-                else:
-                    last = self._child(session, statement.text) or last
+            last = interpreter.run(script)
         finally:
+            host.close()
             self._drop_temporary(session)
-        if last is not None:
-            self._set_destination(session.job)
-        return last
+        if last is None:
+            return None
+        self._set_destination(job)
+        return Result(schema.result_fields(last.columns), last.table)
 
-    def _transaction(self, session: Session, found: list[scripts.Statement], commits: bool) -> None:
-        """BEGIN TRANSACTION to its end; all tables that it names are locked first."""
-        paths = set()
-        with self.store.transaction() as tx:
-            for statement in found:
-                for written in self.queries.analyzer.table_paths(statement.text):
-                    paths.add(tx.find(names.parts(written), session.project, session.dataset))
-        try:
-            with self._transact(session, paths) as tx:
-                session.tx = tx
-                for statement in found:
-                    self._child(session, statement.text)
-                if not commits:
-                    raise _RolledBack
-        except _RolledBack:
-            pass
-        finally:
-            session.tx = None
+    def _host(self, session: Session, sql: str) -> ScriptHost:
+        def statement(step: Step | None, text: str, job: Job) -> Result | None:
+            session.step = step
+            return self.statement(session, text, job)
 
-    def _child(self, session: Session, sql: str) -> Result | None:
-        """One statement of a script, as a job of its own."""
-        parent, kept = session.job, list[Result]()
+        def scope(tx: Transaction, text: str) -> Scope:
+            paths = [names.parts(path) for path in self.queries.analyzer.table_paths(text)]
+            return self._know(tx, session, paths, self.queries.analyzer.routine_paths(text)).scope
 
-        def work(child: Job) -> Result | None:
-            child.statistics["query"] = {"totalBytesProcessed": "0", "cacheHit": False}
-            result = self.statement(session, sql, child)
-            kept.extend([result] if result is not None else [])
-            return result
-
-        configuration = {"query": {"query": sql, "useLegacySql": False}, "jobType": "QUERY"}
-        if self.jobs is None:
-            work(parent)
-        else:
-            done = self.jobs.run_child(parent, configuration, work)
-            for name in ("dmlStats", "numDmlAffectedRows"):
-                if name in done.statistics["query"]:
-                    parent.statistics["query"][name] = done.statistics["query"][name]
-        return kept[0] if kept else None
+        means = Means(
+            self.store,
+            self.queries.analyzer,
+            self.jobs,
+            statement,
+            scope,
+            lambda tx, path: self.locate(tx, session, tuple(path)),
+        )
+        return ScriptHost(means, session.job, sql, partial(setattr, session, "tx"))
 
     def _drop_temporary(self, session: Session) -> None:
-        hidden = {path[:2] for path in session.temporary.values()}
-        for dataset in hidden:
+        for dataset in {path[:2] for path in session.temporary.values()}:
             with self.store.transaction() as tx:
                 tx.drop_dataset(dataset, with_contents=True)
 
@@ -246,12 +235,13 @@ class QueryRunner:
     def _analyze(self, tx: Transaction, session: Session, sql: str, job: Job) -> _One:
         paths = [names.parts(path) for path in self._paths(tx, session, sql)]
         known = self._know(tx, session, paths, self.queries.analyzer.routine_paths(sql))
-        positional = tuple(kind for kind, _ in session.parameters.positional)
-        named = {name: kind for name, (kind, _) in session.parameters.named.items()}
-        scope = dataclasses.replace(known.scope, named=named, positional=positional)
+        positional = tuple(kind for kind, _ in session.values.positional)
+        named = {name: kind for name, (kind, _) in session.values.named.items()}
+        scope = session.step.scope(known.scope) if session.step else known.scope
+        scope = dataclasses.replace(scope, named=named, positional=positional)
         known = dataclasses.replace(known, scope=scope)
         statement = self.queries.analyzer.analyze(sql, scope)
-        one = _One(sql, known, statement, session, job)
+        one = _One(sql, known, statement, session.values, job)
         about = job.statistics["query"]
         about["statementType"] = one.statement_type
         if known.referenced:
@@ -262,7 +252,7 @@ class QueryRunner:
         """The tables that a statement names."""
         paths = self.queries.analyzer.table_paths(sql)
         if target := scripts.altered(self.pool, sql):
-            is_known = not target.is_if_exists or _exists(tx, self._locate(tx, session, target.path))
+            is_known = not target.is_if_exists or _exists(tx, self.locate(tx, session, target.path))
             paths += [target.path] if is_known else []
         return paths
 
@@ -302,18 +292,19 @@ class QueryRunner:
             node = tree.node(one.statement)
             return [self._path_of(one, node.table_scan.table.name)]
         path = tree.get(tree.node(one.statement), "name_path") if _has_path(one.statement) else ()
-        if "Schema" in one.kind or not path:
+        if "Schema" in one.kind or one.statement_type == "DROP_SCHEMA" or not path:
             return []
         if "CreateTable" in one.kind and tree.get(tree.node(one.statement), "create_scope") == _TEMPORARY:
             return [self._temporary(session, path[-1])]
-        return [self._locate(tx, session, tuple(path))]
+        return [self.locate(tx, session, tuple(path))]
 
     def _path_of(self, one: _One, name: str) -> Path:
         """The path of a table's full name, `project.dataset.table`."""
         project, dataset, table = name.rsplit(".", 2)
         return project, dataset, table
 
-    def _locate(self, tx: Transaction, session: Session, path: tuple[str, ...]) -> Path:
+    def locate(self, tx: Transaction, session: Session, path: tuple[str, ...]) -> Path:
+        """The full path of a name in a statement."""
         parts = names.parts(path)
         if len(parts) == 1 and parts[0].lower() in session.temporary:
             return session.temporary[parts[0].lower()]
@@ -363,7 +354,7 @@ class QueryRunner:
                 self._change(tx, one)
                 return None
             if one.kind == "CreateExternalTableStmt":
-                path = self._locate(tx, session, tuple(tree.get(tree.node(one.statement), "name_path")))
+                path = self.locate(tx, session, tuple(tree.get(tree.node(one.statement), "name_path")))
                 self._note(one, "table", path, create_external(tx, path, one.statement, self.bucket))
                 return None
             return self._define(tx, session, one)
@@ -426,7 +417,7 @@ class QueryRunner:
             session.temporary[definition.path[-1].lower()] = hidden
         maker = Maker(
             tx,
-            lambda path: self._locate(tx, session, path),
+            lambda path: self.locate(tx, session, path),
             lambda path: self._locate_dataset(session, path),
             lambda: self._rows(tx, one),
         )
@@ -460,11 +451,6 @@ class QueryRunner:
 
 _TEMPORARY = 3
 """The module's number of CreateScope TEMP."""
-_ENDS = ("commit_statement", "rollback_statement")
-
-
-class _RolledBack(Exception):
-    """Ends a transaction without its changes."""
 
 
 @dataclass(frozen=True)
@@ -474,7 +460,7 @@ class _One:
     sql: str
     known: Known
     statement: Any
-    session: Session
+    values: Parameters
     job: Job
 
     @property
@@ -492,7 +478,7 @@ class _One:
     @property
     def parameters(self) -> dict[str, tuple[Type, Any]]:
         """The query's parameters."""
-        return self.session.parameters.by_name
+        return self.values.by_name
 
     def describe(self, fields: list[dict[str, Any]]) -> None:
         """Puts the schema of the result into the statistics."""

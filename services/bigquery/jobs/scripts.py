@@ -1,34 +1,23 @@
-"""The statements of a script, in order."""
+"""What a statement's text shows before it is analyzed: whether it is a script, and what ALTER names."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from services.bigquery.language import names
 from services.bigquery.language.analyzer import syntax_of
 from services.bigquery.language.pool import Pool
+from services.bigquery.scripts.syntax import kind_of, syntax_node
 
-_SCRIPT = re.compile(r"\s*(?:BEGIN|DECLARE|SET|IF|LOOP|WHILE|REPEAT|FOR|CALL|EXECUTE)\b", re.IGNORECASE)
+_SCRIPT = re.compile(
+    r"\s*(?:BEGIN|DECLARE|SET|IF|LOOP|WHILE|REPEAT|FOR|CASE|CALL|EXECUTE|RAISE|RETURN|COMMIT|ROLLBACK)\b", re.IGNORECASE
+)
 _CONTENT = re.compile(r"\S")
 
 
-@dataclass(frozen=True)
-class Statement:
-    """A statement of a script.
-
-    Attributes:
-        kind: The parser's name of it, such as `query_statement` or `begin_statement`.
-        text: As written.
-    """
-
-    kind: str
-    text: str
-
-
 def is_script(sql: str) -> bool:
-    """Whether it has several statements, or one that only scripts have."""
+    """Whether it may have several statements, or one that only scripts have; the parser knows for certain."""
     return bool(_SCRIPT.match(_without_comments(sql))) or _has_several(sql)
 
 
@@ -52,35 +41,6 @@ def _has_several(sql: str) -> bool:
     return bool(_CONTENT.search(plain.partition(";")[2].replace(";", "")))
 
 
-def statements(pool: Pool, sql: str) -> list[Statement]:
-    """A script's statements.
-
-    Raises:
-        BigQueryError: It cannot be parsed.
-    """
-    found, data = [], sql.encode()
-    for message in syntax_of(pool, sql).statement_list_node.statement_list:
-        kind, node = _concrete(message)
-        start, end = _range(node)
-        found.append(Statement(kind.removeprefix("ast_").removesuffix("_node"), data[start:end].decode()))
-    return found
-
-
-def _concrete(message: Any) -> tuple[str, Any]:
-    """The node inside nested `Any...` messages, and the name of its field."""
-    name = ""
-    while message.DESCRIPTOR.name.startswith("Any"):
-        name = message.WhichOneof("node")
-        message = getattr(message, name)
-    return name, message
-
-
-def _range(node: Any) -> tuple[int, int]:
-    while "parse_location_range" not in node.DESCRIPTOR.fields_by_name:
-        node = node.parent
-    return node.parse_location_range.start, node.parse_location_range.end
-
-
 _ALTER = re.compile(r"\s*ALTER\b", re.IGNORECASE)
 
 
@@ -100,9 +60,10 @@ def altered(pool: Pool, sql: str) -> Altered | None:
     """
     if not _ALTER.match(_without_comments(sql)):
         return None
-    kind, node = _concrete(syntax_of(pool, sql).statement_list_node.statement_list[0])
+    node = syntax_node(syntax_of(pool, sql).statement_list_node.statement_list[0])
+    is_schema = "Schema" in kind_of(node)
     while node is not None and "path" not in node.DESCRIPTOR.fields_by_name:
         node = node.parent if "parent" in node.DESCRIPTOR.fields_by_name else None
-    if node is None or "schema" in kind:
+    if node is None or is_schema:
         return None
     return Altered(tuple(part.id_string for part in node.path.names), node.is_if_exists)

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from services.bigquery.errors import BigQueryError
-from services.bigquery.jobs import rows
+from services.bigquery.jobs import destinations, rows
 from services.bigquery.jobs.query import ANONYMOUS
 from services.bigquery.loads.columns import Reading
 from services.bigquery.loads.json_files import objects_batch, unknown_field
@@ -153,16 +153,16 @@ def _wrong(number: int, location: str, message: str) -> dict[str, Any]:
 
 
 def _insert(tx: Transaction, table: Table, good: list[Any]) -> None:
-    batch = objects_batch(good, table.fields, 0, Reading())
-    relation = tx.relation(table.path)
+    named = {name.lower() for row in good for name in row}
+    fields = [
+        field for field in table.fields if field["name"].lower() in named or not field.get("defaultValueExpression")
+    ]
+    batch = objects_batch(good, fields, 0, Reading())
     tx.connection.register("inserted", pa.Table.from_batches([batch]))
     try:
-        columns = ", ".join(relation.columns[: len(table.fields)])
-        values = ", ".join(f"o{number}" for number in range(len(table.fields)))
-        tx.connection.execute(f"INSERT INTO {relation.sql} ({columns}) SELECT {values} FROM inserted")
+        destinations.append(tx, table, fields, "SELECT * FROM inserted")
     finally:
         tx.connection.unregister("inserted")
-    tx.touch(table.path)
 
 
 _PATH = "/projects/{project}/datasets/{dataset}/tables/{table}"
