@@ -238,7 +238,9 @@ class QueryRunner:
         positional = tuple(kind for kind, _ in session.values.positional)
         named = {name: kind for name, (kind, _) in session.values.named.items()}
         scope = session.step.scope(known.scope) if session.step else known.scope
-        scope = dataclasses.replace(scope, named=named, positional=positional)
+        # The evaluator knows no system variables, and a query without them needs none
+        system = scope.system if "@@" in sql else {}
+        scope = dataclasses.replace(scope, named=named, positional=positional, system=system)
         known = dataclasses.replace(known, scope=scope)
         statement = self.queries.analyzer.analyze(sql, scope)
         one = _One(sql, known, statement, session.values, job)

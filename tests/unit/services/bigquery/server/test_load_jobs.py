@@ -1,0 +1,220 @@
+"""Loads, copies and external tables."""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+import io
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from google.api_core.exceptions import BadRequest, NotFound
+from google.cloud import bigquery
+
+from tests.unit.services.bigquery.server.conftest import Warehouse
+
+Field = bigquery.SchemaField
+UTC = datetime.UTC
+
+
+def load(warehouse: Warehouse, name: str, content: bytes, table: str = "t", **config: Any) -> bigquery.LoadJob:
+    uri = warehouse.server.put(f"{warehouse.dataset}/{name}", content)
+    job = warehouse.client.load_table_from_uri(
+        uri, f"{warehouse.dataset}.{table}", job_config=bigquery.LoadJobConfig(**config)
+    )
+    job.result(retry=None)
+    return job
+
+
+def parquet(**columns: Any) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_csv_is_detected(warehouse: Warehouse, pack: Any) -> None:
+    text = b'id,day,amount,note\n1,2020-01-01,1.5,\n2,2020-01-02,2,"a,b"\n'
+    job = load(warehouse, "x.csv", pack(text), source_format="CSV", autodetect=True)
+    assert job.output_rows == 2
+    types = [field.field_type for field in warehouse.client.get_table(f"{warehouse.dataset}.t").schema]
+    assert types == ["INTEGER", "DATE", "FLOAT", "STRING"]
+    assert warehouse.rows("SELECT * FROM t ORDER BY id") == [
+        (1, datetime.date(2020, 1, 1), 1.5, None),
+        (2, datetime.date(2020, 1, 2), 2.0, "a,b"),
+    ]
+
+
+def test_an_uploaded_file_is_unpacked(warehouse: Warehouse) -> None:
+    config = bigquery.LoadJobConfig(source_format="CSV", schema=[Field("a", "INT64"), Field("b", "STRING")])
+    file = io.BytesIO(gzip.compress(b"1,x\n2,y\n"))
+    assert warehouse.client.load_table_from_file(file, f"{warehouse.dataset}.t", job_config=config).result().state
+    assert warehouse.rows("SELECT * FROM t ORDER BY a") == [(1, "x"), (2, "y")]
+
+
+def test_a_resumable_upload_arrives_in_pieces(warehouse: Warehouse) -> None:
+    file = io.BytesIO(b"".join(b"%d\n" % number for number in range(200_000)))
+    config = bigquery.LoadJobConfig(source_format="CSV", schema=[Field("a", "INT64")])
+    load = warehouse.client.load_table_from_file(file, f"{warehouse.dataset}.t", job_config=config, size=None)
+    assert load.result().output_rows == 200_000
+    assert warehouse.rows("SELECT sum(a) FROM t") == [(199_999 * 100_000,)]
+
+
+def test_values_of_json_have_their_columns_types(warehouse: Warehouse) -> None:
+    schema = [
+        Field("t", "TIMESTAMP"),
+        Field("b", "BYTES"),
+        Field("n", "BIGNUMERIC"),
+        Field("l", "BYTES", mode="REPEATED"),
+        Field("j", "JSON"),
+    ]
+    rows = [
+        {"t": 1381404436, "b": "AP8=", "n": "0.00000000000000000000000000000000000001", "l": ["AP8="], "j": {"b": 1}},
+        {"t": "1381404436.5", "b": None, "n": 2},
+        {"t": "2013-10-10 11:27:16+02:00"},
+    ]
+    config = bigquery.LoadJobConfig(schema=schema)
+    warehouse.client.load_table_from_json(rows, f"{warehouse.dataset}.t", job_config=config).result()
+    moment = datetime.datetime(2013, 10, 10, 11, 27, 16, tzinfo=UTC)
+    assert warehouse.rows("SELECT * FROM t ORDER BY t DESC") == [
+        (moment.replace(microsecond=500_000), None, Decimal(2), [], None),
+        (moment, b"\0\xff", Decimal("1E-38"), [b"\0\xff"], {"b": 1}),
+        (moment.replace(hour=9), None, None, [], None),
+    ]
+
+
+def test_nested_json_is_detected(warehouse: Warehouse) -> None:
+    rows = [{"a": 1, "r": {"x": [1.5], "d": "2020-01-01"}}, {"a": None, "new": True}]
+    warehouse.client.load_table_from_json(rows, f"{warehouse.dataset}.t").result()
+    found = warehouse.client.get_table(f"{warehouse.dataset}.t").schema
+    assert [(field.name, field.field_type) for field in found] == [
+        ("a", "INTEGER"),
+        ("r", "RECORD"),
+        ("new", "BOOLEAN"),
+    ]
+    assert warehouse.rows("SELECT r.x[0], r.d FROM t WHERE a = 1") == [(1.5, datetime.date(2020, 1, 1))]
+
+
+def test_a_frame_comes_back_as_it_was(warehouse: Warehouse) -> None:
+    frame = pd.DataFrame(
+        {
+            "i": pd.array([1, None, 3], "Int64"),
+            "f": [1.5, float("inf"), None],
+            "s": ["ü", None, ""],
+            "b": [b"\0\xff", None, b""],
+            "t": pd.to_datetime(["2020-01-01T00:00:00.000001", None, "2021-01-01"], format="ISO8601").tz_localize(
+                "UTC"
+            ),
+            "n": [Decimal("1.5"), None, Decimal(2)],
+            "l": [[1, 2], [], [3]],
+        }
+    )
+    warehouse.client.load_table_from_dataframe(frame, f"{warehouse.dataset}.t").result()
+    found = warehouse.rows("SELECT * FROM t ORDER BY f NULLS LAST")
+    first = datetime.datetime(2020, 1, 1, 0, 0, 0, 1, UTC)
+    assert found == [
+        (1, 1.5, "ü", b"\0\xff", first, Decimal("1.5"), [1, 2]),
+        (None, float("inf"), None, None, None, None, []),
+        (3, None, "", b"", datetime.datetime(2021, 1, 1, tzinfo=UTC), Decimal(2), [3]),
+    ]
+
+
+def test_parquet_takes_the_schema_of_the_job(warehouse: Warehouse) -> None:
+    content = parquet(a=pa.array([1, 2], pa.int32()), m=pa.array([0, 1], pa.timestamp("us")), d=pa.array([b"x", None]))
+    schema = [Field("a", "INT64"), Field("m", "TIMESTAMP"), Field("d", "BYTES")]
+    job = load(warehouse, "x.parquet", content, source_format="PARQUET", schema=schema)
+    assert job.output_rows == 2
+    assert [field.field_type for field in warehouse.client.get_table(job.destination).schema] == [
+        "INTEGER",
+        "TIMESTAMP",
+        "BYTES",
+    ]
+    assert warehouse.rows("SELECT a, UNIX_MICROS(m), d FROM t ORDER BY a") == [(1, 0, b"x"), (2, 1, None)]
+
+
+def test_decimals_of_parquet_are_exact(warehouse: Warehouse) -> None:
+    number = Decimal("12345678901234567890123456789012345.12345678901234567890")
+    load(warehouse, "x.parquet", parquet(n=pa.array([number], pa.decimal256(60, 20))), source_format="PARQUET")
+    assert warehouse.rows("SELECT n FROM t") == [(number,)]
+
+
+def test_several_objects_are_loaded_by_a_pattern(warehouse: Warehouse) -> None:
+    for number in range(3):
+        load(warehouse, f"part-{number}.parquet", parquet(a=[number]), "one", source_format="PARQUET")
+    uri = f"gs://bucket/{warehouse.dataset}/part-*.parquet"
+    config = bigquery.LoadJobConfig(source_format="PARQUET")
+    warehouse.client.load_table_from_uri(uri, f"{warehouse.dataset}.t", job_config=config).result()
+    assert warehouse.rows("SELECT a FROM t ORDER BY a") == [(0,), (1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"x\n", "Could not parse 'x' as INT64 for field a"),
+        (b"1,2\n", "Expected 1 column"),
+        (b"9223372036854775808\n", "Out of range"),
+    ],
+)
+def test_a_load_that_fails_changes_nothing(warehouse: Warehouse, content: bytes, sentence: str) -> None:
+    schema = [Field("a", "INT64")]
+    load(warehouse, "good.csv", b"1\n", schema=schema)
+    with pytest.raises(BadRequest, match=sentence):
+        load(warehouse, "bad.csv", content, schema=schema)
+    assert warehouse.rows("SELECT a FROM t") == [(1,)]
+
+
+def test_bad_rows_are_left_out_up_to_a_number(warehouse: Warehouse) -> None:
+    schema = [Field("a", "INT64")]
+    job = load(warehouse, "x.csv", b"1\nx\n3\n1,2\n", schema=schema, max_bad_records=2)
+    assert job.output_rows == 2
+    with pytest.raises(BadRequest, match="Could not parse 'y'"):
+        load(warehouse, "x.csv", b"1\nx\ny\n3\n", schema=schema, max_bad_records=1)
+
+
+def test_an_object_that_is_not_there_is_named(warehouse: Warehouse) -> None:
+    with pytest.raises(NotFound, match="Not found: URI gs://bucket/nothing.csv"):
+        warehouse.client.load_table_from_uri("gs://bucket/nothing.csv", f"{warehouse.dataset}.t").result()
+    for escape in ("gs://bucket/../../etc/passwd", "gs://../x"):
+        with pytest.raises((NotFound, BadRequest)):
+            warehouse.client.load_table_from_uri(escape, f"{warehouse.dataset}.t").result()
+
+
+def test_a_new_table_gets_the_properties_of_the_job(warehouse: Warehouse) -> None:
+    config = {
+        "destination_table_description": "trips",
+        "time_partitioning": bigquery.TimePartitioning(field="d"),
+        "clustering_fields": ["a"],
+    }
+    load(warehouse, "x.csv", b"2020-01-01,1\n", schema=[Field("d", "DATE"), Field("a", "INT64")], **config)
+    table = warehouse.client.get_table(f"{warehouse.dataset}.t")
+    assert (table.description, table.time_partitioning.field, table.clustering_fields) == ("trips", "d", ["a"])
+
+
+def test_a_column_that_a_file_lacks_has_its_default_value(warehouse: Warehouse) -> None:
+    warehouse.rows("CREATE TABLE t (a INT64, b INT64 DEFAULT 7)")
+    load(warehouse, "x.json", b'{"a": 1}\n', source_format="NEWLINE_DELIMITED_JSON", schema=[Field("a", "INT64")])
+    warehouse.client.insert_rows_json(f"{warehouse.dataset}.t", [{"a": 2}])
+    assert warehouse.rows("SELECT a, b FROM t ORDER BY a") == [(1, 7), (2, 7)]
+
+
+def test_a_table_is_copied(warehouse: Warehouse) -> None:
+    warehouse.rows("CREATE TABLE t (a INT64 NOT NULL) CLUSTER BY a AS SELECT 1 AS a")
+    source, to = f"{warehouse.dataset}.t", f"{warehouse.dataset}.u"
+    warehouse.client.copy_table(source, to).result()
+    copy = warehouse.client.get_table(to)
+    assert (copy.num_rows, copy.clustering_fields) == (1, ["a"])
+    config = bigquery.CopyJobConfig(write_disposition="WRITE_APPEND")
+    warehouse.client.copy_table([source, source], to, job_config=config).result()
+    assert warehouse.rows("SELECT count(*) FROM u") == [(3,)]
+
+
+def test_an_external_table_reads_its_objects_anew(warehouse: Warehouse) -> None:
+    uri = warehouse.server.put(f"{warehouse.dataset}/e.csv", b"a,b\n1,x\n")
+    warehouse.rows(f"CREATE EXTERNAL TABLE e OPTIONS (format = 'CSV', uris = ['{uri}'])")
+    assert warehouse.rows("SELECT * FROM e") == [(1, "x")]
+    warehouse.server.put(f"{warehouse.dataset}/e.csv", b"a,b\n1,x\n2,y\n")
+    assert warehouse.rows("SELECT count(*) FROM e WHERE a > 0") == [(2,)]

@@ -1,0 +1,136 @@
+"""Datasets, tables, rows and routines by Google's Python client."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import requests
+from google.api_core.exceptions import BadRequest, Conflict, MethodNotImplemented, NotFound, PreconditionFailed
+from google.cloud import bigquery
+
+from tests.unit.services.bigquery.server.conftest import Warehouse
+
+FIELDS = [
+    bigquery.SchemaField("a", "INTEGER", mode="REQUIRED"),
+    bigquery.SchemaField("b", "STRING", max_length=3),
+    bigquery.SchemaField("r", "RECORD", mode="REPEATED", fields=[bigquery.SchemaField("x", "NUMERIC")]),
+]
+
+
+def table_of(warehouse: Warehouse, name: str = "t", fields: Any = FIELDS) -> bigquery.Table:
+    return bigquery.Table(f"{warehouse.client.project}.{warehouse.dataset}.{name}", schema=fields)
+
+
+def test_a_dataset_keeps_what_a_client_sets(warehouse: Warehouse) -> None:
+    dataset = warehouse.client.get_dataset(warehouse.dataset)
+    dataset.description, dataset.labels = "trips", {"team": "data"}
+    changed = warehouse.client.update_dataset(dataset, ["description", "labels"])
+    assert (changed.description, changed.labels, changed.location) == ("trips", {"team": "data"}, "US")
+    assert warehouse.dataset in {one.dataset_id for one in warehouse.client.list_datasets(filter="labels.team:data")}
+    with pytest.raises(Conflict, match="Already Exists: Dataset"):
+        warehouse.client.create_dataset(warehouse.dataset, retry=None)
+    with pytest.raises(NotFound, match="Not found: Dataset test-project:nothing"):
+        warehouse.client.get_dataset("nothing", retry=None)
+
+
+def test_a_change_of_a_resource_that_has_changed_since_is_refused(warehouse: Warehouse) -> None:
+    dataset = warehouse.client.get_dataset(warehouse.dataset)
+    other = warehouse.client.get_dataset(warehouse.dataset)
+    other.description = "first"
+    warehouse.client.update_dataset(other, ["description"])
+    dataset.description = "second"
+    with pytest.raises(PreconditionFailed):
+        warehouse.client.update_dataset(dataset, ["description"], retry=None)
+
+
+def test_a_dataset_with_tables_is_only_deleted_with_its_contents(warehouse: Warehouse) -> None:
+    warehouse.client.create_table(table_of(warehouse))
+    with pytest.raises(BadRequest, match="still in use"):
+        warehouse.client.delete_dataset(warehouse.dataset, retry=None)
+
+
+def test_a_table_has_the_schema_that_it_was_given(warehouse: Warehouse) -> None:
+    made = warehouse.client.create_table(table_of(warehouse))
+    assert made.schema == FIELDS
+    assert warehouse.client.get_table(made).schema == FIELDS
+    with pytest.raises(Conflict, match=r"Already Exists: Table test-project:\w+\.t"):
+        warehouse.client.create_table(table_of(warehouse), retry=None)
+    assert [one.table_id for one in warehouse.client.list_tables(warehouse.dataset)] == ["t"]
+
+
+def test_a_schema_may_gain_columns_and_lose_nothing(warehouse: Warehouse) -> None:
+    table = warehouse.client.create_table(table_of(warehouse))
+    table.schema = [*FIELDS, bigquery.SchemaField("c", "DATE")]
+    assert [field.name for field in warehouse.client.update_table(table, ["schema"]).schema] == ["a", "b", "r", "c"]
+    table = warehouse.client.get_table(table)
+    table.schema = FIELDS
+    with pytest.raises(BadRequest, match="Field c is missing in new schema"):
+        warehouse.client.update_table(table, ["schema"], retry=None)
+
+
+def test_inserted_rows_are_there_at_once(warehouse: Warehouse) -> None:
+    table = warehouse.client.create_table(table_of(warehouse))
+    rows = [{"a": 1, "b": "x", "r": [{"x": "1.5"}]}, {"a": "2"}]
+    assert warehouse.client.insert_rows_json(table, rows) == []
+    assert warehouse.rows("SELECT * FROM t ORDER BY a") == [(1, "x", [{"x": Decimal("1.5")}]), (2, None, [])]
+    assert [tuple(row) for row in warehouse.client.list_rows(table, max_results=1)] == [
+        (1, "x", [{"x": Decimal("1.5")}])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"a": 1, "wrong": 2}, "no such field: wrong."),
+        ({"b": "x"}, "Required column value is missing"),
+        ({"a": "x"}, "Could not parse 'x' as INT64"),
+        ({"a": 1, "b": "four"}, "longer than"),
+    ],
+)
+def test_of_rows_with_one_that_is_wrong_none_is_inserted(
+    warehouse: Warehouse, row: dict[str, Any], message: str
+) -> None:
+    table = warehouse.client.create_table(table_of(warehouse))
+    errors = warehouse.client.insert_rows_json(table, [{"a": 1}, row])
+    by_row = {error["index"]: error["errors"][0] for error in errors}
+    assert message in by_row[1]["message"] and by_row[0]["reason"] == "stopped"
+    assert warehouse.rows("SELECT count(*) FROM t") == [(0,)]
+    assert len(warehouse.client.insert_rows_json(table, [{"a": 1}, row], skip_invalid_rows=True)) == 1
+    assert warehouse.rows("SELECT count(*) FROM t") == [(1,)]
+
+
+def test_a_view_has_the_columns_of_its_query(warehouse: Warehouse) -> None:
+    view = bigquery.Table(f"{warehouse.client.project}.{warehouse.dataset}.v")
+    view.view_query = "SELECT 1 AS one, 'a' AS letter"
+    made = warehouse.client.create_table(view)
+    assert [(field.name, field.field_type) for field in made.schema] == [("one", "INTEGER"), ("letter", "STRING")]
+    assert warehouse.rows("SELECT letter FROM v") == [("a",)]
+
+
+def test_a_routine_is_called_by_its_name(warehouse: Warehouse) -> None:
+    number = {"typeKind": "INT64"}
+    body = {
+        "routineReference": {"datasetId": warehouse.dataset, "routineId": "triple"},
+        "routineType": "SCALAR_FUNCTION",
+        "language": "SQL",
+        "definitionBody": "x * 3",
+        "arguments": [{"name": "x", "dataType": number}],
+    }
+    address = f"{warehouse.server.address}/bigquery/v2/projects/test-project/datasets/{warehouse.dataset}/routines"
+    assert requests.post(address, json=body).status_code == 200
+    assert warehouse.rows(f"SELECT {warehouse.dataset}.triple(4)") == [(12,)]
+    assert [one.routine_id for one in warehouse.client.list_routines(warehouse.dataset)] == ["triple"]
+
+
+def test_models_are_refused_by_name(warehouse: Warehouse) -> None:
+    assert list(warehouse.client.list_models(warehouse.dataset)) == []
+    with pytest.raises(MethodNotImplemented, match="BigQuery ML"):
+        warehouse.client.get_model(f"{warehouse.dataset}.m", retry=None)
+
+
+def test_an_unknown_path_is_an_error_in_google_s_form(warehouse: Warehouse) -> None:
+    answer = requests.get(f"{warehouse.server.address}/bigquery/v2/nothing")
+    assert answer.status_code == 404
+    assert answer.json()["error"]["errors"][0] == {"message": "Not Found", "domain": "global", "reason": "notFound"}
