@@ -45,7 +45,7 @@ class Server:
         return f"gs://{bucket}/{name}"
 
     @contextmanager
-    def client(self, project: str = PROJECT) -> Iterator[bigquery.Client]:
+    def client(self, project: str = PROJECT) -> Iterator[Any]:
         """Opens a client."""
         credentials: Any = AnonymousCredentials()  # type: ignore[no-untyped-call]
         client: Any = bigquery.Client(

@@ -2,19 +2,142 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import fastavro
+import pyarrow as pa
+
+from services.bigquery import schema, types
 from services.bigquery.errors import NotBuilt
-from services.bigquery.loads.columns import Reading
+from services.bigquery.loads.columns import ROWS, Reading, restricts, unreadable
+from services.bigquery.loads.columns import restricted as broken
+from services.bigquery.loads.values import json_text, plain_of
+from services.bigquery.types import Type
+
+_TYPES = {
+    "boolean": "BOOLEAN",
+    "int": "INTEGER",
+    "long": "INTEGER",
+    "float": "FLOAT",
+    "double": "FLOAT",
+    "bytes": "BYTES",
+    "fixed": "BYTES",
+    "string": "STRING",
+    "enum": "STRING",
+}
+_LOGICAL = {
+    "date": "DATE",
+    "time-millis": "TIME",
+    "time-micros": "TIME",
+    "timestamp-millis": "TIMESTAMP",
+    "timestamp-micros": "TIMESTAMP",
+    "local-timestamp-millis": "DATETIME",
+    "local-timestamp-micros": "DATETIME",
+}
+_DAY_0 = datetime.date(1970, 1, 1).toordinal()
 
 
 def detect(file: Path) -> list[dict[str, Any]]:
     """The columns."""
-    raise NotBuilt("source format AVRO")
+    with file.open("rb") as data:
+        found = _open(data).writer_schema
+    return [_field(one["name"], one["type"]) for one in found.get("fields", ())]
+
+
+def _open(data: Any) -> Any:
+    try:
+        return fastavro.reader(data)
+    except (ValueError, EOFError, KeyError, IndexError, TypeError) as error:
+        raise unreadable(f"Input file is not in Avro format. ({str(error)[:200]})") from error
+
+
+def _field(name: str, kind: Any) -> dict[str, Any]:
+    field: dict[str, Any] = {"name": name, "mode": "REQUIRED"}
+    if isinstance(kind, list):
+        others = [one for one in kind if one != "null"]
+        if len(others) != 1:
+            raise NotBuilt(f"unions of Avro with several types (column {name})")
+        inner = _field(name, others[0])
+        return {**inner, "mode": "REPEATED" if inner["mode"] == "REPEATED" else "NULLABLE"}
+    if not isinstance(kind, Mapping):
+        kind = {"type": kind}
+    if kind["type"] == "array":
+        return {**_field(name, kind["items"]), "mode": "REPEATED"}
+    if kind["type"] == "record":
+        return {**field, "type": "RECORD", "fields": [_field(one["name"], one["type"]) for one in kind["fields"]]}
+    if kind.get("logicalType") == "decimal":
+        scale, precision = int(kind.get("scale") or 0), int(kind["precision"])
+        return {**field, "type": "NUMERIC" if scale <= 9 and precision - scale <= 29 else "BIGNUMERIC"}
+    if isinstance(kind["type"], (Mapping, list)):
+        return _field(name, kind["type"])
+    found = _LOGICAL.get(kind.get("logicalType", "")) or _TYPES.get(kind["type"])
+    if found is None:
+        raise NotBuilt(f"Avro's type {kind['type']} (column {name})")
+    return {**field, "type": found}
 
 
 def batches(file: Path, fields: Sequence[Mapping[str, Any]], reading: Reading) -> Iterator[Any]:
-    """The rows."""
-    raise NotBuilt("source format AVRO")
+    """The rows; columns are found by their names."""
+    kinds = [schema.type_of(field) for field in fields]
+    with file.open("rb") as data:
+        rows = iter(_open(data))
+        while piece := list(itertools.islice(rows, ROWS)):
+            folded = [{name.lower(): value for name, value in row.items()} for row in piece]
+            arrays = []
+            for field, kind in zip(fields, kinds, strict=True):
+                array = _column([row.get(field["name"].lower()) for row in folded], kind, str(field["name"]))
+                if restricts(field) and (wrong := broken(array, field)):
+                    raise unreadable(next(iter(wrong.values())))
+                arrays.append(array)
+            yield pa.RecordBatch.from_arrays(arrays, names=[f"o{number}" for number in range(len(arrays))])
+
+
+def _column(values: list[Any], kind: Type, name: str) -> Any:
+    try:
+        return types.arrow_column([python_value(kind, value) for value in values], kind)
+    except (pa.ArrowInvalid, ValueError, TypeError, ArithmeticError) as error:
+        raise unreadable(f"Column '{name}' does not fit {kind.sql}: {str(error).splitlines()[0][:200]}") from error
+
+
+def python_value(kind: Type, value: Any) -> Any:
+    """A Python value of Avro or Arrow in plain form.
+
+    Raises:
+        ValueError: It is none of that type.
+    """
+    if kind.kind == "ARRAY":
+        return [python_value(kind.part, item) for item in value or ()]
+    if value is None:
+        return None
+    if kind.kind == "STRUCT" and isinstance(value, Mapping):
+        by_name = {name.lower(): item for name, item in value.items()}
+        named = enumerate(kind.fields)
+        return {f"f{number}": python_value(part, by_name.get(name.lower())) for number, (name, part) in named}
+    if kind.kind == "RANGE" and isinstance(value, Mapping):
+        return plain_of(kind, {end: _text(value.get(end)) for end in ("start", "end")})
+    if kind.kind == "JSON":
+        return json_text(value.decode() if isinstance(value, bytes) else value)
+    if kind.kind == "BYTES":
+        return value.encode() if isinstance(value, str) else bytes(value)
+    if kind.kind == "STRING" and isinstance(value, bytes):
+        return value.decode()
+    if kind.kind == "DATE" and type(value) is datetime.date:
+        return value.toordinal() - _DAY_0
+    return plain_of(kind, _text(value))
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, (datetime.date, datetime.time)):
+        return value.isoformat()
+    if isinstance(value, decimal.Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime.timedelta):
+        raise ValueError("a duration is no value of BigQuery's")
+    return value

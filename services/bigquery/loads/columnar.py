@@ -6,8 +6,6 @@ ORC and Avro beside it.
 
 from __future__ import annotations
 
-import datetime
-import decimal
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,11 +15,9 @@ import pyarrow.orc as orc
 import pyarrow.parquet as pq
 
 from services.bigquery import schema, types
-from services.bigquery.errors import BigQueryError, NotBuilt
+from services.bigquery.errors import NotBuilt
 from services.bigquery.loads import avro_files
-from services.bigquery.loads.columns import ROWS, Reading, restricts, unreadable
-from services.bigquery.loads.columns import _restricted as restricted
-from services.bigquery.loads.values import json_text, plain_of
+from services.bigquery.loads.columns import ROWS, Reading, restricted, restricts, unreadable
 from services.bigquery.types import Type
 
 
@@ -135,7 +131,7 @@ def converted(column: Any, kind: Type, name: str) -> Any:
         fast = _cast(column, kind, name)
         if fast is not None:
             return fast
-        return types.arrow_column([_plain(kind, value) for value in column.to_pylist()], kind)
+        return types.arrow_column([avro_files.python_value(kind, value) for value in column.to_pylist()], kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError, TypeError, ArithmeticError) as error:
         text = str(error).splitlines()[0][:200]
         raise unreadable(f"Column '{name}' has type {column.type}, which does not fit {kind.sql}: {text}") from error
@@ -168,42 +164,3 @@ def _is_text(kind: pa.DataType) -> bool:
 
 def _is_bytes(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind))
-
-
-def _plain(kind: Type, value: Any) -> Any:
-    """A Python value of Arrow or Avro in plain form."""
-    if kind.kind == "ARRAY":
-        return [_plain(kind.part, item) for item in value or ()]
-    if value is None:
-        return None
-    if kind.kind == "STRUCT" and isinstance(value, Mapping):
-        by_name = {name.lower(): item for name, item in value.items()}
-        return {
-            f"f{number}": _plain(part, by_name.get(name.lower())) for number, (name, part) in enumerate(kind.fields)
-        }
-    if kind.kind == "RANGE" and isinstance(value, Mapping):
-        return plain_of(kind, {end: _text(value.get(end)) for end in ("start", "end")})
-    if kind.kind == "JSON":
-        return json_text(value.decode() if isinstance(value, bytes) else value)
-    if kind.kind == "BYTES":
-        return value.encode() if isinstance(value, str) else bytes(value)
-    if kind.kind == "STRING" and isinstance(value, bytes):
-        return value.decode()
-    if isinstance(value, (bool, int, float, str)):
-        return plain_of(kind, value)
-    return plain_of(kind, _text(value))
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, datetime.datetime):
-        return value.isoformat(sep=" ")
-    if isinstance(value, (datetime.date, datetime.time)):
-        return value.isoformat()
-    if isinstance(value, decimal.Decimal):
-        return f"{value:f}"
-    if isinstance(value, datetime.timedelta):
-        raise BigQueryError("invalid", "A duration is no value of BigQuery's")
-    return value
-
-
-plain_of_python = _plain

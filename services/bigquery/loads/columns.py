@@ -86,7 +86,7 @@ def _convert(column: Any, one: Mapping[str, Any], position: int) -> tuple[Any, d
         fast = _fast(column, kind)
         if fast is not None and not restricts(one):
             return fast, {}
-        if fast is not None and not (wrong := _restricted(fast, one)):
+        if fast is not None and not (wrong := restricted(fast, one)):
             return fast, wrong
         column = column.to_pylist()
     return _slow(column, kind, one, position)
@@ -103,7 +103,7 @@ def _slow(column: Sequence[Any], kind: Type, one: Mapping[str, Any], position: i
             what = f"Could not parse '{shown[:100]}' as {kind.sql} for field {one['name']} (position {position})"
             wrong[row] = f"{what}: {error}"
     array = types.arrow_column(plain, kind)
-    return array, {**_restricted(array, one), **wrong}
+    return array, {**restricted(array, one), **wrong}
 
 
 def _fast(column: Any, kind: Type) -> Any:
@@ -127,7 +127,7 @@ def restricts(one: Mapping[str, Any]) -> bool:
     return schema.mode(one) == "REQUIRED" or any(one.get(name) for name in ("maxLength", "precision"))
 
 
-def _restricted(array: Any, one: Mapping[str, Any]) -> dict[int, str]:
+def restricted(array: Any, one: Mapping[str, Any]) -> dict[int, str]:
     """The rows that break a column's restrictions."""
     wrong = {}
     if schema.mode(one) == "REQUIRED" and array.null_count:

@@ -18,7 +18,7 @@ class Warehouse:
     """A client with a dataset of its own."""
 
     server: Server
-    client: bigquery.Client
+    client: Any
     dataset: str
 
     def rows(self, sql: str, **options: Any) -> list[tuple[Any, ...]]:

@@ -8,6 +8,7 @@ import io
 from decimal import Decimal
 from typing import Any
 
+import fastavro
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,7 +22,7 @@ Field = bigquery.SchemaField
 UTC = datetime.UTC
 
 
-def load(warehouse: Warehouse, name: str, content: bytes, table: str = "t", **config: Any) -> bigquery.LoadJob:
+def load(warehouse: Warehouse, name: str, content: bytes, table: str = "t", **config: Any) -> Any:
     uri = warehouse.server.put(f"{warehouse.dataset}/{name}", content)
     job = warehouse.client.load_table_from_uri(
         uri, f"{warehouse.dataset}.{table}", job_config=bigquery.LoadJobConfig(**config)
@@ -99,6 +100,7 @@ def test_nested_json_is_detected(warehouse: Warehouse) -> None:
     assert warehouse.rows("SELECT r.x[0], r.d FROM t WHERE a = 1") == [(1.5, datetime.date(2020, 1, 1))]
 
 
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 def test_a_frame_comes_back_as_it_was(warehouse: Warehouse) -> None:
     frame = pd.DataFrame(
         {
@@ -106,8 +108,8 @@ def test_a_frame_comes_back_as_it_was(warehouse: Warehouse) -> None:
             "f": [1.5, float("inf"), None],
             "s": ["ü", None, ""],
             "b": [b"\0\xff", None, b""],
-            "t": pd.to_datetime(["2020-01-01T00:00:00.000001", None, "2021-01-01"], format="ISO8601").tz_localize(
-                "UTC"
+            "t": pd.to_datetime(
+                pd.Series(["2020-01-01T00:00:00.000001", None, "2021-01-01T00:00:00.000000"]), utc=True
             ),
             "n": [Decimal("1.5"), None, Decimal(2)],
             "l": [[1, 2], [], [3]],
@@ -134,6 +136,26 @@ def test_parquet_takes_the_schema_of_the_job(warehouse: Warehouse) -> None:
         "BYTES",
     ]
     assert warehouse.rows("SELECT a, UNIX_MICROS(m), d FROM t ORDER BY a") == [(1, 0, b"x"), (2, 1, None)]
+
+
+def test_avro_has_its_own_types(warehouse: Warehouse) -> None:
+    day = {"type": "int", "logicalType": "date"}
+    moment = {"type": "long", "logicalType": "timestamp-micros"}
+    number = {"type": "bytes", "logicalType": "decimal", "precision": 10, "scale": 2}
+    names = {"d": ["null", day], "t": moment, "n": number, "l": {"type": "array", "items": "string"}}
+    schema = {"type": "record", "name": "r", "fields": [{"name": name, "type": kind} for name, kind in names.items()]}
+    row = {
+        "d": datetime.date(2020, 1, 2),
+        "t": datetime.datetime(2020, 1, 1, 0, 0, 0, 1, UTC),
+        "n": Decimal("1.25"),
+        "l": ["a"],
+    }
+    sink = io.BytesIO()
+    fastavro.writer(sink, schema, [row, {**row, "d": None, "l": []}])
+    load(warehouse, "x.avro", sink.getvalue(), source_format="AVRO")
+    assert warehouse.rows("SELECT * FROM t ORDER BY d DESC") == [tuple(row.values()), (None, row["t"], row["n"], [])]
+    with pytest.raises(BadRequest, match="Input file is not in Avro format"):
+        load(warehouse, "y.avro", b"nothing", source_format="AVRO")
 
 
 def test_decimals_of_parquet_are_exact(warehouse: Warehouse) -> None:
@@ -184,7 +206,7 @@ def test_an_object_that_is_not_there_is_named(warehouse: Warehouse) -> None:
 
 
 def test_a_new_table_gets_the_properties_of_the_job(warehouse: Warehouse) -> None:
-    config = {
+    config: dict[str, Any] = {
         "destination_table_description": "trips",
         "time_partitioning": bigquery.TimePartitioning(field="d"),
         "clustering_fields": ["a"],

@@ -17,7 +17,7 @@ def scalar(name: str | None, kind: str, value: Any) -> bigquery.ScalarQueryParam
     return bigquery.ScalarQueryParameter(name, kind, value)
 
 
-def run(warehouse: Warehouse, sql: str, **config: Any) -> bigquery.QueryJob:
+def run(warehouse: Warehouse, sql: str, **config: Any) -> Any:
     default = f"{warehouse.client.project}.{warehouse.dataset}"
     job = warehouse.client.query(
         sql, job_config=bigquery.QueryJobConfig(default_dataset=default, **config), retry=None, job_retry=None
