@@ -132,7 +132,7 @@ class Jobs:
     """
 
     def __init__(self, history: History, runners: Mapping[str, Runner], interrupt: Callable[[str], object]) -> None:
-        self.history, self._runners, self._interrupt = history, runners, interrupt
+        self.history, self._runners, self._interrupt = history, dict(runners), interrupt
         self._lock = threading.Lock()
         self._active: dict[tuple[str, str], Job] = {}
         self._recent: deque[Job] = deque(maxlen=200)

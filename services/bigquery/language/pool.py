@@ -25,7 +25,8 @@ class Pool:
     """Runs work on instances of the module; safe for any number of threads.
 
     Args:
-        folder: Where the compiled module is kept. If it is not there, this compiles it, which takes 25 s.
+        folder: Where the compiled module is kept. If it is not there, this compiles it in the background, which takes
+            25 s; the first calls wait for it.
         workers: How many instances there may be; each takes about 55 MB once it has worked.
         seconds: How long one call may take, unless its caller says otherwise.
     """
@@ -33,7 +34,8 @@ class Pool:
     def __init__(self, folder: Path, workers: int = 2, seconds: float = SECONDS) -> None:
         self._seconds = seconds
         self._engine = new_engine()
-        self._code = wasmtime.Module.deserialize_file(self._engine, str(compile_module(folder)))
+        self._code: Future[wasmtime.Module] = Future()
+        threading.Thread(target=self._load, args=(folder,), daemon=True).start()
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
@@ -67,6 +69,15 @@ class Pool:
         for thread in self._threads[:-1]:
             thread.join()
 
+    def _load(self, folder: Path) -> None:
+        """Loads the module's code, and compiles it first where that has not been done; calls wait meanwhile."""
+        try:
+            code = wasmtime.Module.deserialize_file(self._engine, str(compile_module(folder)))
+        except BaseException as error:  # handed to each caller
+            self._code.set_exception(error)
+        else:
+            self._code.set_result(code)
+
     def _tick(self) -> None:
         while not self._ended.wait(TICK):
             self._engine.increment_epoch()
@@ -76,7 +87,7 @@ class Pool:
         while (task := self._tasks.get()) is not None:
             work, seconds, future = task
             try:
-                module = module or Module(self._engine, self._code)
+                module = module or Module(self._engine, self._code.result())
                 module.allow(seconds)
                 future.set_result(work(module))
             except ModuleFailed as failure:

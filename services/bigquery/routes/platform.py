@@ -50,9 +50,24 @@ def prune(call: Call) -> Any:
     return call.api.store.prune(days, call.flag("dry_run"))
 
 
+def counts(call: Call) -> Any:
+    """Answers the rows of each table, by `project.dataset.table`, and the bytes of all."""
+    rows, size = dict[str, int](), 0
+    with call.api.store.transaction() as tx:
+        for project in tx.projects():
+            for dataset in tx.datasets(project):
+                for table in tx.tables(dataset.path):
+                    if table.kind in ("TABLE", "SNAPSHOT"):
+                        found = tx.size(table.path)
+                        rows[".".join(table.path)] = found.rows
+                        size += found.bytes
+    return {"rows": rows, "bytes": size}
+
+
 ROUTES = (
     route("GET", "/", health, ""),
     route("GET", "/projects", projects),
     route("GET", "/projects/{project}/serviceAccount", service_account),
     route("POST", "/prune", prune, ""),
+    route("GET", "/counts", counts, ""),
 )

@@ -5,8 +5,13 @@ from __future__ import annotations
 import datetime
 import gzip
 import io
+import json
+import threading
+from collections.abc import Iterator
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import fastavro
 import pandas as pd
@@ -16,6 +21,7 @@ import pytest
 from google.api_core.exceptions import BadRequest, NotFound
 from google.cloud import bigquery
 
+from services.bigquery.jobs.extract import ExtractRunner
 from tests.unit.services.bigquery.server.conftest import Warehouse
 
 Field = bigquery.SchemaField
@@ -240,3 +246,56 @@ def test_an_external_table_reads_its_objects_anew(warehouse: Warehouse) -> None:
     assert warehouse.rows("SELECT * FROM e") == [(1, "x")]
     warehouse.server.put(f"{warehouse.dataset}/e.csv", b"a,b\n1,x\n2,y\n")
     assert warehouse.rows("SELECT count(*) FROM e WHERE a > 0") == [(2,)]
+
+
+@pytest.fixture
+def storage(warehouse: Warehouse) -> Iterator[dict[str, bytes]]:
+    """What extracts upload to Cloud Storage, by the objects' names."""
+    uploaded = dict[str, bytes]()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            parts = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            is_there = parts.path == "/upload/storage/v1/b/bucket/o"
+            if is_there:
+                uploaded[parse_qs(parts.query)["name"][0]] = body
+            self.send_response(200 if is_there else 404)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever).start()
+        runners = warehouse.server.app.api.jobs._runners
+        before = runners["extract"]
+        runners["extract"] = ExtractRunner(warehouse.server.app.api.store, f"http://127.0.0.1:{server.server_port}")
+        yield uploaded
+        runners["extract"] = before
+        server.shutdown()
+
+
+def test_a_table_is_extracted_in_each_format(warehouse: Warehouse, storage: dict[str, bytes]) -> None:
+    warehouse.rows("CREATE TABLE t AS SELECT 1 AS a, TIMESTAMP '2020-01-01 00:00:01' AS m, b'x' AS b, 'ü,' AS s")
+    source = f"{warehouse.dataset}.t"
+
+    def extract(name: str, **config: Any) -> bytes:
+        job_config: Any = bigquery.ExtractJobConfig(**config)  # type: ignore[no-untyped-call]
+        warehouse.client.extract_table(source, f"gs://bucket/{name}", job_config=job_config).result(retry=None)
+        return storage[name]
+
+    text = 'a,m,b,s\n1,2020-01-01 00:00:01 UTC,eA==,"ü,"\n'
+    assert extract("x.csv").decode() == text
+    assert gzip.decompress(extract("x.csv.gz", compression="GZIP")).decode() == text
+    assert json.loads(extract("x.json", destination_format="NEWLINE_DELIMITED_JSON")) == {
+        "a": "1",
+        "m": "2020-01-01 00:00:01 UTC",
+        "b": "eA==",
+        "s": "ü,",
+    }
+    found = pq.read_table(io.BytesIO(extract("x.parquet", destination_format="PARQUET")))
+    assert found.column_names == ["a", "m", "b", "s"] and found.to_pylist()[0]["b"] == b"x"
+    with pytest.raises(NotFound, match="Not found: Bucket nothing"):
+        warehouse.client.extract_table(source, "gs://nothing/x").result(retry=None)

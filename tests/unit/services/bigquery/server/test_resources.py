@@ -134,3 +134,9 @@ def test_an_unknown_path_is_an_error_in_google_s_form(warehouse: Warehouse) -> N
     answer = requests.get(f"{warehouse.server.address}/bigquery/v2/nothing")
     assert answer.status_code == 404
     assert answer.json()["error"]["errors"][0] == {"message": "Not Found", "domain": "global", "reason": "notFound"}
+
+
+def test_the_platform_counts_the_rows_of_all_tables(warehouse: Warehouse) -> None:
+    warehouse.rows("CREATE TABLE t AS SELECT a FROM UNNEST([1, 2, 3]) AS a")
+    found = requests.get(f"{warehouse.server.address}/counts").json()
+    assert found["rows"][f"test-project.{warehouse.dataset}.t"] == 3 and found["bytes"] > 0
