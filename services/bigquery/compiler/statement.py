@@ -12,7 +12,7 @@ from services.bigquery.compiler.context import Context, Relation
 from services.bigquery.compiler.expressions import EXPRESSIONS
 from services.bigquery.compiler.scans import SCANS
 from services.bigquery.compiler.windows import analytic_scan
-from services.bigquery.errors import NotBuilt
+from services.bigquery.errors import BigQueryError, NotBuilt
 from services.bigquery.language import tree, values
 from services.bigquery.language.analyzer import Scope
 from services.bigquery.language.evaluator import Scalar
@@ -62,6 +62,18 @@ def compile_query(
     if not _has_query(found):
         raise NotBuilt(f"statement {tree.kind(found).removesuffix('Stmt')} as a query")
     context = Context(relations, parameters or {}, now, _ALL_SCANS, EXPRESSIONS, scope or Scope())
+    try:
+        return _query(context, statement, found)
+    except RecursionError as error:
+        raise too_deep() from error
+
+
+def too_deep() -> BigQueryError:
+    """The error of a statement whose parts are nested deeper than Python can walk."""
+    return BigQueryError("resourcesExceeded", "Resources exceeded: the statement is nested too deeply", "query")
+
+
+def _query(context: Context, statement: Any, found: Any) -> Query:
     columns, outputs = output_columns(statement), tree.get(found, "output_column_list")
     if is_struct_table(statement):
         name = f"c{outputs[0].column.column_id}"
@@ -121,7 +133,10 @@ def compile_change(
     if build is None:
         raise NotBuilt(f"statement {tree.kind(found).removesuffix('Stmt')}")
     context = Context(relations, parameters or {}, now, _ALL_SCANS, EXPRESSIONS, scope or Scope())
-    return build(context, found)
+    try:
+        return build(context, found)
+    except RecursionError as error:
+        raise too_deep() from error
 
 
 def is_change(statement: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from services.bigquery.errors import NotBuilt
@@ -11,8 +12,13 @@ from services.bigquery.language import package, values
 from services.bigquery.language.functions.routines import Function
 from services.bigquery.types import Type
 
-NOT_BIGQUERY = ("FN_ISERROR", "FN_IFERROR", "FN_NULLIFERROR", "FN_TYPEOF")
-"""Functions that no language feature turns off, and that BigQuery's reference does not have."""
+NOT_BIGQUERY = tuple(
+    f"FN_{name}"
+    for name in """ISERROR IFERROR NULLIFERROR TYPEOF NULLIFZERO ZEROIFNULL ARRAY_INCLUDES ARRAY_IS_DISTINCT ARRAY_FIND
+    ARRAY_FIRST_N ARRAY_LAST_N ARRAY_OFFSET ARRAY_REMOVE ARRAY_MIN ARRAY_MAX ARRAY_SUM ARRAY_AVG ARRAY_ZIP BIT_CAST
+    SPLIT_SUBSTR REGEXP_EXTRACT_GROUPS REGEXP_MATCH NET_FORMAT NET_PARSE NET_MAKE_NET NET_IP_IN_NET""".split()
+)
+"""How the names of functions begin that no feature turns off, and that BigQuery's reference does not have."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,12 @@ class Table:
     columns: Sequence[Column]
 
 
+@cache
+def _not_bigquery() -> tuple[int, ...]:
+    known = package.service.DESCRIPTOR.pool.FindEnumTypeByName("zetasql.FunctionSignatureId").values_by_name
+    return tuple(value.number for name, value in known.items() if name.startswith(NOT_BIGQUERY))
+
+
 def _table_message(catalog: Any, table: Table, number: int) -> None:
     message = catalog.table.add(
         name=table.name, name_in_catalog=table.path[-1], full_name=table.name, serialization_id=number
@@ -70,10 +82,7 @@ def catalog_message(tables: Iterable[Table], functions: Iterable[Function], lang
     root = package.catalog.SimpleCatalogProto(name="bigquery")
     root.builtin_function_options.language_options.CopyFrom(language)
     if not judge:
-        known = package.service.DESCRIPTOR.pool.FindEnumTypeByName("zetasql.FunctionSignatureId").values_by_name
-        root.builtin_function_options.exclude_function_ids.extend(
-            known[name].number for name in NOT_BIGQUERY if name in known
-        )
+        root.builtin_function_options.exclude_function_ids.extend(_not_bigquery())
     catalogs: dict[tuple[str, ...], Any] = {(): root}
     seen: dict[tuple[str, ...], Table] = {}
     for number, table in enumerate(tables, 1):

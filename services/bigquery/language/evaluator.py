@@ -15,7 +15,7 @@ from services.bigquery.language.analyzer import LANGUAGE, OPTIONS, Scope, regist
 from services.bigquery.language.catalog import Table, catalog_message
 from services.bigquery.language.messages import as_error
 from services.bigquery.language.module import Module, ServiceError
-from services.bigquery.language.names import Statement, split_paths
+from services.bigquery.language.names import Statement, split_paths, with_named_parameters
 from services.bigquery.language.pool import Pool
 from services.bigquery.types import Type
 
@@ -102,12 +102,17 @@ class Evaluator:
             scope: Its tables and the rest.
             contents: The rows of each table, by its full name.
             columns: The types of the result.
-            parameters: Plain values of the named parameters.
+            parameters: Plain values of the parameters; positional ones are named by their number.
             seconds: How long it may take; as the pool says if it is not given.
 
         Raises:
             BigQueryError: Google's sentence; it took too long; or the module lacks something.
         """
+        if scope.positional:
+            sql = with_named_parameters(sql)
+            parameters = {f"p{name}": value for name, value in (parameters or {}).items()}
+            named = {f"p{number}": kind for number, kind in enumerate(scope.positional, 1)}
+            scope = dataclasses.replace(scope, named=named, positional=())
         statement, options = split_paths(sql, scope.paths), scope.options()
         request = package.service.EvaluateQueryRequest(sql=statement.sql, options=options)
         if scope.tables:

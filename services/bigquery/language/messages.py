@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from services.bigquery.errors import BigQueryError, NotBuilt, invalid_query
 from services.bigquery.language.module import ServiceError
 from services.bigquery.language.names import Statement
@@ -10,9 +12,21 @@ _UNIMPLEMENTED, _INTERNAL = 12, 13
 """Numbers of absl::StatusCode."""
 
 
+_NOT_FOUND = re.compile(r"(?:Table-valued f|F)unction not found: ([\w.]+)")
+NOT_IN_MODULE = frozenset(
+    """APPENDS CHANGES CONTAINS_SUBSTR EXTERNAL_QUERY GAP_FILL RANGE_SESSIONIZE SEARCH VECTOR_SEARCH
+    EXTERNAL_OBJECT_TRANSFORM JSON_FLATTEN TEXT_ANALYZE BAG_OF_WORDS TF_IDF MAX_BY MIN_BY""".split()
+)
+"""Functions of BigQuery's that Google's library does not have, besides ML.*, AI.*, OBJ.* and ST_*."""
+_PREFIXES = ("ML.", "AI.", "OBJ.", "ST_", "S2_", "BQML.")
+
+
 def as_error(error: ServiceError, statement: Statement | None = None) -> BigQueryError:
     """The error in BigQuery's form; a place in a split statement becomes the place in the one that was sent."""
     sentence = statement.place(error.message) if statement else error.message
     if error.code in (_UNIMPLEMENTED, _INTERNAL):
         return NotBuilt(f"what Google's SQL module does not have ({sentence.splitlines()[0][:200]})")
+    found = _NOT_FOUND.match(sentence)
+    if found and (found[1].upper() in NOT_IN_MODULE or found[1].upper().startswith(_PREFIXES)):
+        return NotBuilt(f"function {found[1].upper()}")
     return invalid_query(sentence)

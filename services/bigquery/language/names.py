@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -48,6 +49,19 @@ def parts(path: Iterable[str]) -> tuple[str, ...]:
 def has_dotted_call(sql: str) -> bool:
     """Whether a call of a function with dots or backticks in its name may be in a text; False is certain."""
     return bool(re.search(r"(?i)\bCALL\b", sql) or _DOTTED_CALL.search(sql))
+
+
+def with_named_parameters(sql: str) -> str:
+    """The statement with @p1, @p2, ... in the place of its positional parameters."""
+    pieces, end, count = [], 0, itertools.count(1)
+
+    def named(text: str) -> str:
+        return re.sub(r"\?", lambda found: f"@p{next(count)}", text)
+
+    for token in TOKEN.finditer(sql):
+        pieces += [named(sql[end : token.start()]), token[0]]
+        end = token.end()
+    return "".join([*pieces, named(sql[end:])])
 
 
 def split_paths(sql: str, paths: Iterable[tuple[str, ...]]) -> Statement:

@@ -198,3 +198,17 @@ def test_a_statement_of_another_sort_is_refused_by_name() -> None:
     statement = queries().analyzer.analyze("CREATE SCHEMA s", Scope())
     with pytest.raises(NotBuilt, match="statement CreateSchema as a query"):
         compile_query(statement, {}, 0)
+
+
+@pytest.mark.parametrize("depth", [50, 400, 3000])
+def test_a_deeply_nested_statement_is_answered_or_refused(database: Database, depth: int) -> None:
+    for sql in (
+        "SELECT " + "(" * depth + "1" + ")" * depth,
+        "SELECT " + "IF(TRUE, " * depth + "1" + ", 2)" * depth,
+        "SELECT * FROM " + "(SELECT * FROM " * depth + "p.d.t" + ")" * depth,
+    ):
+        try:
+            assert len(database.rest(sql)) in (1, 3)
+        except BigQueryError as error:
+            assert error.reason in ("resourcesExceeded", "invalidQuery", "notImplemented"), error.message
+    assert database.rest("SELECT 1") == [["1"]]

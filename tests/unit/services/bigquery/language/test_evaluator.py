@@ -46,3 +46,8 @@ def test_a_with_clause_that_hides_the_table_is_refused() -> None:
 def test_a_query_takes_parameters() -> None:
     scope = Scope(named={"n": INTEGER})
     assert queries().evaluator.query("SELECT @n + 1", scope, {}, [INTEGER], {"n": 41}) == [[42]]
+
+
+def test_a_query_takes_positional_parameters() -> None:
+    scope = Scope(positional=[INTEGER, TEXT])
+    assert queries().evaluator.query("SELECT ? + 1, ?", scope, {}, [INTEGER, TEXT], {"1": 41, "2": "?"}) == [[42, "?"]]

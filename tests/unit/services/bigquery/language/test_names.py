@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.bigquery.language.names import parts, split_paths
+from services.bigquery.language.names import parts, split_paths, with_named_parameters
 
 PATH = ("p", "d", "t")
 
@@ -36,3 +36,8 @@ def test_a_place_after_a_split_name_is_the_one_that_was_sent() -> None:
 def test_a_project_of_a_domain_keeps_its_dot() -> None:
     assert parts(["example.com:project.d.t"]) == ("example.com:project", "d", "t")
     assert parts(["p", "d.t"]) == PATH
+
+
+def test_positional_parameters_get_names_outside_of_strings_and_comments() -> None:
+    sql = "SELECT ?, '?', `a?` /* ? */ FROM t WHERE x = ? -- ?"
+    assert with_named_parameters(sql) == "SELECT @p1, '?', `a?` /* ? */ FROM t WHERE x = @p2 -- ?"
