@@ -9,6 +9,7 @@ from typing import Any
 from services.bigquery import schema
 from services.bigquery.compiler import definitions as asked
 from services.bigquery.errors import BigQueryError, NotBuilt
+from services.bigquery.jobs.destinations import ensure_hidden
 from services.bigquery.records import ColumnChange, Dataset, Path, Routine, Table, Transaction
 from services.bigquery.schema import invalid
 
@@ -96,6 +97,8 @@ class Maker:
 
     def _make_room(self, path: Path, mode: str) -> str:
         """CREATE, or REPLACE once the old table is gone, or SKIP."""
+        if path[1].startswith("_"):
+            ensure_hidden(self.tx, path)
         self.tx.dataset(path[:2])
         found = _or_none(lambda: self.tx.table(path))
         if found and mode == "if_not_exists":

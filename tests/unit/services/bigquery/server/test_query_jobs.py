@@ -74,6 +74,15 @@ def test_a_destination_is_written_as_its_disposition_says(warehouse: Warehouse) 
         run(warehouse, "SELECT 1 AS a", destination=f"{to}2", create_disposition="CREATE_NEVER")
 
 
+def test_the_dataset_of_anonymous_tables_is_there_for_clients_that_name_it(warehouse: Warehouse) -> None:
+    hidden = f"_anonymous_{warehouse.dataset}"
+    warehouse.rows(f"CREATE TABLE {hidden}.t AS SELECT 1 AS a")
+    run(warehouse, "SELECT 2 AS a", destination=f"{warehouse.client.project}.{hidden}.u")
+    assert warehouse.rows(f"SELECT a FROM {hidden}.t UNION ALL SELECT a FROM {hidden}.u ORDER BY a") == [(1,), (2,)]
+    assert hidden not in {one.dataset_id for one in warehouse.client.list_datasets()}
+    warehouse.client.delete_dataset(hidden, delete_contents=True)
+
+
 def test_a_partition_is_replaced_alone(warehouse: Warehouse) -> None:
     warehouse.rows("CREATE TABLE p (d DATE, x INT64) PARTITION BY d")
     warehouse.rows("INSERT INTO p VALUES ('2020-01-01', 1), ('2020-01-02', 2)")
