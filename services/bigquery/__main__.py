@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,8 +31,6 @@ def main() -> None:
     given = parser.parse_args()
     data = given.data_dir.absolute()
     data.mkdir(parents=True, exist_ok=True)
-    # Pieces of uploads that a killed server left
-    shutil.rmtree(data / "uploads", ignore_errors=True)
     # As with the server of 0.1.0, a relative folder of the bucket counts from the data folder
     settings = Settings(data, given.module_dir.absolute(), data / given.bucket_dir, given.storage)
     settings = replace(settings, grpc=f"{given.host}:{given.grpc_port}", shares_projects=given.share_projects)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,8 @@ def create_app(settings: Settings, pool: Pool | None = None) -> App:
         external=lambda table: external.rows(table, bucket),
         shares_projects=settings.shares_projects,
     )
+    # Pieces of uploads that a killed server left; no other server has this folder now
+    shutil.rmtree(settings.folder / "uploads", ignore_errors=True)
     runner = QueryRunner(store, queries, workers, bucket)
     runners: dict[str, Runner] = {
         "query": runner,
