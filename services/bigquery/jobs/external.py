@@ -63,7 +63,7 @@ def configuration(options: dict[str, Any]) -> dict[str, Any]:
 
 def detected(external: dict[str, Any], bucket: Bucket) -> list[dict[str, Any]]:
     """The columns of an external table's files."""
-    return sources.detect_fields(bucket.find(external["sourceUris"]), sources.reading_of(external))
+    return sources.detect_fields(bucket.find(external.get("sourceUris") or []), sources.reading_of(external))
 
 
 def rows(table: Table, bucket: Bucket) -> Any:
@@ -74,7 +74,7 @@ def rows(table: Table, bucket: Bucket) -> Any:
     """
     external = table.resource["externalDataConfiguration"]
     reading = sources.reading_of(external)
-    files = bucket.find(external["sourceUris"])
+    files = bucket.find(external.get("sourceUris") or [])
     if reading.format == "CSV" and reading.skip is None:
         sources.detect_fields(files, reading)
     return sources.Incoming(files, table.fields, reading).named()

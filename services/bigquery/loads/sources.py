@@ -47,7 +47,7 @@ class Bucket:
             BigQueryError: There are none.
         """
         found = []
-        for uri in uris:
+        for uri in uris or ():
             files = self._find(str(uri))
             if not files:
                 raise BigQueryError("notFound", f"Not found: URI {uri}", status=404)

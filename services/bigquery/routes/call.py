@@ -17,6 +17,7 @@ from services.bigquery.errors import BigQueryError, NotBuilt
 from services.bigquery.jobs.job import Jobs
 from services.bigquery.loads.sources import Bucket
 from services.bigquery.records import Store
+from services.bigquery.routes import shapes
 from services.bigquery.schema import invalid
 
 HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
@@ -149,6 +150,7 @@ def parse_json(body: bytes) -> dict[str, Any]:
         raise BigQueryError("parseError", "Parse Error") from None
     if not isinstance(found, dict):
         raise BigQueryError("parseError", "Parse Error")
+    shapes.check(found)
     return found
 
 

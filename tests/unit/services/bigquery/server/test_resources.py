@@ -140,3 +140,18 @@ def test_the_platform_counts_the_rows_of_all_tables(warehouse: Warehouse) -> Non
     warehouse.rows("CREATE TABLE t AS SELECT a FROM UNNEST([1, 2, 3]) AS a")
     found = requests.get(f"{warehouse.server.address}/counts").json()
     assert found["rows"][f"test-project.{warehouse.dataset}.t"] == 3 and found["bytes"] > 0
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "place"),
+    [
+        ("queries", {"query": "SELECT 1", "defaultDataset": "x"}, "defaultDataset"),
+        ("queries", {"query": "SELECT 1", "queryParameters": [1]}, "queryParameters[0]"),
+        ("queries", {"query": "SELECT 1", "maxResults": "many"}, "maxResults"),
+        ("datasets", {"datasetReference": 5}, "datasetReference"),
+        ("jobs", {"configuration": {"load": {"sourceUris": "gs://b/x"}}}, "configuration.load.sourceUris"),
+    ],
+)
+def test_a_body_of_another_shape_is_refused(warehouse: Warehouse, path: str, body: dict[str, Any], place: str) -> None:
+    answer = requests.post(f"{warehouse.server.address}/bigquery/v2/projects/p/{path}", json=body)
+    assert answer.status_code == 400 and f"Invalid value at '{place}'" in answer.json()["error"]["message"]
