@@ -9,6 +9,9 @@ MARK = "E!"
 _PLACE = re.compile(r" \[at (\d+:\d+)\]")
 _RAISED = re.compile(re.escape(MARK) + r"(.*?)(?:' (?:to|when casting) |\x00|$)", re.DOTALL)
 
+_MISSING = re.compile(r"Orionbox does not support (.*) yet", re.DOTALL)
+"""A NotBuilt that a function raised inside DuckDB."""
+
 
 class BigQueryError(Exception):
     """An error as BigQuery answers it.
@@ -50,4 +53,6 @@ def invalid_query(sentence: str) -> BigQueryError:
 def from_duckdb(text: str) -> BigQueryError | None:
     """The error that compiled SQL raised on purpose; None for all other texts of DuckDB's."""
     found = _RAISED.search(text)
+    if found and (missing := _MISSING.fullmatch(found[1])):
+        return NotBuilt(missing[1])
     return invalid_query(found[1]) if found else None

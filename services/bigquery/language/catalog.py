@@ -19,6 +19,8 @@ NOT_BIGQUERY = tuple(
     SPLIT_SUBSTR REGEXP_EXTRACT_GROUPS REGEXP_MATCH NET_FORMAT NET_PARSE NET_MAKE_NET NET_IP_IN_NET""".split()
 )
 """How the names of functions begin that no feature turns off, and that BigQuery's reference does not have."""
+TRAPS = ("FN_NET_PUBLIC_SUFFIX", "FN_NET_REG_DOMAIN")
+"""Functions whose evaluation ends this build of the module; `messages` refuses them by name."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Table:
 @cache
 def _not_bigquery() -> tuple[int, ...]:
     known = package.service.DESCRIPTOR.pool.FindEnumTypeByName("zetasql.FunctionSignatureId").values_by_name
-    return tuple(value.number for name, value in known.items() if name.startswith(NOT_BIGQUERY))
+    return tuple(value.number for name, value in known.items() if name.startswith(NOT_BIGQUERY + TRAPS))
 
 
 def _table_message(catalog: Any, table: Table, number: int) -> None:
