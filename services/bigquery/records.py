@@ -6,7 +6,7 @@ store reads the schema, partitioning, clustering and expiration in them and keep
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -249,6 +249,12 @@ class Store(Protocol):
 
     def prune(self, days: float, dry_run: bool) -> dict[str, int]:
         """Gives back the space of dropped data; {"files": ..., "bytes": ...}."""
+
+    def backup(self) -> Iterator[bytes]:
+        """A tar of all data as they are now."""
+
+    def counts(self) -> dict[str, Any]:
+        """The rows by `project.dataset.table` (`rows`), and the `bytes` of data."""
 
     def close(self) -> None:
         """Writes everything and closes the files."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from starlette.responses import StreamingResponse
+
 from services.bigquery.jobs.job import EMAIL
 from services.bigquery.routes.call import Call, page_of, route
 from services.bigquery.routes.resources import etag
@@ -50,18 +52,14 @@ def prune(call: Call) -> Any:
     return call.api.store.prune(days, call.flag("dry_run"))
 
 
+def backup(call: Call) -> Any:
+    """Answers a tar of all data as they are now; the copy is complete before the first byte is sent."""
+    return StreamingResponse(call.api.store.backup(), media_type="application/x-tar")
+
+
 def counts(call: Call) -> Any:
-    """Answers the rows of each table, by `project.dataset.table`, and the bytes of all."""
-    rows, size = dict[str, int](), 0
-    with call.api.store.transaction() as tx:
-        for project in tx.projects():
-            for dataset in tx.datasets(project):
-                for table in tx.tables(dataset.path):
-                    if table.kind in ("TABLE", "SNAPSHOT"):
-                        found = tx.size(table.path)
-                        rows[".".join(table.path)] = found.rows
-                        size += found.bytes
-    return {"rows": rows, "bytes": size}
+    """Answers the rows by `project.dataset.table`, and the bytes of data."""
+    return call.api.store.counts()
 
 
 ROUTES = (
@@ -69,5 +67,6 @@ ROUTES = (
     route("GET", "/projects", projects),
     route("GET", "/projects/{project}/serviceAccount", service_account),
     route("POST", "/prune", prune, ""),
+    route("GET", "/backup", backup, ""),
     route("GET", "/counts", counts, ""),
 )

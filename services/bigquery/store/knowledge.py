@@ -18,13 +18,15 @@ from services.bigquery.language import catalog
 from services.bigquery.language.analyzer import Scope
 from services.bigquery.language.names import parts as split
 from services.bigquery.queries import MOST_ROWS, Queries, Tables
-from services.bigquery.records import Known, Path, Resource, Routine, Table
+from services.bigquery.records import Known, Path, Resource, Routine, Size, Table
 from services.bigquery.store import refusals, tables, wildcards
 from services.bigquery.store.catalogue import Catalogue, Entry, Key, Value, dataset_key, routine_key, table_key
 from services.bigquery.types import Type
+from services.bigquery.views import information_schema
 
 External = Callable[[Table], Any]
 """Reads an external table: Arrow data with the fields' names."""
+_SCHEMA = "INFORMATION_SCHEMA"
 MOST_VIEWS = 16
 """How deep views may lie in one another; https://cloud.google.com/bigquery/quotas#view_limits."""
 
@@ -42,6 +44,12 @@ class Reader(Protocol):
 
     def at(self, key: Key) -> Value | None:
         """What a key stands for."""
+
+    def size(self, path: Path) -> Size:
+        """How much a table holds."""
+
+    def partitions(self, path: Path) -> list[tuple[str | None, int]]:
+        """Ids and rows of a table's partitions."""
 
 
 @dataclass
@@ -93,14 +101,12 @@ class Knowledge:
         queries: Analyzes and compiles views and default values.
         external: Reads external tables.
         shares_projects: Whether a table that the named project lacks is looked for in the others.
-        schema_views: INFORMATION_SCHEMA: gives Arrow data and types for the parts of its name.
     """
 
-    def __init__(self, queries: Queries, external: External | None, shares_projects: bool, schema_views: Any) -> None:
+    def __init__(self, queries: Queries, external: External | None, shares_projects: bool) -> None:
         self._queries = queries
         self._external = external
         self._shares_projects = shares_projects
-        self._schema_views = schema_views
         self._numbers = itertools.count(1)
 
     def find(self, reader: Reader, parts: Sequence[str], project: str, dataset: str) -> Path:
@@ -162,7 +168,7 @@ class Knowledge:
     def _table(self, reader: Reader, written: tuple[str, ...], names: _Names) -> catalog.Table:
         if written in names.tables:
             return names.tables[written]
-        if "INFORMATION_SCHEMA" in [part.upper() for part in written]:
+        if _SCHEMA in [part.upper() for part in written] or written[-1] == "__TABLES__":
             full, found = ".".join(written), self._schema_view(reader, written, names)
         else:
             path = self.find(reader, written, names.project, names.dataset)
@@ -239,10 +245,31 @@ class Knowledge:
         return _Found(known, Relation(name, [f"v{number}" for number in range(len(columns))]))
 
     def _schema_view(self, reader: Reader, parts: Sequence[str], names: _Names) -> _Found:
-        if self._schema_views is None:
-            raise NotBuilt("INFORMATION_SCHEMA")
-        data, columns = self._schema_views(reader, parts, names.project, names.dataset)
-        return self._arrow(reader, data, columns)
+        name = parts[-1].upper()
+        if name not in information_schema.VIEWS:
+            raise NotBuilt(f"view INFORMATION_SCHEMA.{name}")
+        before = [part for part in parts[:-1] if part.upper() != _SCHEMA]
+        is_region = bool(before) and before[-1].lower().startswith("region-")
+        dataset = "" if is_region or name in information_schema.OF_PROJECT else (before or [names.dataset])[-1]
+        project = before[0] if len(before) > 1 else names.project
+        if not dataset and not is_region and name not in information_schema.OF_PROJECT:
+            raise refusals.unqualified(".".join(parts))
+        if dataset and self._shares_projects:
+            project = self.find(reader, [project, dataset, ""], project, dataset)[0]
+        return self._arrow(reader, *information_schema.read(name, self._source(reader, project, dataset)))
+
+    def _source(self, reader: Reader, project: str, dataset: str) -> information_schema.Source:
+        """All of a project, or one dataset."""
+        if dataset and reader.at(dataset_key((project, dataset))) is None:
+            raise refusals.no_dataset_in_query((project, dataset))
+        listed = []
+        for path, contents in sorted(reader.catalogue.datasets.items()):
+            is_named = path[1] == dataset if dataset else not path[1].startswith("_")
+            if path[0] == project and is_named and contents.dataset:
+                found = [reader.at(table_key((*path, name))) for name in sorted(contents.tables)]
+                living = [entry.table for entry in found if isinstance(entry, Entry)]
+                listed.append(information_schema.Listed(contents.dataset, living, list(contents.routines.values())))
+        return information_schema.Source(listed, reader.size, reader.partitions)
 
     def _view(self, reader: Reader, entry: Entry, names: _Names) -> _Found:
         path = entry.table.path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack
@@ -88,6 +89,7 @@ class Running:
 
     def __init__(self, statements: int) -> None:
         self.locks = TableLocks()
+        self._statements = statements
         self._slots = threading.BoundedSemaphore(statements)
         self._sessions: set[Session] = set()
         self._lock = threading.Lock()
@@ -109,10 +111,17 @@ class Running:
                 self._sessions.discard(session)
             self._slots.release()
 
-    @property
-    def count(self) -> int:
-        """How many transactions use DuckDB now."""
-        return len(self._sessions)
+    @contextlib.contextmanager
+    def alone(self, seconds: float) -> Iterator[bool]:
+        """Waits until no transaction uses DuckDB, and lets none begin; gives whether that came about in time."""
+        end, taken = time.monotonic() + seconds, 0
+        try:
+            while taken < self._statements and self._slots.acquire(timeout=max(end - time.monotonic(), 0)):
+                taken += 1
+            yield taken == self._statements
+        finally:
+            for _ in range(taken):
+                self._slots.release()
 
     def close(self) -> None:
         """Ends the watch."""

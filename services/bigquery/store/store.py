@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path as Folder
@@ -10,14 +11,21 @@ from typing import Any, TypeVar
 
 from services.bigquery.queries import Queries
 from services.bigquery.records import Path, Size
+from services.bigquery.store import backup, takeover
 from services.bigquery.store.database import SPILL, Database, Limits
 from services.bigquery.store.knowledge import External, Knowledge
 from services.bigquery.store.locks import Watch
 from services.bigquery.store.refusals import Conflict
 from services.bigquery.store.session import Running, Session, Versions
-from services.bigquery.store.transaction import StoreTransaction
+from services.bigquery.store.transaction import StoreTransaction, now_ms
 
 T = TypeVar("T")
+_WORTH_IT = 16 * 2**20
+"""Bytes of free space in the file for which it is rewritten."""
+_WAIT = 10.0
+"""Seconds that rewriting waits for running statements to end."""
+_TAKE_OVER = 3600.0
+"""Seconds that taking over data of 0.1.0 may take."""
 _ATTEMPTS = 10
 """How often `run` tries a transaction that others get in the way of."""
 
@@ -97,11 +105,37 @@ class FileStore:
         return bool(watches)
 
     def prune(self, days: float, dry_run: bool) -> dict[str, int]:
-        """Gives back the space of dropped data."""
+        """Drops tables that have expired, and gives back the space of what was dropped.
+
+        Args:
+            days: How long ago a table must have expired.
+            dry_run: Whether to say only what it would do.
+
+        Returns:
+            `files`: tables that had expired. `bytes`: what the disk gets back.
+        """
+        latest = now_ms() - int(days * 86_400_000)
+        expired = self.run(lambda transaction: transaction.drop_expired(latest, dry_run))
+        if dry_run:
+            return {"files": expired, "bytes": self._database.free_bytes()}
         before = self._database.file.stat().st_size
-        if not dry_run:
-            self._database.checkpoint()
-        return {"files": 0, "bytes": before - self._database.file.stat().st_size}
+        self._database.checkpoint()
+        if self._database.free_bytes() > _WORTH_IT:
+            with self._running.alone(_WAIT) as is_alone:
+                if is_alone:
+                    self._database.rewrite(backup.copy)
+        return {"files": expired, "bytes": max(before - self._database.file.stat().st_size, 0)}
+
+    def backup(self) -> Iterator[bytes]:
+        """A tar of all data as they are now; made before this returns, so that an error comes at once."""
+        with self._database.cursor() as cursor:
+            return backup.stream(cursor, self._database.folder)
+
+    def counts(self) -> dict[str, Any]:
+        """The rows by table and the bytes of data, as of now."""
+        with self.transaction() as transaction:
+            rows = backup.rows_by_table(transaction.connection, transaction.catalogue)
+        return {"rows": rows, "bytes": self._database.file.stat().st_size}
 
     def close(self) -> None:
         """Writes everything and closes the files."""
@@ -120,7 +154,6 @@ def open_store(
     limits: Limits | None = None,
     external: External | None = None,
     shares_projects: bool = False,
-    schema_views: Any = None,
 ) -> FileStore:
     """Opens the data of a folder, and creates it if it is new.
 
@@ -130,11 +163,25 @@ def open_store(
         limits: What it may use.
         external: Reads the files behind an external table: Arrow data with the fields' names and `Type.arrow`.
         shares_projects: Whether a table that the named project lacks is looked for in the others.
-        schema_views: INFORMATION_SCHEMA.
 
     Raises:
         BigQueryError: The file is damaged, or another process has it.
     """
+    known, knowledge = limits or Limits(), Knowledge(queries, external, shares_projects)
+
+    def fill(new: Folder, work: Callable[[StoreTransaction], None]) -> None:
+        with contextlib.closing(_opened(new, known, knowledge)) as store:
+            store.run(work, seconds=_TAKE_OVER)
+
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SPILL).mkdir(exist_ok=True)
-    return FileStore(Database(folder, limits or Limits()), Knowledge(queries, external, shares_projects, schema_views))
+    if takeover.is_needed(folder):
+        takeover.take_over(folder, fill)
+    takeover.move_old_files(folder)
+    backup.sweep(folder)
+    return _opened(folder, known, knowledge)
+
+
+def _opened(folder: Folder, limits: Limits, knowledge: Knowledge) -> FileStore:
+    shutil.rmtree(folder / SPILL, ignore_errors=True)  # left by a server that was killed
+    (folder / SPILL).mkdir()
+    return FileStore(Database(folder, limits), knowledge)

@@ -202,3 +202,28 @@ def _bytes(name: str, kind: Type) -> str:
     if kind.kind == "BYTES":
         return f"coalesce(sum(2 + octet_length({name})), 0)"
     return f"coalesce(sum(strlen(CAST({name} AS VARCHAR))), 0)"
+
+
+def partition_sql(entry: Entry) -> str:
+    """DuckDB SQL of the id of a row's partition, such as 20200102; NULL for a table without partitions."""
+    resource = entry.table.resource
+    if ranges := resource.get("rangePartitioning"):
+        column, bounds = _column_of(entry, ranges["field"]), ranges["range"]
+        start, end, step = int(bounds["start"]), int(bounds["end"]), int(bounds["interval"])
+        place = f"CAST({start} + ({column} - {start}) // {step} * {step} AS VARCHAR)"
+        inside = f"WHEN {column} >= {start} AND {column} < {end} THEN {place}"
+        return f"CASE WHEN {column} IS NULL THEN '__NULL__' {inside} ELSE '__UNPARTITIONED__' END"
+    times = resource.get("timePartitioning")
+    if not times:
+        return "NULL"
+    column = _column_of(entry, times["field"]) if times.get("field") else PARTITION_TIME
+    return f"coalesce(strftime(CAST({column} AS TIMESTAMP), '{_IDS[times.get('type') or 'DAY']}'), '__NULL__')"
+
+
+def _column_of(entry: Entry, name: str) -> str:
+    names = [field["name"].lower() for field in entry.table.fields]
+    return entry.columns[names.index(name.lower())]
+
+
+_IDS = {"HOUR": "%Y%m%d%H", "DAY": "%Y%m%d", "MONTH": "%Y%m", "YEAR": "%Y"}
+"""Formats of partitions' ids; https://cloud.google.com/bigquery/docs/managing-partitioned-tables."""

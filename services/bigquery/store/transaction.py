@@ -224,6 +224,33 @@ class StoreTransaction:
             self.connection.execute(f"DROP TABLE {tables.sql_name(entry.number)}")
         self._put(key, None)
 
+    def has_dataset(self, path: DatasetPath) -> bool:
+        """Whether there is a dataset."""
+        return self.at(dataset_key(path)) is not None
+
+    def keep(self, record: Dataset | Table | Routine) -> None:
+        """Puts a record as it is, with the times that it has; a table keeps its rows."""
+        if isinstance(record, Dataset):
+            self._put(dataset_key(record.path), record)
+        elif isinstance(record, Routine):
+            self._put(routine_key(record.path), record)
+        else:
+            old = self.at(table_key(record.path))
+            new = replace(old, table=record) if isinstance(old, Entry) else Entry(record)
+            self._put(table_key(record.path), new)
+
+    def drop_expired(self, latest: int, dry_run: bool) -> int:
+        """Drops the tables that expired before a time in milliseconds since 1970; returns how many there are."""
+        keys = [
+            table_key((*path, name))
+            for path, contents in self.catalogue.datasets.items()
+            for name, entry in contents.tables.items()
+            if int(entry.table.resource.get("expirationTime") or 2**63) <= latest
+        ]
+        for key in () if dry_run else keys:
+            self._drop(key)
+        return len(keys)
+
     def relation(self, path: Path) -> Relation:
         """Where a table's rows are."""
         return self._knowledge.relation(self, path)
@@ -241,6 +268,14 @@ class StoreTransaction:
         if not self._after:
             self._sizes[key] = Size(rows, count)
         return Size(rows, count)
+
+    def partitions(self, path: Path) -> list[tuple[str | None, int]]:
+        """Ids and rows of a table's partitions; one without an id for a table that has none."""
+        entry = self.entry(path)
+        if not entry.number:
+            return []
+        sql = f"SELECT {tables.partition_sql(entry)} AS id, count(*) FROM {tables.sql_name(entry.number)}"
+        return [(row[0], row[1]) for row in self.connection.execute(f"{sql} GROUP BY id ORDER BY id").fetchall()]
 
     def routines(self, dataset: DatasetPath) -> list[Routine]:
         """A dataset's routines, by name."""

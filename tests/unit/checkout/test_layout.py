@@ -50,6 +50,7 @@ LAYERS = (
     ("services.bigquery.compiler",),
     ("services.bigquery.queries", "services.bigquery.schema"),
     ("services.bigquery.records",),
+    ("services.bigquery.views",),
     ("services.bigquery.store", "services.bigquery.loads", "services.bigquery.scripts"),
     ("services.bigquery.jobs",),
     ("services.bigquery.routes", "services.bigquery.storage_api"),

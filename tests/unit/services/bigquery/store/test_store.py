@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
+import tarfile
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -318,3 +322,41 @@ def test_functions_that_read_tables_and_call_each_other(client: Client) -> None:
     assert client.sql("SELECT d.twice(5), `p.d.total`()") == [["15", "3"]]
     assert client.sql("SELECT MAX(y) FROM d.v") == [["6"]]
     assert "Function not found: d.none" in failure(lambda: client.sql("SELECT d.none(5)"))[2]
+
+
+def test_space_of_dropped_data_comes_back(client: Client) -> None:
+    resource = {"schema": {"fields": [column("s", "STRING")]}}
+    with client.store.transaction() as tx:
+        tx.create_table(Table(T, "TABLE", resource), "SELECT sha256(CAST(i AS VARCHAR)) FROM range(400000) r(i)")
+    client.table("keep", column("x", "INTEGER", mode="REQUIRED"), column("a", "STRING", mode="REPEATED"))
+    client.sql("INSERT INTO d.keep (x) VALUES (7)")
+    client.again()
+    full = (client.folder / "bigquery.duckdb").stat().st_size
+    with client.store.transaction() as tx:
+        tx.drop_table(T)
+    client.table("old", column("x", "INTEGER"), expirationTime="1000")
+    assert client.store.prune(1, dry_run=True)["files"] == 1
+    client.store.prune(1, dry_run=False)
+    assert (client.folder / "bigquery.duckdb").stat().st_size < full / 4
+    assert client.sql("SELECT * FROM d.keep") == [["7", []]]
+    assert "cannot be null" in failure(lambda: client.sql("INSERT INTO d.keep (a) VALUES (['a'])"))[2]
+    client.table("new", column("x", "INTEGER"))
+    client.again()
+    assert client.sql("SELECT COUNT(*) FROM d.keep, d.new") == [["0"]]
+
+
+def test_a_backup_holds_one_moment_and_can_be_unpacked(client: Client, tmp_path: Path) -> None:
+    client.table("t", column("x", "INTEGER"))
+    client.sql("INSERT INTO d.t VALUES (1), (2)")
+    pieces = client.store.backup()
+    client.sql("INSERT INTO d.t VALUES (3)")
+    assert client.store.counts()["rows"] == {"p.d.t": 3}
+    with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as tar:
+        *_, last = tar.getmembers()
+        summary = tar.extractfile(last)
+        assert summary is not None and json.load(summary) == {"rows": {"p.d.t": 2}}
+        tar.extractall(tmp_path / "copy", filter="data")
+    copied = Client(tmp_path / "copy")
+    assert copied.sql("SELECT SUM(x) FROM d.t") == [["3"]]
+    copied.store.close()
+    assert not list(client.folder.glob(".backup-*"))
