@@ -38,11 +38,11 @@ def copy(cursor: Any, target: Path) -> None:
 
 
 def rows_by_table(cursor: Any, catalogue: Catalogue) -> dict[str, int]:
-    """The rows by `project.dataset.table`."""
+    """The rows by `project.dataset.table`, without those of anonymous datasets."""
     found = {}
     for path, contents in sorted(catalogue.datasets.items()):
         for name, entry in sorted(contents.tables.items()):
-            if entry.number:
+            if entry.number and not path[1].startswith("_"):
                 count = cursor.execute(f"SELECT count(*) FROM {tables.sql_name(entry.number)}").fetchall()[0][0]
                 found[".".join((*path, name))] = count
     return found
