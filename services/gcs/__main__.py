@@ -1,0 +1,83 @@
+"""Serves Cloud Storage: `python -m services.gcs --port 4443 --data-dir FOLDER`."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import socket
+from pathlib import Path
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from services.gcs.app import create_app
+from services.gcs.faults import TRANSPORT
+from services.gcs.settings import from_environment
+
+MOST_HEADER_BYTES = 65536
+IDLE_SECONDS = 60
+"""How long a connection stays open without a request."""
+MOST_CONNECTIONS = 2000
+BACKLOG = 512
+_log = logging.getLogger("gcs")
+
+
+class Protocol(HttpToolsProtocol):
+    """Refuses a request whose headers do not end, and lets faults close a connection."""
+
+    _head = 0
+    _in_head = False
+
+    def on_message_begin(self) -> None:
+        """Begin to count the bytes of a request's headers."""
+        super().on_message_begin()
+        self._head, self._in_head = 0, True
+
+    def on_headers_complete(self) -> None:
+        """Leave the connection in the request's scope."""
+        self._in_head = False
+        self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes, as long as the headers are of a sane size."""
+        super().data_received(data)
+        if self._in_head:
+            self._head += len(data)
+            if self._head > MOST_HEADER_BYTES and not self.transport.is_closing():
+                self.send_400_response("The headers of the request are too long.")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=4443, help="0 takes a free one; the log says which")
+    parser.add_argument("--data-dir", type=lambda text: Path(text).resolve(), required=True)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    arguments = _arguments()
+    app = create_app(from_environment(arguments.data_dir, os.environ))
+    listening = socket.create_server((arguments.host, arguments.port), backlog=BACKLOG)
+    config = uvicorn.Config(
+        app,
+        http=Protocol,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=3,
+        limit_concurrency=MOST_CONNECTIONS,
+        backlog=BACKLOG,
+    )
+    _log.info("listening on http://%s:%d", arguments.host, listening.getsockname()[1])
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+if __name__ == "__main__":
+    main()
