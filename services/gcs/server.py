@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from services.gcs.disk.catalogue import secret_of
 from services.gcs.disk.contents import Incoming
+from services.gcs.rules.access import ACCOUNT
 from services.gcs.rules.signatures import Keys
 from services.gcs.settings import Settings
 from services.gcs.store import Store
@@ -36,6 +37,7 @@ class Server:
         self.settings, self.respond = settings, respond
         self.store = Store(settings.folder, settings.creates_buckets)
         self.keys = Keys(settings.key_files, partial(secret_of, self.store.catalogue))
+        self.account = self.keys.first_account() or ACCOUNT
         self._threads = ThreadPoolExecutor(THREADS, "gcs")
         self._locks: dict[str, asyncio.Lock] = {}
         self._open: dict[str, Incoming] = {}

@@ -24,6 +24,7 @@ from services.gcs.disk.catalogue import (
     timestamp,
 )
 from services.gcs.disk.contents import Contents, Incoming, Sums
+from services.gcs.disk.tree import Tree
 from services.gcs.errors import StorageError, conflict, forbidden, invalid, no_bucket, no_object, not_found
 from services.gcs.rules import values
 from services.gcs.rules.conditions import Conditions
@@ -43,7 +44,7 @@ class Store:
     def __init__(self, folder: Path, creates_buckets: bool = True) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.creates_buckets = folder, creates_buckets
-        self.catalogue, self.contents = Catalogue(folder), Contents(folder)
+        self.catalogue, self.contents, self._tree = Catalogue(folder), Contents(folder), Tree(folder)
 
     def clean_up(self) -> None:
         """Remove what has expired and what a crash has left behind; nothing else may be running."""
@@ -51,8 +52,27 @@ class Store:
         with self.read() as tx:
             parts = {row[0] for row in tx.execute("SELECT id FROM uploads UNION ALL SELECT file FROM parts")}
             generations = set(tx.all_generations())
+            buckets = tx.buckets()
+            live = [
+                (bucket.name, stored.name, self.contents.path(stored.generation))
+                for bucket in buckets
+                for stored in tx.objects(bucket, (LIVE,), (b"", 0), None)
+            ]
+        self._forget_lost(generations)
         if stray := self.contents.sweep(generations, parts):
             _log.info("removed %d files that belong to no object", stray)
+        self._tree.compare([bucket.name for bucket in buckets], [each for each in live if each[2].exists()])
+
+    def _forget_lost(self, generations: set[int]) -> None:
+        """Remove generations whose content is not there: a disk has lost it, since a row comes after its content."""
+        lost = generations - self.contents.generations()
+        if not lost:
+            return
+        _log.error("%d objects are gone from the disk: %s", len(lost), sorted(lost)[:20])
+        generations -= lost
+        with self.write() as tx:
+            for generation in lost:
+                tx.remove_object(generation)
 
     def forget_expired(self) -> None:
         """Remove uploads and soft-deleted objects whose time is over."""
@@ -75,13 +95,25 @@ class Store:
         """Begin a transaction that writes, with the contents that belong to it."""
         placed: list[int] = []
         try:
-            with self.catalogue.write() as tx:
+            with self.catalogue.write(self._show) as tx:
                 tx.placed = placed
                 yield tx
         except BaseException:
             self.contents.remove(placed)
             raise
         self.contents.remove(tx.discarded)
+
+    def _show(self, tx: Transaction) -> None:
+        """Let the tree follow a transaction."""
+        for bucket_name, name in sorted(tx.changed):
+            bucket = tx.bucket(bucket_name)
+            if bucket is None:
+                self._tree.remove_bucket(bucket_name)
+            elif not name:
+                self._tree.add_bucket(bucket_name)
+            else:
+                live = tx.object(bucket, name)
+                self._tree.put(bucket_name, name, self.contents.path(live.generation) if live else None)
 
     def read(self) -> Any:
         """Begin a transaction that sees one moment."""
@@ -110,6 +142,7 @@ class Store:
         if tx.bucket(name):
             text = "Your previous request to create the named bucket succeeded and you already own it."
             raise conflict(text)
+        tx.changed.add((name, ""))
         return tx.insert_bucket(name, self.default_fields(fields))
 
     @staticmethod
@@ -137,6 +170,7 @@ class Store:
         conditions.check(bucket)
         if tx.has_objects(bucket):
             raise conflict("The bucket you tried to delete is not empty.", "BucketNotEmpty")
+        tx.changed.add((name, ""))
         if keeps_deleted(bucket):
             bucket.deleted = timestamp()
             tx.update_bucket(bucket, touch=False)
@@ -191,6 +225,7 @@ class Store:
         else:
             self.contents.link(content.generation, generation)
         tx.insert_object(stored)
+        tx.changed.add((bucket.name, name))
         return stored
 
     def delete(
@@ -199,6 +234,7 @@ class Store:
         """Delete the live generation, or the one that is asked for; return it."""
         stored = self.object(tx, bucket, name, generation)
         conditions.check(stored, object_etag(stored))
+        tx.changed.add((bucket.name, name))
         if generation is None:
             self._retire(tx, bucket, stored)
         else:

@@ -18,11 +18,12 @@ from typing import Any
 
 from services.gcs.disk import contents
 from services.gcs.disk.catalogue import FILE, LIVE, Bucket, StoredObject, Transaction, timestamp
+from services.gcs.disk.tree import FOLDER
 from services.gcs.errors import StorageError
 from services.gcs.rules import bucket_fields, object_fields, values
 from services.gcs.store import Store
 
-OLD, META = ".cloudstorage", ".meta"
+OLD, META = FOLDER, ".meta"
 BUILDING = ".takeover"
 NOT_BUCKETS = (".", "_")
 """How names of the old folder begin that are no bucket: uploads that were not complete, deleted objects."""
@@ -48,6 +49,7 @@ def take_over(folder: Path) -> None:
     os.sync()
     (building / FILE).rename(folder / FILE)
     shutil.rmtree(building)
+    # What else is in the old folder goes when the tree is compared with the catalogue
     (old / META).unlink(missing_ok=True)
     _log.info("took over %d objects", count)
 

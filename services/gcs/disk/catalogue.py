@@ -10,7 +10,7 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -102,7 +102,8 @@ def _object(row: tuple[Any, ...]) -> StoredObject:
 
 
 def _bucket(row: tuple[Any, ...]) -> Bucket:
-    return Bucket(*row[:7], json.loads(row[7]))
+    values = [*row[:7], json.loads(row[7])]
+    return Bucket(*values)
 
 
 class Transaction:
@@ -115,6 +116,8 @@ class Transaction:
         """Generations whose contents this transaction has put in place: removed if it fails."""
         self.discarded: list[int] = []
         """Generations that it has removed from the catalogue: their contents are removed once it is committed."""
+        self.changed: set[tuple[str, str]] = set()
+        """Buckets and names of objects whose live generation is another one; an empty name is the bucket itself."""
 
     def next_generation(self) -> int:
         """Return a generation, in microseconds since 1970, that is above every earlier one."""
@@ -243,7 +246,7 @@ class Transaction:
         found = self.execute(
             "SELECT id, bucket, name, created, fields FROM uploads WHERE id = ? AND kind = ?", [upload, kind]
         )
-        return next((Upload(*row[:4], json.loads(row[4])) for row in found), None)
+        return next((Upload(*[*row[:4], json.loads(row[4])]) for row in found), None)
 
     def insert_upload(self, upload: Upload, kind: str) -> None:
         """Add an upload: of kind `resumable` or `multipart`."""
@@ -301,13 +304,19 @@ class Catalogue:
             return self._last
 
     @contextmanager
-    def write(self) -> Iterator[Transaction]:
-        """Begin a transaction that writes; it waits for the one before it."""
+    def write(self, committed: Callable[[Transaction], None] = lambda _: None) -> Iterator[Transaction]:
+        """Begin a transaction that writes; it waits for the one before it.
+
+        Args:
+            committed: called after it has been committed, before the next one begins.
+        """
         with self._turn:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
-                yield Transaction(self._writer, self)
+                tx = Transaction(self._writer, self)
+                yield tx
                 self._writer.execute("COMMIT")
+                committed(tx)
             finally:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")

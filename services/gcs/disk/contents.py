@@ -154,6 +154,10 @@ class Contents:
             with suppress(FileNotFoundError):
                 self.path(generation).unlink()
 
+    def generations(self) -> set[int]:
+        """Return the generations whose content is there."""
+        return {int(file.name) for file in self.objects.iterdir() if file.name.isdigit()}
+
     def sweep(self, generations: set[int], parts: set[str]) -> int:
         """Remove every file that the catalogue does not know; return how many."""
         stray = [

@@ -99,7 +99,7 @@ def change(call: Call) -> Response:
         given.check(stored, object_etag(stored))
         object_fields.change(stored, content, bucket, call.method == "PUT", overrides)
         if name := call.query.get("predefinedAcl"):
-            stored.fields = object_fields.with_predefined_acl(stored.fields, bucket, name)
+            stored.fields = object_fields.with_acl(stored.fields, bucket, name, call.server.account)
         tx.update_object(stored)
     return answer_object(call, bucket, stored, full=call.query.get("projection", "full") == "full")
 
@@ -120,8 +120,8 @@ def restore(call: Call) -> Response:
         bucket = call.store.bucket(tx, call.params["bucket"])
         stored = call.store.restore(tx, bucket, call.params["object"], generation, given)
         if not values.boolean(call.query.get("copySourceAcl"), "copySourceAcl"):
-            stored.fields = object_fields.with_predefined_acl({**stored.fields, "acl": None}, bucket, None)
-            stored.fields.pop("acl")
+            stored.fields.pop("acl", None)
+            stored.fields = object_fields.with_acl(stored.fields, bucket, None, call.server.account)
             tx.update_object(stored, touch=False)
     return answer_object(call, bucket, stored, call.is_full)
 
@@ -181,8 +181,9 @@ def _compose(call: Call) -> Response:
     try:
         with call.store.write() as tx:
             bucket = call.store.bucket(tx, call.params["bucket"])
-            fields = object_fields.new_fields(destination, bucket, call.query.get("destinationPredefinedAcl"))
-            fields.setdefault("contentType", sources[0].fields.get("contentType", "application/octet-stream"))
+            fields = object_fields.new_fields(
+                destination, bucket, call.query.get("destinationPredefinedAcl"), call.server.account
+            )
             fields["componentCount"] = sum(int(source.fields.get("componentCount", 1)) for source in sources)
             if key:
                 fields["customerEncryption"] = key
@@ -211,11 +212,7 @@ def _copy(call: Call) -> tuple[Bucket, StoredObject]:
         object_fields.check_key(source, source_key)
         bucket = call.store.bucket_to_write(tx, params["target_bucket"])
         acl = call.query.get("destinationPredefinedAcl")
-        fields = dict(
-            object_fields.new_fields(content, bucket, acl)
-            if content
-            else object_fields.with_predefined_acl({}, bucket, acl)
-        )
+        fields = object_fields.new_fields(content, bucket, acl, call.server.account)
         if not set(content) & set(object_fields.SETTABLE):
             # Without metadata of its own the copy takes over the source's
             kept = {
@@ -303,7 +300,7 @@ def move(call: Call) -> Response:
 OBJECT = "/b/{bucket}/o/{object}"
 TARGET = "/b/{target_bucket}/o/{target}"
 ROUTES = (
-    json_route("GET", "/b/{bucket}/o/?", list_all),
+    json_route("GET", "/b/{bucket}/o", list_all),
     json_route("PATCH PUT", OBJECT, change),
     json_route("DELETE", OBJECT, delete),
     json_route("POST", f"{OBJECT}/restore", restore),

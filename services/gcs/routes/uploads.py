@@ -131,7 +131,7 @@ def commit(
     incoming.sync()
     with call.store.write() as tx:
         bucket = call.store.bucket_to_write(tx, plan.bucket)
-        fields = object_fields.new_fields(plan.resource, bucket, plan.query.get("predefinedAcl"))
+        fields = object_fields.new_fields(plan.resource, bucket, plan.query.get("predefinedAcl"), call.server.account)
         if plan.key:
             fields["customerEncryption"] = plan.key
         stored = call.store.put(tx, bucket, plan.name, fields, incoming, sums, plan.conditions())
@@ -192,7 +192,7 @@ def begin(call: Call, plan: Plan) -> str:
         bucket = call.store.bucket_to_write(tx, plan.bucket)
         live = tx.object(bucket, plan.name)
         plan.conditions().check(live, object_etag(live) if live else "")
-        object_fields.new_fields(plan.resource, bucket, plan.query.get("predefinedAcl"))
+        object_fields.new_fields(plan.resource, bucket, plan.query.get("predefinedAcl"), call.server.account)
         tx.insert_upload(Upload(number, plan.bucket, plan.name, timestamp(), asdict(plan)), RESUMABLE)
     return number
 

@@ -116,7 +116,11 @@ def _copy(call: Call) -> Response:
         of_source = conditions.from_xml_headers(call.headers, "x-goog-copy-source-")
         of_source.check(source, object_etag(source))
         bucket = call.store.bucket_to_write(tx, plan.bucket)
-        fields = object_fields.new_fields(plan.resource, bucket, plan.query.get("predefinedAcl")) if replace else None
+        fields = (
+            object_fields.new_fields(plan.resource, bucket, plan.query.get("predefinedAcl"), call.server.account)
+            if replace
+            else None
+        )
         stored = call.store.copy(tx, source, bucket, plan.name, fields, plan.conditions())
     content = {"LastModified": stored.updated, "ETag": f'"{xml_etag(stored)}"'}
     return document("CopyObjectResult", content, headers=_stored_headers(stored))

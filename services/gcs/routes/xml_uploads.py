@@ -37,7 +37,7 @@ def initiate(call: Call, plan: Plan) -> Response:
     number = secrets.token_urlsafe(48)
     with call.store.write() as tx:
         bucket = call.store.bucket_to_write(tx, plan.bucket)
-        object_fields.new_fields(plan.resource, bucket, plan.query.get("predefinedAcl"))
+        object_fields.new_fields(plan.resource, bucket, plan.query.get("predefinedAcl"), call.server.account)
         tx.insert_upload(Upload(number, plan.bucket, plan.name, timestamp(), asdict(plan)), KIND)
     return document("InitiateMultipartUploadResult", {"Bucket": plan.bucket, "Key": plan.name, "UploadId": number})
 
@@ -127,7 +127,7 @@ def _store(call: Call, plan: Plan, upload: Upload, incoming: Incoming) -> tuple[
     sums = incoming.sums()
     with call.store.write() as tx:
         bucket = call.store.bucket_to_write(tx, plan.bucket)
-        fields = object_fields.new_fields(plan.resource, bucket, plan.query.get("predefinedAcl"))
+        fields = object_fields.new_fields(plan.resource, bucket, plan.query.get("predefinedAcl"), call.server.account)
         stored = call.store.put(
             tx, bucket, plan.name, fields, incoming, type(sums)(sums.size, None, sums.crc32c), plan.conditions()
         )

@@ -10,9 +10,12 @@ from typing import Any
 
 from services.gcs.disk.catalogue import Bucket, StoredObject
 from services.gcs.errors import StorageError, invalid, not_found, required
+from services.gcs.rules import values
 
 PROJECT_NUMBER = "1098765432100"
 """Of every project here."""
+ACCOUNT = "orionbox@orionbox-local.iam.gserviceaccount.com"
+"""Who stores everything here, unless a key file names a service account."""
 OWNER = f"project-owners-{PROJECT_NUMBER}"
 PROJECT_PRIVATE = {
     OWNER: "OWNER",
@@ -20,17 +23,17 @@ PROJECT_PRIVATE = {
     f"project-viewers-{PROJECT_NUMBER}": "READER",
 }
 OBJECT_ACLS: dict[str, dict[str, str]] = {
-    "authenticatedRead": {OWNER: "OWNER", "allAuthenticatedUsers": "READER"},
+    "authenticatedRead": {"allAuthenticatedUsers": "READER"},
     "bucketOwnerFullControl": {OWNER: "OWNER"},
     "bucketOwnerRead": {OWNER: "READER"},
-    "private": {OWNER: "OWNER"},
+    "private": {},
     "projectPrivate": PROJECT_PRIVATE,
-    "publicRead": {OWNER: "OWNER", "allUsers": "READER"},
+    "publicRead": {"allUsers": "READER"},
 }
-"""https://cloud.google.com/storage/docs/access-control/lists#predefined-acl"""
+"""What each adds to the owner. https://cloud.google.com/storage/docs/access-control/lists#predefined-acl"""
 BUCKET_ACLS = {
     **{name: acl for name, acl in OBJECT_ACLS.items() if not name.startswith("bucket")},
-    "publicReadWrite": {OWNER: "OWNER", "allUsers": "WRITER"},
+    "publicReadWrite": {"allUsers": "WRITER"},
 }
 XML_NAMES = {re.sub("([A-Z])", lambda found: f"-{found[1].lower()}", name): name for name in BUCKET_ACLS | OBJECT_ACLS}
 """The same by their names in the header `x-goog-acl`."""
@@ -66,12 +69,12 @@ def refuse_public(bucket: Bucket, entities: Any) -> None:
         raise StorageError(412, "conditionNotMet", f"{text} since public access prevention is enforced.")
 
 
-def predefined(name: str, kind: str) -> Acl:
-    """Return the list of this name for a bucket or an object."""
+def predefined(name: str, kind: str, owner: str = OWNER) -> Acl:
+    """Return the list of this name for a bucket or an object; its owner comes first."""
     lists = BUCKET_ACLS if kind == "bucket" else OBJECT_ACLS
     if name not in lists:
         raise invalid(f"Invalid value for parameter predefinedAcl: {name[:100]}", "predefinedAcl")
-    return dict(lists[name])
+    return {owner: "OWNER", **lists[name]}
 
 
 def read_acl(value: Any, kind: str) -> Acl:
@@ -161,9 +164,9 @@ def set_policy(bucket: Bucket, given: dict[str, Any], etag: str) -> None:
         raise invalid("Invalid value for field 'bindings'", "bindings")
     refuse_public(bucket, [member for each in bindings for member in each.get("members", [])])
     if any("condition" in each for each in bindings):
-        if int(given.get("version", 1)) < 3:
-            raise invalid("Requested policy version must be 3 for a policy with conditional role bindings.", "version")
         if not is_uniform(bucket):
-            text = "Conditional IAM policy bindings are allowed only with uniform bucket-level access"
+            text = "To set a policy with conditional bindings, enable uniform bucket-level access first"
             raise StorageError(412, "conditionNotMet", f"{text}: {UNIFORM_PAGE}")
+        if (values.integer(str(given.get("version", 1)), "version") or 0) < 3:
+            raise invalid("The version of a policy with conditional role bindings must be at least 3.", "version")
     bucket.fields["_policy"] = {"version": given.get("version", 1), "bindings": bindings, "etag": etag}

@@ -13,16 +13,7 @@ from services.gcs.disk.catalogue import Bucket, timestamp
 from services.gcs.errors import StorageError, forbidden, invalid
 from services.gcs.rules import access, values
 
-SECTIONS = (
-    "versioning",
-    "website",
-    "logging",
-    "billing",
-    "encryption",
-    "autoclass",
-    "hierarchicalNamespace",
-    "ipFilter",
-)
+SECTIONS = ("versioning", "website", "logging", "billing", "hierarchicalNamespace", "ipFilter")
 """Kept as they are given: an object of JSON each."""
 ONLY_AT_CREATION = ("location", "customPlacementConfig", "hierarchicalNamespace")
 MOST_LABELS = 64
@@ -35,7 +26,10 @@ SOFT_DELETE_DAYS = (7, 90)
 def new_fields(given: Mapping[str, Any], query: Mapping[str, str]) -> dict[str, Any]:
     """Return the fields of a new bucket."""
     location = str(given.get("location") or "US").upper()
-    found: dict[str, Any] = {"location": location, "storageClass": values.check_storage_class(given.get("storageClass") or "STANDARD")}
+    found: dict[str, Any] = {
+        "location": location,
+        "storageClass": values.check_storage_class(given.get("storageClass") or "STANDARD"),
+    }
     for name in ONLY_AT_CREATION:
         if isinstance(given.get(name), dict):
             found[name] = given[name]
@@ -175,6 +169,33 @@ def _iam_configuration(value: Any, fields: dict[str, Any]) -> Any:
     return {"bucketPolicyOnly": uniform, "uniformBucketLevelAccess": uniform, "publicAccessPrevention": prevention}
 
 
+def _autoclass(value: Any, fields: dict[str, Any]) -> Any:
+    """Return the Autoclass configuration with its moments (https://cloud.google.com/storage/docs/autoclass)."""
+    given, old, now = _section(value, "autoclass"), fields.get("autoclass", {}), timestamp()
+    if not given:
+        return None
+    enabled = bool(given.get("enabled", old.get("enabled")))
+    toggled = old.get("toggleTime", now) if enabled == bool(old.get("enabled")) else now
+    found = {"enabled": enabled, "toggleTime": toggled}
+    if enabled:
+        last = given.get("terminalStorageClass") or old.get("terminalStorageClass") or "NEARLINE"
+        if last not in ("NEARLINE", "ARCHIVE"):
+            raise invalid(f"Invalid value for autoclass.terminalStorageClass: {last}", "autoclass.terminalStorageClass")
+        same = last == old.get("terminalStorageClass")
+        moment = old.get("terminalStorageClassUpdateTime", now) if same else now
+        found |= {"terminalStorageClass": last, "terminalStorageClassUpdateTime": moment}
+    return found
+
+
+def _encryption(value: Any, fields: dict[str, Any]) -> Any:
+    """Return the encryption configuration; what it restricts has a moment (.../docs/encryption/enforcement)."""
+    found = _section(value, "encryption")
+    for name, config in found.items():
+        if isinstance(config, dict) and config.get("restrictionMode") == "FullyRestricted":
+            found[name] = {"effectiveTime": timestamp(), **config}
+    return found
+
+
 def _default_hold(value: Any, fields: dict[str, Any]) -> Any:
     if value is not None and not isinstance(value, bool):
         raise invalid("Invalid value for field 'defaultEventBasedHold'", "defaultEventBasedHold")
@@ -189,6 +210,8 @@ READERS = {
     "softDeletePolicy": _soft_delete_policy,
     "iamConfiguration": _iam_configuration,
     "defaultEventBasedHold": _default_hold,
+    "autoclass": _autoclass,
+    "encryption": _encryption,
 }
 
 

@@ -59,5 +59,5 @@ def _keep(content: Any, wanted: Wanted) -> Any:
         return [_keep(each, wanted) for each in content]
     if not isinstance(content, dict):
         return content
-    every = wanted.get("*")
-    return {name: _keep(value, wanted.get(name, every or {})) for name, value in content.items() if name in wanted or every}
+    every: Wanted = wanted.get("*", {})
+    return {name: _keep(value, wanted.get(name, every)) for name, value in content.items() if name in wanted or every}

@@ -20,7 +20,7 @@ def compile_glob(pattern: str) -> Callable[[str], bool]:
     """Return a function that says whether a name fits."""
     if len(pattern) > MOST_CHARACTERS:
         raise invalid(f"matchGlob is longer than {MOST_CHARACTERS} characters", "matchGlob")
-    alternatives = [_steps(each) for each in _expand(pattern)]
+    alternatives = [_steps(each) for each in _bounded(_expand(pattern))]
     return lambda name: any(_fits(steps, name) for steps in alternatives)
 
 
@@ -48,10 +48,17 @@ def _expand(pattern: str) -> list[str]:
 
 
 def _bounded(patterns: list[str]) -> list[str]:
-    """Return patterns with the braces inside of their parts expanded, too."""
-    found = [each for pattern in patterns for each in (_expand(pattern) if "{" in pattern else [pattern])]
-    if len(found) > MOST_ALTERNATIVES:
-        raise invalid(f"matchGlob has more than {MOST_ALTERNATIVES} alternatives", "matchGlob")
+    """Return patterns with what they still stand for: braces inside of parts, and a `**/` that is no folder at all."""
+    found: list[str] = []
+    for pattern in patterns:
+        found += _expand(pattern) if "{" in pattern else [pattern]
+        at = pattern.find("**/")
+        while at >= 0 and "{" not in pattern:
+            if at == 0 or pattern[at - 1] == "/":
+                found += _bounded([pattern[:at] + pattern[at + 3 :]])
+            at = pattern.find("**/", at + 3)
+        if len(found) > MOST_ALTERNATIVES:
+            raise invalid(f"matchGlob has more than {MOST_ALTERNATIVES} alternatives", "matchGlob")
     return found
 
 

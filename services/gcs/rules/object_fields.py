@@ -47,7 +47,7 @@ def _read_field(name: str, value: Any, bucket: Bucket) -> Any:
             {key: each for key, each in value.items() if each is not None} if isinstance(value, dict) else value
         )
     if name == "customTime":
-        return timestamp(values.check_time(value, name))
+        return precise_time(values.check_time(value, name))
     if name == "retention":
         return _read_retention(value, bucket)
     if name == "acl":
@@ -55,9 +55,15 @@ def _read_field(name: str, value: Any, bucket: Bucket) -> Any:
     return value if isinstance(value, dict) else None
 
 
+def precise_time(moment: datetime) -> str:
+    """Return a moment with as many digits as it has, at least milliseconds."""
+    text = timestamp(moment)
+    return text if moment.microsecond % 1000 == 0 else f"{text[:-4]}{moment.microsecond:06d}Z"
+
+
 def _read_retention(value: Any, bucket: Bucket) -> dict[str, Any] | None:
     """Return an object's retention (https://cloud.google.com/storage/docs/object-lock)."""
-    if not value:
+    if not value or not isinstance(value, dict) or not any(value.values()):
         return None
     if not bucket.fields.get("objectRetention"):
         raise invalid("Object retention can only be set on objects in a bucket with object retention enabled.")
@@ -79,22 +85,32 @@ def read_object_acl(value: Any, bucket: Bucket) -> access.Acl | None:
     return found
 
 
-def with_predefined_acl(fields: dict[str, Any], bucket: Bucket, name: str | None) -> dict[str, Any]:
-    """Return fields with the list that the parameter `predefinedAcl` names, or the bucket's for new objects."""
+def with_acl(fields: dict[str, Any], bucket: Bucket, name: str | None, account: str) -> dict[str, Any]:
+    """Return a new object's fields with its owner and its list of access.
+
+    Args:
+        fields: those that are given.
+        bucket: its bucket.
+        name: of a predefined list (the parameter `predefinedAcl`); without it the bucket's list for new objects holds.
+        account: who stores it.
+    """
+    owner = f"user-{account}"
     if name:
         access.refuse_when_uniform(bucket, "use predefined ACL")
-        acl = access.predefined(name, "object")
+        acl = access.predefined(name, "object", owner)
         access.refuse_public(bucket, acl)
-        return {**fields, "acl": acl}
-    return fields if access.is_uniform(bucket) or "acl" in fields else {**fields, "acl": default_object_acl(bucket)}
+        return {**fields, "acl": acl, "_owner": owner}
+    if access.is_uniform(bucket):
+        return fields
+    return {"acl": {**default_object_acl(bucket), owner: "OWNER"}, **fields, "_owner": owner}
 
 
-def new_fields(given: Mapping[str, Any], bucket: Bucket, predefined_acl: str | None) -> dict[str, Any]:
+def new_fields(given: Mapping[str, Any], bucket: Bucket, predefined_acl: str | None, account: str) -> dict[str, Any]:
     """Return the fields of a new object."""
     fields = read_fields(given, bucket)
     if given.get("storageClass"):
         fields["storageClass"] = values.check_storage_class(given["storageClass"])
-    return with_predefined_acl(fields, bucket, predefined_acl)
+    return with_acl(fields, bucket, predefined_acl, account)
 
 
 def change(stored: StoredObject, given: Mapping[str, Any], bucket: Bucket, replace: bool, overrides: bool) -> None:

@@ -77,7 +77,7 @@ def object_resource(bucket: Bucket, stored: StoredObject, base: str, full: bool 
     if until := bucket_retention_end(bucket, stored):
         found["retentionExpirationTime"] = timestamp(until)
     if full and not access.is_uniform(bucket):
-        found["owner"] = {"entity": access.OWNER}
+        found["owner"] = {"entity": stored.fields.get("_owner", access.OWNER)}
         found["acl"] = [
             access.entry_resource("object", bucket, entity, role, link, stored)
             for entity, role in object_acl(bucket, stored).items()

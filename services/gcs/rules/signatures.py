@@ -59,6 +59,10 @@ class Keys:
             self._known |= dict(_read_keys(self.paths))
         return self._known.get(email)
 
+    def first_account(self) -> str:
+        """Return the first service account whose key is known; empty without one."""
+        return next((email for email, _ in _read_keys(self.paths)), "")
+
 
 def _read_keys(paths: Iterable[Path]) -> Iterable[tuple[str, RSAPublicKey]]:
     files = [file for path in paths for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]

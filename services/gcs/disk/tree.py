@@ -1,0 +1,97 @@
+"""A tree of the live objects under their own names, for programs that read them as files: BigQuery's stand-in does.
+
+It is made of hard links to the contents, after each change. Nothing depends on it: at a start it is compared with the
+catalogue. An object whose name no file can have, such as `a//b`, or `a` beside `a/b`, is not in it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+FOLDER = ".cloudstorage"
+"""Its name in the data folder, which external tables of BigQuery's stand-in hold."""
+NEW = ".new"
+_log = logging.getLogger("gcs")
+
+
+class Tree:
+    """The tree in a data folder.
+
+    Args:
+        folder: the data folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._root = folder / FOLDER
+        self._root.mkdir(exist_ok=True)
+
+    def path(self, bucket: str, name: str) -> Path | None:
+        """Return the file of an object; None if its name cannot be a file's."""
+        parts = name.split("/")
+        if any(part in ("", ".", "..") or "\0" in part or len(part.encode()) > 255 for part in parts):
+            return None
+        return self._root.joinpath(bucket, *parts)
+
+    def put(self, bucket: str, name: str, content: Path | None) -> None:
+        """Show an object's content; without one, show it no more."""
+        path = self.path(bucket, name)
+        if path is None:
+            return
+        try:
+            if content is None:
+                path.unlink(missing_ok=True)
+                self._remove_empty(path.parent, self._root / bucket)
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                new = self._root / NEW
+                new.unlink(missing_ok=True)
+                os.link(content, new)
+                os.replace(new, path)
+        except OSError as error:
+            _log.debug("gs://%s/%s is not shown as a file: %s", bucket, name, error)
+
+    def add_bucket(self, bucket: str) -> None:
+        """Show a bucket."""
+        (self._root / bucket).mkdir(exist_ok=True)
+
+    def remove_bucket(self, bucket: str) -> None:
+        """Show a bucket no more."""
+        shutil.rmtree(self._root / bucket, ignore_errors=True)
+
+    def compare(self, buckets: Iterable[str], objects: Iterable[tuple[str, str, Path]]) -> None:
+        """Make the tree what it would be, had nothing been interrupted.
+
+        Args:
+            buckets: all of them.
+            objects: bucket, name and content of all live objects.
+        """
+        wanted = {
+            path: (bucket, name, content) for bucket, name, content in objects if (path := self.path(bucket, name))
+        }
+        for folder, _, files in os.walk(self._root, topdown=False):
+            for file in files:
+                path = Path(folder, file)
+                known = wanted.get(path)
+                if known is None or not os.path.samefile(path, known[2]):
+                    path.unlink()
+            with suppress(OSError):
+                os.rmdir(folder)
+        for bucket in buckets:
+            (self._root / bucket).mkdir(parents=True, exist_ok=True)
+        for path, (bucket, name, content) in wanted.items():
+            if not path.exists():
+                self.put(bucket, name, content)
+
+    @staticmethod
+    def _remove_empty(folder: Path, top: Path) -> None:
+        while folder != top and top in folder.parents:
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+            folder = folder.parent
