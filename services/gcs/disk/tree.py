@@ -43,21 +43,27 @@ class Tree:
         if path is None:
             return
         try:
-            if content is None:
-                path.unlink(missing_ok=True)
-                self._remove_empty(path.parent, self._root / bucket)
-            else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                new = self._root / NEW
-                new.unlink(missing_ok=True)
-                os.link(content, new)
-                os.replace(new, path)
+            self._replace(path, content)
         except OSError as error:
             _log.debug("gs://%s/%s is not shown as a file: %s", bucket, name, error)
 
+    def _replace(self, path: Path, content: Path | None) -> None:
+        if content is None:
+            path.unlink(missing_ok=True)
+            for folder in path.relative_to(self._root).parents[:-2]:
+                with suppress(OSError):
+                    (self._root / folder).rmdir()
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new = self._root / NEW
+        new.unlink(missing_ok=True)
+        os.link(content, new)
+        os.replace(new, path)
+
     def add_bucket(self, bucket: str) -> None:
         """Show a bucket."""
-        (self._root / bucket).mkdir(exist_ok=True)
+        with suppress(OSError):
+            (self._root / bucket).mkdir(parents=True, exist_ok=True)
 
     def remove_bucket(self, bucket: str) -> None:
         """Show a bucket no more."""
@@ -79,19 +85,11 @@ class Tree:
                 known = wanted.get(path)
                 if known is None or not os.path.samefile(path, known[2]):
                     path.unlink()
-            with suppress(OSError):
-                os.rmdir(folder)
+            if Path(folder) != self._root:
+                with suppress(OSError):
+                    os.rmdir(folder)
         for bucket in buckets:
-            (self._root / bucket).mkdir(parents=True, exist_ok=True)
+            self.add_bucket(bucket)
         for path, (bucket, name, content) in wanted.items():
             if not path.exists():
                 self.put(bucket, name, content)
-
-    @staticmethod
-    def _remove_empty(folder: Path, top: Path) -> None:
-        while folder != top and top in folder.parents:
-            try:
-                folder.rmdir()
-            except OSError:
-                return
-            folder = folder.parent
