@@ -90,6 +90,16 @@ class Store:
         self.catalogue.close()
         self.contents.close()
 
+    def prune(self, days: float, only_count: bool) -> tuple[int, int]:
+        """Delete for good what was soft-deleted more than `days` ago; return how many objects and bytes that is."""
+        oldest, found = timestamp(later=-days * 24 * 3600), (0, 0)
+        with self.write() as tx:
+            for stored in tx.deleted_before(oldest):
+                found = found[0] + 1, found[1] + stored.size
+                if not only_count:
+                    self._forget(tx, stored)
+        return found
+
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """Begin a transaction that writes, with the contents that belong to it."""
@@ -157,7 +167,6 @@ class Store:
         }
         defaults = {
             "location": "US",
-            "rpo": "DEFAULT",
             "storageClass": "STANDARD",
             "iamConfiguration": access,
             "softDeletePolicy": policy,

@@ -241,6 +241,11 @@ class Transaction:
         where = "state = 2 AND json_extract(fields, '$.hardDeleteTime') <= ?"
         return list(map(_object, self.execute(f"SELECT {OBJECT_COLUMNS} FROM objects WHERE {where}", [now])))
 
+    def deleted_before(self, moment: str) -> list[StoredObject]:
+        """Return the generations that were soft-deleted before a moment."""
+        where = "state = 2 AND deleted < ?"
+        return list(map(_object, self.execute(f"SELECT {OBJECT_COLUMNS} FROM objects WHERE {where}", [moment])))
+
     def upload(self, upload: str, kind: str) -> Upload | None:
         """Return an upload that has begun."""
         found = self.execute(

@@ -102,7 +102,7 @@ def update(call: Call) -> Response:
         if content.get("etag") and content["etag"] != fields["etag"]:
             raise StorageError(412, "conditionNotMet", "The etag does not match.", "etag")
         if fields["state"] == "DELETED":
-            raise invalid("Cannot change the state of a deleted HMAC key.")
+            raise not_found("HMAC key not found for the given access ID.")
         _save(tx, fields, state)
     return call.answer(_resource(call, fields))
 

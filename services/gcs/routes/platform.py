@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 from starlette.responses import Response, StreamingResponse
 
 from services.gcs import backup, tokens
 from services.gcs.call import Call, json_response
+from services.gcs.errors import invalid
 from services.gcs.router import route
+from services.gcs.rules import values
 
 
 def health(call: Call) -> Response:
@@ -30,6 +33,15 @@ def sign_in(call: Call) -> Response:
     return json_response(body, int(status))
 
 
+def prune(call: Call) -> Response:
+    """Delete for good what was soft-deleted more than `days` ago; with `dry_run=true` only count it."""
+    days, dry_run = call.query.get("days", "0"), values.boolean(call.query.get("dry_run"), "dry_run")
+    if not re.fullmatch(r"\d{1,5}(\.\d{1,5})?", days):
+        raise invalid(f"Invalid value for days: {days[:100]}", "days")
+    objects, size = call.store.prune(float(days), dry_run)
+    return json_response({"objects": objects, "bytes": size})
+
+
 async def back_up(call: Call) -> Response:
     """Answer with a tar of everything, as it is at this moment."""
     snapshot: backup.Snapshot = await call.server.in_thread(backup.take, call.store)
@@ -49,6 +61,7 @@ ROUTES = (
     route("GET HEAD", "/", health),
     route("GET", "/counts", counts),
     route("GET", "/backup", back_up),
+    route("POST", "/prune", prune),
     route("POST", "/token", sign_in),
     route("GET POST", "/google/(?P<path>.*)", sign_in),
 )

@@ -33,8 +33,6 @@ def new_fields(given: Mapping[str, Any], query: Mapping[str, str]) -> dict[str, 
     for name in ONLY_AT_CREATION:
         if isinstance(given.get(name), dict):
             found[name] = given[name]
-    if values.location_type(location, given.get("customPlacementConfig")) != "region":
-        found["rpo"] = given.get("rpo") or "DEFAULT"
     if values.boolean(query.get("enableObjectRetention"), "enableObjectRetention"):
         found["objectRetention"] = {"mode": "Enabled"}
     bucket = Bucket(0, "", 0, 0, "", "", None, found)
@@ -69,7 +67,7 @@ def apply(bucket: Bucket, given: Mapping[str, Any]) -> None:
             _set(bucket.fields, name, _section(given[name], name))
     if given.get("storageClass"):
         bucket.fields["storageClass"] = values.check_storage_class(given["storageClass"])
-    if given.get("rpo") and "rpo" in bucket.fields:
+    if given.get("rpo"):
         if given["rpo"] not in ("DEFAULT", "ASYNC_TURBO"):
             raise invalid(f"Invalid value for rpo: {given['rpo']}", "rpo")
         bucket.fields["rpo"] = given["rpo"]

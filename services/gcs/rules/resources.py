@@ -125,6 +125,8 @@ def bucket_resource(bucket: Bucket, base: str, full: bool = False) -> dict[str, 
         "updated": bucket.updated,
         "locationType": values.location_type(bucket.fields["location"], bucket.fields.get("customPlacementConfig")),
     }
+    if found["locationType"] != "region":
+        found["rpo"] = "DEFAULT"
     if bucket.deleted:
         seconds = float(bucket.fields["softDeletePolicy"]["retentionDurationSeconds"])
         until = timestamp(datetime.fromisoformat(bucket.deleted), seconds)

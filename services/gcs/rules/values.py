@@ -117,9 +117,9 @@ def integer(text: str | None, name: str) -> int | None:
 
 def boolean(text: str | None, name: str) -> bool:
     """Return a parameter as true or false; false if it is missing."""
-    if text is None or text.lower() in ("false", "0"):
+    if text is None or text.lower() in ("false", "0", "no"):
         return False
-    if text.lower() in ("", "true", "1"):
+    if text.lower() in ("", "true", "1", "yes"):
         return True
     raise invalid(f"Invalid value for boolean: {text[:100]}", name)
 
