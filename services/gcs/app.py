@@ -21,13 +21,14 @@ from services.gcs.call import Call, decode, json_response
 from services.gcs.errors import NotModifiedError, StorageError, not_found
 from services.gcs.faults import Faults
 from services.gcs.router import Route
-from services.gcs.routes import access, batch, buckets, downloads, hmac_keys, objects, platform, unbuilt, uploads, xml
+from services.gcs.routes import access, batch, buckets, downloads, hmac_keys, objects, platform, unbuilt, uploads
 from services.gcs.server import Server
 from services.gcs.settings import Settings
+from services.gcs.xml_api import objects as xml_objects
 
 ROUTES: tuple[Route, ...] = tuple(
     route
-    for module in (platform, buckets, objects, downloads, uploads, access, hmac_keys, batch, unbuilt, xml)
+    for module in (platform, buckets, objects, downloads, uploads, access, hmac_keys, batch, unbuilt, xml_objects)
     for route in module.ROUTES
 )
 """All routes; the first one that fits answers."""

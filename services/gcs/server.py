@@ -36,7 +36,7 @@ class Server:
     def __init__(self, settings: Settings, respond: Callable[[Request], Awaitable[Response]]) -> None:
         self.settings, self.respond = settings, respond
         self.store = Store(settings.folder, settings.creates_buckets)
-        self.keys = Keys(settings.key_files, partial(secret_of, self.store.catalogue))
+        self.keys = Keys(settings.key_file, partial(secret_of, self.store.catalogue))
         self.account = self.keys.first_account() or ACCOUNT
         self._threads = ThreadPoolExecutor(THREADS, "gcs")
         self._locks: dict[str, asyncio.Lock] = {}

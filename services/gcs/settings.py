@@ -14,18 +14,18 @@ class Settings:
     Attributes:
         folder: the data folder.
         creates_buckets: whether a write to a bucket that does not exist creates it (CREATE_BUCKETS).
-        key_files: service accounts' key files, or folders of them, whose signatures count (SIGNING_KEYS).
+        key_file: a service account's key file, or a folder of them: their signatures count (SIGNING_KEYS).
         injects_faults: whether clients may ask for faults with /retry_test (RETRY_TESTS).
     """
 
     folder: Path
     creates_buckets: bool = True
-    key_files: tuple[Path, ...] = ()
+    key_file: Path | None = None
     injects_faults: bool = False
 
 
 def from_environment(folder: Path, environment: Mapping[str, str]) -> Settings:
     """Return the settings for a data folder."""
-    paths = [Path(path) for path in environment.get("SIGNING_KEYS", "").split(":") if path]
+    keys = environment.get("SIGNING_KEYS", "")
     creates, faults = environment.get("CREATE_BUCKETS", "yes"), environment.get("RETRY_TESTS", "no")
-    return Settings(folder, creates == "yes", tuple(paths), faults == "yes")
+    return Settings(folder, creates == "yes", Path(keys) if keys else None, faults == "yes")

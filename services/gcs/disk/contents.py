@@ -45,7 +45,7 @@ class Incoming:
         self._reset()
 
     def _reset(self) -> None:
-        self._md5, self._crc32c, self.size = hashlib.md5(), google_crc32c.Checksum(), 0
+        self._md5, self._crc32c, self.size = hashlib.md5(), google_crc32c.Checksum(), 0  # type: ignore[no-untyped-call]
         if self._append and self.path.exists():
             for piece in read_pieces(self.path):
                 self._add(piece)
@@ -58,7 +58,7 @@ class Incoming:
 
     def _add(self, piece: bytes) -> None:
         self._md5.update(piece)
-        self._crc32c.update(bytes(piece))
+        self._crc32c.update(piece)  # type: ignore[no-untyped-call]
         self.size += len(piece)
 
     def write(self, piece: bytes) -> None:
@@ -75,7 +75,7 @@ class Incoming:
 
     def sums(self) -> Sums:
         """Return the size and the checksums of what has been written."""
-        md5, crc32c = self._md5.digest(), self._crc32c.digest()
+        md5, crc32c = self._md5.digest(), self._crc32c.digest()  # type: ignore[no-untyped-call]
         return Sums(self.size, base64.b64encode(md5).decode(), base64.b64encode(crc32c).decode())
 
     def truncate(self, size: int) -> None:

@@ -14,8 +14,8 @@ from starlette.types import Message
 
 from services.gcs.call import Call
 from services.gcs.errors import StorageError
-from services.gcs.related import BOUNDARY
 from services.gcs.router import Route, route
+from services.gcs.routes.related import BOUNDARY
 from services.gcs.rules.values import MOST_CALLS
 
 MOST_BYTES = 10 * 2**20

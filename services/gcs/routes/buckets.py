@@ -12,9 +12,9 @@ from starlette.responses import Response
 from services.gcs.call import Call
 from services.gcs.disk.catalogue import Bucket
 from services.gcs.errors import StorageError, invalid, not_found, required
-from services.gcs.listing import read_token, write_token
 from services.gcs.router import json_route
 from services.gcs.rules import access, bucket_fields, conditions, values
+from services.gcs.rules.listing import read_token, write_token
 from services.gcs.rules.resources import bucket_resource, etag
 from services.gcs.store import find_deleted_bucket
 

@@ -15,9 +15,9 @@ from starlette.responses import Response
 from services.gcs.call import Call
 from services.gcs.disk.catalogue import Bucket, StoredObject, Transaction
 from services.gcs.errors import StorageError, invalid, required
-from services.gcs.listing import Query, list_objects
 from services.gcs.router import json_route
 from services.gcs.rules import conditions, object_fields, values
+from services.gcs.rules.listing import Query, list_objects
 from services.gcs.rules.resources import object_etag, object_resource
 
 

@@ -21,9 +21,9 @@ from services.gcs.call import Call
 from services.gcs.disk.catalogue import Bucket, StoredObject, Upload, timestamp
 from services.gcs.disk.contents import PIECE, Incoming
 from services.gcs.errors import StorageError, invalid, not_found, required
-from services.gcs.related import Related
 from services.gcs.router import json_route
 from services.gcs.routes.objects import answer_object
+from services.gcs.routes.related import Related
 from services.gcs.rules import conditions, object_fields, values
 from services.gcs.rules.resources import object_etag
 
@@ -268,7 +268,8 @@ async def _take(call: Call, upload: Upload, plan: Plan, incoming: Incoming) -> R
         size, incoming_size = plan.length, incoming.size
         await call.server.in_thread(incoming.truncate, 0)
         raise invalid(f"Invalid request. The upload was begun with {size} bytes, and now has {incoming_size}.")
-    return await call.server.in_thread(_complete, call, upload, plan, incoming)
+    answer: Response = await call.server.in_thread(_complete, call, upload, plan, incoming)
+    return answer
 
 
 def _check_span(span: Span, length: int | None, size: int) -> None:

@@ -49,23 +49,23 @@ class SignedRequest:
 class Keys:
     """Whose signatures count: service accounts by address, from their key files, and HMAC keys."""
 
-    paths: tuple[Path, ...] = ()
+    path: Path | None = None
     hmac_secret: Callable[[str], str | None] = lambda _: None
     _known: dict[str, RSAPublicKey] = field(default_factory=dict)
 
     def rsa(self, email: str) -> RSAPublicKey | None:
         """Return the key of a service account; files that are new since the last time are read."""
         if email not in self._known:
-            self._known |= dict(_read_keys(self.paths))
+            self._known |= dict(_read_keys(self.path))
         return self._known.get(email)
 
     def first_account(self) -> str:
         """Return the first service account whose key is known; empty without one."""
-        return next((email for email, _ in _read_keys(self.paths)), "")
+        return next((email for email, _ in _read_keys(self.path)), "")
 
 
-def _read_keys(paths: Iterable[Path]) -> Iterable[tuple[str, RSAPublicKey]]:
-    files = [file for path in paths for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])]
+def _read_keys(path: Path | None) -> Iterable[tuple[str, RSAPublicKey]]:
+    files = [] if path is None else sorted(path.glob("*.json")) if path.is_dir() else [path]
     for file in files:
         try:
             info = json.loads(file.read_text(encoding="utf-8"))

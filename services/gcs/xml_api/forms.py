@@ -12,11 +12,11 @@ from starlette.responses import Response
 
 from services.gcs.call import Call
 from services.gcs.errors import StorageError, invalid
-from services.gcs.related import BOUNDARY
 from services.gcs.routes import uploads
+from services.gcs.routes.related import BOUNDARY
 from services.gcs.routes.uploads import Plan
 from services.gcs.rules import access, signatures, values
-from services.gcs.xml_text import document, xml_etag
+from services.gcs.xml_api.text import document, xml_etag
 
 MOST_FIELD_BYTES = 2**20
 """Of all fields before the file."""

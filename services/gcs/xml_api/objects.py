@@ -14,13 +14,15 @@ from starlette.responses import Response
 from services.gcs.call import Call, decode
 from services.gcs.disk.catalogue import Bucket, StoredObject
 from services.gcs.errors import invalid, not_built
-from services.gcs.listing import Page, Query, list_objects, successor
 from services.gcs.router import route
-from services.gcs.routes import downloads, forms, uploads, xml_uploads
+from services.gcs.routes import downloads, uploads
 from services.gcs.routes.uploads import Plan
 from services.gcs.rules import access, bucket_fields, conditions, object_fields, values
+from services.gcs.rules.listing import Page, Query, list_objects, successor
 from services.gcs.rules.resources import object_etag
-from services.gcs.xml_text import document, xml_etag
+from services.gcs.xml_api import forms
+from services.gcs.xml_api import uploads as xml_uploads
+from services.gcs.xml_api.text import document, xml_etag
 
 SUB_RESOURCES = {
     "acl", "billing", "compose", "cors", "encryption", "encryptionConfig", "lifecycle", "location", "logging", "policy",

@@ -21,7 +21,7 @@ from services.gcs.errors import StorageError, invalid, not_found
 from services.gcs.routes import uploads
 from services.gcs.routes.uploads import Plan
 from services.gcs.rules import object_fields, values
-from services.gcs.xml_text import document, xml_etag
+from services.gcs.xml_api.text import document, xml_etag
 
 KIND = "multipart"
 MOST_PARTS = 10_000
