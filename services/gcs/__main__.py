@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import socket
@@ -12,6 +13,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.gcs.app import create_app
+from services.gcs.errors import StorageError
 from services.gcs.faults import TRANSPORT
 from services.gcs.settings import from_environment
 
@@ -20,14 +22,15 @@ IDLE_SECONDS = 60
 """How long a connection stays open without a request."""
 MOST_CONNECTIONS = 2000
 BACKLOG = 512
+LINGER_SECONDS = 2
 _log = logging.getLogger("gcs")
 
 
 class Protocol(HttpToolsProtocol):
-    """Refuses a request whose headers do not end, and lets faults close a connection."""
+    """Answers where uvicorn would only close the connection."""
 
     _head = 0
-    _in_head = False
+    _in_head = _dropping = False
 
     def on_message_begin(self) -> None:
         """Begin to count the bytes of a request's headers."""
@@ -35,18 +38,36 @@ class Protocol(HttpToolsProtocol):
         self._head, self._in_head = 0, True
 
     def on_headers_complete(self) -> None:
-        """Leave the connection in the request's scope."""
+        """Leave the connection in the request's scope, for faults on purpose."""
         self._in_head = False
         self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]
         super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, as long as the headers are of a sane size."""
+        if self._dropping:
+            return
         super().data_received(data)
-        if self._in_head:
+        if self._in_head and not self._dropping:
             self._head += len(data)
-            if self._head > MOST_HEADER_BYTES and not self.transport.is_closing():
+            if self._head > MOST_HEADER_BYTES:
                 self.send_400_response("The headers of the request are too long.")
+
+    def eof_received(self) -> bool:
+        """Answer the last request of a client that has closed its half of the connection."""
+        waiting = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+        if waiting:
+            self.cycle.keep_alive = False
+        return waiting
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse a request that is no HTTP, and close the connection once the client has had the time to read that."""
+        body = json.dumps(StorageError(400, "badRequest", msg).as_json()).encode()
+        head = f"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        self.transport.write(head.encode() + b"Connection: close\r\n\r\n" + body)
+        # Closed at once, with bytes of the client's unread, the connection would be reset and the answer lost
+        self._dropping = True
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
 
 def _arguments() -> argparse.Namespace:

@@ -248,7 +248,7 @@ def delete_bucket(call: Call) -> Response:
 
 BUCKET = r"/(?P<bucket>[^/]+)/?"
 OBJECT = r"/(?P<bucket>[^/]+)/(?P<object>.+)"
-OTHER_APIS = r"(?!/(?:storage|upload|download|batch|resumable|b|token|google|counts|backup|prune)(?:/|$))"
+OTHER_APIS = r"(?!/(?:storage|upload|download|batch|resumable|b|token|google|counts|backup|prune|retry_test)(?:/|$))"
 ROUTES = (
     route("GET HEAD", OTHER_APIS + BUCKET, get_bucket, is_specific=False),
     route("PUT", OTHER_APIS + BUCKET, put_bucket, is_specific=False),
