@@ -25,7 +25,7 @@ def make() -> bytes:
         table.append(value)
     by_top_byte = {value >> 24: byte for byte, value in enumerate(table)}
     content = os.urandom(SIZE - 4)
-    before = google_crc32c.value(content) ^ 0xFFFFFFFF
+    before: int = google_crc32c.value(content) ^ 0xFFFFFFFF
     after = int.from_bytes(base64.b64decode(WANTED), "big") ^ 0xFFFFFFFF
     for _ in range(4):
         byte = by_top_byte[after >> 24]
