@@ -55,10 +55,17 @@ class Protocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:
         """Answer the last request of a client that has closed its half of the connection."""
-        waiting = self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
-        if waiting:
-            self.cycle.keep_alive = False
-        return waiting
+        if self._dropping or self.cycle is None or self.cycle.response_complete:
+            return False
+        self.cycle.keep_alive = False
+        if self.cycle.more_body:
+            started = self.cycle.response_started
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if started:
+                return False
+            self.send_400_response("The body of the request is not complete.")
+        return True
 
     def send_400_response(self, msg: str) -> None:
         """Refuse a request that is no HTTP, and close the connection once the client has had the time to read that."""

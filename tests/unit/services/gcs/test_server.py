@@ -281,6 +281,8 @@ BAD = (
     b"GET /storage/v1/b/taxi/o?%ff=%ff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
     b"POST /storage/v1/b?project=p HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
     b"POST /storage/v1/b?project=p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"POST /storage/v1/b?project=p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"POST /storage/v1/b?project=p HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf",
     b"GET /" + b"a" * 300_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
     b"GET / HTTP/1.1\r\nX: " + b"a" * 300_000,
     b"PUT /taxi/../../etc/passwd HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx",
