@@ -42,7 +42,7 @@ _original = client.Client.__init__
 
 def _init(self: Any, project: Any = client._marker, credentials: Any = None, *rest: Any, **options: Any) -> None:
     if credentials is None and "client_options" not in options:
-        credentials = service_account.Credentials.from_service_account_info(_info)
+        credentials = service_account.Credentials.from_service_account_info(_info)  # type: ignore[no-untyped-call]
     _original(self, project, credentials, *rest, **options)
 
 

@@ -53,7 +53,7 @@ class Protocol(HttpToolsProtocol):
             if self._head > MOST_HEADER_BYTES:
                 self.send_400_response("The headers of the request are too long.")
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]
         """Answer the last request of a client that has closed its half of the connection."""
         if self._dropping or self.cycle is None or self.cycle.response_complete:
             return False

@@ -162,8 +162,8 @@ def make_clients(url: str, bucket: str) -> dict[str, Any]:
     from google.auth.credentials import AnonymousCredentials
     from google.cloud import storage
 
-    options = {"api_endpoint": url}
-    gcs = storage.Client(project="p", credentials=AnonymousCredentials(), client_options=options)
+    anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call]
+    gcs = storage.Client(project="p", credentials=anonymous, client_options={"api_endpoint": url})
     fs = gcsfs.GCSFileSystem(token="anon", endpoint_url=url, use_listings_cache=False, skip_instance_cache=True)
     host = url.removeprefix("http://")
     arrow = pyarrow.fs.GcsFileSystem(anonymous=True, scheme="http", endpoint_override=host)

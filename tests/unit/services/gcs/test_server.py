@@ -256,7 +256,7 @@ def test_a_signed_address_is_checked(tmp_path: Path) -> None:
         server.upload("a b/ü", b"rides")
 
         def signed(info: dict[str, str], method: str = "GET", **options: object) -> str:
-            credentials = service_account.Credentials.from_service_account_info(info)
+            credentials = service_account.Credentials.from_service_account_info(info)  # type: ignore[no-untyped-call]
             blob = storage.Client(project="p", credentials=credentials).bucket("taxi").blob("a b/ü")
             address: str = blob.generate_signed_url(
                 version="v4", expiration=60, method=method, api_access_endpoint=server.url, **options
