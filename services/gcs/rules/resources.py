@@ -5,7 +5,7 @@ https://cloud.google.com/storage/docs/json_api/v1/buckets#resource and .../objec
 
 from __future__ import annotations
 
-import base64
+import binascii
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -17,15 +17,16 @@ from services.gcs.rules import access, values
 def etag(first: int, second: int | None = None) -> str:
     """Return Google's tag of a generation and metageneration: two numbers as protobuf writes them, in base64."""
     content = b"\x08" + _varint(first) + (b"" if second is None else b"\x10" + _varint(second))
-    return base64.b64encode(content).decode()
+    return binascii.b2a_base64(content, newline=False).decode()
 
 
 def _varint(number: int) -> bytes:
-    found = bytearray()
+    found = []
     while number > 127:
         found.append(number & 127 | 128)
         number >>= 7
-    return bytes([*found, number])
+    found.append(number)
+    return bytes(found)
 
 
 def object_etag(stored: StoredObject) -> str:
@@ -47,13 +48,13 @@ def object_resource(bucket: Bucket, stored: StoredObject, base: str, full: bool 
         base: the address that the client uses for this server, so that it can follow the links.
         full: whether its list of access is in it.
     """
-    link, number = object_link(base, bucket.name, stored.name), str(stored.generation)
-    media = link.replace("/storage/v1/", "/download/storage/v1/", 1)
+    path, number = f"/storage/v1/b/{bucket.name}/o/{quote(stored.name, safe='')}", str(stored.generation)
+    link = base + path
     found: dict[str, Any] = {
         "kind": "storage#object",
         "id": f"{bucket.name}/{stored.name}/{number}",
         "selfLink": link,
-        "mediaLink": f"{media}?generation={number}&alt=media",
+        "mediaLink": f"{base}/download{path}?generation={number}&alt=media",
         "name": stored.name,
         "bucket": bucket.name,
         "generation": number,
@@ -103,7 +104,7 @@ def bucket_retention_end(bucket: Bucket, stored: StoredObject) -> datetime | Non
     https://cloud.google.com/storage/docs/bucket-lock: an event-based hold stops the clock, its release starts it anew.
     """
     policy = bucket.fields.get("retentionPolicy")
-    if not policy or stored.state == SOFT_DELETED or stored.fields.get("eventBasedHold"):
+    if policy is None or stored.state == SOFT_DELETED or stored.fields.get("eventBasedHold"):
         return None
     start = datetime.fromisoformat(stored.fields.get("_released", stored.created))
     return start + timedelta(seconds=int(policy["retentionPeriod"]))
