@@ -116,6 +116,8 @@ class Runner:
             body = b"x" * step["size"]
         elif "body" in step:
             body = step["body"] if isinstance(step["body"], bytes) else step["body"].encode()
+        if body is not None and path.startswith("/storage/v1/"):
+            headers.setdefault("Content-Type", "application/json")
         connection = HTTPConnection(address.hostname or "", address.port, timeout=TIMEOUT)
         try:
             connection.request(method, path, body, headers)

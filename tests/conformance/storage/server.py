@@ -29,6 +29,8 @@ class Server:
 
     def ask(self, path: str, body: bytes | None = None, method: str = "GET", **headers: str) -> tuple[int, bytes]:
         """Send a request; return status and body."""
+        if body is not None and path.startswith("/storage/v1/"):
+            headers.setdefault("Content-Type", "application/json")
         try:
             with urlopen(Request(self.url + path, body, headers, method=method), timeout=60) as answer:
                 return answer.status, answer.read()
