@@ -20,7 +20,8 @@ from services.gcs.settings import from_environment
 MOST_HEADER_BYTES = 65536
 IDLE_SECONDS = 60
 """How long a connection stays open without a request."""
-MOST_CONNECTIONS = 2000
+MOST_CONNECTIONS = 800
+"""Each is a file for the system, which by default allows a process 1,024."""
 BACKLOG = 512
 LINGER_SECONDS = 2
 _log = logging.getLogger("gcs")

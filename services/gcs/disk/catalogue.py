@@ -270,10 +270,10 @@ class Transaction:
         return [upload, *files]
 
     def counts(self) -> dict[str, Any]:
-        """Return the number of live objects by bucket, and the bytes of all of them."""
+        """Return the number of live objects by bucket, and the bytes of what a backup holds: with old versions."""
         rows = self.execute(
-            "SELECT b.name, count(o.name), coalesce(sum(o.size), 0) FROM buckets b "
-            "LEFT JOIN objects o ON o.bucket = b.id AND o.state = 0 "
+            "SELECT b.name, count(CASE o.state WHEN 0 THEN 1 END), coalesce(sum(o.size), 0) FROM buckets b "
+            "LEFT JOIN objects o ON o.bucket = b.id AND o.state < 2 "
             "WHERE b.deleted IS NULL GROUP BY b.id ORDER BY b.name"
         ).fetchall()
         return {"rows": {name: count for name, count, _ in rows}, "bytes": sum(size for *_, size in rows)}
