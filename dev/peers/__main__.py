@@ -47,7 +47,13 @@ SUITES = (
     Suite(
         "gcsfs",
         GCSFS,
-        ("--timeout=45", *(f"gcsfs/tests/test_{name}.py" for name in CORE), "gcsfs/tests/derived/gcsfs_test.py"),
+        (
+            "--timeout=45",
+            "-p",
+            "versions",
+            *(f"gcsfs/tests/test_{name}.py" for name in CORE),
+            "gcsfs/tests/derived/gcsfs_test.py",
+        ),
     ),
     Suite(
         "google-cloud-storage",
