@@ -118,14 +118,22 @@ def _run(suite: Suite, folder: Path, python: str, url: str) -> str:
     """Run a suite; return pytest's last line."""
     _write_test_files(folder, python)
     environment = {
-        "PYTHONPATH": os.pathsep.join([str(HERE), str(folder / suite.repository)]),
         "STORAGE_EMULATOR_HOST": url,
         "GOOGLE_CLOUD_PROJECT": "peers",
         "GOOGLE_APPLICATION_CREDENTIALS": str(_key(folder)),
         "NO_GCE_CHECK": "true",
         "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
     }
-    command = [python, "-m", "pytest", "-q", "--color=no", "--tb=line", "-p", "no:cacheprovider", *suite.arguments]
+    command = [
+        python,
+        str(HERE / "run_suite.py"),
+        "-q",
+        "--color=no",
+        "--tb=line",
+        "-p",
+        "no:cacheprovider",
+        *suite.arguments,
+    ]
     return _last_line(command, environment, folder / suite.repository)
 
 
