@@ -28,8 +28,12 @@ UNUSABLE_KINDS = ("Cc", "Cs", "Zl", "Zp")
 def prepare(settings: Settings, root: Path = ROOT) -> None:
     """Writes .env and creates the user's folders if they are missing."""
     is_first, file = not (root / ".env").exists(), root / ".env"
-    if env_file.save(settings.values, file, settings.typed) and is_first:
+    written = env_file.save(settings.values, file, settings.typed, env_file.parse(root / ".env.example"))
+    passwords = sorted(name for name in written - settings.typed if name.endswith("_PASSWORD"))
+    if is_first:
         print("wrote .env with new passwords (stored nowhere else)", file=sys.stderr, flush=True)
+    elif passwords:
+        print(f"wrote new passwords into .env (stored nowhere else): {', '.join(passwords)}", file=sys.stderr, flush=True)
     for folder in FOLDERS:
         (root / folder).mkdir(exist_ok=True)
     fill_lesson(root / "workspace" / LESSON, root)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from cli.settings.settings import Settings
+from orionbox.services import SERVICES
 
 DASK_SCHEDULER = "dask-scheduler"
 OWN_SCHEDULER = f"tcp://{DASK_SCHEDULER}:8786"
@@ -62,6 +63,12 @@ EMULATORS = OptionalServices(
     "removed the emulators; their data stays, and CLOUD=emulators brings them back",
 )
 ALL = (DASK, GATEWAY, EMULATORS)
+SERVICE_OF_PORT = {
+    **{service.port: service.name for service in SERVICES},
+    **dict.fromkeys(GATEWAY.ports, "gateway"),
+    "BIGQUERY_GRPC_PORT": "bigquery",
+}
+"""The service that listens on the port of each setting."""
 
 
 def enabled_ports(settings: Settings) -> dict[str, int]:

@@ -154,17 +154,23 @@ class ComposeRuntime:
         raise CommandError("the platform did not start; Compose's message is above")
 
     def _missing_ports(self, found: Iterable[Container]) -> set[str]:
-        """Returns the settings of the ports on which none of these containers can be reached."""
-        published = containers.published_ports(found)
+        """Returns the settings of the ports on which their own service cannot be reached in any of these containers."""
+        published: dict[str, set[int]] = {}
+        for one in found:
+            published.setdefault(one.service, set()).update(containers.published_ports([one]))
         enabled = optional_services.enabled_ports(self.settings)
-        return {name for name, port in enabled.items() if port not in published}
+        return {
+            name
+            for name, port in enabled.items()
+            if port not in published.get(optional_services.SERVICE_OF_PORT[name], ())
+        }
 
     def _choose_ports(self, reservations: ports.Reservations, taken: Collection[int]) -> None:
         """Chooses free ports for the enabled services that are not running on theirs."""
         missing = self._missing_ports(containers.list_services(self.settings.platform))
-        preferred = {name: port for name, port in self._user_settings.ports.items() if name in missing}
+        preferred, file = self._user_settings.ports, self._ports_file
         open_to_others = dict.fromkeys(gateway.PAGES, self._user_settings["BIND_ADDRESS"])
-        chosen = ports.choose(preferred, self._ports_file, reservations, open_to_others, taken, privileged=True)
+        chosen = ports.choose(preferred, file, reservations, open_to_others, taken, privileged=True, names=missing)
         self.compose = Compose(self.settings.with_ports(chosen))
 
     def is_up(self) -> bool:

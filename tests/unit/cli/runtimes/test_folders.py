@@ -39,6 +39,25 @@ def test_a_setting_typed_for_the_first_command_stays(tmp_path: Path) -> None:
     assert env_file.parse(tmp_path / ".env")["ORION_PORT"] == "4300"
 
 
+def test_a_setting_typed_later_is_for_that_command_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prepare(tmp_path)
+    capsys.readouterr()
+    file = tmp_path / ".env"
+    for line in ("GCS_PORT=", "# none"):
+        file.write_text(file.read_text().replace("GCS_PORT=4443", line))
+        prepare(tmp_path, GCS_PORT="9050")
+        assert env_file.parse(file)["GCS_PORT"] == "4443", "the default, which the file lacked"
+    assert capsys.readouterr().err == "", "no password is new"
+
+
+def test_new_passwords_in_a_file_that_exists_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / ".env").write_text("COMPOSE_PROJECT_NAME=ada\nORION_DB_PASSWORD=mine\nWAREHOUSE_DB_PASSWORD=\n")
+    prepare(tmp_path, GATEWAY_PASSWORD="typed-by-its-owner")
+    said = "wrote new passwords into .env (stored nowhere else): WAREHOUSE_DB_PASSWORD\n"
+    assert capsys.readouterr().err == said
+    assert env_file.parse(tmp_path / ".env")["GATEWAY_PASSWORD"] == "typed-by-its-owner"
+
+
 def test_secrets_are_for_their_owner_alone(tmp_path: Path) -> None:
     prepare(tmp_path)
     assert all((tmp_path / folder).is_dir() for folder in folders.FOLDERS)

@@ -12,12 +12,12 @@ from cli.runtimes import folders, ownership, ports
 from cli.runtimes.compose import containers, images
 from cli.runtimes.compose.compose import Compose
 from cli.runtimes.compose.containers import Container
-from cli.runtimes.compose.optional_services import GATEWAY
+from cli.runtimes.compose.optional_services import GATEWAY, SERVICE_OF_PORT
 from cli.runtimes.compose.runtime import ComposeRuntime
 from cli.settings.settings import Settings
 from orionbox.errors import CommandError
 
-SERVICES = ("orion", "worker", "worker")
+SERVICES = (*sorted({*SERVICE_OF_PORT.values()} - {"gateway", "dask-scheduler"}), "worker", "worker")
 
 
 def on(service: str, ports: str, state: str = "running") -> Container:
@@ -46,7 +46,7 @@ class Docker:
         monkeypatch.setattr(Compose, "run", self.run)
 
     def choose(self, preferred: Mapping[str, int], *arguments: Any, **options: Any) -> dict[str, int]:
-        self.missing.append(set(preferred))
+        self.missing.append(set(options["names"]))
         return self._choose(preferred, *arguments, **options)
 
     def run(self, *arguments: str) -> int:
@@ -77,6 +77,22 @@ def test_a_service_on_another_port_than_the_settings_say_is_not_running(settings
     docker.found = [on("orion", "127.0.0.1:4205->4200/tcp")]
     ComposeRuntime(settings).compose_up()
     assert "ORION_PORT" in docker.missing[0]
+
+
+def test_a_service_is_not_reached_on_the_port_of_another_one(settings: Settings, docker: Docker) -> None:
+    docker.found = [on("bigquery", "127.0.0.1:9050->9050/tcp, 127.0.0.1:9060->9060/tcp"), EMULATOR]
+    ComposeRuntime(settings.with_values(GCS_PORT="9050")).compose_up()
+    assert "GCS_PORT" in docker.missing[0]
+
+
+def test_a_port_typed_for_one_start_moves_no_other_service_for_good(settings: Settings, docker: Docker) -> None:
+    docker.codes, once = [0, 0], ComposeRuntime(settings.with_values(GCS_PORT="9050"))
+    once.compose_up()
+    assert (once.settings["GCS_PORT"], once.settings["BIGQUERY_PORT"]) == ("9050", "9051")
+    again = ComposeRuntime(settings)
+    assert again.settings["BIGQUERY_PORT"] == "9050"
+    again.compose_up()
+    assert (again.settings["GCS_PORT"], again.settings["BIGQUERY_PORT"]) == ("4443", "9050")
 
 
 def test_a_start_that_docker_refuses_a_port_is_repeated_with_another_one(
