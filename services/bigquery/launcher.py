@@ -8,6 +8,7 @@
 - Job results stay in memory while the disk is full (`job_results`).
 - Its gRPC port is never shared with another server.
 - `GET /backup` and `GET /counts` exist (`backup`).
+- Queries reach no files but the bucket's and its own (`confinement`).
 """
 
 # mypy: disable-error-code="import-untyped,import-not-found"
@@ -53,7 +54,7 @@ def install() -> None:
     from local_bigquery import app
     from local_bigquery.catalog import names
 
-    from services.bigquery import backup, job_results
+    from services.bigquery import backup, confinement, job_results
     from services.bigquery.external_tables import with_external_tables
     from services.bigquery.project_ids import in_any_project
 
@@ -62,6 +63,7 @@ def install() -> None:
     query.execute = serialize_transactions(with_external_tables(query.execute))
     job_results.install()
     backup.install(app)
+    confinement.install()
 
 
 def enter_data_folder(arguments: Sequence[str]) -> list[str]:
