@@ -9,6 +9,7 @@
 - Its gRPC port is never shared with another server.
 - `GET /backup` and `GET /counts` exist (`backup`).
 - Queries reach no files but the bucket's and its own (`confinement`).
+- It refuses what web pages elsewhere send (`orionbox.http_guard`).
 """
 
 # mypy: disable-error-code="import-untyped,import-not-found"
@@ -54,6 +55,7 @@ def install() -> None:
     from local_bigquery import app
     from local_bigquery.catalog import names
 
+    from orionbox.http_guard import AsgiGuard, HttpGuard, further_hosts
     from services.bigquery import backup, confinement, job_results
     from services.bigquery.external_tables import with_external_tables
     from services.bigquery.project_ids import in_any_project
@@ -64,6 +66,7 @@ def install() -> None:
     job_results.install()
     backup.install(app)
     confinement.install()
+    app.add_middleware(AsgiGuard, guard=HttpGuard("bigquery", r"/bigquery/v2/", further_hosts=further_hosts()))
 
 
 def enter_data_folder(arguments: Sequence[str]) -> list[str]:

@@ -36,6 +36,7 @@ from gcp_storage_emulator.handlers import buckets, objects
 from gcp_storage_emulator.settings import STORAGE_DIR
 from gcp_storage_emulator.storage import _FileStore
 
+from orionbox.http_guard import GuardedHandler, HttpGuard, further_hosts
 from services.gcs import new_buckets, tokens
 from services.gcs.new_buckets import GrowingStorage
 from services.gcs.resumable_uploads import MODE, cancel
@@ -87,10 +88,12 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class RequestHandler(emulator.RequestHandler):
-    """Adds an idle timeout and ``/backup`` to the emulator's handler."""
+class RequestHandler(GuardedHandler, emulator.RequestHandler):
+    """Adds the guard, an idle timeout and ``/backup`` to the emulator's handler."""
 
     timeout = IDLE_SECONDS
+    # Uploads and tokens have other types, in requests that a program may send without asking, too
+    guard = HttpGuard("gcs", json_paths=r"/(storage/v1/)?b(/|$)", further_hosts=further_hosts())
 
     def do_GET(self) -> None:
         """Answer ``/backup`` with a tar of all buckets; leave the rest to the emulator."""

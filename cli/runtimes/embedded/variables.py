@@ -175,6 +175,7 @@ def for_services(settings: Settings) -> dict[str, str]:
         **{name.replace("_PORT", "_ADDRESS"): f"127.0.0.1:{port}" for name, port in chosen.items()},
         "RUNTIME": RUNTIME,
         "CREATE_BUCKETS": settings["CREATE_BUCKETS"],
+        "ALLOWED_HOSTS": settings["ALLOWED_HOSTS"],
         LINK_HOST: link_host(),
         "DOCS": str(ROOT / "docs"),
         "REPORTS": str(ROOT / "reports"),

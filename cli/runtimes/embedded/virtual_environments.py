@@ -146,15 +146,20 @@ def _install(folder: Path, interpreter: str) -> None:
 
 def _install_flows(folder: Path, interpreter: str) -> None:
     _install(folder, interpreter)
-    # From src/: uv builds it itself, without a network. It would take a full path with a # for another one
-    _run(*_pip_install(folder), "--no-deps", "--editable", ".")
+    _install_orionbox(folder)
     _run(program("python", folder), "-m", "orionbox.student_shell", "install", str(folder / COMMANDS))
 
 
 def _install_bigquery(folder: Path, interpreter: str) -> None:
     _install(folder, interpreter)
+    _install_orionbox(folder)
     HOME.mkdir(exist_ok=True)
     _run(program("python", folder), "-m", LINK_EXTENSIONS, HOME=str(HOME))
+
+
+def _install_orionbox(folder: Path) -> None:
+    # From src/: uv builds it itself, without a network. It would take a full path with a # for another one
+    _run(*_pip_install(folder), "--no-deps", "--editable", ".")
 
 
 def _pip_install(folder: Path) -> list[str]:

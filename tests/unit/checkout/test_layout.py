@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 from tests.tracked import tracked_files
 
 LAYERS = (
-    ("orionbox.errors", "orionbox.loopback"),
+    ("orionbox.errors", "orionbox.http_guard", "orionbox.loopback"),
     ("orionbox.services",),
     ("orionbox.file_errors",),
     ("orionbox.files", "orionbox.orion", "orionbox.trips"),

@@ -12,12 +12,12 @@ import ssl
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cli.environments.proxies import GOOGLE_HOSTS, TLC_HOSTS
 from cli.runtimes.embedded.internet import git_repositories
+from orionbox.http_guard import GuardedHandler, HttpGuard
 
 HOSTS = ("github.com", *TLC_HOSTS, *GOOGLE_HOSTS)
 """Those of the stand-in that answer here."""
@@ -26,10 +26,11 @@ PATIENCE = 30
 """Seconds until a host of the internet must have answered."""
 
 
-class StandIn(BaseHTTPRequestHandler):
+class StandIn(GuardedHandler):
     """Answers CONNECT, and what is asked of Google's sign-in and of git; a subclass answers GET for the rest."""
 
     protocol_version = "HTTP/1.1"
+    guard = HttpGuard("internet")
     host = ""
     """The host that the client believes it has reached."""
     certificates: Path
@@ -38,6 +39,10 @@ class StandIn(BaseHTTPRequestHandler):
     """The folder of git repositories."""
     gcs_port: int
     """Where the Cloud Storage emulator is, which has the answers of Google's sign-in."""
+
+    def is_guarded(self) -> bool:
+        """Returns whether a web page could have sent this: not to a proxy, nor over TLS under another host's name."""
+        return self.command != "CONNECT" and not self.host
 
     def do_CONNECT(self) -> None:
         """Becomes the host that the client wants, or connects it with that host."""

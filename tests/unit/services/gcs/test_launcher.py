@@ -140,7 +140,7 @@ def test_every_way_to_write_creates_a_bucket_and_refuses_a_wrong_name(
 
 def test_a_name_with_other_characters_is_refused_by_google_s_message(emulator: Emulator) -> None:
     for path in ("/upload/storage/v1/b/my%20bucket/o?uploadType=media&name=a", "/storage/v1/b/my%20bucket/o/a"):
-        status, answer = emulator.ask(path, b"rides", "POST")
+        status, answer = emulator.ask(path, b"{}", "POST", **{"Content-Type": "application/json"})
         assert status == 400
         assert b"Invalid bucket name: 'my bucket'" in answer
     body = json.dumps({"name": "goog-taxi"}).encode()
