@@ -19,12 +19,14 @@ from cli.environments import inherited
 from cli.error_reports import exit_code
 from cli.programs import say, user_path
 from cli.runs import inbox, run
-from cli.runtimes import choose, platforms
+from cli.runtimes import choose, platforms, restore_note
 from cli.runtimes.runtime import Runtime
 from cli.settings import env_file
 from cli.settings.settings import Settings
 from orionbox.trips.months import TripFile
 
+NEEDS_WHOLE_DATA = ("run-etl", "ingest", "check", "shell", "psql", "backup", "load")
+"""Commands that refuse a platform whose restore was interrupted."""
 PASSES_OUTPUT_THROUGH = ("logs", "shell", "psql", "inbox")
 """Commands whose standard output belongs to another program; our own lines go to standard error."""
 
@@ -65,7 +67,7 @@ class Call:
 def _up(call: Call) -> int:
     if not checks.is_ready_for_start(call.settings, call.runtime_name):
         return 1
-    call.runtime.up()
+    restore.start_or_complete(call.runtime)
     if found := status.obstacles_in_orion(call.runtime):
         say("\n" + "\n".join(found))
     _say_what_else_there_is(call.runtime, only_running=True)
@@ -93,6 +95,7 @@ def _reset(call: Call) -> int:
     call.runtime.require_own()
     messages.confirm_reset(call.settings, call.options.yes)
     call.runtime.reset()
+    restore_note.remove(call.runtime)
     _say_what_else_there_is(call.runtime)
     return 0
 
@@ -130,7 +133,7 @@ COMMANDS: Mapping[str, Callable[[Call], int]] = {
         call.options.from_, lambda: call.months, lambda: call.runtime, call.options.force
     ),
     "backup": _backup,
-    "restore": lambda call: restore.restore(call.runtime, call.file, call.options.without_blocks),
+    "restore": lambda call: restore.restore(call.runtime, call.file, call.options.without_blocks, call.options.yes),
     "bundle": lambda call: bundle.write_bundle(call.runtime),
     "load": lambda call: load.load(call.runtime, call.file),
     "reset": _reset,
@@ -164,6 +167,8 @@ def _run(arguments: Sequence[str]) -> int:
     env_file.export(inherited.ENGINE)
     if hasattr(found, "months") and not getattr(found, "from_", ""):
         _ = call.months  # refuses invalid months before anything else
+    if found.command in NEEDS_WHOLE_DATA:
+        restore_note.require_none(call.runtime)
     return COMMANDS[found.command](call)
 
 

@@ -143,6 +143,7 @@ COMMANDS = (
                 "SECRETS",
                 enabling_value="no",
             ),
+            Option("--yes", "do not ask about a file that this checkout has not made", "YES"),
         ),
     ),
     Command("bundle", "keep", "write the whole platform to one file in bundles/"),

@@ -14,8 +14,11 @@ from cli.programs import ROOT
 from cli.settings import env_file
 from cli.settings.settings import Settings
 from orionbox.errors import BadInputError, CommandError
+from orionbox.files import delete_leftovers
 
 FOLDERS = ("data", "workspace", "reports", "secrets")
+ARCHIVES = ("backups", "bundles")
+"""The folders in which a command that was killed leaves a file as large as all data."""
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 MOUNTED = ("data", "docs", "reports", "samples", "services/flows/flows", *PAGES)
 """The folders and files that containers read, some of them as another user than the checkout's owner."""
@@ -36,6 +39,8 @@ def prepare(settings: Settings, root: Path = ROOT) -> None:
         print(f"wrote new passwords into .env (stored nowhere else): {', '.join(passwords)}", file=sys.stderr, flush=True)
     for folder in FOLDERS:
         (root / folder).mkdir(exist_ok=True)
+    for folder in ARCHIVES:
+        delete_leftovers(root / folder)
     fill_lesson(root / "workspace" / LESSON, root)
     with suppress(PermissionError):  # a file system without owners and modes, such as exFAT
         secrets = root / "secrets"

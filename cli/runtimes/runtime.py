@@ -20,8 +20,13 @@ class Stores(Protocol):
     def database(self, name: str) -> Database:
         """Returns the PostgreSQL database of that name."""
 
-    def ask_orion(self, sql: str) -> list[str]:
-        """Runs one or more statements in Orion's database; returns the first column of the last one's rows."""
+    def ask_orion(self, sql: str, **parameters: str) -> list[str]:
+        """Runs one or more statements in Orion's database; returns the first column of the last one's rows.
+
+        Args:
+            sql: the statements, which name the parameters as `:name`.
+            parameters: values of any text; the database quotes them.
+        """
 
     def size_of_orion(self) -> int:
         """Returns the bytes that Orion's database takes on disk."""
@@ -84,6 +89,9 @@ class Runtime(Protocol):
 
     def ensure_up(self) -> None:
         """Starts the platform unless all of it is healthy."""
+
+    def ensure_stores(self) -> None:
+        """Starts the stores unless they are healthy; no other service need be."""
 
     def down(self) -> None:
         """Stops everything; data stays."""

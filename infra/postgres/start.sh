@@ -47,11 +47,13 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     mv "$PGDATA.new" "$PGDATA"
 fi
 
-# At every start, so that the passwords are always those of .env
+# At every start, so that the passwords are always those of .env, and older clusters get the attributes too. A backup
+# logs in as ny_taxi and needs all rows, so row policies do not bind this role, as they do not bind other owners. Orion
+# always finds a connection: PostgreSQL has 100.
 single "$PGDATA" <<SQL
-ALTER ROLE orion PASSWORD '${ORION_DB_PASSWORD:?}';
+ALTER ROLE orion PASSWORD '${ORION_DB_PASSWORD:?}' NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION;
 
-ALTER ROLE ny_taxi PASSWORD '${WAREHOUSE_DB_PASSWORD:?}';
+ALTER ROLE ny_taxi PASSWORD '${WAREHOUSE_DB_PASSWORD:?}' NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION BYPASSRLS CONNECTION LIMIT 80;
 
 SQL
 exec postgres -c config_file="$here/postgresql.conf" -c hba_file="$here/pg_hba.conf" -D "$PGDATA" "$@"

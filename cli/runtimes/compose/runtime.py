@@ -106,6 +106,19 @@ class ComposeRuntime:
         if images.ensure(self.compose) or was_moved or not self.is_up():
             self._start((EMULATORS,))
 
+    def ensure_stores(self) -> None:
+        """Starts Postgres and the emulators unless they are healthy; no other service need be."""
+        self.prepare()
+        self.claim()
+        names = ["postgres", *(EMULATORS.services if EMULATORS.is_enabled(self.settings) else ())]
+        found = [one for one in containers.list_services(self.settings.platform) if one.is_healthy]
+        if set(names) <= {one.service for one in found}:
+            return
+        start = time.monotonic()
+        images.ensure(self.compose, *names)
+        self.compose_up(*names)
+        readiness.wait_until_usable(self.settings.platform, start, {one.id for one in found}, names)
+
     def _start(self, optional: Sequence[OptionalServices]) -> None:
         """Starts everything, and removes the optional services that no setting enables."""
         gateway.require_own_address(self.settings)

@@ -18,11 +18,12 @@ from cli.runtimes.embedded.bootstrap import Bootstrap
 from cli.runtimes.embedded.stores import EmbeddedStores
 from cli.settings.settings import Settings
 from cli.waiting import waiting_for
-from orionbox.errors import CommandError
+from orionbox.errors import CommandError, OrionboxError
 from orionbox.files import delete_folder
 
 UNUSABLE_IN_PATH = ':"$`\\?'
 """PATH is split at a colon, PostgreSQL's initdb hands its path to a shell, and DuckDB takes what follows a `?` off."""
+STORES = ("postgres", "gcs", "bigquery")
 STUDENT_SHELL = ROOT / "services/flows/bin/student-shell"
 
 
@@ -122,6 +123,23 @@ class EmbeddedRuntime:
         with waiting_for("the services to answer"):
             healthy = (health.is_healthy(settings, name) for name in processes.services())
             return start.is_started(settings) and all(healthy)
+
+    def ensure_stores(self) -> None:
+        """Starts the platform unless its stores are healthy; no other service need be."""
+        self.require_own()
+        if self._has_healthy_stores():
+            return
+        try:
+            self.up()
+        except OrionboxError as error:
+            if not self._has_healthy_stores():
+                raise
+            say(f"{error.text.splitlines()[0]}\nbut its stores are running")
+
+    def _has_healthy_stores(self) -> bool:
+        settings = self.settings
+        with waiting_for("the stores to answer"):
+            return all(health.is_healthy(settings, name) for name in STORES)
 
     def start_postgres(self) -> None:
         """Starts Postgres, and nothing that uses it."""

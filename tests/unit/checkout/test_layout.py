@@ -35,7 +35,7 @@ LAYERS = (
     ("cli.runtimes.certificates",),
     ("cli.runtimes.ownership", "cli.runtimes.runtime", "cli.runtimes.start_up"),
     ("cli.runtimes.compose", "cli.runtimes.embedded"),
-    ("cli.runtimes.platforms",),
+    ("cli.runtimes.platforms", "cli.runtimes.restore_note"),
     ("cli.backup", "cli.check", "cli.runtimes.choose", "cli.status", "cli.taxi_files"),
     ("cli.bundle", "cli.doctor", "cli.runs"),
     ("cli.__main__",),

@@ -191,6 +191,7 @@ def test_a_status_says_why_the_platform_cannot_be_used(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     platform = SimpleNamespace(
+        name="compose",
         settings=settings,
         prepare=lambda: None,
         require_own=lambda: None,

@@ -27,7 +27,7 @@ from tests.unit.fake_api import FakeApi, json_answer
 
 NOT_OURS = (
     "INSERT INTO block_document VALUES ('api-token', 0);"
-    "INSERT INTO deployment VALUES ('d1', 'block1', 'block2');"
+    "INSERT INTO deployment VALUES ('d1', 'mine', 'block1', 'block2');"
     "INSERT INTO flow_run VALUES ('run1', 'COMPLETED', 'block1');"
     "INSERT INTO flow_run VALUES ('run2', 'RUNNING', NULL);"
     "INSERT INTO task_run VALUES ('task1', 'PENDING');"
