@@ -36,7 +36,8 @@ def prepare(settings: Settings, root: Path = ROOT) -> None:
     if is_first:
         print("wrote .env with new passwords (stored nowhere else)", file=sys.stderr, flush=True)
     elif passwords:
-        print(f"wrote new passwords into .env (stored nowhere else): {', '.join(passwords)}", file=sys.stderr, flush=True)
+        named = ", ".join(passwords)
+        print(f"wrote new passwords into .env (stored nowhere else): {named}", file=sys.stderr, flush=True)
     for folder in FOLDERS:
         (root / folder).mkdir(exist_ok=True)
     for folder in ARCHIVES:
