@@ -18,6 +18,7 @@ from cli.doctor import checks
 from cli.environments import inherited
 from cli.error_reports import exit_code
 from cli.programs import say, user_path
+from cli.prune import prune
 from cli.runs import inbox, run
 from cli.runtimes import choose, platforms, restore_note
 from cli.runtimes.runtime import Runtime
@@ -116,6 +117,11 @@ def _backup(call: Call) -> int:
     return backup.write_backup(call.runtime, call.options.secrets, target)
 
 
+def _prune(call: Call) -> int:
+    platforms.require(call.runtime, "there is nothing to prune")
+    return prune.prune(call.runtime, call.options.days, call.options.dry_run)
+
+
 COMMANDS: Mapping[str, Callable[[Call], int]] = {
     "up": _up,
     "run-etl": lambda call: run.run_etl(call.months, call.runtime, call.options.force),
@@ -134,6 +140,7 @@ COMMANDS: Mapping[str, Callable[[Call], int]] = {
     ),
     "backup": _backup,
     "restore": lambda call: restore.restore(call.runtime, call.file, call.options.without_blocks, call.options.yes),
+    "prune": _prune,
     "bundle": lambda call: bundle.write_bundle(call.runtime),
     "load": lambda call: load.load(call.runtime, call.file),
     "reset": _reset,

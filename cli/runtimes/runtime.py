@@ -123,6 +123,9 @@ class Runtime(Protocol):
     def inbox(self) -> str:
         """Returns the messages sent to the chat, one JSON object per line: time, host, text."""
 
+    def run_module(self, service: str, module: str, *arguments: str) -> str:
+        """Runs a Python module with the files and variables of a service that is running; returns what it prints."""
+
     def flows_command(self, module: str, *arguments: str) -> list[str]:
         """Returns the command that runs a Python module with the flows' packages, without the platform."""
 

@@ -10,6 +10,7 @@
 - `GET /backup` and `GET /counts` exist (`backup`).
 - Queries reach no files but the bucket's and its own (`confinement`).
 - It refuses what web pages elsewhere send (`orionbox.http_guard`).
+- The files of replaced rows are deleted (`old_versions`).
 """
 
 # mypy: disable-error-code="import-untyped,import-not-found"
@@ -56,7 +57,7 @@ def install() -> None:
     from local_bigquery.catalog import names
 
     from orionbox.http_guard import AsgiGuard, HttpGuard, further_hosts
-    from services.bigquery import backup, confinement, job_results
+    from services.bigquery import backup, confinement, job_results, old_versions
     from services.bigquery.external_tables import with_external_tables
     from services.bigquery.project_ids import in_any_project
 
@@ -66,6 +67,7 @@ def install() -> None:
     job_results.install()
     backup.install(app)
     confinement.install()
+    old_versions.install(app)
     app.add_middleware(AsgiGuard, guard=HttpGuard("bigquery", r"/bigquery/v2/", further_hosts=further_hosts()))
 
 

@@ -21,9 +21,10 @@ import sys
 import tarfile
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from http.server import ThreadingHTTPServer
@@ -44,7 +45,7 @@ from services.gcs.resumable_uploads import MODE, cancel
 Handler = Callable[..., None]
 
 METHODS = (emulator.GET, emulator.POST, emulator.PUT, emulator.PATCH, emulator.DELETE)
-IDLE_SECONDS = 60
+IDLE_SECONDS, HOUR = 60, 3600
 METADATA = ".meta"
 TEMPORARY = ".tmp-"
 SUMMARY = ".backup.json"
@@ -231,6 +232,37 @@ def answer_counts(request: Any, response: Any, storage: Any) -> None:
     response.json(counts(storage))
 
 
+def prune(storage: Any, days: float, only_count: bool = False) -> dict[str, int]:
+    """Delete for good the objects that were deleted more than ``days`` ago; return how many, and their bytes."""
+    limit = datetime.now(UTC) - timedelta(days=days)
+    found = [
+        (bucket, name, generation, int(item["size"]))
+        for bucket, by_name in storage.soft_deleted.items()
+        for name, generations in by_name.items()
+        for generation, item in generations.items()
+        if datetime.fromisoformat(item["softDeleteTime"]) <= limit
+    ]
+    if found and not only_count:
+        for bucket, name, generation, _ in found:
+            storage._remove_soft_deleted_generation(bucket, name, generation)
+        storage._write_config_to_file()
+    return {"objects": len(found), "bytes": sum(size for *_, size in found)}
+
+
+def answer_prune(request: Any, response: Any, storage: Any) -> None:
+    """Answer ``POST /prune?days=1&dry_run=false`` with what was deleted for good."""
+    days, dry_run = (request.query.get(name, [default])[0] for name, default in (("days", "7"), ("dry_run", "false")))
+    response.json(prune(storage, float(days), dry_run == "true"))
+
+
+def prune_for_ever(storage: Any) -> None:
+    """Delete for good what a bucket need not keep any longer (at Google and here 7 days), and look again each hour."""
+    while True:
+        with _state:
+            storage._purge_expired_soft_deletes()
+        time.sleep(HOUR)
+
+
 def not_found(request: Any, response: Any, storage: Any) -> None:
     """Answer 404."""
     response.status = HTTPStatus.NOT_FOUND
@@ -285,6 +317,7 @@ def install() -> None:
         (new_buckets.OTHER_NAMES, dict.fromkeys(METHODS, new_buckets.refuse_name)),
         (r"^/wipe$", {emulator.GET: not_found}),
         (r"^/counts$", {emulator.GET: answer_counts}),
+        (r"^/prune$", {emulator.POST: answer_prune}),
         *(route for route in emulator.HANDLERS if route[0] != r"^/wipe$"),
     )
     emulator.HANDLERS = tuple(
@@ -318,6 +351,7 @@ def main() -> None:
     install()
     storage = open_storage(arguments.data_dir)
     storage.creates_buckets = os.environ.get("CREATE_BUCKETS", "yes") == "yes"
+    threading.Thread(target=prune_for_ever, args=(storage,), daemon=True).start()
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, _stop)
     with Server((arguments.host, arguments.port), partial(RequestHandler, storage)) as httpd:

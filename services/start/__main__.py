@@ -76,6 +76,7 @@ def page(template: str, status: int = 200, **values: object) -> web.Response:
 
 
 templates.filters["sentence"] = sentence
+templates.filters["gigabytes"] = lambda size: f"{size / 1e9:,.1f} GB"
 
 
 @routes.get("/")

@@ -12,6 +12,7 @@ from typing import Any
 from orionbox.lesson.checks import LESSON, Result, next_result
 from orionbox.orion import obstacles
 from orionbox.orion.states import ACTIVE, ENDED
+from orionbox.runs.disk_space import Disk
 from orionbox.runs.report import ARTIFACT_KEY, STORES, page_name
 from services.start.fetched import FetchedFile, last_fetched
 from services.start.lesson.progress import Progress
@@ -60,6 +61,8 @@ class Overview:
     """The taxi files that runs and the shell have fetched last."""
     obstacles: list[str]
     """What somebody has set in Orion so that no run starts, a line each."""
+    disk: Disk
+    """The disk of the platform's data."""
 
     @property
     def down(self) -> list[str]:
@@ -96,7 +99,7 @@ async def gather_overview(platform: Platform, progress: Progress) -> Overview:
         platform.statuses(), last_runs(platform), progress.soon(), last_fetched(platform), find_obstacles(platform)
     )
     steps = [result for result in results if result.check.group == LESSON]
-    return Overview(statuses, runs, steps, next_result(results), platform.cloud, fetched, found)
+    return Overview(statuses, runs, steps, next_result(results), platform.cloud, fetched, found, platform.disk)
 
 
 async def find_obstacles(platform: Platform) -> list[str]:

@@ -275,6 +275,10 @@ class ComposeRuntime:
         self.ensure_up()
         return self.compose.output("exec", "-T", "internet", "python3", "-c", READ_INBOX)
 
+    def run_module(self, service: str, module: str, *arguments: str) -> str:
+        """Runs a Python module in the container of a service; returns what it prints."""
+        return self.compose.output("exec", "-T", service, "python", "-m", module, *arguments)
+
     def flows_command(self, module: str, *arguments: str) -> list[str]:
         """Returns the command that runs a module in the flows image."""
         images.ensure(self.compose, "flows")

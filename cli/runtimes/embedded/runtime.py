@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from cli import messages
 from cli.environments import proxies
-from cli.programs import ROOT, replace_process, say
+from cli.programs import ROOT, output, replace_process, say
 from cli.runtimes import checkout, folders, listeners, ports
 from cli.runtimes.embedded import health, logs, processes, start, unsupported_settings, variables, virtual_environments
 from cli.runtimes.embedded.bootstrap import Bootstrap
@@ -214,6 +214,11 @@ class EmbeddedRuntime:
             CommandError: always.
         """
         raise CommandError(f"the {self.name} runtime has no stand-in for hooks.slack.com", "use RUNTIME=compose")
+
+    def run_module(self, service: str, module: str, *arguments: str) -> str:
+        """Runs a Python module with the variables that all services have; returns what it prints."""
+        command = [virtual_environments.program("python"), "-m", module, *arguments]
+        return output(*command, environment=variables.environment_of_services(self.settings))
 
     def flows_command(self, module: str, *arguments: str) -> list[str]:
         """Returns the command that runs a module with the flows' packages."""

@@ -36,7 +36,7 @@ LAYERS = (
     ("cli.runtimes.ownership", "cli.runtimes.runtime", "cli.runtimes.start_up"),
     ("cli.runtimes.compose", "cli.runtimes.embedded"),
     ("cli.runtimes.platforms", "cli.runtimes.restore_note"),
-    ("cli.backup", "cli.check", "cli.runtimes.choose", "cli.status", "cli.taxi_files"),
+    ("cli.backup", "cli.check", "cli.prune", "cli.runtimes.choose", "cli.status", "cli.taxi_files"),
     ("cli.bundle", "cli.doctor", "cli.runs"),
     ("cli.__main__",),
     ("cli.launcher",),

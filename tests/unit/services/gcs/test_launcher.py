@@ -347,3 +347,21 @@ def test_counts_are_objects_by_bucket(emulator: Emulator) -> None:
     after = json.loads(emulator.ask("/counts")[1])
     assert after["rows"] == {**before["rows"], "taxi": before["rows"]["taxi"] + 1}
     assert after["bytes"] == before["bytes"] + 5
+
+
+def test_deleted_objects_go_for_good_when_they_are_old_enough(tmp_path: Path) -> None:
+    with running(tmp_path) as emulator:
+        emulator.make_bucket()
+        for name in ("stays", "goes"):
+            assert emulator.upload(name, b"12345") == 200
+        assert emulator.ask("/storage/v1/b/taxi/o/goes", method="DELETE")[0] == 200
+        kept = [path for path in tmp_path.rglob("_softdelete/taxi/*")]
+        assert len(kept) == 1
+
+        def prune(query: str) -> object:
+            return json.loads(emulator.ask(f"/prune?{query}", b"{}", "POST", **{"Content-Type": "application/json"})[1])
+
+        assert prune("days=1") == {"objects": 0, "bytes": 0}
+        assert prune("days=0&dry_run=true") == {"objects": 1, "bytes": 5} and kept[0].exists()
+        assert prune("days=0&dry_run=false") == {"objects": 1, "bytes": 5} and not kept[0].exists()
+        assert emulator.ask("/storage/v1/b/taxi/o/stays")[0] == 200

@@ -10,7 +10,9 @@ import pytest
 from aiohttp.test_utils import unused_port
 
 from orionbox.lesson import checks
+from orionbox.runs import disk_space
 from orionbox.services import SERVICES
+from services.start.__main__ import templates
 from services.start.home import Overview, counts, gather_overview
 from services.start.lesson.progress import Progress
 from services.start.status import UNKNOWN, Platform
@@ -89,3 +91,14 @@ def test_the_last_runs_are_shown_with_their_flow_their_counts_and_their_page() -
     )
     assert shown.link == "http://localhost:4200/flow-runs/flow-run/01234567-x"
     assert overview.next and overview.next.status == checks.UNKNOWN, "these answers are not Orion's own"
+
+
+@pytest.mark.parametrize(("free", "is_low"), [(50_000_000_000, False), (1_500_000_000, True)])
+def test_the_page_shows_the_disk_and_says_when_it_is_nearly_full(
+    free: int, is_low: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk_space, "of_platform", lambda environment: disk_space.Disk(free, 90_000_000_000))
+    overview = overview_of({"ORION_ADDRESS": f"127.0.0.1:{unused_port()}"})
+    page = templates.get_template("start.html").render(overview=overview, orion="")
+    assert f"{free / 1e9:.1f} GB of 90.0 GB are free" in page
+    assert ("The disk is nearly full" in page) == is_low and ("make prune" in page) == is_low
