@@ -68,7 +68,7 @@ def install() -> None:
     backup.install(app)
     confinement.install()
     old_versions.install(app)
-    app.add_middleware(AsgiGuard, guard=HttpGuard("bigquery", r"/bigquery/v2/", further_hosts=further_hosts()))
+    app.add_middleware(AsgiGuard, guard=HttpGuard("bigquery", r"/bigquery/v2/|/prune", further_hosts=further_hosts()))
 
 
 def enter_data_folder(arguments: Sequence[str]) -> list[str]:
@@ -84,6 +84,9 @@ def enter_data_folder(arguments: Sequence[str]) -> list[str]:
 
 
 if __name__ == "__main__":
+    from local_bigquery.settings import settings
+
     arguments = enter_data_folder(sys.argv[1:])
+    settings.data_dir = Path()  # `backup` looks there for what a killed backup has left
     install()
     sys.exit(cli.main(arguments))

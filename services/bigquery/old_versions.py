@@ -20,8 +20,8 @@ from services.bigquery.backup import TEMPORARY
 KEPT_DAYS = 7
 LEAST_HOURS = 1
 """Younger versions always stay: a query that is running, or a backup that has just begun, may read them."""
-PAUSE = 3600
-"""Seconds between two looks for old versions."""
+PAUSE, FIRST_PAUSE = 3600, 60
+"""Seconds between two looks for old versions, and from the start to the first one."""
 log = logging.getLogger(__name__)
 
 
@@ -55,12 +55,14 @@ def _old_files(project: str, hours: float, dry_run: bool) -> list[int]:
 
 def prune_for_ever() -> None:
     """Delete what is older than KEPT_DAYS, and look again each hour."""
+    pause = FIRST_PAUSE
     while True:
+        time.sleep(pause)
+        pause = PAUSE
         try:
             prune()
         except Exception as error:  # whatever the reason is, the emulator must go on
             log.warning("old versions stay: %s", error)
-        time.sleep(PAUSE)
 
 
 def install(app: FastAPI) -> None:
