@@ -94,7 +94,7 @@ class RequestHandler(GuardedHandler, emulator.RequestHandler):
 
     timeout = IDLE_SECONDS
     # Uploads and tokens have other types, in requests that a program may send without asking, too
-    guard = HttpGuard("gcs", json_paths=r"/(storage/v1/)?b(/|$)", further_hosts=further_hosts())
+    guard = HttpGuard("gcs", json_paths=r"/(storage/v1/)?b(/|$)|/prune", further_hosts=further_hosts())
 
     def do_GET(self) -> None:
         """Answer ``/backup`` with a tar of all buckets; leave the rest to the emulator."""

@@ -52,9 +52,9 @@ class Database:
         return {"results": [self._result(query) for query in body["queries"]]}
 
     def _result(self, query: dict[str, Any]) -> dict[str, Any]:
-        first, *others = [{"id": id_} for id_ in self.entries] or [None]
-        if query["package"] != {"name": "jinja2", "ecosystem": "PyPI"} or not first:
+        if query["package"] != {"name": "jinja2", "ecosystem": "PyPI"} or not self.entries:
             return {}
+        first, *others = [{"id": id_} for id_ in self.entries]
         if "page_token" in query:
             return {"vulns": others}
         return {"vulns": [first], **({"next_page_token": "two"} if others else {})}
