@@ -138,11 +138,22 @@ class ComposeRuntime:
 
     def _start_containers(self, has_new_keys: bool) -> None:
         start, platform = time.monotonic(), self.settings.platform
+        self._remove_changed_networks()
         healthy = {container.id for container in containers.list_services(platform) if container.is_healthy}
         # A running container keeps the files that it was started with
         self.compose_up("--remove-orphans", *(["--force-recreate"] if has_new_keys else []))
         readiness.wait_until_usable(platform, start, healthy)
         say(f"\nOrionbox is running, after {time.monotonic() - start:.0f} s.\n{self.addresses()}")
+
+    def _remove_changed_networks(self) -> None:
+        """Stops everything if INTERNET or CLOUD has changed the networks: Compose never changes one that exists."""
+        platform, wanted = self.settings.platform, self.compose.networks()
+        found = containers.list_networks(platform)
+        if any(wanted.get(name, internal) != internal for name, internal in found.items()):
+            way = "may lead outside now" if self.settings.reaches_outside else "lead nowhere now"
+            say(f"the platform's networks {way}: starting all services anew, and ending the runs")
+            containers.remove_runs(platform)
+            self._compose_down("down", "--remove-orphans")
 
     def compose_up(self, *arguments: str) -> None:
         """Runs `docker compose up` on free ports; if another program takes one meanwhile, repeats it with another port.

@@ -75,3 +75,12 @@ def test_without_a_proxy_of_the_shell_docker_s_for_containers_counts(settings: S
     assert outside(settings) == {}
     given = outside(settings.with_values(INTERNET="real"))
     assert given["OUTSIDE_HTTPS_PROXY"] == PROXY and given["OUTSIDE_NO_PROXY"].endswith(",*.corp")
+
+
+def test_networks_lead_outside_only_where_something_reaches_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NETWORK_INTERNAL", "false")
+    assert Compose(settings).environment().items() >= compose.LEADS_NOWHERE.items()
+    for outside in (settings.with_values(INTERNET="real"), settings.with_values(CLOUD="gcp")):
+        assert Compose(outside).environment().items() >= compose.LEADS_OUTSIDE.items()

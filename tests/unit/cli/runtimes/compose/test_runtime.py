@@ -231,3 +231,38 @@ def test_a_platform_that_is_not_there_is_neither_stopped_nor_deleted(
     ComposeRuntime(settings).down()
     ComposeRuntime(settings).reset()
     assert calls == ["remove_runs", "down", "remove_runs", "down", "release"] * has_platform
+
+
+@pytest.mark.parametrize(
+    ("found", "internet", "words"),
+    [
+        ({}, "offline", ""),
+        ({"orionbox": True, "orionbox_pages": False}, "offline", ""),
+        ({"orionbox": False}, "offline", "the platform's networks lead nowhere now"),
+        ({"orionbox": True, "orionbox_pages": False}, "real", "the platform's networks may lead outside now"),
+        ({"orionbox": False, "orionbox_pages": False, "orionbox_mine": True}, "real", ""),
+    ],
+)
+def test_networks_that_the_settings_have_changed_are_made_anew(
+    found: dict[str, bool],
+    internet: str,
+    words: str,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wanted = {"orionbox": internet == "offline", "orionbox_pages": False}
+    ended, calls = list[str](), list[tuple[str, ...]]()
+
+    def run(compose: Compose, *arguments: str) -> int:
+        calls.append(arguments)
+        return 0
+
+    monkeypatch.setattr(Compose, "networks", lambda self: wanted)
+    monkeypatch.setattr(Compose, "run", run)
+    monkeypatch.setattr(containers, "list_networks", lambda platform: found)
+    monkeypatch.setattr(containers, "remove_runs", ended.append)
+    ComposeRuntime(settings.with_values(INTERNET=internet))._remove_changed_networks()
+    assert words in capsys.readouterr().out
+    assert (len(ended), len(calls)) == ((1, 1) if words else (0, 0))
+    assert not calls or calls[0][-2:] == ("down", "--remove-orphans") and "--volumes" not in calls[0]

@@ -58,7 +58,7 @@ def test_the_bootstrap_and_the_services_get_the_same_variables_as_in_compose(emb
 def test_the_start_page_gets_the_services_and_the_folder_of_the_documents(embedded: Settings) -> None:
     told = variables.for_services(embedded)
     assert (told["ORION_ADDRESS"], told["INTERNET_ADDRESS"]) == ("127.0.0.1:4200", "127.0.0.1:8090")
-    assert "PGADMIN_ADDRESS" not in told and "DOCKER_PROXY_ADDRESS" not in told
+    assert "PGADMIN_ADDRESS" not in told
     assert Path(told["DOCS"], "week2.md").is_file()
 
 
