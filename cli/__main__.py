@@ -24,6 +24,7 @@ from cli.runtimes import choose, platforms, restore_note
 from cli.runtimes.runtime import Runtime
 from cli.settings import env_file
 from cli.settings.settings import Settings
+from orionbox.errors import OrionboxError
 from orionbox.trips.months import TripFile
 
 NEEDS_WHOLE_DATA = ("run-etl", "ingest", "check", "shell", "psql", "backup", "load")
@@ -43,11 +44,24 @@ class Call:
     @cached_property
     def runtime(self) -> Runtime:
         """The runtime. The first use prints the choice and its reason."""
-        chosen, reason = choose.choose(self.runtime_name, self.settings)
+        chosen, reason = self._choice
+        chosen.leave_root()
         print(f"runtime: {chosen.name} ({reason})", flush=True, file=self._output)
         if self.settings.is_real_cloud:
             print(messages.real_cloud(self.settings.flow_settings), flush=True, file=self._output)
         return chosen
+
+    @cached_property
+    def _choice(self) -> tuple[Runtime, str]:
+        return choose.choose(self.runtime_name, self.settings)
+
+    def leave_root(self) -> None:
+        """Starts this command again as another user if this is root, and the runtime does not work as root."""
+        try:
+            chosen, _ = self._choice
+        except OrionboxError:  # the platform is on Docker, which does not answer and is not needed
+            return
+        chosen.leave_root()
 
     @cached_property
     def months(self) -> list[TripFile]:
@@ -174,6 +188,8 @@ def _run(arguments: Sequence[str]) -> int:
     env_file.export(inherited.ENGINE)
     if hasattr(found, "months") and not getattr(found, "from_", ""):
         _ = call.months  # refuses invalid months before anything else
+    if found.command == "data" and not os.geteuid():  # the only one that may write files without its runtime
+        call.leave_root()
     if found.command in NEEDS_WHOLE_DATA:
         restore_note.require_none(call.runtime)
     return COMMANDS[found.command](call)

@@ -75,6 +75,9 @@ class Runtime(Protocol):
     def prepare(self) -> None:
         """Checks the requirements; creates .env and the user's folders."""
 
+    def leave_root(self) -> None:
+        """Starts this command again as another user if this is root, and the runtime does not work as root."""
+
     def require_own(self) -> None:
         """Refuses a platform that belongs to another checkout."""
 

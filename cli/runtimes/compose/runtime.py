@@ -73,6 +73,9 @@ class ComposeRuntime:
         engine.require()
         folders.prepare(self._user_settings)
 
+    def leave_root(self) -> None:
+        """Does nothing: containers run as other users, whoever starts them."""
+
     def require_own(self) -> None:
         """Refuses a platform of this name that belongs to another checkout."""
         ownership.require(self.settings)

@@ -16,6 +16,7 @@ from cli.runtimes import checkout, folders, listeners, ports
 from cli.runtimes.embedded import health, logs, processes, start, unsupported_settings, variables, virtual_environments
 from cli.runtimes.embedded.bootstrap import Bootstrap
 from cli.runtimes.embedded.stores import EmbeddedStores
+from cli.runtimes.embedded.users import account
 from cli.settings.settings import Settings
 from cli.waiting import waiting_for
 from orionbox.errors import CommandError, OrionboxError
@@ -46,6 +47,14 @@ class EmbeddedRuntime:
         """Creates .env and the user's folders."""
         folders.require_usable_path(UNUSABLE_IN_PATH)
         folders.prepare(self._user_settings)
+
+    def leave_root(self) -> None:
+        """Starts this command again as another user, if this is root; ends what an older version runs as root."""
+        if not os.geteuid() and processes.is_roots(self._user_settings):
+            say("the platform was running as root; stopping it")
+            with start.exclusive_lock():
+                start.stop(self._user_settings)
+        account.leave_root(self._user_settings)
 
     def require_own(self) -> None:
         """Refuses a platform that another user is running in this checkout."""

@@ -289,13 +289,12 @@ def pretend_that_orion_is_running(platform: Checkout) -> None:
 @contextmanager
 def pretended_postgres(platform: Checkout) -> Iterator[None]:
     """Leaves a postmaster.pid as after a crash; its id belongs to another program of Postgres' user by now."""
-    user = None if os.geteuid() else "nobody"
     file = folder(platform) / "data/postgres/main/postmaster.pid"
-    with subprocess.Popen(["sleep", "600"], user=user) as process:
+    user = file.parent.stat().st_uid
+    with subprocess.Popen(["sleep", "600"], user=None if os.geteuid() else user) as process:
         try:
             file.write_text(f"{process.pid}\n{file.parent}\n1795714894\n5432\n\n127.0.0.1\n")
-            if user:
-                shutil.chown(file, user)
+            os.chown(file, user, -1)
             yield
         finally:
             process.kill()
@@ -362,10 +361,10 @@ def their_checkout(stopped: Checkout, user: str) -> Iterator[TheirCheckout]:
     theirs = TheirCheckout(stopped.root, env)
     theirs.user, theirs.home = user, stopped.root.parent / "home"
     theirs.home.mkdir()
-    for owner, other in (("root", user), (user, "root")):
+    for owner in (user, "root"):
         for top in (stopped.root, theirs.home):
-            subprocess.run(["chown", "--recursive", f"--from={owner}", f"{other}:", top], check=True)
-        if other == user:
+            subprocess.run(["chown", "--recursive", "--no-dereference", f"{owner}:", top], check=True)
+        if owner == user:
             yield theirs
 
 

@@ -182,3 +182,36 @@ def test_without_docker_some_more_characters_are_refused(character: str) -> None
     folders.require_usable_path(compose.UNUSABLE_IN_PATH, root)
     with pytest.raises(BadInputError, match="move the checkout|cannot have"):
         folders.require_usable_path(embedded.UNUSABLE_IN_PATH, root)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_files_are_given_to_a_user_who_may_be_changing_them(tmp_path: Path) -> None:
+    folder, secret = tmp_path / "workspace", tmp_path / "secret"
+    (folder / "a").mkdir(parents=True)
+    for file in (secret, folder / "a/root's", folder / "a/theirs", folder / "a/another's", tmp_path / "cached"):
+        file.touch()
+    os.chown(folder / "a/theirs", 70, 70)
+    os.chown(folder / "a/another's", 71, 71)
+    (folder / "link").symlink_to(secret)
+    (folder / "link to all").symlink_to(tmp_path)
+    os.link(tmp_path / "cached", folder / "cached")
+    os.mkfifo(folder / "pipe")
+    (tmp_path / "data").symlink_to(folder)
+    folders.hand_over(tmp_path / "data", (1000, 1001), {0, 71})
+    owners = {path.name: path.lstat().st_uid for path in (folder, *folder.rglob("*"))}
+    given = {"workspace": 1000, "a": 1000, "root's": 1000, "another's": 1000}
+    assert owners == {**given, "theirs": 70, "link": 0, "link to all": 0, "cached": 0, "pipe": 0}
+    assert [path.stat().st_uid for path in (secret, tmp_path, tmp_path / "cached")] == [0, 0, 0]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_is_the_user_s_already_is_looked_at_as_deep_as_asked(tmp_path: Path) -> None:
+    deep = tmp_path / "a/b/c"
+    deep.mkdir(parents=True)
+    (deep / "file").touch()
+    for path in (tmp_path, tmp_path / "a"):
+        os.chown(path, 1000, 1000)
+    folders.hand_over(tmp_path, (1000, 1000), others=(), levels=1)
+    assert deep.stat().st_uid == 0
+    folders.hand_over(tmp_path, (1000, 1000), others=(), levels=2)
+    assert {path.stat().st_uid for path in (deep.parent, deep, deep / "file")} == {1000}
