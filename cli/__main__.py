@@ -156,7 +156,7 @@ COMMANDS: Mapping[str, Callable[[Call], int]] = {
     "restore": lambda call: restore.restore(call.runtime, call.file, call.options.without_blocks, call.options.yes),
     "prune": _prune,
     "bundle": lambda call: bundle.write_bundle(call.runtime),
-    "load": lambda call: load.load(call.runtime, call.file),
+    "load": lambda call: load.load(call.runtime, call.file, call.options.yes),
     "reset": _reset,
     "build": _build,
 }

@@ -156,7 +156,15 @@ COMMANDS = (
         ),
     ),
     Command("bundle", "keep", "write the whole platform to one file in bundles/"),
-    Command("load", "keep", "import a bundle and start the platform", (Option("file", "the bundle", "FILE", "FILE"),)),
+    Command(
+        "load",
+        "keep",
+        "import a bundle and start the platform",
+        (
+            Option("file", "the bundle", "FILE", "FILE"),
+            Option("--yes", "use a bundle that this checkout has not made, without a question", "YES"),
+        ),
+    ),
     Command(
         "reset",
         "keep",

@@ -8,7 +8,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
@@ -89,12 +89,43 @@ def run_with_input(command: Sequence[str], content: IO[bytes], environment: Envi
     Raises:
         CommandError: the program failed.
     """
+    feed(command, lambda target: shutil.copyfileobj(content, target, CHUNK), environment)
+
+
+def feed(
+    command: Sequence[str],
+    write: Callable[[IO[bytes]], object],
+    environment: Environment | None = None,
+    is_quiet: bool = False,
+) -> None:
+    """Runs a program and calls `write` with its input; it prints its own errors.
+
+    Args:
+        command: the program and its arguments.
+        write: writes everything that the program reads. If it fails, the program is killed.
+        environment: its environment variables.
+        is_quiet: whether what it prints on standard output is of no use.
+
+    Raises:
+        CommandError: the program failed.
+    """
     with _start_errors(command):
-        process = subprocess.Popen(command, cwd=ROOT, env=_or_tools(environment), stdin=subprocess.PIPE)
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=_or_tools(environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL if is_quiet else None,
+        )
     # The program may exit before it has read everything; it prints the reason itself
     with suppress(BrokenPipeError), process, waiting_for(without_options(command)):
         assert process.stdin
-        shutil.copyfileobj(content, process.stdin, CHUNK)
+        try:
+            write(process.stdin)
+        except BaseException as error:
+            if not isinstance(error, BrokenPipeError):
+                process.kill()  # at the end of its input it would do its work with a part of it
+            raise
     if process.returncode:
         how = describe_exit(process.returncode)
         raise CommandError(f"{' '.join(command[:4])} ...: {how}; its message is above")

@@ -70,6 +70,7 @@ def list_members(
     skip: Callable[[int], object],
     most: int = MOST_MEMBERS,
     with_extensions: bool = True,
+    is_harmless: Callable[[TarInfo], bool] = lambda member: False,
 ) -> Iterator[TarInfo]:
     """Yields every member of a tar, with its real name and size; the file is then at the member's content.
 
@@ -78,6 +79,7 @@ def list_members(
         skip: passes over a number of bytes of it.
         most: how many members it may have.
         with_extensions: whether members may have extension headers.
+        is_harmless: returns whether a member is allowed that is neither an ordinary file nor a folder.
 
     Raises:
         tarfile.TarError: it is no tar, or ends too early.
@@ -97,7 +99,8 @@ def list_members(
         count += 1
         if count > most:
             raise UnsafeTarError(f"more than {most:,} members")
-        _require_ordinary(member)
+        if not is_harmless(member):
+            _require_ordinary(member)
         yield member
         skip(padded(member.size))
 

@@ -87,6 +87,18 @@ def test_the_main_job_moves_every_row(platform: Checkout) -> None:
     assert_documented(platform.report, "embedded", expected)
 
 
+def test_prune_deletes_an_old_result_and_no_row(platform: Checkout) -> None:
+    result = folder(platform) / "data/prefect/storage/of-the-year-2000"
+    result.parent.mkdir(exist_ok=True)
+    result.touch()
+    os.utime(result, (0, 946_684_800))
+    assert "would be freed:" in platform.make("prune", "DRY_RUN=yes") and result.exists()
+    freed = platform.make("prune", "DAYS=0")
+    assert "results of tasks" in freed and "kept: all rows, objects and runs" in freed
+    assert not result.exists()
+    assert query_postgres(platform.settings, "SELECT count(*) FROM green_tripdata") == [(ROWS_OF_GREEN,)]
+
+
 def test_generated_data_replaces_a_real_month_only_if_it_is_forced(platform: Checkout) -> None:
     january, stored = TripFile("green", 2021, 1), 'SELECT count(*) FROM "green_tripdata_2021-01"'
     platform.make("ingest", *GREEN)
