@@ -52,7 +52,7 @@ def load(runtime: Runtime, file: Path | None, is_confirmed: bool) -> int:
     def check(bundle: Archive) -> None:
         _require_compatible(bundle)
         messages.confirm_stranger(bundle, is_confirmed, "brings programs that will run on this machine", _typed(path))
-        _require_engine_space(2 * bundle.manifest["bytes"])  # Docker unpacks the tar, and then each layer from it
+        _require_engine_space(bundle.manifest)
 
     path, platform = _require_file(file), require_compose(runtime)
     with exclusive(Path(__file__)), archive.open_archive(path, BUNDLE, check) as bundle:
@@ -106,11 +106,12 @@ def _own_checkout() -> str:
     return f"use the checkout in it: unpack {BUNDLE.top_level}/{CHECKOUT}, and load there"
 
 
-def _require_engine_space(needed: int) -> None:
+def _require_engine_space(facts: dict[str, Any]) -> None:
     """Refuses images for which the engine's disk has no room; that of a virtual machine cannot be measured here."""
+    size = max(facts["bytes"], facts["members"][IMAGES].get("unpacked", 0))
     folder = Path(output("docker", "info", "--format", "{{.DockerRootDir}}").strip())
     if folder.is_dir():
-        require_space(folder, needed)
+        require_space(folder, 2 * size)  # Docker unpacks the tar, and then each layer from it
 
 
 def _require_same_checkout(bundle: Archive, saved: list[SavedImage], compose: Compose, certificates: Path) -> None:
