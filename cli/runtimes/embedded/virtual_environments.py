@@ -183,17 +183,16 @@ def python_for_bigquery() -> str:
         Its path; empty if there is none.
     """
     known_to_uv = _output(_UV_PROGRAM, "python", "find", "--system", BIGQUERY_VERSION)
-    return _first_that_fits([*_on_path(), known_to_uv, *_of_versions(str(PYTHONS)), *_of_versions(_pyenv())])
+    return _first_that_fits(
+        [sys.executable, shutil.which(_NAME) or "", known_to_uv, *_of_versions(str(PYTHONS)), *_of_versions(_pyenv())]
+    )
 
 
 def python_of_this_machine() -> str:
     """Returns a Python 3.13 outside of this checkout, whose platform may have changed what is in its folders."""
     of_uv = os.environ.get("UV_PYTHON_INSTALL_DIR") or os.path.expanduser("~/.local/share/uv/python")
-    return _first_that_fits([*_on_path(), *_of_versions(of_uv), *_of_versions(_pyenv())])
-
-
-def _on_path() -> list[str]:
-    return [sys.executable, shutil.which(_NAME) or ""]
+    # The one on PATH comes last: a shim takes a second
+    return _first_that_fits([sys.executable, *_of_versions(of_uv), *_of_versions(_pyenv()), shutil.which(_NAME) or ""])
 
 
 def _pyenv() -> str:

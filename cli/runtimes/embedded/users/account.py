@@ -11,6 +11,7 @@ import grp
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,7 @@ WRITTEN = ("data", "workspace", "reports", "backups", "bundles", "secrets", ".po
 LEVELS = 3
 """How deep to look into .embedded for files of others, such as copies that root made; all of it would take seconds."""
 LAUNCHER = ROOT / "cli/launcher.py"
+CODE = "cli compose docs infra samples services src .env.example *.*"
 ADMINISTRATION = ":/usr/sbin:/sbin"
 """Where useradd is; `su` leaves these folders out of PATH."""
 NAME = folders.ACCOUNT
@@ -117,6 +119,7 @@ def give_folders(settings: Settings, account: pwd.struct_passwd, root: Path = RO
 def _start_again(account: pwd.struct_passwd) -> NoReturn:
     if not shutil.which("setpriv"):
         raise CommandError("the embedded runtime does not run as root, and there is no setpriv", "install util-linux")
+    require_readable(account)
     other = virtual_environments.python_of_this_machine()
     prefixes = [sys.prefix, sys.base_prefix, *([str(Path(other).parent.parent)] if other else [])]
     shown = _shown([ROOT, *map(Path, prefixes)], account)
@@ -124,6 +127,18 @@ def _start_again(account: pwd.struct_passwd) -> NoReturn:
     sys.stdout.flush()
     words = [*shown, *_as(account), *command]
     os.execvpe(words[0], words, environment(account, os.environ, [sys.executable, other]))
+
+
+def require_readable(account: pwd.struct_passwd, file: Path = LAUNCHER) -> None:
+    """Refuses a checkout whose code the account cannot read, as after a clone with umask 077.
+
+    Raises:
+        CommandError: this file is closed to it.
+    """
+    status = file.stat()
+    if status.st_uid != account.pw_uid and not status.st_mode & stat.S_IROTH:
+        text = f"account {account.pw_name}, which the embedded runtime runs as instead of root, cannot read {file}"
+        raise CommandError(text, f"let it read the code: chmod -R go+rX {CODE}; or {ANOTHER_WAY}")
 
 
 def _as(account: pwd.struct_passwd) -> list[str]:

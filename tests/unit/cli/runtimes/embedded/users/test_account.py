@@ -172,3 +172,14 @@ def test_a_container_that_may_not_mount_says_where_to_move_the_checkout(
     with pytest.raises(CommandError, match=f"cannot enter {checkout.parent}; move") as error:
         account._shown([checkout, Path(sys.prefix)], NOBODY)
     assert error.value.fix.startswith(f"move {checkout} to a folder that every user may enter")
+
+
+def test_code_that_the_account_cannot_read_is_refused_with_the_fix(tmp_path: Path) -> None:
+    file = tmp_path / "launcher.py"
+    file.touch(0o644)
+    account.require_readable(entry("orionbox"), file)
+    file.chmod(0o600)
+    account.require_readable(entry("ada", os.getuid()), file)
+    with pytest.raises(CommandError, match=f"cannot read {file}") as error:
+        account.require_readable(entry("orionbox", os.getuid() + 1), file)
+    assert error.value.fix.startswith("let it read the code: chmod -R go+rX cli ")
