@@ -57,11 +57,16 @@ class Compose:
             loopback.LINK_HOST: loopback.link_host(),
             # Who answers for Google's sign-in: compose/google-*.yaml
             "GOOGLE": "offline" if self.settings.answers_for_google else "real",
-            **(LEADS_OUTSIDE if self.settings.reaches_outside else LEADS_NOWHERE),
+            **(LEADS_OUTSIDE if self._leads_outside else LEADS_NOWHERE),
             "COMPOSE_PROFILES": ",".join(optional_services.profiles(self.settings)),
             "ORIONBOX_CHECKOUT": checkout.read(ROOT).id,
             "PWD": str(ROOT),
         }
+
+    @property
+    def _leads_outside(self) -> bool:
+        """Whether flows must reach anything outside the platform; a Dask cluster of somebody else's is outside, too."""
+        return self.settings.reaches_outside or not optional_services.is_own_scheduler(self.settings)
 
     def proxies(self) -> proxies.Proxies:
         """Returns the user's proxies, or Docker's for containers, if anything of the platform reaches the internet."""

@@ -96,8 +96,11 @@ def remove(platform: str, services: tuple[str, ...]) -> bool:
 
 
 def list_networks(platform: str) -> dict[str, bool]:
-    """Returns a platform's networks by name, and whether each is internal."""
-    of_platform = ("--filter", f"label=com.docker.compose.project={platform}")
+    """Returns a platform's networks by name, and whether each is internal.
+
+    Without those that the user has made for several machines: docs/scale.md.
+    """
+    of_platform = ("--filter", f"label=com.docker.compose.project={platform}", "--filter", "driver=bridge")
     lines = output("docker", "network", "ls", "--format", "{{.Name}} {{.Internal}}", *of_platform).splitlines()
     return {name: internal == "true" for name, internal in (line.split() for line in lines)}
 

@@ -37,9 +37,14 @@ def opens_to_other_machines(settings: Settings) -> bool:
     return not ipaddress.ip_address(settings["BIND_ADDRESS"]).is_loopback
 
 
+def is_own_scheduler(settings: Settings) -> bool:
+    """Returns whether the Dask cluster of the settings would be the platform's own."""
+    return settings["DASK_SCHEDULER_ADDRESS"] == OWN_SCHEDULER
+
+
 def has_own_cluster(settings: Settings) -> bool:
     """Returns whether the platform runs its own Dask cluster."""
-    return settings.task_runner == "dask" and settings["DASK_SCHEDULER_ADDRESS"] == OWN_SCHEDULER
+    return settings.task_runner == "dask" and is_own_scheduler(settings)
 
 
 DASK = OptionalServices(

@@ -131,6 +131,7 @@ class ComposeRuntime:
         images.ensure(self.compose)
         has_new_keys = key_files.ensure(self.compose)
         google_cloud.copy_key(self.settings)
+        self._remove_changed_networks()
         google_cloud.require_access(self.compose)
         for one in optional:
             if not one.is_enabled(self.settings) and containers.remove(self.settings.platform, one.services):
@@ -141,7 +142,6 @@ class ComposeRuntime:
 
     def _start_containers(self, has_new_keys: bool) -> None:
         start, platform = time.monotonic(), self.settings.platform
-        self._remove_changed_networks()
         healthy = {container.id for container in containers.list_services(platform) if container.is_healthy}
         # A running container keeps the files that it was started with
         self.compose_up("--remove-orphans", *(["--force-recreate"] if has_new_keys else []))
@@ -149,11 +149,11 @@ class ComposeRuntime:
         say(f"\nOrionbox is running, after {time.monotonic() - start:.0f} s.\n{self.addresses()}")
 
     def _remove_changed_networks(self) -> None:
-        """Stops everything if INTERNET or CLOUD has changed the networks: Compose never changes one that exists."""
+        """Stops everything if the settings have changed the networks: Compose never changes one that exists."""
         platform, wanted = self.settings.platform, self.compose.networks()
         found = containers.list_networks(platform)
         if any(wanted.get(name, internal) != internal for name, internal in found.items()):
-            way = "may lead outside now" if self.settings.reaches_outside else "lead nowhere now"
+            way = "lead nowhere now" if wanted.get(platform) else "lead outside now"
             say(f"the platform's networks {way}: starting all services anew, and ending the runs")
             containers.remove_runs(platform)
             self._compose_down("down", "--remove-orphans")

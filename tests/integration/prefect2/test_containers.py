@@ -131,6 +131,21 @@ def test_the_run_s_log_says_what_it_has_instead(started: Any) -> None:
     ]
 
 
+def test_the_run_s_log_names_what_it_may_only_read(started: Any) -> None:
+    asked = [
+        "/box/flows:/mine",
+        "/box/flows/:/ours:rw",
+        "/box/flows:/r:ro",
+        "/box/workspace:/w",
+        "/box/flows:/workspace",
+    ]
+    _, said = started(image="orionbox/flows:1", volumes=asked)
+    assert said == [
+        "/box/flows:/mine: mounted read-only, because runs may not write to it",
+        "/box/flows/:/ours:rw: mounted read-only, because runs may not write to it",
+    ]
+
+
 @pytest.mark.parametrize(
     ("docker", "ending"),
     [

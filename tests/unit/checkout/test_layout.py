@@ -181,6 +181,12 @@ def test_the_command_line_can_be_imported_by_python_3_9() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_no_folder_that_flows_may_write_to_is_on_the_path_of_the_tests() -> None:
+    """A file planted there, say sqlite3.py, would run on this machine in place of the standard library's."""
+    folders = {ROOT / name for name in ("data", "reports", "services/flows/flows", "workspace")}
+    assert {Path(place).resolve() for place in sys.path if place}.isdisjoint(folders)
+
+
 def test_a_folder_has_about_a_dozen_files_of_code_at_most() -> None:
     counts: dict[Path, int] = {}
     for path in MODULES.values():

@@ -82,5 +82,6 @@ def test_networks_lead_outside_only_where_something_reaches_it(
 ) -> None:
     monkeypatch.setenv("NETWORK_INTERNAL", "false")
     assert Compose(settings).environment().items() >= compose.LEADS_NOWHERE.items()
-    for outside in (settings.with_values(INTERNET="real"), settings.with_values(CLOUD="gcp")):
+    for name, value in (("INTERNET", "real"), ("CLOUD", "gcp"), ("DASK_SCHEDULER_ADDRESS", "tcp://10.0.0.5:8786")):
+        outside = settings.with_values(**{name: value})
         assert Compose(outside).environment().items() >= compose.LEADS_OUTSIDE.items()

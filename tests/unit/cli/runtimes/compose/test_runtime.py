@@ -239,7 +239,7 @@ def test_a_platform_that_is_not_there_is_neither_stopped_nor_deleted(
         ({}, "offline", ""),
         ({"orionbox": True, "orionbox_pages": False}, "offline", ""),
         ({"orionbox": False}, "offline", "the platform's networks lead nowhere now"),
-        ({"orionbox": True, "orionbox_pages": False}, "real", "the platform's networks may lead outside now"),
+        ({"orionbox": True, "orionbox_pages": False}, "real", "the platform's networks lead outside now"),
         ({"orionbox": False, "orionbox_pages": False, "orionbox_mine": True}, "real", ""),
     ],
 )
