@@ -45,6 +45,7 @@ HEADERS = {
 RELOAD_SECONDS = 5
 """How often the page reloads itself while something is down or a run is active."""
 RUNS_ON_PAGE = 25
+NOT_BUILT = "The page could not be built; see why with: make logs SERVICE=start\n"
 REPORT_NAME = re.compile(r"[a-z0-9-]+-[0-9a-f]{8}\.html")
 
 templates = Environment(loader=PackageLoader("services.start", "."), autoescape=True, trim_blocks=True)
@@ -187,7 +188,7 @@ async def report(request: web.Request) -> web.StreamResponse:
     async with request.app[BUILD_LOCK]:
         content = await build_page(run_id)
     if not content:
-        raise web.HTTPServiceUnavailable(text="The page could not be built; see why with: make logs SERVICE=start\n")
+        raise web.HTTPServiceUnavailable(text=NOT_BUILT)
     return web.Response(text=content, content_type="text/html", headers=HEADERS)
 
 
@@ -230,6 +231,11 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
         return page("message.html", error.status, title=error.reason, text=f"{request.method} is not answered here.")
     except web.HTTPServerError as error:
         return page("message.html", error.status, title="Not now", text=error.text)
+    except web.HTTPException:  # leads elsewhere
+        raise
+    except Exception:
+        request.app.logger.exception("%s", request.path)
+        return page("message.html", 500, title="Not now", text=NOT_BUILT)
 
 
 @web.middleware

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,9 +10,10 @@ from typing import Any
 
 from orionbox.lesson.checks import LESSON, Result, next_result
 from orionbox.orion import obstacles
+from orionbox.orion.client import as_table
 from orionbox.orion.states import ACTIVE, ENDED
 from orionbox.runs.disk_space import Disk
-from orionbox.runs.report import ARTIFACT_KEY, STORES, page_name
+from orionbox.runs.report import ARTIFACT_KEY, STORES, months_in, page_name
 from services.start.fetched import FetchedFile, last_fetched
 from services.start.lesson.progress import Progress
 from services.start.status import DOWN, LONG_TIMEOUT, SLOW, UNKNOWN, OrionDownError, Platform, ServiceStatus, ago
@@ -168,7 +168,7 @@ async def _tables(platform: Platform, runs: list[Json]) -> dict[str, list[Json]]
     """Returns the count tables that runs of the main job have left, by run."""
     chosen = {"flow_run_id": {"any_": [run["id"] for run in runs]}, "key": {"any_": [ARTIFACT_KEY]}}
     found = await platform.orion("artifacts/filter", {"artifacts": chosen})
-    return {artifact["flow_run_id"]: json.loads(artifact["data"]) for artifact in found}
+    return {artifact["flow_run_id"]: months_in(as_table(artifact["data"])) for artifact in found}
 
 
 def _line(run: Json, flows: Mapping[str, str], table: list[Json] | None, orion: str, now: datetime) -> Run:

@@ -243,7 +243,16 @@ class Orion(JsonApi):
                 yield line["timestamp"], line["level"], line["message"]
 
     def table_artifact(self, run_id: str, key: str) -> list[Json]:
-        """Returns the rows of the run's newest table artifact of that name; none if it left none."""
+        """Returns the rows of the run's newest table artifact of that name; none if it left none, or no table."""
         chosen = {"flow_run_id": {"any_": [run_id]}, "key": {"any_": [key]}}
         found = self.call("artifacts/filter", {"artifacts": chosen, "sort": "UPDATED_DESC", "limit": 1})
-        return json.loads(found[0]["data"]) if found else []
+        return as_table(found[0]["data"]) if found else []
+
+
+def as_table(data: object) -> list[Any]:
+    """Returns the rows of a table artifact's data; none if these are no list, which a flow may leave there."""
+    try:
+        rows = json.loads(data) if isinstance(data, str) else data
+    except (ValueError, RecursionError):
+        return []
+    return rows if isinstance(rows, list) else []

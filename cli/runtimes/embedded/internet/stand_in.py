@@ -22,6 +22,8 @@ from orionbox.http_guard import GuardedHandler, HttpGuard
 HOSTS = ("github.com", *TLC_HOSTS, *GOOGLE_HOSTS)
 """Those of the stand-in that answer here."""
 PIECE = 1 << 16
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""The suites of TLS 1.2, as in services/internet/nginx.conf."""
 PATIENCE = 30
 """Seconds until a host of the internet must have answered."""
 
@@ -56,6 +58,7 @@ class StandIn(GuardedHandler):
         self.send_response_only(HTTPStatus.OK, "Connection established")
         self.end_headers()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_ciphers(CIPHERS)
         context.load_cert_chain(self.certificates / "internet.crt", self.certificates / "internet.key")
         try:
             self.connection = self.request = context.wrap_socket(self.connection, server_side=True)

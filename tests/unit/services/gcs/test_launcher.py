@@ -138,6 +138,32 @@ def test_every_way_to_write_creates_a_bucket_and_refuses_a_wrong_name(
     assert emulator.ask("/storage/v1/b/My_Bucket")[0] == 404
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}],
+)
+def test_a_web_page_elsewhere_neither_reads_nor_writes(emulator: Emulator, headers: dict[str, str]) -> None:
+    upload = "/upload/storage/v1/b/taxi/o?uploadType=media&name=foreign.csv"
+    for path, body, method in (
+        (upload, b"rides", "POST"),
+        ("/storage/v1/b/taxi/o", None, "GET"),
+        ("/backup", None, "GET"),
+    ):
+        status, answer = emulator.ask(path, body, method, **headers)
+        assert status == 403 and b"Refused: " in answer
+    assert emulator.ask("/storage/v1/b/taxi/o/foreign.csv")[0] == 404
+
+
+def test_a_change_of_a_bucket_says_that_it_is_json(emulator: Emulator) -> None:
+    status, answer = emulator.ask(
+        "/storage/v1/b?project=p", b'{"name": "forged"}', "POST", **{"Content-Type": "text/plain"}
+    )
+    assert status == 415 and b"Content-Type: application/json" in answer
+    assert emulator.ask("/storage/v1/b/forged")[0] == 404
+    # As google-auth asks for a token
+    assert emulator.ask("/token", b"grant_type=x", "POST")[0] not in (403, 415)
+
+
 def test_a_name_with_other_characters_is_refused_by_google_s_message(emulator: Emulator) -> None:
     for path in ("/upload/storage/v1/b/my%20bucket/o?uploadType=media&name=a", "/storage/v1/b/my%20bucket/o/a"):
         status, answer = emulator.ask(path, b"{}", "POST", **{"Content-Type": "application/json"})

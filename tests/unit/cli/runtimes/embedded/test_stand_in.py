@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from http.client import HTTPConnection, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -74,6 +74,17 @@ def test_it_is_github_and_serves_several_requests_on_one_connection(ports: tuple
     github.close()
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"), [({}, 200), ({"Host": "evil.example"}, 403), ({"Origin": "https://evil.example"}, 403)]
+)
+def test_a_web_page_elsewhere_gets_no_taxi_file(ports: tuple[int, int], headers: dict[str, str], status: int) -> None:
+    connection = HTTPConnection("127.0.0.1", ports[0])
+    connection.request("GET", f"/{RELEASE_PATH}/green/green_tripdata_2021-01.csv.gz", headers=headers)
+    with connection.getresponse() as answer:
+        assert answer.status == status and (answer.read() == b"rides") == (status == 200)
+    connection.close()
+
+
 @pytest.mark.parametrize("host", ["oauth2.googleapis.com", "accounts.google.com", "www.googleapis.com"])
 def test_it_hands_a_key_of_one_s_own_to_the_emulator(ports: tuple[int, int], tmp_path: Path, host: str) -> None:
     google = reached(ports[0], host, tmp_path / "ca-bundle.crt")
@@ -104,6 +115,17 @@ def test_a_client_that_does_not_trust_it_gets_no_answer(ports: tuple[int, int]) 
     with pytest.raises(ssl.SSLCertVerificationError):
         distrustful.request("GET", "/")
     distrustful.close()
+
+
+def test_a_suite_in_cbc_mode_is_refused(ports: tuple[int, int], tmp_path: Path) -> None:
+    for suite, is_allowed in (("ECDHE-ECDSA-AES128-GCM-SHA256", True), ("ECDHE-ECDSA-AES128-SHA256", False)):
+        github = reached(ports[0], "github.com", tmp_path / "ca-bundle.crt")
+        context: ssl.SSLContext = vars(github)["_context"]
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(suite)
+        with nullcontext() if is_allowed else pytest.raises((ssl.SSLError, ConnectionError)):
+            github.request("GET", "/")
+        github.close()
 
 
 @pytest.mark.parametrize("url", ["https://github.com/ada/tips.git", "https://github.com/ada/tips"])
