@@ -56,7 +56,7 @@ def ensure(compose: Compose) -> bool:
 
 
 def _signs_for_the_internet() -> bool:
-    """Returns whether the authority is version 0.1's, which could vouch for github.com to the browsers that trust it."""
+    """Returns whether the authority is version 0.1's, which browsers that trust it believe about github.com, too."""
     return certificates.names(FOLDER / "authority.crt", HOSTS[0])
 
 
