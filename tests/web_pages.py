@@ -100,7 +100,7 @@ SCRIPT = """async target => {
     method: "POST", mode: "no-cors", body: new Blob(['{"confirm": true}']) });
   await attempt("shows a picture", () => new Promise((shown, refused) => {
     const image = new Image(); image.onload = () => shown("shown"); image.onerror = refused;
-    image.src = target + "/favicon-32x32.png";
+    image.src = target + "/decorative_iso-pixel-grid_light.svg";
   }));
   return answers;
 }"""
