@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ class Server:
             "ALTER ROLE ny_taxi RESET ALL; ALTER ROLE ny_taxi IN DATABASE ny_taxi RESET ALL;"
             "COMMENT ON DATABASE ny_taxi IS NULL; SELECT lo_unlink(oid) FROM pg_largeobject_metadata;"
             "DROP OWNED BY ny_taxi CASCADE; CREATE SCHEMA IF NOT EXISTS public; GRANT ALL ON SCHEMA public TO ny_taxi;",
-            "-c statement_timeout=0",
+            "-c statement_timeout=0 -c default_transaction_read_only=off",
         )
 
 
@@ -75,10 +76,11 @@ def as_user() -> list[str]:
 
 @contextmanager
 def running_server(programs: Path, folder: Path) -> Iterator[Server]:
-    """Starts a server whose data and socket are in `folder`; ends it."""
+    """Starts a server whose data and socket are in the new `folder`; ends it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    folder.mkdir()
     folder.chmod(0o777)
     server = Server(programs, folder, port)
     variables = {
@@ -87,18 +89,26 @@ def running_server(programs: Path, folder: Path) -> Iterator[Server]:
         "ORION_DB_PASSWORD": PASSWORDS["orion"],
         "WAREHOUSE_DB_PASSWORD": PASSWORDS["ny_taxi"],
     }
-    options = {"port": str(port), "listen_addresses": "127.0.0.1", "unix_socket_directories": str(folder)}
+    options = {
+        "port": str(port),
+        "listen_addresses": "127.0.0.1",
+        "unix_socket_directories": str(folder),
+        "fsync": "off",
+    }
     settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
     command = [*as_user(), "sh", str(ROOT / "infra/postgres/start.sh"), *settings]
     log = (folder / "log").open("wb")
     with log, subprocess.Popen(command, env=variables, stdout=log, stderr=log) as process:
         try:
-            wait_for(lambda: _answers(server) or process.poll() is not None, "Postgres", 120)
+            wait_for(lambda: _answers(server) or process.poll() is not None, "Postgres", 600)
             assert process.poll() is None, (folder / "log").read_text()
             yield server
         finally:
-            process.send_signal(2)
-            process.wait(60)
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
             shutil.rmtree(folder, ignore_errors=True)
 
 

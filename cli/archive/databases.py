@@ -44,12 +44,15 @@ COUNT_ROWS = (
     f"{RELATIONS} AND relkind IN ('r', 'p') ORDER BY nspname, relname \\gexec\n"
 )
 """Makes psql count the rows of every table."""
-VIEWS = f"SELECT json_agg(format('%I.%I', nspname, relname)) {RELATIONS} AND relkind = 'm' AND relispopulated"
+VIEWS = (
+    "SELECT json_agg(format('%I.%I', nspname, relname) ORDER BY nspname, relname) "
+    f"{RELATIONS} AND relkind = 'm' AND relispopulated"
+)
 SETTINGS = """
 SELECT json_agg(json_build_array(
     CASE WHEN setrole = 0 THEN 'database' WHEN setdatabase = 0 THEN 'role' ELSE 'both' END,
     split_part(setting, '=', 1),
-    substr(setting, position('=' in setting) + 1)))
+    substr(setting, position('=' in setting) + 1)) ORDER BY setdatabase = 0, setrole, setting)
 FROM pg_db_role_setting, unnest(setconfig) setting
 WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
   AND setrole IN (0, current_user::regrole)
@@ -193,13 +196,15 @@ class Database:
                 f"SELECT pg_catalog.format('ALTER {target} SET %3$I FROM CURRENT', "
                 "pg_catalog.current_database(), current_user, :name) \\gexec\n"
             )
-        return self._try(sql, f"the setting {printable(name)}", name=name, value=value)
+        return self._try(sql, f"the setting {name}", name=name, value=value)
 
     def _try(self, sql: str, what: str, is_pinned: bool = True, **parameters: str) -> list[str]:
         try:
             self.ask(sql, parameters, is_pinned)
         except CommandError as error:
-            return [f"{printable(what)}: {error.text.splitlines()[-1].strip()}"]
+            lines = error.text.splitlines()
+            reason = next((line for line in lines if "ERROR:" in line), lines[-1])
+            return [printable(f"{what}: {reason.strip()}")]
         return []
 
 

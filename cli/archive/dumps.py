@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any, cast
 
 from cli.archive.archive import MemberWriter
 from cli.archive.databases import COUNT_ROWS, FACTS, PINNED, RELATIONS, Database, rows_by_table
 from cli.archive.snapshots import Snapshot
-from cli.programs import CHUNK, ROOT
+from cli.programs import CHUNK, ROOT, read_errors
 from orionbox.errors import CommandError
 
 USE_SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT '{}';\n"
@@ -32,7 +34,7 @@ WATCHED = (
     "-c",
     'exec 3<&0 </dev/null; "$@" & program=$!; '
     "{ cat <&3; kill -KILL $program; } >/dev/null 2>&1 & watcher=$!; exec 3<&-; "
-    "wait $program; code=$?; kill $watcher 2>/dev/null; exit $code",
+    "{ wait $program; code=$?; kill $watcher; } 2>/dev/null; exit $code",
     "sh",
 )
 """Ends a program when its standard input ends: after this process was killed, in a container too."""
@@ -71,15 +73,40 @@ def dump(name: str, database: Database, *options: str) -> Iterator[Snapshot]:
             left_out = [f"--exclude-table-data={view}" for view in facts.get("views") or []]
             command = database.program("pg_dump", f"--snapshot={moment}", *own, *left_out, *options, wrapper=WATCHED)
             with _run_program(command, database.variables) as dumping:
-                first_byte = _output(dumping).read(1)  # pg_dump writes it when it has all its locks
+                first_byte = dumping.output.read(1)  # pg_dump writes it when it has all its locks
                 if first_byte and tables <= _split_tables(database.ask(f"SELECT {TABLE_FILES}")[0]):
                     yield Snapshot(name, partial(_write_dump, dumping, first_byte, holder), rows, facts)
                     return
-                problem = "" if first_byte else "pg_dump could not begin; its message is above"
-    reason = problem or "a program creates and drops tables, or locks them"
+                problem = "a program creates and drops tables" if first_byte else f"pg_dump:\n{dumping.said()}"
     raise CommandError(
-        f"Postgres: no consistent copy in {TRIES} tries; {reason}", "end the program that causes this, and try again"
+        f"no consistent copy of Postgres in {TRIES} tries: {problem}", "end the program that causes this, and try again"
     )
+
+
+@dataclass(frozen=True)
+class _Program:
+    """A running program."""
+
+    process: subprocess.Popen[bytes]
+    errors: IO[bytes]
+
+    @property
+    def output(self) -> IO[bytes]:
+        """Its standard output."""
+        assert self.process.stdout
+        return self.process.stdout
+
+    def send(self, text: str) -> None:
+        """Writes to its standard input, unless it has ended."""
+        assert self.process.stdin
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(text.encode())
+            self.process.stdin.flush()
+
+    def said(self) -> str:
+        """Waits for its end; returns what it said about errors, which may quote what students have written."""
+        self.process.wait()
+        return read_errors(self.errors)
 
 
 def _read(database: Database, moment: str) -> tuple[dict[str, int], dict[str, Any]]:
@@ -88,15 +115,12 @@ def _read(database: Database, moment: str) -> tuple[dict[str, int], dict[str, An
     return rows_by_table(rows), {name: value for name, value in json.loads(facts).items() if value}
 
 
-def _export_snapshot(psql: subprocess.Popen[bytes]) -> tuple[str, set[str]]:
+def _export_snapshot(psql: _Program) -> tuple[str, set[str]]:
     """Returns the name of a new snapshot, which lasts as long as psql, and the tables in it."""
-    assert psql.stdin
-    with suppress(BrokenPipeError):
-        psql.stdin.write(f"{MAKE_LOADS_WAIT}\nSELECT pg_export_snapshot() || ' ' || {TABLE_FILES};\n".encode())
-        psql.stdin.flush()
-    moment, _, tables = _output(psql).readline().decode().strip().partition(" ")
+    psql.send(f"{MAKE_LOADS_WAIT}\nSELECT pg_export_snapshot() || ' ' || {TABLE_FILES};\n")
+    moment, _, tables = psql.output.readline().decode().strip().partition(" ")
     if not moment:
-        raise CommandError("Postgres could not export a snapshot; its message is above")
+        raise CommandError(f"Postgres could not export a snapshot:\n{psql.said()}")
     return moment, _split_tables(tables)
 
 
@@ -105,12 +129,15 @@ def _split_tables(tables: str) -> set[str]:
 
 
 @contextmanager
-def _run_program(command: Sequence[str], variables: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Runs a program until the block ends; it prints its errors itself."""
+def _run_program(command: Sequence[str], variables: Mapping[str, str]) -> Iterator[_Program]:
+    """Runs a program until the block ends."""
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, env=dict(variables), stdin=pipe, stdout=pipe) as process:
+    with (
+        tempfile.TemporaryFile() as errors,
+        subprocess.Popen(command, cwd=ROOT, env=dict(variables), stdin=pipe, stdout=pipe, stderr=errors) as process,
+    ):
         try:
-            yield process
+            yield _Program(process, errors)
         finally:
             if process.stdin:  # which ends a program that is only watched from here
                 with suppress(BrokenPipeError):
@@ -118,16 +145,9 @@ def _run_program(command: Sequence[str], variables: Mapping[str, str]) -> Iterat
             process.kill()
 
 
-def _output(process: subprocess.Popen[bytes]) -> IO[bytes]:
-    assert process.stdout
-    return process.stdout
-
-
-def _write_dump(
-    dumping: subprocess.Popen[bytes], first_byte: bytes, holder: subprocess.Popen[bytes], member: MemberWriter
-) -> None:
+def _write_dump(dumping: _Program, first_byte: bytes, holder: _Program, member: MemberWriter) -> None:
     member.write(first_byte)
-    shutil.copyfileobj(_output(dumping), cast("IO[bytes]", member), CHUNK)
-    if dumping.wait():
-        raise CommandError("pg_dump failed halfway through a database; its message is above")
-    holder.communicate()  # ends psql, which releases the lock on loads
+    shutil.copyfileobj(dumping.output, cast("IO[bytes]", member), CHUNK)
+    if dumping.process.wait():
+        raise CommandError(f"pg_dump failed halfway through a database:\n{dumping.said()}")
+    holder.process.communicate()  # ends psql, which releases the lock on loads

@@ -174,9 +174,15 @@ def ask_sqlite(file: Path, sql: str, parameters: Mapping[str, str]) -> list[str]
         file: the database.
         sql: the statements, separated by semicolons.
         parameters: values that the SQL names as `:name`.
+
+    Raises:
+        CommandError: it is no database, or lacks a table.
     """
     *first, last = filter(str.strip, sql.split(";"))
-    with closing(sqlite3.connect(file)) as connection, connection:
-        for statement in first:
-            connection.execute(statement, parameters)
-        return [str(row[0]) for row in connection.execute(last, parameters).fetchall()]
+    try:
+        with closing(sqlite3.connect(file)) as connection, connection:
+            for statement in first:
+                connection.execute(statement, parameters)
+            return [str(row[0]) for row in connection.execute(last, parameters).fetchall()]
+    except sqlite3.Error as error:
+        raise CommandError(f"Orion's database {file} refuses a query: {error}") from error

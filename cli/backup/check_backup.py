@@ -26,6 +26,7 @@ from cli.programs import ROOT
 from cli.runtimes.runtime import Runtime, Stores
 from cli.settings import env_file
 from orionbox.errors import BadInputError, CommandError, printable
+from orionbox.flow_settings import COURSE_DATASET
 from orionbox.orion import names
 from orionbox.trips.months import table_name
 from orionbox.trips.schema import COLUMNS
@@ -196,10 +197,11 @@ def definitions(runtime: Runtime) -> Iterator[str]:
         yield f"{len(found):,} definitions in Postgres: {_some(found)}"
     if not emulator_snapshots(runtime.settings):
         return
-    tables = {f"{flows.project}.{flows.dataset}.{name}" for name in (*own, LOADED_MONTHS)}
+    ours = {f"{flows.project}.{name}" for name in (flows.dataset, COURSE_DATASET)}
+    ours |= {f"{flows.project}.{flows.dataset}.{name}" for name in (*own, LOADED_MONTHS)}
     bigquery = _ask_emulator(stores, BIGQUERY)
-    if found := sorted({*bigquery["rows"], *bigquery.get("definitions", [])} - tables):
-        yield f"tables and views of your own in BigQuery: {_some(found)}"
+    if found := sorted({*bigquery["rows"], *bigquery.get("definitions", [])} - ours):
+        yield f"tables, views and datasets of your own in BigQuery: {_some(found)}"
     if buckets := sorted(_ask_emulator(stores, BUCKET)["rows"].keys() - {flows.bucket}):
         yield f"buckets of your own: {_some(buckets)}"
 

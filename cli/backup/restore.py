@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 from cli.archive import archive
 from cli.archive.archive import Archive
@@ -148,7 +149,7 @@ def _crash(orion: Orion, unfinished: dict[str, list[str]]) -> None:
     """Marks the unfinished runs as crashed."""
     for table, ids in unfinished.items():
         for id_ in ids:
-            orion.call(f"{table}s/{id_}/set_state", {"state": CRASHED, "force": True})
+            orion.call(f"{table}s/{quote(id_, safe='')}/set_state", {"state": CRASHED, "force": True})
     if runs := unfinished["flow_run"]:
         say(f"marked {len(runs)} runs as Crashed that were in progress when the backup was made")
 

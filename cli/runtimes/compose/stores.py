@@ -111,4 +111,8 @@ class ComposeStores:
     def unpack(self, service: str, content: IO[bytes]) -> None:
         """Fills the data folder of `gcs` or `bigquery` from a compressed tar."""
         command = self._compose.command("--progress", "quiet", "run", "--rm", "--no-deps", "-T", service)
-        run_with_input([*command, "tar", "-xz", "-C", VOLUMES[service]], content, self._compose.environment())
+        run_with_input(
+            [*command, "tar", "-xz", "--no-same-permissions", "-C", VOLUMES[service]],
+            content,
+            self._compose.environment(),
+        )

@@ -103,4 +103,4 @@ class EmbeddedStores:
         folder = self._data / service
         folder.mkdir(parents=True, exist_ok=True)
         environment = variables.environment(self._runtime.settings, {})
-        run_with_input(["tar", "-xzo", "-C", str(folder)], content, environment)
+        run_with_input(["tar", "-xzo", "--no-same-permissions", "-C", str(folder)], content, environment)

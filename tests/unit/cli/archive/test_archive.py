@@ -203,7 +203,7 @@ def test_a_member_of_an_early_version_may_not_unpack_to_more_than_the_disk_has_f
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = write(tmp_path / "backup.tar", {"orion.sqlite.gz": bomb(50_000_000)})
-    monkeypatch.setattr(archive.shutil, "disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1_000_000))
     assert "holds more than the 1,000,000 bytes" in refusal(file)
 
 
@@ -249,7 +249,7 @@ def test_a_fact_in_a_form_that_orionbox_never_writes_is_refused(facts: dict[str,
 
 
 def test_a_manifest_that_is_nested_too_deeply_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive.json, "dumps", lambda *_, **__: "[" * 200_000)
+    monkeypatch.setattr("json.dumps", lambda *_, **__: "[" * 200_000)
     file = write(tmp_path / "backup.tar", {"orion.dump": b"state"})
     monkeypatch.undo()
     assert "the checksum of its manifest is wrong" in refusal(file)

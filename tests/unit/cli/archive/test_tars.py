@@ -29,7 +29,7 @@ def tar_with(*members: TarInfo, format: int = tarfile.PAX_FORMAT, tail: bytes = 
 
 def member(name: str, size: int = 5, **facts: object) -> TarInfo:
     found = TarInfo(name)
-    found.size, found.mtime = size, 1.5  # type: ignore[assignment]  # as of a file, for which a pax header is written
+    found.size, found.mtime = size, 1.5  # as of a file, for which a pax header is written
     for fact, value in facts.items():
         setattr(found, fact, value)
     return found

@@ -16,6 +16,7 @@ from cli.runtimes.compose import runtime as compose
 from cli.runtimes.embedded import runtime as embedded
 from cli.settings import env_file
 from cli.settings.settings import Settings
+from orionbox import files
 from orionbox.errors import BadInputError, CommandError
 
 
@@ -215,3 +216,14 @@ def test_what_is_the_user_s_already_is_looked_at_as_deep_as_asked(tmp_path: Path
     assert deep.stat().st_uid == 0
     folders.hand_over(tmp_path, (1000, 1000), others=(), levels=2)
     assert {path.stat().st_uid for path in (deep.parent, deep, deep / "file")} == {1000}
+
+
+def test_what_a_killed_backup_has_left_is_deleted_by_the_next_command(tmp_path: Path) -> None:
+    leftover = tmp_path / "backups/.mine.tar.abcd1234.part"
+    leftover.parent.mkdir()
+    leftover.write_bytes(bytes(1000))
+    with files.new_file(tmp_path / "backups/other.tar") as file:  # of a backup that is running
+        prepare(tmp_path)
+        assert not leftover.exists()
+        file.write(b"all")
+    assert (tmp_path / "backups/other.tar").read_bytes() == b"all"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cli.runtimes import folders, ownership, ports
-from cli.runtimes.compose import containers, images
+from cli.runtimes.compose import containers, images, readiness
 from cli.runtimes.compose.compose import Compose
 from cli.runtimes.compose.containers import Container
 from cli.runtimes.compose.optional_services import GATEWAY, SERVICE_OF_PORT
@@ -266,3 +266,20 @@ def test_networks_that_the_settings_have_changed_are_made_anew(
     assert words in capsys.readouterr().out
     assert (len(ended), len(calls)) == ((1, 1) if words else (0, 0))
     assert not calls or calls[0][-2:] == ("down", "--remove-orphans") and "--volumes" not in calls[0]
+
+
+@pytest.mark.parametrize("state", ["running", "exited"])
+def test_the_stores_are_started_alone_and_only_if_they_do_not_run(
+    state: str, settings: Settings, docker: Docker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup needs no agent and no page."""
+    done: list[tuple[str, ...]] = []
+    for name in ("prepare", "claim"):
+        monkeypatch.setattr(ComposeRuntime, name, lambda self: False)
+    monkeypatch.setattr(images, "ensure", lambda compose, *only: done.append(("build", *only)))
+    monkeypatch.setattr(ComposeRuntime, "compose_up", lambda self, *only: done.append(("up", *only)))
+    monkeypatch.setattr(readiness, "wait_until_usable", lambda *arguments: done.append(("wait", *arguments[3])))
+    docker.found = [EMULATOR, on("bigquery", ""), on("agent", "", "exited"), on("postgres", "", state)]
+    ComposeRuntime(settings).ensure_stores()
+    names = ("postgres", "gcs", "bigquery")
+    assert done == ([] if state == "running" else [(step, *names) for step in ("build", "up", "wait")])

@@ -184,3 +184,24 @@ def test_a_reset_that_cannot_delete_everything_says_so_and_forgets_nothing(
     with pytest.raises(PermissionError, match="data/postgres"):
         platform.stores.clear()
     assert not forgotten and platform.exists()
+
+
+def test_a_platform_whose_agent_does_not_start_has_its_stores(
+    embedded: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A backup needs no agent and no page."""
+    healthy = set[str]()
+
+    def up(self: EmbeddedRuntime) -> None:
+        healthy.update(("postgres", "gcs", "bigquery"))
+        raise CommandError("agent exited 5 times\nits log")
+
+    monkeypatch.setattr(health, "is_healthy", lambda settings, name: name in healthy)
+    monkeypatch.setattr(EmbeddedRuntime, "up", up)
+    EmbeddedRuntime(embedded).ensure_stores()
+    assert capsys.readouterr().out == "agent exited 5 times\nbut its stores are running\n"
+    EmbeddedRuntime(embedded).ensure_stores()
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(runtime, "STORES", ("postgres", "never"))
+    with pytest.raises(CommandError, match="agent exited 5 times"):
+        EmbeddedRuntime(embedded).ensure_stores()
