@@ -21,6 +21,7 @@ from cli.programs import say, user_path
 from cli.prune import prune
 from cli.runs import inbox, run
 from cli.runtimes import choose, platforms, restore_note
+from cli.runtimes.embedded.users import account
 from cli.runtimes.runtime import Runtime
 from cli.settings import env_file
 from cli.settings.settings import Settings
@@ -80,7 +81,7 @@ class Call:
 
 
 def _up(call: Call) -> int:
-    if not checks.is_ready_for_start(call.settings, call.runtime_name):
+    if account.INSTEAD_OF_ROOT not in os.environ and not checks.is_ready_for_start(call.settings, call.runtime_name):
         return 1
     restore.start_or_complete(call.runtime)
     if found := status.obstacles_in_orion(call.runtime):

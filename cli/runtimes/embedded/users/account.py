@@ -31,6 +31,8 @@ WRITTEN = ("data", "workspace", "reports", "backups", "bundles", "secrets", ".po
 LEVELS = 3
 """How deep to look into .embedded for files of others, such as copies that root made; all of it would take seconds."""
 LAUNCHER = ROOT / "cli/launcher.py"
+INSTEAD_OF_ROOT = "ORIONBOX_INSTEAD_OF_ROOT"
+"""The variable of a command that root has started, has checked, and that goes on as another user."""
 CODE = "cli compose docs infra samples services src .env.example *.*"
 ADMINISTRATION = ":/usr/sbin:/sbin"
 """Where useradd is; `su` leaves these folders out of PATH."""
@@ -157,6 +159,7 @@ def environment(account: pwd.struct_passwd, variables: Mapping[str, str], python
         "PATH": os.pathsep.join(dict.fromkeys(os.pathsep.join(path).split(os.pathsep))),
         "HOME": account.pw_dir if has_home else str(virtual_environments.HOME),
         **dict.fromkeys(("USER", "LOGNAME"), account.pw_name),
+        INSTEAD_OF_ROOT: "yes",
     }
 
 

@@ -101,6 +101,7 @@ def test_the_account_gets_its_own_name_and_home_and_root_s_settings(tmp_path: Pa
         "USER": "orionbox",
         "LOGNAME": "orionbox",
         "ORION_PORT": "4300",
+        account.INSTEAD_OF_ROOT: "yes",
     }
     own = entry("ada", os.getuid(), str(tmp_path))
     assert account.environment(own, variables, pythons)["HOME"] == str(tmp_path)
