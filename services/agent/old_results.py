@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -120,17 +121,18 @@ class OldResults:
 
     def _needed_keys(self) -> set[str]:
         now = datetime.now(UTC)
-        tasks = self.orion.list_objects("task_runs", task_runs={"state": {"type": {"any_": ["COMPLETED"]}}})
+        # There may be more tasks than fit into the memory of the service
+        tasks = self.orion.each_object("task_runs", task_runs={"state": {"type": {"any_": ["COMPLETED"]}}})
         cached = {_key(task) for task in tasks if _is_cached(task.get("state") or {}, now)}
         unfinished = {"state": {"type": {"any_": UNFINISHED}}}
-        runs = [run["id"] for run in self.orion.list_objects("flow_runs", flow_runs=unfinished)]
+        runs = [run["id"] for run in self.orion.each_object("flow_runs", flow_runs=unfinished)]
         return cached.union(*(self._keys_of_run(run_id) for run_id in runs)) - {""}
 
     def _keys_of_run(self, run_id: str) -> set[str]:
         """Returns the keys of all results of a run's tasks, and of the flows that it has called."""
-        tasks = self.orion.list_objects("task_runs", flow_runs={"id": {"any_": [run_id]}})
-        flows = self.orion.list_objects("flow_runs", flow_runs={"parent_flow_run_id": {"any_": [run_id]}})
-        return {_key(run) for run in (*tasks, *flows)}
+        tasks = self.orion.each_object("task_runs", flow_runs={"id": {"any_": [run_id]}})
+        flows = self.orion.each_object("flow_runs", flow_runs={"parent_flow_run_id": {"any_": [run_id]}})
+        return {_key(run) for run in chain(tasks, flows)}
 
 
 def _key(run: Json) -> str:

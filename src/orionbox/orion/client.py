@@ -222,12 +222,16 @@ class Orion(JsonApi):
 
     def list_objects(self, objects: str, **filters: Any) -> list[Json]:
         """Returns every object, for example of the `flow_runs`, that matches the filters. Reads page by page."""
-        found: list[Json] = []
-        while page := self.call(f"{objects}/filter", {**filters, "limit": PAGE_SIZE, "offset": len(found)}):
-            found += page
+        return list(self.each_object(objects, **filters))
+
+    def each_object(self, objects: str, **filters: Any) -> Iterator[Json]:
+        """Yields what `list_objects` returns, with one page in memory at a time."""
+        count = 0
+        while page := self.call(f"{objects}/filter", {**filters, "limit": PAGE_SIZE, "offset": count}):
+            yield from page
+            count += len(page)
             if len(page) < PAGE_SIZE:
                 break
-        return found
 
     def with_subflows(self, run_id: str) -> list[str]:
         """Returns the run's id and those of the runs that it has started."""

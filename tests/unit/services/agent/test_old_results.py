@@ -31,7 +31,7 @@ class Orion:
         self.completed, self.of_run, self.called = completed, of_run, called
         self.asked = 0
 
-    def list_objects(self, kind: str, **chosen: Any) -> list[Any]:
+    def each_object(self, kind: str, **chosen: Any) -> list[Any]:
         self.asked += 1
         if kind == "task_runs":
             return self.of_run if "flow_runs" in chosen else self.completed
@@ -122,7 +122,7 @@ def test_without_an_answer_nothing_is_deleted(results: Any) -> None:
     def fail(*_: Any, **__: Any) -> Any:
         raise NoAnswerError("silence")
 
-    results.orion.list_objects = fail
+    results.orion.each_object = fail
     with pytest.raises(OSError):
         results.prune(1)
     assert left(results) == {"new", "old", "sub/old"}
