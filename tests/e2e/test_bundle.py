@@ -18,7 +18,9 @@ from cli.archive.archive import BUNDLE, ArchiveWriter
 from cli.bundle.bundle import CHECKOUT, DATA, IMAGES, engine_machine
 from cli.bundle.checkout_copy import copy_checkout
 from cli.runtimes.compose import images
+from cli.runtimes.compose.compose import Compose
 from cli.settings import env_file
+from cli.settings.settings import Settings
 from dev.throwaway_platform import identity
 from tests.conftest import Checkout
 from tests.tars import tar_of
@@ -106,20 +108,22 @@ def test_a_machine_without_network_runs_from_a_bundle(bundle: Path, source: Chec
 class State:
     """What a bundle replaces."""
 
-    images: str
-    """Names and ids of all images of the engine."""
+    images: list[str]
+    """Names and ids of those images that a bundle may have brought."""
     files: dict[str, bytes]
     """The certificates in the images, the taxi files, and the mark of images from a bundle."""
 
     @classmethod
-    def of(cls, checkout: Checkout) -> State:
+    def of(cls, checkout: Checkout, names: list[str]) -> State:
         listed = checkout.run("docker", "image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")
+        theirs = (*names, "orionbox-loading/")
         folders = ("services/base/certificates/*", "data/**/*", ".from-bundle")
         found = (path for pattern in folders for path in checkout.root.glob(pattern) if path.is_file())
-        return cls("\n".join(sorted(listed.stdout.splitlines())), {str(path): path.read_bytes() for path in found})
+        kept = sorted(line for line in listed.stdout.splitlines() if line.startswith(theirs))
+        return cls(kept, {str(path): path.read_bytes() for path in found})
 
 
-def crafted(source: Checkout, path: Path, names: list[str], label: str) -> Path:
+def crafted(path: Path, names: list[str], label: str) -> Path:
     """A small bundle for this checkout and engine, whose images have these names and this label."""
     config, layer = f"{'a' * 64}.json", f"{'b' * 64}/layer.tar"
     listed = [{"Config": config, "RepoTags": [name], "Layers": [layer]} for name in names]
@@ -146,13 +150,12 @@ def test_a_crafted_bundle_changes_no_image_and_no_file(
     foreign: list[str], words: str, source: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(signature, "KEY", tmp_path / "a-stranger-s.key")
-    listed = source.run("docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "orionbox/*").stdout.split()
-    own = [name for name in listed if name.split(":")[1].startswith(env_file.version())]
-    file, before = crafted(source, tmp_path / "crafted.tar", [*own, *foreign], "theirs"), State.of(source)
+    names = [*images.names(Compose(Settings.read({}))), *foreign]
+    file, before = crafted(tmp_path / "crafted.tar", names, "theirs"), State.of(source, names)
     assert "was not made by this checkout" in source.make_fails("load", f"FILE={file}")
     refusal = source.make_fails("load", f"FILE={file}", "YES=yes")
     assert words in refusal and "nothing was changed" in refusal
-    assert State.of(source) == before
+    assert State.of(source, names) == before
 
 
 def test_a_bundle_that_was_damaged_on_the_way_changes_nothing(bundle: Path, source: Checkout) -> None:
