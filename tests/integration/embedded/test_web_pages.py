@@ -36,8 +36,12 @@ def test_an_artifact_of_another_form_breaks_no_page(platform: Checkout) -> None:
         content = {"key": key, "type": "table", "data": "no table [", "flow_run_id": run["id"]}
         artifact = json.loads(ask(port, "POST", "/api/artifacts/", json_type, content)[1])
         try:
-            for path in ("/", "/lesson", "/runs/", "/reports/"):
-                assert ask(int(platform.settings["START_PORT"]), "GET", path)[0] == 200
+            pages = [
+                ask(int(platform.settings["START_PORT"]), "GET", path)
+                for path in ("/", "/runs/", "/lesson", "/reports/")
+            ]
+            assert [status for status, _ in pages] == 4 * [200]
+            assert all(run["name"] in text for _, text in pages[:2])
         finally:
             assert ask(port, "DELETE", f"/api/artifacts/{artifact['id']}")[0] == 204
     assert ask(port, "DELETE", f"/api/flows/{flow['id']}")[0] == 204

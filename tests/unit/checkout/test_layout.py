@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.runtimes.compose.dockerfiles import Dockerfile
 from tests.conftest import ROOT
 from tests.tracked import tracked_files
 
@@ -215,6 +216,20 @@ def test_no_service_imports_another_or_the_command_line() -> None:
         and module.split(".")[:2] != other.split(".")[:2]
     ]
     assert foreign == []
+
+
+def test_an_image_has_what_its_program_imports_of_the_package() -> None:
+    looked_at, missing = set(), []
+    for module in MODULES:
+        for other in imports(module) & MODULES.keys():
+            dockerfile = MODULES[module].parent / "Dockerfile"
+            if not other.startswith("orionbox") or not dockerfile.exists():
+                continue
+            image = Dockerfile(dockerfile, ROOT, {"TAG": "1"})
+            if image.parents() != ["orionbox/flows:1"]:  # which has all of it
+                looked_at.add(module.split(".")[1])
+                missing += [(module, other)] if MODULES[other] not in image.files() else []
+    assert {"gcs", "bigquery", "orion", "pgadmin", "start"} <= looked_at and missing == []
 
 
 def lines(*suffixes: str) -> Iterator[tuple[str, str]]:
