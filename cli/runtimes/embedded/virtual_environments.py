@@ -39,12 +39,13 @@ LOCKS = {
 }
 LINK_EXTENSIONS = "services.bigquery.link_extensions"
 ALSO_BUILT_FROM = (
+    "cli/runtimes/embedded/virtual_environments.py",
     "pyproject.toml",
     "services/bigquery/link_extensions.py",
     "src/orionbox/student_shell/__main__.py",
     "src/orionbox/student_shell/words.py",
 )
-"""Files besides the locks: the shared library's, and the programs that link DuckDB's extensions and write commands."""
+"""Files besides the locks: these steps, the shared library's, and what links DuckDB's extensions and writes commands."""
 NO_LINKS_FIX = "move the checkout to a disk with symbolic links, which FAT and exFAT do not have; or use Docker"
 OLDEST, NEWEST = (3, 11), (3, 13)
 """The Pythons that Prefect 2 runs on: pydantic 1, which it needs, does not run on 3.14."""

@@ -30,6 +30,8 @@ def sql(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         "fastapi": {"FastAPI": object},
         "fastapi.responses": {"StreamingResponse": object},
         "local_bigquery": {},
+        "local_bigquery.catalog": {"metadata": SimpleNamespace()},
+        "local_bigquery.models": dict.fromkeys(("Dataset", "Model", "Routine"), object),
         "local_bigquery.engine": {"database": SimpleNamespace(cursor=cursor, projects=lambda: ["local"], _attach=None)},
         "local_bigquery.settings": {"settings": SimpleNamespace(data_dir=tmp_path)},
     }
