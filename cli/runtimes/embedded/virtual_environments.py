@@ -45,7 +45,7 @@ ALSO_BUILT_FROM = (
     "src/orionbox/student_shell/__main__.py",
     "src/orionbox/student_shell/words.py",
 )
-"""Files besides the locks: these steps, the shared library's, and what links DuckDB's extensions and writes commands."""
+"""Files besides the locks: these steps, the shared library's, and what links DuckDB's extensions or writes commands."""
 NO_LINKS_FIX = "move the checkout to a disk with symbolic links, which FAT and exFAT do not have; or use Docker"
 OLDEST, NEWEST = (3, 11), (3, 13)
 """The Pythons that Prefect 2 runs on: pydantic 1, which it needs, does not run on 3.14."""
