@@ -212,7 +212,7 @@ def test_a_service_reaches_those_on_its_networks_and_no_other(
 
 
 def test_every_running_service_is_tried(places: Places) -> None:
-    assert set(places.containers) == set(SOURCES) - {RUN, "flows"}
+    assert set(places.containers) >= set(SOURCES) - {RUN, "flows"}
 
 
 @pytest.fixture
