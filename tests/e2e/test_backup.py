@@ -21,14 +21,15 @@ SECRET = "correct-horse-battery-staple"
 SAVE_BLOCK = f"from prefect.blocks.system import Secret; Secret(value='{SECRET}').save('api-token', overwrite=True)"
 PRINT_BLOCK = "from prefect.blocks.system import Secret; print('value:', Secret.load('api-token').get())"
 PLANTED = """
-CREATE TABLE proof (what text);
 CREATE FUNCTION escape() RETURNS boolean LANGUAGE plpgsql AS $body$
 BEGIN
     BEGIN
         EXECUTE 'RESET ROLE'; EXECUTE 'SET ROLE postgres'; EXECUTE $$COPY (SELECT 1) TO PROGRAM 'touch /tmp/escaped'$$;
     EXCEPTION WHEN OTHERS THEN NULL;
     END;
-    INSERT INTO public.proof SELECT session_user || current_setting('is_superuser');
+    IF current_setting('is_superuser') = 'on' THEN
+        PERFORM lo_create(4711);
+    END IF;
     RETURN true;
 END $body$;
 CREATE TABLE planted (a int CHECK (public.escape())); INSERT INTO planted VALUES (1);
@@ -36,10 +37,9 @@ CREATE POLICY mine ON planted USING (public.escape());
 ALTER TABLE planted ENABLE ROW LEVEL SECURITY; ALTER TABLE planted FORCE ROW LEVEL SECURITY;
 CREATE MATERIALIZED VIEW later AS SELECT * FROM planted WITH NO DATA;
 COMMENT ON DATABASE ny_taxi IS 'kept';
-DELETE FROM proof;
 """
-"""Code of a student, which would become the superuser in a session of his; integration/postgres has more of it."""
-PROOFS = "SELECT DISTINCT what FROM proof"
+"""Code of a student, which notes when it is run by the superuser; integration/postgres has more of it."""
+PROOFS = "SELECT oid FROM pg_largeobject_metadata"
 PRINT_COUNT = (
     "from prefect_sqlalchemy import SqlAlchemyConnector as C\n"
     "with C.load('postgres-connector') as c: print('rows:', c.fetch_one('SELECT count(*) FROM green_tripdata')[0])"
@@ -220,9 +220,9 @@ def test_a_stranger_s_file_is_named_as_such_and_changes_nothing(story: Story) ->
     assert "was not made by this checkout" in story.said["stranger"] and "YES=yes" in story.said["stranger"]
 
 
-def test_what_a_student_has_planted_ran_in_no_session_but_the_owner_s(story: Story) -> None:
-    assert story.said["planted"] == "[]", "none at the backup"
-    assert query_postgres(story.platform.settings, PROOFS) in ([], [("ny_taxioff",)])
+def test_what_a_student_has_planted_was_never_run_by_the_superuser(story: Story) -> None:
+    assert story.said["planted"] == "[]", "at the backup"
+    assert query_postgres(story.platform.settings, PROOFS) == [], "at the restore"
     escaped = story.platform.run("docker", "compose", "exec", "-T", "postgres", "ls", "/tmp/escaped")
     assert escaped.returncode and "No such file" in escaped.stdout
 

@@ -58,6 +58,14 @@ def test_everything_is_back_and_counted(runtime: FakeRuntime, api: FakeApi, caps
     assert "restored, and counted" in capsys.readouterr().out
 
 
+def test_the_same_backup_can_be_restored_again_after_a_reset(runtime: FakeRuntime) -> None:
+    file = back_up(runtime)
+    for _ in range(2):
+        assert restore.restore(as_runtime(runtime), file, without_blocks=False) == 0
+        assert runtime.stores.database("ny_taxi").count_rows() == {"green_tripdata": 3}
+        runtime.stores.clear()
+
+
 def test_the_emulators_get_their_own_data_back(with_emulators: FakeRuntime, api: FakeApi) -> None:
     api.answers = [counts(trips=3), counts(bucket=1), backup_answer(trips=3), backup_answer(bucket=1)]
     file = back_up(with_emulators)
