@@ -61,7 +61,7 @@ def ensure() -> None:
     Raises:
         CommandError: a Python is missing and cannot be downloaded, or an installation failed.
     """
-    HOME.mkdir(mode=0o700, exist_ok=True)  # uv's cache is there, too, for an account without a home
+    HOME.mkdir(mode=0o700, parents=True, exist_ok=True)  # also for uv's cache, of an account without a home
     ensure_one(UV, sys.executable, _install_uv)
     bigquery_python = python_for_bigquery() or _download_python()
     ensure_one(FLOWS, sys.executable if suits_flows(sys.executable) else bigquery_python, _install_flows)
