@@ -30,6 +30,9 @@ of it.
 OUTSIDE = "OUTSIDE_"
 """Prefix of the variables from which services that reach the internet get the user's proxies."""
 
+AGENT_MIB, RUN_MIB = 1024, 2048
+"""Memory of the agent itself, and of a run in it if the settings name none."""
+
 
 @dataclass(frozen=True)
 class Compose:
@@ -50,6 +53,7 @@ class Compose:
             **self.settings.values,
             **{f"{OUTSIDE}{name}": value for name, value in self.proxies().variables.items()},
             loopback.LINK_HOST: loopback.link_host(),
+            "AGENT_MEMORY": agent_memory(self.settings.values.get("RUN_MEMORY", "")),
             # Who answers for Google's sign-in: compose/google-*.yaml
             "GOOGLE": "offline" if self.settings.answers_for_google else "real",
             "COMPOSE_PROFILES": ",".join(optional_services.profiles(self.settings)),
@@ -88,6 +92,16 @@ class Compose:
         text = self.output(*options, "config", "--format", "json").replace("$$", "$")
         services: dict[str, Any] = json.loads(text)["services"]
         return services
+
+
+def agent_memory(run_memory: str) -> str:
+    """Returns the agent's limit: room for itself, and for a run as a process in its container.
+
+    Args:
+        run_memory: RUN_MEMORY in .env, such as 512m or 2g, or nothing.
+    """
+    number, unit = int(run_memory[:-1] or 0), run_memory[-1:]
+    return f"{AGENT_MIB + max(number * {'g': 1024}.get(unit, 1), RUN_MIB)}m"
 
 
 def _command(arguments: Sequence[str]) -> str:

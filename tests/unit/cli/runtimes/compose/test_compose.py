@@ -11,7 +11,7 @@ from cli.environments import proxies
 from cli.environments.inherited import MISLEADING
 from cli.programs import ROOT
 from cli.runtimes.compose import compose
-from cli.runtimes.compose.compose import Compose
+from cli.runtimes.compose.compose import Compose, agent_memory
 from cli.settings.settings import Settings
 
 PROXY = "http://proxy.example:3128"
@@ -75,3 +75,10 @@ def test_without_a_proxy_of_the_shell_docker_s_for_containers_counts(settings: S
     assert outside(settings) == {}
     given = outside(settings.with_values(INTERNET="real"))
     assert given["OUTSIDE_HTTPS_PROXY"] == PROXY and given["OUTSIDE_NO_PROXY"].endswith(",*.corp")
+
+
+@pytest.mark.parametrize(
+    ("run", "agent"), [("", "3072m"), ("512m", "3072m"), ("2g", "3072m"), ("6g", "7168m"), ("5000m", "6024m")]
+)
+def test_a_run_without_a_container_has_its_memory_too(run: str, agent: str) -> None:
+    assert agent_memory(run) == agent
