@@ -18,7 +18,6 @@ from cli.runtimes.embedded.bootstrap import Bootstrap
 from cli.runtimes.embedded.stores import EmbeddedStores
 from cli.settings.settings import Settings
 from cli.waiting import waiting_for
-from orionbox.errors import CommandError
 from orionbox.files import delete_folder
 
 UNUSABLE_IN_PATH = ':"$`\\?'
@@ -190,12 +189,10 @@ class EmbeddedRuntime:
         return subprocess.run(command, cwd=ROOT, env=environment, input=f"{sql}\n", text=True).returncode
 
     def inbox(self) -> str:
-        """Refuses: flows reach the real chat.
-
-        Raises:
-            CommandError: always.
-        """
-        raise CommandError(f"the {self.name} runtime has no stand-in for hooks.slack.com", "use RUNTIME=compose")
+        """Returns the messages that the stand-in for Slack has kept."""
+        self.ensure_up()
+        file = variables.inbox(self.settings)
+        return file.read_text(encoding="utf-8") if file.exists() else ""
 
     def flows_command(self, module: str, *arguments: str) -> list[str]:
         """Returns the command that runs a module with the flows' packages."""
