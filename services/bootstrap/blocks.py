@@ -118,7 +118,7 @@ def save(block: Block, name: str, written: Written) -> None:
             log.info("block %s: unchanged", slug)
             return
         if written.belongs_to_user(found):
-            log.info("block %s: belongs to the user; unchanged (delete it, and `make up` saves the platform's)", slug)
+            log.info("block %s: belongs to the user; unchanged (docs/troubleshooting.md)", slug)
             return
     block._block_document_id = None  # of the name under which it was saved before: Prefect would overwrite that one
     document = block.save(name, overwrite=True)

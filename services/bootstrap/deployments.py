@@ -90,11 +90,11 @@ def version_of(folder: Path, entrypoint: str, infrastructure: Infrastructure, op
 def belongs_to_user(found: DeploymentResponse, folder: Path) -> bool:
     """Returns whether a student has created it: a new deployment of the same name replaces the platform's.
 
-    Orionbox before 0.3.0 set no tag; its deployments had the flows' own folder and nothing else.
+    Orionbox before 0.3.0 set no tag; its deployments had neither parameters nor schedules.
     """
-    if names.TAG in found.tags:
-        return False
-    return bool(found.path != str(folder) or found.storage_document_id or found.parameters or found.schedules)
+    if found.path != str(folder) and not names.has_platform_code(found.path, found.storage_document_id):
+        return True
+    return names.TAG not in found.tags and bool(found.storage_document_id or found.parameters or found.schedules)
 
 
 def is_current(found: DeploymentResponse, version: str) -> bool:

@@ -35,6 +35,9 @@ LEADS_NOWHERE = dict(zip(NETWORK_VARIABLES, ("true", "false", "127.0.0.1", "1"))
 LEADS_OUTSIDE = dict(zip(NETWORK_VARIABLES, ("false", "true", "", "5")))
 """What lets them lead outside: Docker asks this machine's name servers, and programs wait for them as glibc does."""
 
+AGENT_MIB, RUN_MIB = 1024, 2048
+"""Memory of the agent itself, and of a run in it if the settings name none."""
+
 
 @dataclass(frozen=True)
 class Compose:
@@ -55,6 +58,7 @@ class Compose:
             **self.settings.values,
             **{f"{OUTSIDE}{name}": value for name, value in self.proxies().variables.items()},
             loopback.LINK_HOST: loopback.link_host(),
+            "AGENT_MEMORY": agent_memory(self.settings.values.get("RUN_MEMORY", "")),
             # Who answers for Google's sign-in: compose/google-*.yaml
             "GOOGLE": "offline" if self.settings.answers_for_google else "real",
             **(LEADS_OUTSIDE if self._leads_outside else LEADS_NOWHERE),
@@ -107,6 +111,16 @@ class Compose:
         # Compose prints `$$` for each `$`, which the checkout's path may have
         config: dict[str, Any] = json.loads(self.output(*options, "config", "--format", "json").replace("$$", "$"))
         return config
+
+
+def agent_memory(run_memory: str) -> str:
+    """Returns the agent's limit: room for itself, and for a run as a process in its container.
+
+    Args:
+        run_memory: RUN_MEMORY in .env, such as 512m or 2g, or nothing.
+    """
+    number, unit = int(run_memory[:-1] or 0), run_memory[-1:]
+    return f"{AGENT_MIB + max(number * {'g': 1024}.get(unit, 1), RUN_MIB)}m"
 
 
 def _command(arguments: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from cli.runtimes.embedded.stores import EmbeddedStores
 from cli.runtimes.embedded.users import account
 from cli.settings.settings import Settings
 from cli.waiting import waiting_for
-from orionbox.errors import CommandError, OrionboxError
+from orionbox.errors import OrionboxError
 from orionbox.files import delete_folder
 
 UNUSABLE_IN_PATH = ':"$`\\?'
@@ -217,12 +217,10 @@ class EmbeddedRuntime:
         return subprocess.run(command, cwd=ROOT, env=environment, input=f"{sql}\n", text=True).returncode
 
     def inbox(self) -> str:
-        """Refuses: flows reach the real chat.
-
-        Raises:
-            CommandError: always.
-        """
-        raise CommandError(f"the {self.name} runtime has no stand-in for hooks.slack.com", "use RUNTIME=compose")
+        """Returns the messages that the stand-in for Slack has kept."""
+        self.ensure_up()
+        file = variables.inbox(self.settings)
+        return file.read_text(encoding="utf-8") if file.exists() else ""
 
     def run_module(self, service: str, module: str, *arguments: str) -> str:
         """Runs a Python module with the variables that all services have; returns what it prints."""

@@ -133,6 +133,11 @@ def saved_state(settings: Settings) -> Path:
     return data(settings) / "ready.json"
 
 
+def inbox(settings: Settings) -> Path:
+    """Returns the file of the messages to Slack, one JSON object per line."""
+    return data(settings) / "inbox.jsonl"
+
+
 def cluster(settings: Settings) -> Path:
     """Returns Postgres' data folder."""
     return data(settings) / "postgres/main"
@@ -156,6 +161,7 @@ def for_services(settings: Settings) -> dict[str, str]:
         "DATA": str(data(settings)),
         "RUN": str(folder(settings) / "run"),
         "CERTIFICATES": str(certificates(settings)),
+        "INBOX": str(inbox(settings)),
         "GENERATED_ROWS": settings["GENERATED_ROWS"],
         "PORT_TAKEN": str(taken_note(settings)),
         "AGENT_LOCK": str(folder(settings) / "run" / "agent.alive"),

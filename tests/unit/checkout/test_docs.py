@@ -158,10 +158,12 @@ def test_the_version_is_the_same_everywhere() -> None:
 
 FROM_OTHERS = {
     "non-zero status code 137",
+    "A Connection error occurred posting to Slack",
+    "Failed to send to Slack",
     "Temporary failure in name resolution",
     "could not find an available, non-overlapping IPv4 address pool",
 }
-"""What Prefect, the C library and Docker say."""
+"""What Prefect, apprise, the C library and Docker say."""
 
 
 @pytest.mark.parametrize("name", ["troubleshooting", "backup", "embedded"])

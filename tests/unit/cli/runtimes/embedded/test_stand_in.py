@@ -47,6 +47,7 @@ def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[int
         (tmp_path / name).write_text(content)
     monkeypatch.setattr(Release, "certificates", tmp_path, raising=False)
     monkeypatch.setattr(Release, "repositories", tmp_path / "git", raising=False)
+    monkeypatch.setattr(Release, "inbox", tmp_path / "inbox.jsonl", raising=False)
     with ExitStack() as stack:
         emulator = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Emulator))
         monkeypatch.setattr(Release, "gcs_port", emulator.server_port, raising=False)
@@ -91,6 +92,45 @@ def test_it_hands_a_key_of_one_s_own_to_the_emulator(ports: tuple[int, int], tmp
     google.request("POST", "/token?alt=json", "grant_type=x")
     assert json.loads(google.getresponse().read()) == ["/google/token", "grant_type=x"]
     google.close()
+
+
+def test_it_takes_messages_to_slack_and_keeps_them_for_the_inbox(ports: tuple[int, int], tmp_path: Path) -> None:
+    slack = reached(ports[0], "hooks.slack.com", tmp_path / "ca-bundle.crt")
+    for body in ('{"text": "a ride"}', "payload=%7B%22text%22%3A+%22two%22%7D"):
+        slack.request("POST", "/services/T0/B0/class", body)
+        answer = slack.getresponse()
+        assert (answer.status, answer.read()) == (200, b"ok")
+    # As chunks, without a length
+    slack.request("POST", "/services/T0/B0/class", iter([b'{"text": ', b'"in pieces"}']), encode_chunked=True)
+    assert slack.getresponse().read() == b"ok"
+    slack.close()
+    lines = [json.loads(line) for line in (tmp_path / "inbox.jsonl").read_text().splitlines()]
+    assert [(line["host"], line["text"]) for line in lines] == [
+        ("hooks.slack.com", "a ride"),
+        ("hooks.slack.com", "two"),
+        ("hooks.slack.com", "in pieces"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("host", "method", "path", "body", "status", "text"),
+    [
+        ("hooks.slack.com", "POST", "/services/T0/B0/class", "a ride", 400, "invalid_payload"),
+        ("hooks.slack.com", "POST", "/services/T0/B0/class", "payload=", 400, "invalid_payload"),
+        ("hooks.slack.com", "GET", "/services/T0/B0/class", None, 405, "POST"),
+        ("hooks.slack.com", "POST", "/elsewhere", '{"text": "a ride"}', 404, "it has no /elsewhere"),
+        ("github.com", "POST", "/services/T0/B0/class", '{"text": "a ride"}', 404, "it has no /services/"),
+    ],
+)
+def test_what_is_no_message_to_slack_is_refused(
+    ports: tuple[int, int], tmp_path: Path, host: str, method: str, path: str, body: str | None, status: int, text: str
+) -> None:
+    connection = reached(ports[0], host, tmp_path / "ca-bundle.crt")
+    connection.request(method, path, body)
+    answer = connection.getresponse()
+    assert answer.status == status and text in answer.read().decode()
+    connection.close()
+    assert not (tmp_path / "inbox.jsonl").exists()
 
 
 def test_another_host_is_connected_as_it_is(ports: tuple[int, int]) -> None:
