@@ -83,18 +83,19 @@ def load_yellow(facts: Facts) -> Finding:
     """Looks for the rows of question 3."""
     verdicts = [verdict for table in facts.tables or () if (verdict := _judge(table))]
     right = [table for table, problem in verdicts if not problem]
+    failed = failed_run(facts)
     if not right:
         hint = "run your deployment with the months 2 and 3 of 2019, into an empty table"
         if verdicts:
             return not_yet(verdicts[0][1], hint)
-        return failed_run(facts) or not_yet(f"no table in BigQuery has rows of {Q3[0]} and {Q3[1]}", hint)
+        return failed or not_yet(f"no table in BigQuery has rows of {Q3[0]} and {Q3[1]}", hint)
     own = list(facts.own_runs())
     months = {month.rows for month in Q3}
     if right[0].name in PLATFORM_TABLES:  # the main job fills it, too, so a printed total alone proves nothing
         own = [run for run in own if months <= run.numbers or loads_bigquery(run, facts)]
         if not own:
             text = f"{right[0].name} has {Q3_ROWS:,} rows, but the platform's own flow loaded them"
-            return failed_run(facts) or not_yet(text, "load them with a deployment of your own, into a table of yours")
+            return failed or not_yet(text, "load them with a deployment of your own, into a table of yours")
     printed = [run for run in own if Q3_ROWS in run.numbers or months <= run.numbers]
     for run in printed:
         if run.deployment_id:
@@ -103,10 +104,8 @@ def load_yellow(facts: Facts) -> Finding:
     if printed:
         text = f"{start}{describe_run(printed[0], facts)} was started as a script"
         return not_yet(text, "build a deployment of the flow and run that: `prefect deployment build ... -a`")
-    if failed := failed_run(facts):
-        return failed
     hint = "print the total in the flow, with `@flow(log_prints=True)`, and run the deployment again"
-    return not_yet(f"{start}no run of a deployment of yours has printed that number", hint)
+    return failed or not_yet(f"{start}no run of a deployment of yours has printed that number", hint)
 
 
 def _judge(table: Table) -> tuple[Table, str] | None:

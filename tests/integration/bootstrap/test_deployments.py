@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -40,4 +39,4 @@ MINE = {**OURS, "path": "/workspace"}
     ],
 )
 def test_a_deployment_is_a_student_s_if_its_code_is(found: dict[str, Any], is_theirs: bool) -> None:
-    assert belongs_to_user(SimpleNamespace(**found), Path("/opt/prefect/flows")) is is_theirs
+    assert belongs_to_user(SimpleNamespace(**found)) is is_theirs

@@ -201,7 +201,11 @@ def test_a_run_that_could_not_be_started_says_why_and_what_to_do(error: Exceptio
 @pytest.mark.parametrize(
     ("code", "ending", "words"),
     [
-        (137, endings.Ending("", ""), "status code 137: it was killed: memory ran out, or somebody stopped it"),
+        (
+            137,
+            endings.Ending("", ""),
+            "status code 137: it was killed: memory ran out (RUN_MEMORY in .env is its limit), or",
+        ),
         (137, endings.Ending("memory ran out", ""), "status code 137: memory ran out"),
         (-9, endings.Ending("", ""), "status code -9: it was killed"),
         (1, endings.Ending("", "output"), "status code 1."),

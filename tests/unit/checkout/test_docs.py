@@ -162,8 +162,9 @@ FROM_OTHERS = {
     "Failed to send to Slack",
     "Temporary failure in name resolution",
     "could not find an available, non-overlapping IPv4 address pool",
+    "terminate called without an active exception",
 }
-"""What Prefect, apprise, the C library and Docker say."""
+"""What Prefect, apprise, the C and C++ libraries and Docker say."""
 
 
 @pytest.mark.parametrize("name", ["troubleshooting", "backup", "embedded"])

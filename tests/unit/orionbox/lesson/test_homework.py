@@ -62,7 +62,7 @@ RIGHT: dict[str, Sequence[dict[str, Any]]] = {
             (BOTH, replace(RUN, deployment_id="own", numbers=frozenset({14_851_920}))),
             # The platform's own flow, from a student's deployment: it logs each month
             (
-                MAIN_JOBS,
+                replace(MAIN_JOBS, rows=16_000_000),
                 replace(RUN, deployment_id="own", numbers=frozenset({7_019_375, 7_832_545})),
             ),
         )
