@@ -35,6 +35,7 @@ TESTS = {"test": "tests", "test-unit": "tests/unit", "test-integration": "tests/
 TWO_WORKERS = ("--numprocesses=2", "--dist=loadscope", "--no-loadscope-reorder")
 """Tests of one platform stay in one process, in the order that tests/conftest.py gives them."""
 MODULES = {
+    "audit": "dev.audit",
     "licences": "dev.licences",
     "drawings": "dev.drawings",
     "bench": "dev.bench",

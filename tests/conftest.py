@@ -6,6 +6,7 @@ import fcntl
 import gzip
 import json
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -23,6 +24,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from cli.bundle.checkout_copy import copy_checkout
 from cli.programs import say
+from cli.runtimes import folders
 from cli.settings import env_file
 from dev.throwaway_platform import clean_environment, identity
 from orionbox.orion.client import Orion
@@ -36,6 +38,8 @@ REAL_DATA = ROOT.parent / "shared" / "data" / "nyc-tlc"
 
 END = "@@ended@@"
 """What the shell prints after each command."""
+HAD_ACCOUNT = pytest.StashKey[bool]()
+"""Whether the account of platforms without Docker existed before the tests."""
 NOTES = "ORIONBOX_TEST_PLATFORMS"
 """The variable that names the folder in which running platforms are recorded."""
 T = TypeVar("T")
@@ -100,6 +104,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Creates a folder in which all workers record the platforms that they start."""
     if not hasattr(config, "workerinput"):
         os.environ[NOTES] = tempfile.mkdtemp(prefix="orionbox-tests-")
+        config.stash[HAD_ACCOUNT] = has_account()
+
+
+def has_account() -> bool:
+    """Returns whether the account exists that platforms without Docker have if root starts them."""
+    return folders.ACCOUNT in {account.pw_name for account in pwd.getpwall()}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -120,6 +130,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         say(f"removing the platform in {root}")
         Checkout(Path(root), env).run("make", "reset")
     shutil.rmtree(os.environ[NOTES])
+    if has_account() and not config.stash[HAD_ACCOUNT]:  # it stays while a platform of somebody else uses it
+        subprocess.run(["userdel", folders.ACCOUNT], capture_output=True)
 
 
 def wait_for(probe: Callable[[], T | None], what: str, seconds: float = 60) -> T:

@@ -15,5 +15,7 @@ def show(runtime: Runtime) -> int:
         text = message["text"].replace("\n", "\n    ")
         say(f"{message['time']}  {message['host']}\n    {text}")
     if not messages:
-        say("the inbox is empty: nothing was sent to https://hooks.slack.com/services/...")
+        real = "with INTERNET=real, the real Slack gets the messages to"
+        reason = real if runtime.settings.has_internet else "nothing was sent to"
+        say(f"the inbox is empty: {reason} https://hooks.slack.com/services/...")
     return 0

@@ -6,6 +6,7 @@ import json
 import re
 import zlib
 from collections.abc import AsyncIterator, Mapping
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -41,7 +42,7 @@ class Call:
         """The request's method."""
         return self.request.method
 
-    @property
+    @cached_property
     def base(self) -> str:
         """The address that the client uses for this server, without a path."""
         host = self.headers.get("host", "")

@@ -24,7 +24,8 @@ def json_route(methods: str, path: str, handler: Callable[..., Any], prefix: str
     Args:
         methods: separated by blanks.
         path: below /storage/v1; `{name}` is one part of it.
-        handler: the function that answers; one that is not async runs in a thread, after the body has been read.
+        handler: the function that answers; one that is not async is called after the body has been read, in a thread
+            if it changes something.
         prefix: what the path begins with.
     """
     pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 
-from services.orion.pages import App, Message, Pages, Receive, Scope, Send
+from orionbox.http_guard import App, AsgiGuard, HttpGuard, Message, Receive, Scope, Send, further_hosts
+from services.orion.pages import Pages
 
 ESCAPES = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair of surrogates is one character
@@ -21,6 +22,9 @@ MANY_DIGITS = re.compile(rb"\d{19}")
 SMALLEST, LARGEST = -(2**63), 2**64 - 1
 """The integers that Orion can send (orjson's limits)."""
 DIGITS_SHOWN = 20
+CLOSED = r"/+api/+admin/+database\b"
+"""The addresses that empty, delete or create Orion's database; no client of Prefect's uses them."""
+INSTEAD = "It changes all of Orion's data at once. To start anew, keep a copy (make backup), then: make reset"
 
 
 class TooLargeError(ValueError):
@@ -122,8 +126,9 @@ async def _refuse(send: Send, reason: str) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def create_app() -> Door:
-    """Creates Orion's application, behind the door."""
+def create_app() -> AsgiGuard:
+    """Creates Orion's application, behind the door and the guard."""
     from prefect.server.api.server import create_app as create_orion
 
-    return Door(Pages(create_orion()))
+    guard = HttpGuard("orion", r"/+api/", CLOSED, INSTEAD, further_hosts())
+    return AsgiGuard(Door(Pages(create_orion())), guard)

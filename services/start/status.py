@@ -16,6 +16,7 @@ import aiohttp
 
 from orionbox.flow_settings import FlowSettings
 from orionbox.loopback import link_host
+from orionbox.runs import disk_space
 from orionbox.services import LONGEST_POLL_GAP, Service, services
 
 TIMEOUT = 3
@@ -65,6 +66,11 @@ class Platform:
         self.cloud = settings.cloud_description
         self._services = services(settings.is_real_cloud, settings.project, settings.bucket)
         self.orion_link = f"http://{link_host()}:{environment.get('ORION_PORT', '')}"
+
+    @property
+    def disk(self) -> disk_space.Disk:
+        """Returns the disk of the platform's data."""
+        return disk_space.of_platform(self._environment)
 
     async def statuses(self) -> list[ServiceStatus]:
         """Returns the status of every service of this platform except this one."""

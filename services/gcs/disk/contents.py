@@ -42,6 +42,7 @@ class Incoming:
     def __init__(self, path: Path, append: bool = False) -> None:
         self.path, self._append = path, append
         self._file: FileIO | None = None
+        self.is_kept = False
         self._reset()
 
     def _reset(self) -> None:
@@ -88,10 +89,17 @@ class Incoming:
         if self._file:
             self._file.close()
 
+    def rename(self, path: Path) -> None:
+        """Give the file, which is synced, its name: from now on it is kept."""
+        self.close()
+        os.rename(self.path, path)
+        self.is_kept = True
+
     def discard(self) -> None:
         """Close the file and remove it, unless it has been kept."""
         self.close()
-        self.path.unlink(missing_ok=True)
+        if not self.is_kept:
+            self.path.unlink(missing_ok=True)
 
 
 class Contents:
@@ -121,8 +129,7 @@ class Contents:
 
     def keep(self, incoming: Incoming, generation: int) -> None:
         """Give a content, which is synced, the name of its generation."""
-        incoming.close()
-        os.rename(incoming.path, self.path(generation))
+        incoming.rename(self.path(generation))
         os.fsync(self._folder)
 
     def link(self, source: int, target: int) -> None:

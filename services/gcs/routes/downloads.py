@@ -24,6 +24,8 @@ from services.gcs.routes import objects
 from services.gcs.rules import conditions, object_fields
 from services.gcs.rules.resources import object_etag
 
+SMALL = 2**16
+"""Bytes that are read at once."""
 RANGE = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE)
 
 
@@ -103,18 +105,16 @@ async def get(call: Call) -> Response:
         return await download(call)
     if alt != "json":
         raise invalid(f"Invalid value for alt: {alt[:100]}", "alt")
-    answer: Response = await call.server.in_thread(objects.get, call)
-    return answer
+    return objects.get(call)
 
 
 async def download(call: Call) -> Response:
     """Answer with an object's content."""
     given = conditions.from_query(call.query, headers=call.headers)
-    answer: Response = await call.server.in_thread(open_content, call, given)
-    return answer
+    return await open_content(call, given)
 
 
-def open_content(call: Call, given: conditions.Conditions) -> Response:
+async def open_content(call: Call, given: conditions.Conditions) -> Response:
     """Return the answer with the content; a deletion after this does not touch it."""
     key = object_fields.encryption_key(call.headers)
     with call.store.read() as tx:
@@ -127,7 +127,7 @@ def open_content(call: Call, given: conditions.Conditions) -> Response:
         decompress = must_decompress(stored, call.headers)
         span = None if decompress else read_range(call.headers.get("range"), stored.size)
         file = os.open(call.store.contents.path(stored.generation), os.O_RDONLY)
-    first, last = span or (0, stored.size - 1)
+    in_thread, (first, last) = call.server.in_thread, span or (0, stored.size - 1)
     if span:
         headers["content-range"] = f"bytes {first}-{last}/{stored.size}"
     if decompress:
@@ -137,7 +137,9 @@ def open_content(call: Call, given: conditions.Conditions) -> Response:
     size = last - first + 1
     if size <= PIECE:
         try:
-            return Response(os.pread(file, size, first), 206 if span else 200, headers)
+            # A thread takes longer than to read a few bytes
+            content = os.pread(file, size, first) if size <= SMALL else await in_thread(os.pread, file, size, first)
+            return Response(content, 206 if span else 200, headers)
         finally:
             os.close(file)
     headers["content-length"] = str(size)

@@ -74,8 +74,16 @@ def read_list_query(query: dict[str, str]) -> Query:
     )
 
 
-def list_all(call: Call) -> Response:
+async def list_all(call: Call) -> Response:
     """Answer with a page of a bucket's objects."""
+    if "matchGlob" not in call.query:
+        return _list(call)
+    # A pattern may fit no object of very many
+    answer: Response = await call.server.in_thread(_list, call)
+    return answer
+
+
+def _list(call: Call) -> Response:
     query, full = read_list_query(call.query), call.is_full
     with call.store.read() as tx:
         bucket = call.store.bucket(tx, call.params["bucket"])

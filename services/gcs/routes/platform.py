@@ -21,10 +21,15 @@ def health(call: Call) -> Response:
     return Response(b"OK", media_type="text/plain")
 
 
-def counts(call: Call) -> Response:
+async def counts(call: Call) -> Response:
     """Answer with the number of objects by bucket."""
-    with call.store.read() as tx:
-        return json_response(tx.counts())
+
+    def count() -> Response:
+        with call.store.read() as tx:
+            return json_response(tx.counts())
+
+    answer: Response = await call.server.in_thread(count)
+    return answer
 
 
 def sign_in(call: Call) -> Response:

@@ -149,7 +149,8 @@ async def store_body(call: Call, plan: Plan, pieces: AsyncIterator[bytes]) -> tu
         found: tuple[Bucket, StoredObject] = await call.server.in_thread(commit, call, plan, incoming, rest)
         return found
     finally:
-        await call.server.in_thread(incoming.discard)
+        if not incoming.is_kept:
+            await call.server.in_thread(incoming.discard)
 
 
 async def insert(call: Call) -> Response:

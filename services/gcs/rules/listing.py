@@ -49,16 +49,16 @@ def list_objects(tx: Transaction, bucket: Bucket, query: Query) -> Page:
     """Return a page: items and prefixes are counted together."""
     page, position = Page(), _first(query)
     states = (SOFT_DELETED,) if query.soft_deleted else (LIVE, NONCURRENT) if query.versions else (LIVE,)
-    fits: Callable[[str], bool] = compile_glob(query.glob) if query.glob else lambda name: True
+    fits: Callable[[str], bool] | None = compile_glob(query.glob) if query.glob else None
     while True:
         jump = None
         for stored in tx.objects(bucket, states, position, _last(query)):
-            if not fits(stored.name):
+            if fits and not fits(stored.name):
                 continue
             if len(page.items) + len(page.prefixes) >= query.most:
                 page.token = write_token((stored.name.encode(), stored.generation))
                 return page
-            group = _group(stored.name.encode(), query)
+            group = _group(stored.name.encode(), query) if query.delimiter else None
             if group is None:
                 page.items.append(stored)
                 continue
@@ -84,8 +84,6 @@ def _last(query: Query) -> bytes | None:
 
 def _group(name: bytes, query: Query) -> bytes | None:
     """Return the prefix under which a name is listed; None for an item."""
-    if not query.delimiter:
-        return None
     at = name.find(query.delimiter, len(query.prefix))
     return None if at < 0 else name[: at + len(query.delimiter)]
 

@@ -6,12 +6,16 @@ https://cloud.google.com/storage/docs/json_api/v1/buckets#resource and .../objec
 from __future__ import annotations
 
 import binascii
+import re
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
 from services.gcs.disk.catalogue import LIVE, NONCURRENT, SOFT_DELETED, Bucket, StoredObject, timestamp
 from services.gcs.rules import access, values
+
+
+PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*")
 
 
 def etag(first: int, second: int | None = None) -> str:
@@ -36,7 +40,12 @@ def object_etag(stored: StoredObject) -> str:
 
 def object_link(base: str, bucket: str, name: str) -> str:
     """Return an object's address."""
-    return f"{base}/storage/v1/b/{bucket}/o/{quote(name, safe='')}"
+    return f"{base}/storage/v1/b/{bucket}/o/{_quoted(name)}"
+
+
+def _quoted(name: str) -> str:
+    """Return a name as it stands in an address; of a thousand in a list nearly all have nothing but slashes to quote."""
+    return name.replace("/", "%2F") if PLAIN.fullmatch(name) else quote(name, safe="")
 
 
 def object_resource(bucket: Bucket, stored: StoredObject, base: str, full: bool = False) -> dict[str, Any]:
@@ -48,7 +57,7 @@ def object_resource(bucket: Bucket, stored: StoredObject, base: str, full: bool 
         base: the address that the client uses for this server, so that it can follow the links.
         full: whether its list of access is in it.
     """
-    path, number = f"/storage/v1/b/{bucket.name}/o/{quote(stored.name, safe='')}", str(stored.generation)
+    path, number = f"/storage/v1/b/{bucket.name}/o/{_quoted(stored.name)}", str(stored.generation)
     link = base + path
     found: dict[str, Any] = {
         "kind": "storage#object",

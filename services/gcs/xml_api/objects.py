@@ -42,7 +42,7 @@ async def get_object(call: Call) -> Response:
     if "uploadId" in call.query:
         return await call.server.in_thread(xml_uploads.list_parts, call)  # type: ignore[no-any-return]
     given = conditions.from_xml_headers(call.headers)
-    response: Response = await call.server.in_thread(downloads.open_content, call, given)
+    response = await downloads.open_content(call, given)
     for name, value in call.query.items():
         # https://cloud.google.com/storage/docs/xml-api/reference-headers#responsecontentdisposition
         if name in ("response-content-disposition", "response-content-type") and value.isprintable():

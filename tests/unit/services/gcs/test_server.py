@@ -191,14 +191,22 @@ def test_counts_are_live_objects_by_bucket(server: Server) -> None:
 
 
 def test_prune_deletes_what_was_soft_deleted(tmp_path: Path) -> None:
+    is_json = {"Content-Type": "application/json"}
     with running(tmp_path) as server:
+
+        def prune(query: str) -> object:
+            status, answer = server.ask(f"/prune?{query}", b"{}", "POST", **is_json)
+            assert status == 200, answer
+            return json.loads(answer)
+
         server.make_bucket()
         server.upload("a", b"12345")
         server.upload("kept", b"1")
         server.ask("/storage/v1/b/taxi/o/a", method="DELETE")
-        assert json.loads(server.ask("/prune?days=1", b"", "POST")[1]) == {"objects": 0, "bytes": 0}
-        assert json.loads(server.ask("/prune?days=0&dry_run=true", b"", "POST")[1]) == {"objects": 1, "bytes": 5}
-        assert json.loads(server.ask("/prune?days=0", b"", "POST")[1]) == {"objects": 1, "bytes": 5}
+        assert prune("days=1") == {"objects": 0, "bytes": 0}
+        assert prune("days=0&dry_run=true") == {"objects": 1, "bytes": 5}
+        assert len(os.listdir(tmp_path / "objects")) == 2
+        assert prune("days=0&dry_run=false") == {"objects": 1, "bytes": 5}
         assert server.names() == ["kept"] and len(os.listdir(tmp_path / "objects")) == 1
 
 
@@ -240,6 +248,37 @@ def test_faults_are_off_unless_switched_on(tmp_path: Path) -> None:
         assert server.ask("/retry_test", b"{}", "POST")[0] == 404
 
 
+# --- what web pages elsewhere ask ---
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}],
+)
+def test_a_web_page_elsewhere_neither_reads_nor_writes(server: Server, headers: dict[str, str]) -> None:
+    upload = "/upload/storage/v1/b/taxi/o?uploadType=media&name=foreign.csv"
+    for path, body, method in (
+        (upload, b"rides", "POST"),
+        ("/storage/v1/b/taxi/o", None, "GET"),
+        ("/taxi/foreign.csv", b"rides", "PUT"),
+        ("/backup", None, "GET"),
+    ):
+        status, answer = server.ask(path, body, method, **headers)
+        assert status == 403 and b"Refused: " in answer
+    assert server.ask("/storage/v1/b/taxi/o/foreign.csv")[0] == 404
+
+
+def test_a_change_of_a_bucket_says_that_it_is_json(server: Server) -> None:
+    text = {"Content-Type": "text/plain"}
+    status, answer = server.ask("/storage/v1/b?project=p", b'{"name": "forged"}', "POST", **text)
+    assert status == 415 and b"Content-Type: application/json" in answer
+    assert server.ask("/storage/v1/b/forged")[0] == 404
+    assert server.ask("/prune?days=0", b"{}", "POST", **text)[0] == 415
+    # As google-auth asks for a token, and as the XML API takes any object, whatever its bucket is called
+    assert server.ask("/token", b"grant_type=x", "POST")[0] not in (403, 415)
+    assert server.ask("/prune-bucket/a.txt", b"x", "PUT", **text)[0] == 200
+
+
 # --- signatures ---
 
 
@@ -277,20 +316,20 @@ def test_a_signed_address_is_checked(tmp_path: Path) -> None:
 BAD = (
     b"nonsense\r\n\r\n",
     b"GET / HTTP/9.9\r\n\r\n",
-    b"GET /storage/v1/b/%zz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    b"GET /storage/v1/b/taxi/o?%ff=%ff HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    b"POST /storage/v1/b?project=p HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-    b"POST /storage/v1/b?project=p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-    b"POST /storage/v1/b?project=p HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",
-    b"POST /storage/v1/b?project=p HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf",
-    b"GET /" + b"a" * 300_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /storage/v1/b/%zz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    b"GET /storage/v1/b/taxi/o?%ff=%ff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    b"POST /storage/v1/b?project=p HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+    b"POST /storage/v1/b?project=p HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"POST /storage/v1/b?project=p HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+    b"POST /storage/v1/b?project=p HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf",
+    b"GET /" + b"a" * 300_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"GET / HTTP/1.1\r\nX: " + b"a" * 300_000,
-    b"PUT /taxi/../../etc/passwd HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx",
-    b"POST /batch/storage/v1 HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/mixed; boundary=\r\nContent-Length: 0\r\n"
-    b"Connection: close\r\n\r\n",
-    b"GET /storage/v1/b/taxi/o?maxResults=99999999999999999999 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    b"GET /storage/v1/b/taxi/o/a?generation=99999999999999999999999 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-    b"POST /storage/v1/b?project=p HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\nConnection: close\r\n\r\n"
+    b"PUT /taxi/../../etc/passwd HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx",
+    b"POST /batch/storage/v1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/mixed; boundary=\r\n"
+    b"Content-Length: 0\r\nConnection: close\r\n\r\n",
+    b"GET /storage/v1/b/taxi/o?maxResults=99999999999999999999 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /storage/v1/b/taxi/o/a?generation=99999999999999999999999 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"POST /storage/v1/b?project=p HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000\r\nConnection: close\r\n\r\n"
     + b"[" * 100_000,
 )
 
@@ -310,7 +349,7 @@ def test_a_document_that_is_too_large_is_refused(server: Server) -> None:
 def test_an_idle_connection_and_a_slow_upload_delay_no_other(server: Server) -> None:
     host, port = server.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))), socket.create_connection((host, int(port))) as slow:
-        slow.sendall(b"POST /upload/storage/v1/b/taxi/o?uploadType=media&name=slow HTTP/1.1\r\nHost: x\r\n")
+        slow.sendall(b"POST /upload/storage/v1/b/taxi/o?uploadType=media&name=slow HTTP/1.1\r\nHost: localhost\r\n")
         slow.sendall(b"Content-Length: 10\r\n\r\nhalf")
         assert server.upload("quick", b"all") == 200
     assert "slow" not in server.names()

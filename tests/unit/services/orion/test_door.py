@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Iterator, MutableMapping
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from services.orion.door import Door, TooLargeError, storable
+from services.orion.door import Door, TooLargeError, create_app, storable
 
 
 @pytest.mark.parametrize(
@@ -106,3 +108,42 @@ def test_a_client_that_goes_away_reaches_nothing() -> None:
         raise AssertionError("the request is not complete")
 
     asyncio.run(Door(nobody)({"type": "http", "method": "PUT", "path": "/", "headers": []}, receive, nobody))
+
+
+JSON = {"host": "localhost:4200", "content-type": "application/json", "content-length": "2"}
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/api/flows/", JSON, 201),
+        ("/api/flows/", JSON | {"host": "orion:4200"}, 201),
+        ("/api/flows/", JSON | {"host": "evil.example"}, 403),
+        ("/api/flows/", JSON | {"origin": "https://evil.example"}, 403),
+        ("/api/flows/", JSON | {"content-type": "text/plain"}, 415),
+        ("/api/flows/", {"host": "localhost", "content-length": "2"}, 415),
+        ("/api/admin/database/clear", JSON, 403),
+        ("/api/admin/database/drop", JSON, 403),
+        ("/api/admin/database/create", JSON, 403),
+    ],
+)
+def test_orion_s_own_application_is_behind_the_guard(
+    path: str, headers: dict[str, str], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def orion(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 201, "headers": []})
+
+    prefect = ModuleType("prefect.server.api.server")
+    prefect.__dict__["create_app"] = lambda: orion
+    monkeypatch.setitem(sys.modules, "prefect.server.api.server", prefect)
+    sent: list[Any] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message)
+
+    pairs = [(name.encode(), value.encode()) for name, value in headers.items()]
+    asyncio.run(create_app()({"type": "http", "method": "POST", "path": path, "headers": pairs}, receive, send))
+    assert sent[0]["status"] == status

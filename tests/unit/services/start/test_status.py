@@ -43,7 +43,7 @@ def test_compose_gives_it_the_address_of_every_service_that_it_can_ask() -> None
     ]
     variables = set(service["environment"])
     assert variables >= {each.port for each in SERVICES if each.address and each.name != "start"}
-    asked_elsewhere = ("start", "agent", "sweeper", "dask-worker", "gateway")
+    asked_elsewhere = ("start", "agent", "sweeper", "dask-worker", "gateway", "docker-proxy")
     assert variables >= {f"{each.prefix}_ADDRESS" for each in SERVICES if each.name not in asked_elsewhere}
 
 
