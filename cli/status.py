@@ -10,7 +10,7 @@ from cli import messages
 from cli.programs import say
 from cli.runtimes import platforms, restore_note
 from cli.runtimes.runtime import Runtime, orion_url
-from orionbox.errors import BadInputError
+from orionbox.errors import BadInputError, printable
 from orionbox.orion import obstacles
 from orionbox.orion.client import ONE_TRY, Orion
 
@@ -51,7 +51,7 @@ def show_status(runtime: Runtime, as_json: bool) -> int:
     if restoring:
         say(f"\n{restoring}")
     if settings_in_orion:
-        say("\n" + "\n".join(settings_in_orion))
+        say("\n" + "\n".join(map(printable, settings_in_orion)))
     if notes := platforms.describe(runtime):
         say(f"\n{notes}")
     return 0

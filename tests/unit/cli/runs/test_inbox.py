@@ -18,10 +18,10 @@ def show(*messages: dict[str, str], has_internet: bool = False) -> None:
 
 def test_each_message_is_printed_with_its_time_and_host(capsys: pytest.CaptureFixture[str]) -> None:
     show(
-        {"time": "12:00", "host": "hooks.slack.com", "text": "Run failed\nwhy: disk"},
+        {"time": "12:00", "host": "hooks.slack.com", "text": "Run failed\nwhy: \x1b[1mdisk"},
         {"time": "", "host": "", "text": "x"},
     )
-    assert capsys.readouterr().out.startswith("12:00  hooks.slack.com\n    Run failed\n    why: disk\n")
+    assert capsys.readouterr().out.startswith("12:00  hooks.slack.com\n    Run failed\n    why: \\x1b[1mdisk\n")
 
 
 def test_an_empty_inbox_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
