@@ -14,7 +14,6 @@ from urllib.parse import quote
 from services.gcs.disk.catalogue import LIVE, NONCURRENT, SOFT_DELETED, Bucket, StoredObject, timestamp
 from services.gcs.rules import access, values
 
-
 PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*")
 
 
@@ -44,7 +43,7 @@ def object_link(base: str, bucket: str, name: str) -> str:
 
 
 def _quoted(name: str) -> str:
-    """Return a name as it stands in an address; of a thousand in a list nearly all have nothing but slashes to quote."""
+    """Return a name as it stands in an address; nearly all have nothing but slashes to quote."""
     return name.replace("/", "%2F") if PLAIN.fullmatch(name) else quote(name, safe="")
 
 
