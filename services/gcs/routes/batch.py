@@ -6,7 +6,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -98,7 +98,8 @@ async def _answer(call: Call, part: Part) -> bytes:
     async def receive() -> Message:
         return {"type": "http.request", "body": part.body, "more_body": False}
 
-    if target.path.startswith(("/storage/v1/", "/b/")) and "alt=media" not in target.query:
+    is_media = "media" in dict(parse_qsl(target.query)).get("alt", "")
+    if target.path.startswith(("/storage/v1/", "/b/")) and not is_media:
         response = await call.server.respond(Request(scope, receive))
     else:
         response = Response(b"Only calls of the JSON API without media can be part of a batch.", 400)

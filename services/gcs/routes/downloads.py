@@ -11,6 +11,7 @@ import zlib
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from email.utils import format_datetime
+from io import FileIO
 from urllib.parse import quote
 
 from starlette.responses import Response, StreamingResponse
@@ -126,7 +127,8 @@ async def open_content(call: Call, given: conditions.Conditions) -> Response:
             return Response(None, 200, {**headers, "content-length": str(stored.size)})
         decompress = must_decompress(stored, call.headers)
         span = None if decompress else read_range(call.headers.get("range"), stored.size)
-        file = os.open(call.store.contents.path(stored.generation), os.O_RDONLY)
+        # Not a bare number: it is closed, too, if the client has gone before its content is sent
+        file = FileIO(call.store.contents.path(stored.generation))
     in_thread, (first, last) = call.server.in_thread, span or (0, stored.size - 1)
     if span:
         headers["content-range"] = f"bytes {first}-{last}/{stored.size}"
@@ -136,30 +138,27 @@ async def open_content(call: Call, given: conditions.Conditions) -> Response:
         return StreamingResponse(_unpack(call, file, stored.size), 200, headers)
     size = last - first + 1
     if size <= PIECE:
-        try:
-            # A thread takes longer than to read a few bytes
-            content = os.pread(file, size, first) if size <= SMALL else await in_thread(os.pread, file, size, first)
+        with file:
+            # To wake a thread takes longer than to read a few bytes
+            number, is_small = file.fileno(), size <= SMALL
+            content = os.pread(number, size, first) if is_small else await in_thread(os.pread, number, size, first)
             return Response(content, 206 if span else 200, headers)
-        finally:
-            os.close(file)
     headers["content-length"] = str(size)
     return StreamingResponse(_pieces(call, file, first, last), 206 if span else 200, headers)
 
 
-async def _pieces(call: Call, file: int, first: int, last: int) -> AsyncIterator[bytes]:
+async def _pieces(call: Call, file: FileIO, first: int, last: int) -> AsyncIterator[bytes]:
     """Read a file a piece at a time; the next one while the client takes this one."""
-    try:
+    with file:
         while first <= last:
-            piece = await call.server.in_thread(os.pread, file, min(PIECE, last - first + 1), first)
+            piece = await call.server.in_thread(os.pread, file.fileno(), min(PIECE, last - first + 1), first)
             if not piece:
                 return
             first += len(piece)
             yield piece
-    finally:
-        os.close(file)
 
 
-async def _unpack(call: Call, file: int, size: int) -> AsyncIterator[bytes]:
+async def _unpack(call: Call, file: FileIO, size: int) -> AsyncIterator[bytes]:
     """Decompress a file a piece at a time; what is no gzip is sent as it is stored."""
     unpack = zlib.decompressobj(wbits=31)
     packed, sent = True, False
