@@ -7,6 +7,8 @@ import json
 import logging
 import os
 import socket
+import sqlite3
+import sys
 from pathlib import Path
 
 import uvicorn
@@ -91,7 +93,11 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     arguments = _arguments()
-    app = create_app(from_environment(arguments.data_dir, os.environ))
+    try:
+        app = create_app(from_environment(arguments.data_dir, os.environ))
+    except (OSError, sqlite3.Error) as error:
+        _log.error("the data in %s cannot be opened: %s. Fix that, and start again", arguments.data_dir, error)
+        sys.exit(1)
     listening = socket.create_server((arguments.host, arguments.port), backlog=BACKLOG)
     # Else the kernel keeps the end of an answer until the client has confirmed its beginning, for 40 ms at times.
     # Connections inherit it; asyncio sets it only where it has made the socket itself

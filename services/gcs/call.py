@@ -73,7 +73,9 @@ class Call:
                     piece = unpack.unconsumed_tail
             yield unpack.flush()
         except zlib.error:
-            raise invalid("The request's body is not the gzip that its Content-Encoding promises.") from None
+            raise _not_gzip() from None
+        if not unpack.eof:
+            raise _not_gzip()
 
     def json(self) -> dict[str, Any]:
         """Return the body's JSON object; without a body an empty one."""
@@ -92,6 +94,10 @@ class Call:
         if projection not in ("full", "noAcl"):
             raise invalid(f"Invalid value for projection: {projection[:100]}", "projection")
         return projection == "full"
+
+
+def _not_gzip() -> StorageError:
+    return invalid("The request's body is not the gzip that its Content-Encoding promises.")
 
 
 def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

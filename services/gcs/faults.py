@@ -153,8 +153,12 @@ class Faults:
 
     async def _manage(self, request: Request, number: str) -> Response:
         if request.method == "POST" and not number:
-            content = await request.body()
-            test = RetryTest(secrets.token_hex(16), _read_instructions(parse_json(content[:MOST_BYTES])))
+            content = b""
+            async for piece in request.stream():
+                content += piece
+                if len(content) > MOST_BYTES:
+                    raise StorageError(413, "uploadTooLarge", f"A retry test has at most {MOST_BYTES} bytes.")
+            test = RetryTest(secrets.token_hex(16), _read_instructions(parse_json(content)))
             while len(self._tests) >= MOST_TESTS:
                 del self._tests[next(iter(self._tests))]
             self._tests[test.number] = test

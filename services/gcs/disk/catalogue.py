@@ -300,6 +300,8 @@ class Catalogue:
         connection.execute("PRAGMA journal_mode = WAL")
         # An acknowledged write survives a power cut
         connection.execute("PRAGMA synchronous = FULL")
+        # It may come from somebody's backup
+        connection.execute("PRAGMA trusted_schema = OFF")
         return connection
 
     def next_generation(self) -> int:

@@ -108,7 +108,7 @@ class Contents:
     def __init__(self, folder: Path) -> None:
         self.objects, self.incoming = folder / "objects", folder / "incoming"
         for each in (self.objects, self.incoming):
-            each.mkdir(parents=True, exist_ok=True)
+            make_folder(each)
         self._folder = os.open(self.objects, os.O_RDONLY | os.O_DIRECTORY)
 
     def close(self) -> None:
@@ -120,8 +120,11 @@ class Contents:
         return self.objects / str(generation)
 
     def part(self, name: str) -> Path:
-        """Return the file of an upload that is not complete; `name` is one that this server has made."""
-        return self.incoming / name
+        """Return the file of an upload that is not complete.
+
+        Its name may come from a catalogue in somebody's backup, so it leads nowhere else.
+        """
+        return self.incoming / Path(name).name
 
     def create(self) -> Incoming:
         """Begin a new content."""
@@ -163,17 +166,30 @@ class Contents:
 
     def generations(self) -> set[int]:
         """Return the generations whose content is there."""
-        return {int(file.name) for file in self.objects.iterdir() if file.name.isdigit()}
+        return {int(file.name) for file in self.objects.iterdir() if file.name.isdigit() and not file.is_symlink()}
 
     def sweep(self, generations: set[int], parts: set[str]) -> int:
         """Remove every file that the catalogue does not know; return how many."""
         stray = [
-            file for file in self.objects.iterdir() if not file.name.isdigit() or int(file.name) not in generations
+            file
+            for file in self.objects.iterdir()
+            if not file.name.isdigit() or int(file.name) not in generations or file.is_symlink()
         ]
-        stray += [file for file in self.incoming.iterdir() if file.name not in parts]
+        stray += [file for file in self.incoming.iterdir() if file.name not in parts or file.is_symlink()]
         for file in stray:
-            shutil.rmtree(file) if file.is_dir() else file.unlink()
+            shutil.rmtree(file) if file.is_dir() and not file.is_symlink() else file.unlink()
         return len(stray)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, unless it is there.
+
+    Raises:
+        NotADirectoryError: it is a link, perhaps out of somebody's backup: what it leads to is not ours to sweep.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    if path.is_symlink():
+        raise NotADirectoryError(f"{path} is a link")
 
 
 def read_pieces(path: Path) -> Iterator[bytes]:

@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from services.gcs.disk.contents import make_folder
+
 FOLDER = ".cloudstorage"
 """Its name in the data folder, which external tables of BigQuery's stand-in hold."""
 NEW = ".new"
@@ -28,14 +30,15 @@ class Tree:
 
     def __init__(self, folder: Path) -> None:
         self._root = folder / FOLDER
-        self._root.mkdir(exist_ok=True)
+        make_folder(self._root)
 
     def path(self, bucket: str, name: str) -> Path | None:
-        """Return the file of an object; None if its name cannot be a file's."""
-        parts = name.split("/")
-        if any(part in ("", ".", "..") or "\0" in part or len(part.encode()) > 255 for part in parts):
+        """Return the file of an object; None if its name, or that of its bucket, cannot be a file's."""
+        parts = [bucket, *name.split("/")]
+        # A bucket's name may come from a catalogue in somebody's backup
+        if "/" in bucket or any(part in ("", ".", "..") or "\0" in part or len(part.encode()) > 255 for part in parts):
             return None
-        return self._root.joinpath(bucket, *parts)
+        return self._root.joinpath(*parts)
 
     def put(self, bucket: str, name: str, content: Path | None) -> None:
         """Show an object's content; without one, show it no more."""
@@ -62,12 +65,14 @@ class Tree:
 
     def add_bucket(self, bucket: str) -> None:
         """Show a bucket."""
-        with suppress(OSError):
-            (self._root / bucket).mkdir(parents=True, exist_ok=True)
+        if path := self.path(bucket, "-"):
+            with suppress(OSError):
+                path.parent.mkdir(parents=True, exist_ok=True)
 
     def remove_bucket(self, bucket: str) -> None:
         """Show a bucket no more."""
-        shutil.rmtree(self._root / bucket, ignore_errors=True)
+        if path := self.path(bucket, "-"):
+            shutil.rmtree(path.parent, ignore_errors=True)
 
     def compare(self, buckets: Iterable[str], objects: Iterable[tuple[str, str, Path]]) -> None:
         """Make the tree what it would be, had nothing been interrupted.
@@ -79,11 +84,11 @@ class Tree:
         wanted = {
             path: (bucket, name, content) for bucket, name, content in objects if (path := self.path(bucket, name))
         }
-        for folder, _, files in os.walk(self._root, topdown=False):
-            for file in files:
-                path = Path(folder, file)
+        for folder, folders, files in os.walk(self._root, topdown=False):
+            links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+            for path in (Path(folder, name) for name in [*files, *links]):
                 known = wanted.get(path)
-                if known is None or not os.path.samefile(path, known[2]):
+                if known is None or path.is_symlink() or not os.path.samefile(path, known[2]):
                     path.unlink()
             if Path(folder) != self._root:
                 with suppress(OSError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import binascii
 import re
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from services.gcs.rules import access, values
 PLAIN = re.compile(r"[A-Za-z0-9_.~/-]*")
 
 
+@lru_cache(4096)
 def etag(first: int, second: int | None = None) -> str:
     """Return Google's tag of a generation and metageneration: two numbers as protobuf writes them, in base64."""
     content = b"\x08" + _varint(first) + (b"" if second is None else b"\x10" + _varint(second))

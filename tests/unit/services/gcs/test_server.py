@@ -100,7 +100,7 @@ def test_a_content_that_the_disk_has_lost_is_not_listed(tmp_path: Path) -> None:
         assert server.names() == ["kept"]
 
 
-# --- backup, and the data of earlier versions ---
+# --- backup ---
 
 
 def test_a_backup_holds_the_objects_of_its_start_and_can_be_restored(tmp_path: Path) -> None:
@@ -124,59 +124,6 @@ def test_a_backup_holds_the_objects_of_its_start_and_can_be_restored(tmp_path: P
     with running(tmp_path / "two") as server:
         assert {server.content(f"a//{number}") for number in range(5)} == {before}
         assert files_without_a_row(tmp_path / "two") == set()
-
-
-def old_folder(folder: Path) -> None:
-    """Write the data folder of version 0.2 with an object of every kind."""
-    root = folder / ".cloudstorage"
-    contents = {"data/green/month.parquet": b"trips", "folder/": b"", "a//b": b"slashes", "unknown.bin": b"no row"}
-    known = {}
-    for name, content in contents.items():
-        path = root.joinpath("taxi", *filter(None, name.split("/")), *([".keep"] if name.endswith("/") else []))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-        known[name] = {
-            "name": name,
-            "size": str(len(content)),
-            "contentType": "text/x",
-            "metadata": {"k": "v"},
-            "timeCreated": "2026-01-02T03:04:05.678Z",
-            "updated": "2026-01-02T03:04:05.678Z",
-            "storageClass": "STANDARD",
-        }
-    del known["unknown.bin"], known["folder/"]
-    (root / "empty").mkdir()
-    (root / "_softdelete" / "taxi").mkdir(parents=True)
-    (root / "_softdelete" / "taxi" / "gone").write_bytes(b"x")
-    (root / "_resumable").mkdir()
-    (root / ".tmp-half").write_bytes(b"x")
-    buckets = {"taxi": {"name": "taxi", "location": "US", "timeCreated": "2026-01-02T03:04:05.678Z"}, "empty": {}}
-    (root / ".meta").write_text(json.dumps({"buckets": buckets, "objects": {"taxi": known}, "resumable": {}}))
-
-
-def test_the_data_of_earlier_versions_is_taken_over_once(tmp_path: Path) -> None:
-    old_folder(tmp_path)
-    (tmp_path / ".takeover").mkdir()  # of a take-over that was interrupted
-    for _ in range(2):
-        with running(tmp_path, signal.SIGKILL) as server:
-            assert {"a//b", "data/green/month.parquet", "unknown.bin"} <= set(server.names())
-            assert server.content("a//b") == b"slashes" and server.content("unknown.bin") == b"no row"
-            month = json.loads(server.ask("/storage/v1/b/taxi/o/data%2Fgreen%2Fmonth.parquet")[1])
-            assert (month["contentType"], month["metadata"], month["md5Hash"]) == ("text/x", {"k": "v"}, md5(b"trips"))
-            assert month["timeCreated"] == "2026-01-02T03:04:05.678Z"
-            assert server.names("empty") == []
-            # What BigQuery reads as files is still there, and nothing else
-            assert (tmp_path / ".cloudstorage/taxi/data/green/month.parquet").read_bytes() == b"trips"
-            assert not (tmp_path / ".cloudstorage/.meta").exists() and not (tmp_path / ".takeover").exists()
-            assert not (tmp_path / ".cloudstorage/_softdelete").exists()
-
-
-def test_a_takeover_without_its_index_takes_the_files(tmp_path: Path) -> None:
-    old_folder(tmp_path)
-    meta = tmp_path / ".cloudstorage/.meta"
-    os.truncate(meta, meta.stat().st_size // 2)
-    with running(tmp_path) as server:
-        assert server.content("data/green/month.parquet") == b"trips"
 
 
 # --- what the platform asks ---
