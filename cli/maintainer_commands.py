@@ -44,8 +44,9 @@ MODULES = {
     "chaos-report": "dev.chaos.report",
     "neighbours": "dev.neighbours",
     "busy": "dev.busy",
+    "peers": "dev.peers",
 }
-PROGRAM_OPTIONS = ("only", "rows", "rounds", "clones", "load")
+PROGRAM_OPTIONS = ("only", "rows", "rounds", "clones", "load", "suites", "url")
 
 
 def _command(arguments: Namespace) -> list[str]:

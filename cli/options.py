@@ -209,6 +209,16 @@ COMMANDS = (
         (ROUNDS, Option("--load", "number of these processes", "LOAD", "NUMBER")),
         is_for_maintainers=True,
     ),
+    Command(
+        "peers",
+        "develop",
+        "run the Cloud Storage test suites of others",
+        (
+            Option("--suites", "folder with clones of the suites", "SUITES", "FOLDER"),
+            Option("--url", "a running server, instead of one of its own", "URL", "ADDRESS"),
+        ),
+        is_for_maintainers=True,
+    ),
     Command("audit", "develop", "look up known vulnerabilities of the locked packages", is_for_maintainers=True),
     Command("lock", "develop", "renew all requirements.lock files", is_for_maintainers=True),
     Command("licences", "develop", "renew docs/licences.md from the images", is_for_maintainers=True),

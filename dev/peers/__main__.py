@@ -1,14 +1,13 @@
-"""Runs test suites that nobody of this project wrote against a Cloud Storage server, and prints a line for each.
+"""`make peers SUITES=FOLDER`: runs test suites that nobody of this project wrote, and prints a line for each.
 
-Usage: python -m dev.peers FOLDER [http://127.0.0.1:4443]
-
-FOLDER holds clones of the suites, below the names of their repositories; this says which are missing. Without an
-address it starts a server of its own, without buckets that are created at the first write, and with faults on request.
-The suites take half an hour.
+FOLDER holds clones of the suites, below the names of their repositories; this says which are missing. Without URL= it
+starts a Cloud Storage server of its own, without buckets that are created at the first write, and with faults on
+request. The suites take half an hour.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import subprocess
@@ -69,12 +68,16 @@ SUITES = (
 
 def main() -> int:
     """Run everything that there is a clone of; return 1 if a clone is missing."""
-    folder = Path(sys.argv[1]).resolve()
+    parser = argparse.ArgumentParser(prog="python -m dev.peers")
+    parser.add_argument("--suites", metavar="FOLDER", required=True, help="folder with clones of the suites")
+    parser.add_argument("--url", metavar="ADDRESS", default="", help="a running server, instead of one of its own")
+    options = parser.parse_args()
+    folder = Path(options.suites).resolve()
     missing = [name for name in (GCSFS, CLIENT, CONFORMANCE) if not (folder / name).is_dir()]
     for name in missing:
         say(f"{name}: missing; clone it: git clone https://github.com/{name} {folder / name}")
     python = _environment(folder)
-    with _server(sys.argv[2] if len(sys.argv) > 2 else "", folder) as url:
+    with _server(options.url, folder) as url:
         for suite in SUITES:
             if suite.repository not in missing:
                 say(f"{suite.name}: {_run(suite, folder, python, url)}")

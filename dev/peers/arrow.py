@@ -37,8 +37,10 @@ def operations(files: Any, bucket: str) -> list[tuple[str, Callable[[], Any], An
         ("a file's size", lambda: files.get_file_info(f"{bucket}/big").size, 20_000_060),
         ("read the end", lambda: files.open_input_file(f"{bucket}/big").read_at(10, 19_999_995), b"z" * 10),
         ("read metadata", lambda: files.open_input_stream(f"{bucket}/big").metadata()["contentType"], b"text/x"),
-        ("list everything", lambda: listed(True), ["big", "d", "d/e", "t", "t/x"]),
-        ("list the top", lambda: listed(False), ["big", "d", "t"]),
+        # "t" is no object, and pyarrow asks for objects: at Google, too, it lists a folder only if that has a marker
+        # (https://cloud.google.com/storage/docs/json_api/v1/objects/list: `items` are objects, `prefixes` are not)
+        ("list everything", lambda: listed(True), ["big", "d", "d/e", "t/x"]),
+        ("list the top", lambda: listed(False), ["big", "d"]),
         ("copy", lambda: files.copy_file(f"{bucket}/big", f"{bucket}/big2"), None),
         ("move", lambda: files.move(f"{bucket}/big2", f"{bucket}/big3"), None),
         ("delete a file", lambda: files.delete_file(f"{bucket}/big3"), None),
