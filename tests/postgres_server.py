@@ -55,7 +55,8 @@ class Server:
             "ALTER ROLE ny_taxi RESET ALL; ALTER ROLE ny_taxi IN DATABASE ny_taxi RESET ALL;"
             "COMMENT ON DATABASE ny_taxi IS NULL; SELECT lo_unlink(oid) FROM pg_largeobject_metadata;"
             "DROP OWNED BY ny_taxi CASCADE; CREATE SCHEMA IF NOT EXISTS public; GRANT ALL ON SCHEMA public TO ny_taxi;",
-            "-c statement_timeout=0 -c default_transaction_read_only=off",
+            "-c statement_timeout=0 -c default_transaction_read_only=off -c local_preload_libraries= "
+            "-c idle_session_timeout=0 -c client_encoding=UTF8",
         )
 
 

@@ -11,7 +11,8 @@ import json
 import re
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from string import whitespace
 from typing import IO, Any
 
 from cli.programs import ROOT, last_lines, run_with_input
@@ -25,9 +26,13 @@ PINNED = {
     "statement_timeout": "0",
     "lock_timeout": "60s",
     "idle_in_transaction_session_timeout": "0",
+    "idle_session_timeout": "0",
     "default_transaction_read_only": "off",
+    "client_encoding": "UTF8",
+    "local_preload_libraries": "",
 }
-"""What `ALTER DATABASE` and `ALTER ROLE` may have changed; a connection's own options win over both.
+"""What `ALTER DATABASE` and `ALTER ROLE` may have changed so that no session works; a connection's own options win over
+both. `Database.without_settings` pins the rest.
 
 With `row_security` off, PostgreSQL refuses a query whose rows a policy would leave out
 (https://www.postgresql.org/docs/15/ddl-rowsecurity.html).
@@ -58,12 +63,20 @@ WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_da
   AND setrole IN (0, current_user::regrole)
   AND (setrole <> 0 OR setdatabase <> 0)
 """
+CHANGED_SETTINGS = """
+SELECT DISTINCT ON (name) json_build_array(name, boot_val)
+FROM pg_db_role_setting, unnest(setconfig) changed JOIN pg_settings ON lower(split_part(changed, '=', 1)) = lower(name)
+WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+  AND setrole IN (0, current_user::regrole) AND context IN ('user', 'backend') AND boot_val IS NOT NULL;
+"""
+"""Settings of the database and the role, each with PostgreSQL's own value."""
+NEVER_RESTORED = {"local_preload_libraries": "nobody could log in without that library"}
 COMMENT = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
 FACTS = f"SELECT json_build_object('views', ({VIEWS}), 'settings', ({SETTINGS}), 'comment', ({COMMENT}));\n"
 """What pg_dump leaves to `pg_restore --create` or to a later REFRESH."""
 ALTER = {"database": "DATABASE %1$I", "role": "ROLE %2$I", "both": "ROLE %2$I IN DATABASE %1$I"}
 """What a setting belongs to, as `format` fills in the database and the role."""
-LISTS = ("search_path", "temp_tablespaces", "local_preload_libraries")
+LISTS = ("search_path", "temp_tablespaces")
 """Settings whose value is a list of names (src/include/utils/guc.h: GUC_LIST_QUOTE)."""
 DEFINITIONS = f"""
 SELECT to_json(what) FROM (
@@ -92,16 +105,23 @@ class Database:
         command: the prefix for PostgreSQL programs, for example `docker compose exec postgres`.
         connection: the connection string, with the role that owns the database.
         variables: the programs' environment variables.
+        pins: settings of the sessions.
     """
 
     command: Sequence[str]
     connection: str
     variables: Mapping[str, str]
+    pins: Mapping[str, str] = field(default_factory=lambda: PINNED)
+
+    def without_settings(self) -> Database:
+        """Returns this database for sessions in which no setting has effect that the database or the role has now."""
+        changed = dict(json.loads(line) for line in self.ask(CHANGED_SETTINGS))
+        return replace(self, pins={**changed, **PINNED})
 
     def program(self, name: str, *options: str, is_pinned: bool = True, wrapper: Sequence[str] = ()) -> list[str]:
         """Returns the command line of psql, pg_dump or pg_restore."""
-        pinned = " ".join(f"-c {setting}={value}" for setting, value in PINNED.items())
-        connection = f"{self.connection} options='{pinned}'" if is_pinned else self.connection
+        pinned = " ".join(f"-c {setting}={_escaped(value, whitespace)}" for setting, value in self.pins.items())
+        connection = f"{self.connection} options='{_escaped(pinned, QUOTE)}'" if is_pinned else self.connection
         return [*self.command, *wrapper, name, f"--dbname={connection}", *options]
 
     def psql(self, is_pinned: bool = True) -> list[str]:
@@ -115,7 +135,7 @@ class Database:
         Args:
             sql: one or more statements.
             parameters: values that the SQL names as `:name`; psql quotes them.
-            is_pinned: whether the session has the settings of PINNED; otherwise those of the database.
+            is_pinned: whether the session has the settings in `pins`; otherwise those of the database.
         """
         script = "".join(f"\\set {name} {_quoted(value)}\n" for name, value in parameters.items())
         for name in parameters:
@@ -158,7 +178,7 @@ class Database:
     def restore(self, content: IO[bytes]) -> None:
         """Restores a dump into the empty database in one transaction."""
         options = ("--no-owner", "--single-transaction", "--exit-on-error")
-        run_with_input(self.program("pg_restore", *options), content, self.variables)
+        run_with_input(self.without_settings().program("pg_restore", *options), content, self.variables)
 
     def restore_facts(self, facts: Mapping[str, Any]) -> list[str]:
         """Fills the materialized views, and sets the comment and the settings of the database.
@@ -187,6 +207,8 @@ class Database:
         return [line for view in remaining for line in refused[view]]
 
     def _set(self, scope: str, name: str, value: str) -> list[str]:
+        if name in NEVER_RESTORED:
+            return [f"the setting {name}: {NEVER_RESTORED[name]}"]
         target = ALTER.get(scope, ALTER["database"])
         new = f"'ALTER {target} SET %3$I TO %4$L', current_database(), current_user, :name, :value"
         sql = f"SELECT format({new}) \\gexec\n"
@@ -216,6 +238,18 @@ def _quoted(value: str) -> str:
     """Returns a value in quotes, as psql's command `set` reads it (https://www.postgresql.org/docs/15/app-psql.html)."""
     escaped = value.replace("\\", "\\\\").replace("'", "''").replace("\n", "\\n").replace("\r", "\\r")
     return f"'{escaped}'"
+
+
+QUOTE = "'"
+
+
+def _escaped(value: str, characters: str) -> str:
+    """Puts a backslash before these characters and before each backslash.
+
+    Options need it before white space, a connection string before quotes
+    (https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-CONNECT-OPTIONS).
+    """
+    return re.sub(f"[{re.escape(characters)}\\\\]", r"\\\g<0>", value)
 
 
 def rows_by_table(lines: Iterable[str]) -> dict[str, int]:

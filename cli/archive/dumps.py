@@ -60,6 +60,7 @@ def dump(name: str, database: Database, *options: str) -> Iterator[Snapshot]:
     Raises:
         CommandError: tables keep being created or dropped, or are locked.
     """
+    database = database.without_settings()
     own = ("--format=custom", "--compress=1", f"--lock-wait-timeout={PINNED['lock_timeout']}")
     problem = ""
     for _ in range(TRIES):

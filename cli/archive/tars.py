@@ -1,16 +1,22 @@
 """Reads tars of unknown origin: ordinary files and folders only, and nothing of them unbounded in memory.
 
+Readers of tar disagree about headers that no writer makes, such as a folder with a size; a link could hide in what is
+content to one of them. So no other program gets such a tar: it gets what `rewrite` has read of it.
+
 `tarfile` reads the extension header of a member whole, however large it says it is, and keeps every member. This reads
 the headers itself: those of POSIX.1-2017 ("pax Interchange Format"), and long names as GNU tar writes them.
 """
 
 from __future__ import annotations
 
+import gzip
+import sys
 import tarfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import PurePosixPath
 from tarfile import BLOCKSIZE, TarInfo
-from typing import IO
+from typing import IO, cast
 
 from cli.programs import CHUNK
 from orionbox.errors import printable
@@ -26,6 +32,15 @@ LONGEST_NAME = 4096
 """Bytes; Linux opens no longer path (limits.h: PATH_MAX)."""
 PAX_FACTS = {"path", "size", "mtime", "atime", "ctime", "uid", "gid", "uname", "gname", "hdrcharset", "comment"}
 """Facts that change neither what a member is nor where it points."""
+
+
+END = bytes(2 * BLOCKSIZE)
+"""What ends a tar."""
+
+Chunks = Callable[[], Iterator[bytes]]
+"""Reads the content of a member, once."""
+Write = Callable[[bytes], object]
+"""Takes the next bytes of a tar."""
 
 
 class UnsafeTarError(Exception):
@@ -105,6 +120,73 @@ def list_members(
         skip(padded(member.size))
 
 
+def unpack(
+    packed: IO[bytes],
+    largest: int = sys.maxsize,
+    most: int = MOST_MEMBERS,
+    is_harmless: Callable[[TarInfo], bool] = lambda member: False,
+) -> Iterator[tuple[TarInfo, Chunks]]:
+    """Yields the members of a tar that is compressed with gzip, each with a function that reads its content.
+
+    Args:
+        packed: the tar, from its start.
+        largest: bytes that it may have when it is unpacked.
+        most: how many members it may have.
+        is_harmless: as for `list_members`, which also has the errors.
+    """
+    with gzip.GzipFile(fileobj=packed) as unpacked:
+        content, start = LimitedReader(cast("IO[bytes]", unpacked), largest), 0
+
+        def skip_rest(size: int) -> None:
+            skip_by_reading(content, start + size - content.count)
+
+        for member in list_members(content, skip_rest, most, is_harmless=is_harmless):
+            start = content.count
+            yield member, partial(_chunks, content, member.size)
+
+
+def _chunks(content: LimitedReader, size: int) -> Iterator[bytes]:
+    end = content.count + size
+    while content.count < end:
+        chunk = content.read(min(CHUNK, end - content.count))
+        if not chunk:
+            raise tarfile.ReadError("unexpected end of data")
+        yield chunk
+
+
+def rewrite(packed: IO[bytes], write: Write) -> None:
+    """Writes a tar with the files and folders of another one, which is compressed, and nothing else of it.
+
+    Args:
+        packed: the other one, from its start.
+        write: takes the next bytes of the new one, which is not compressed.
+    """
+    for member, chunks in unpack(packed):
+        copy_member(write, member, chunks)
+    write(END)
+
+
+def copy_member(write: Write, member: TarInfo, chunks: Chunks) -> None:
+    """Writes a member of another tar: its name and content, and nothing else of its headers."""
+    mode, kind = (0o755, tarfile.DIRTYPE) if member.isdir() else (0o644, tarfile.REGTYPE)
+    write(_header(member.name, member.size, mode, kind))
+    for chunk in chunks():
+        write(chunk)
+    write(bytes(padded(member.size) - member.size))
+
+
+def write_member(write: Write, name: str, content: bytes) -> None:
+    """Writes a file that only its owner can read."""
+    write(_header(name, len(content), 0o600, tarfile.REGTYPE))
+    write(content + bytes(padded(len(content)) - len(content)))
+
+
+def _header(name: str, size: int, mode: int, kind: bytes) -> bytes:
+    header = TarInfo(name)
+    header.size, header.mode, header.type = size, mode, kind
+    return header.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+
+
 def padded(size: int) -> int:
     """Returns the bytes that a content of this size takes in a tar."""
     return size + -size % BLOCKSIZE
@@ -171,7 +253,8 @@ def _text(content: bytes) -> str:
 
 def _require_ordinary(member: TarInfo) -> None:
     """Refuses a member that is neither an ordinary file nor a folder, or whose place is not in the folder."""
-    is_ordinary = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE, tarfile.DIRTYPE)
+    is_file = member.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not member.name.endswith("/")
+    is_ordinary = is_file or (member.isdir() and member.size == 0)
     is_outside = member.name.startswith("/") or ".." in PurePosixPath(member.name).parts
     if not is_ordinary or is_outside or not 0 < len(member.name) <= LONGEST_NAME or "\0" in member.name:
         raise UnsafeTarError(f"the member {printable(member.name[:200])!r}".replace("\\\\", "\\"))

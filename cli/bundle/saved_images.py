@@ -10,21 +10,17 @@ https://github.com/opencontainers/image-spec/blob/main/image-layout.md (from Doc
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
-import sys
 import tarfile
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from tarfile import TarInfo
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from cli.archive import tars
-from cli.programs import CHUNK
 from orionbox.errors import BadInputError, printable
 
 LIST, INDEX, OLD_LIST = "manifest.json", "index.json", "repositories"
@@ -42,7 +38,6 @@ LARGEST_JSON = 4 << 20
 MOST_JSON = 64 << 20
 """Bytes of all such files together, which are kept in memory."""
 MOST_FILES = 10_000
-END = bytes(tarfile.BLOCKSIZE)
 
 
 @dataclass(frozen=True)
@@ -104,42 +99,12 @@ def copy(
     content = [
         {"Config": image.config, "RepoTags": [new_name(image.name)], "Layers": list(image.layers)} for image in images
     ]
-    _write_member(write, LIST, json.dumps(content).encode())
+    tars.write_member(write, LIST, json.dumps(content).encode())
     needed = {image.config for image in images}.union(*(image.layers for image in images))
-    for member, chunks in _members(packed, sys.maxsize):
+    for member, chunks in tars.unpack(packed, is_harmless=_is_repeated_layer):
         if member.name in needed:
-            write(_header(member.name, member.size))
-            for chunk in chunks():
-                write(chunk)
-            write(bytes(-member.size % tarfile.BLOCKSIZE))
-    write(2 * END)
-
-
-def _members(packed: IO[bytes], largest: int) -> Iterator[tuple[TarInfo, Callable[[], Iterator[bytes]]]]:
-    """Yields the members of a compressed tar, each with a function that reads its content once.
-
-    Args:
-        packed: the tar, compressed with gzip.
-        largest: bytes that it may have when it is unpacked.
-    """
-    with gzip.GzipFile(fileobj=packed) as unpacked:
-        content, start = tars.LimitedReader(cast("IO[bytes]", unpacked), largest), 0
-
-        def skip_rest(size: int) -> None:
-            tars.skip_by_reading(content, start + size - content.count)
-
-        for member in tars.list_members(content, skip_rest, MOST_FILES, is_harmless=_is_repeated_layer):
-            start = content.count
-            yield member, partial(_chunks, content, member.size)
-
-
-def _chunks(content: tars.LimitedReader, size: int) -> Iterator[bytes]:
-    end = content.count + size
-    while content.count < end:
-        chunk = content.read(min(CHUNK, end - content.count))
-        if not chunk:
-            raise EOFError("the end of the tar is missing")
-        yield chunk
+            tars.copy_member(write, member, chunks)
+    write(tars.END)
 
 
 def _is_repeated_layer(member: TarInfo) -> bool:
@@ -164,7 +129,7 @@ def _refusing_damage() -> Iterator[None]:
 def _collect(packed: IO[bytes], largest: int) -> _Found:
     """Reads the tar to its end; refuses members that `docker save` does not write."""
     found, kept = _Found(), 0
-    for member, chunks in _members(packed, largest):
+    for member, chunks in tars.unpack(packed, largest, MOST_FILES, _is_repeated_layer):
         name = member.name.rstrip("/") if member.isdir() else member.name
         if not KNOWN.fullmatch(name):
             raise BadInputError(f"is unsafe: its images hold {printable(member.name)}", "do not use this file")
@@ -226,15 +191,3 @@ def _names(found: _Found) -> set[str]:
 
 
 # --- a new tar ---
-
-
-def _header(name: str, size: int) -> bytes:
-    header = TarInfo(name)
-    header.size, header.mode = size, 0o600
-    return header.tobuf(tarfile.GNU_FORMAT)
-
-
-def _write_member(write: Callable[[bytes], object], name: str, content: bytes) -> None:
-    write(_header(name, len(content)))
-    write(content)
-    write(bytes(-len(content) % tarfile.BLOCKSIZE))

@@ -59,5 +59,9 @@ ALTER DATABASE ny_taxi CONNECTION LIMIT -1;
 
 GRANT ALL ON DATABASE ny_taxi TO ny_taxi;
 
+$(for whose in "DATABASE ny_taxi" "ROLE ny_taxi" "ROLE ny_taxi IN DATABASE ny_taxi"; do
+    printf 'ALTER %s RESET local_preload_libraries;\n\nALTER %s RESET idle_session_timeout;\n\n' "$whose" "$whose"
+done)
+
 SQL
 exec postgres -c config_file="$here/postgresql.conf" -c hba_file="$here/pg_hba.conf" -D "$PGDATA" "$@"

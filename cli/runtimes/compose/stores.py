@@ -6,10 +6,10 @@ import time
 from contextlib import AbstractContextManager
 from typing import IO, Protocol
 
-from cli.archive import dumps, snapshots
+from cli.archive import dumps, snapshots, tars
 from cli.archive.databases import Database
 from cli.archive.snapshots import Snapshot
-from cli.programs import output, run_with_input
+from cli.programs import feed, output
 from cli.runtimes.compose import images, readiness
 from cli.runtimes.compose.compose import Compose
 from cli.runtimes.compose.optional_services import EMULATORS
@@ -111,8 +111,8 @@ class ComposeStores:
     def unpack(self, service: str, content: IO[bytes]) -> None:
         """Fills the data folder of `gcs` or `bigquery` from a compressed tar."""
         command = self._compose.command("--progress", "quiet", "run", "--rm", "--no-deps", "-T", service)
-        run_with_input(
-            [*command, "tar", "-xz", "--no-same-permissions", "-C", VOLUMES[service]],
-            content,
+        feed(
+            [*command, "tar", "-x", "--no-same-permissions", "-C", VOLUMES[service]],
+            lambda target: tars.rewrite(content, target.write),
             self._compose.environment(),
         )

@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Protocol
 
-from cli.archive import snapshots
+from cli.archive import snapshots, tars
 from cli.archive.databases import Database
 from cli.archive.snapshots import Snapshot
-from cli.programs import ROOT, run_with_input
+from cli.programs import ROOT, feed
 from cli.runtimes.embedded import variables
 from cli.settings.settings import Settings
 from orionbox.files import delete_folder
@@ -103,4 +103,5 @@ class EmbeddedStores:
         folder = self._data / service
         folder.mkdir(parents=True, exist_ok=True)
         environment = variables.environment(self._runtime.settings, {})
-        run_with_input(["tar", "-xzo", "--no-same-permissions", "-C", str(folder)], content, environment)
+        command = ["tar", "-xo", "--no-same-permissions", "-C", str(folder)]
+        feed(command, lambda target: tars.rewrite(content, target.write), environment)

@@ -130,6 +130,50 @@ def session(student: Server, sql: str) -> Iterator[subprocess.Popen[str]]:
         process.stdin.close()
 
 
+SETTINGS = {
+    "local_preload_libraries": "nope",
+    "idle_session_timeout": "1ms",
+    "client_encoding": "LATIN1",
+    "default_table_access_method": "nope",
+    "default_transaction_isolation": "serializable",
+    "default_transaction_deferrable": "on",
+    "standard_conforming_strings": "off",
+    "quote_all_identifiers": "on",
+    "transform_null_equals": "on",
+    "DateStyle": "German",
+    "TimeZone": "Asia/Kathmandu",
+    "bytea_output": "escape",
+    "xmloption": "document",
+    "search_path": "nowhere",
+    "role": "orion",
+    "client_min_messages": "debug5",
+}
+
+
+@pytest.mark.parametrize("whose", ["DATABASE ny_taxi", "ROLE ny_taxi", "ROLE ny_taxi IN DATABASE ny_taxi"])
+def test_no_setting_prevents_a_backup_or_a_restore(whose: str, student: Server) -> None:
+    student.as_student(
+        'CREATE TABLE "Łódź" (a timestamptz, b bytea); INSERT INTO "Łódź" VALUES (now(), \'ł\');'
+        + "".join(f"ALTER {whose} SET {name} = '{value}';" for name, value in SETTINGS.items())
+    )
+    database = student.database()
+    content, snapshot = back_up(database)
+    assert snapshot.rows == database.count_rows() == {"Łódź": 1}
+    student.as_student(
+        'DROP TABLE public."Łódź"',
+        "-c local_preload_libraries= -c idle_session_timeout=0 -c client_encoding=UTF8 -c role=none",
+    )
+    database.restore(io.BytesIO(content))
+    assert database.count_rows() == {"Łódź": 1}
+
+
+def test_a_setting_with_which_nobody_could_log_in_is_not_restored(student: Server) -> None:
+    facts = {"settings": [[scope, "local_preload_libraries", "nope"] for scope in ("database", "role", "both")]}
+    refused = student.database().restore_facts(facts)
+    assert refused == 3 * ["the setting local_preload_libraries: nobody could log in without that library"]
+    assert student.as_student("SELECT 1") == "1"
+
+
 def test_a_temporary_table_of_another_session_prevents_no_backup(student: Server) -> None:
     student.as_student("CREATE TABLE t (a int)")
     with session(student, "CREATE TEMPORARY TABLE mine AS SELECT 1"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import subprocess
 import tarfile
@@ -64,6 +65,25 @@ def test_a_size_beyond_8_gib_stands_in_an_extension_header() -> None:
     assert found.size == 9 << 30
 
 
+def header(name: str, size: int | str = 0, kind: bytes = tarfile.REGTYPE, linkname: str = "") -> bytes:
+    """A header, also one that no writer makes: with another text for the size."""
+    found = TarInfo(name)
+    found.type, found.linkname = kind, linkname
+    block = bytearray(found.tobuf(tarfile.USTAR_FORMAT))
+    block[124:136] = (f"{size:011o}" if isinstance(size, int) else size).encode().ljust(12, b"\0")
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+def extension(facts: dict[str, str]) -> bytes:
+    """A pax header."""
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(member("x", 0, pax_headers=facts, mtime=0))
+    return file.getvalue()[: 2 * tarfile.BLOCKSIZE]
+
+
 def of_type(kind: bytes, **facts: object) -> bytes:
     return tar_with(member("x", 0, type=kind, **facts))
 
@@ -82,6 +102,8 @@ def of_type(kind: bytes, **facts: object) -> bytes:
         tar_with(member("a/../../b")),
         tar_with(member("/etc/passwd")),
         tar_with(member("l" * 5000)),
+        header("folder", 512, tarfile.DIRTYPE) + tar_with(),
+        extension({"path": "folder/"}) + header("x", 512) + tar_with(),
     ],
     ids=str,
 )
@@ -143,3 +165,43 @@ def test_too_many_members_are_refused() -> None:
 def test_a_damaged_tar_is_an_error_of_tar(damage: Callable[[bytes], bytes]) -> None:
     with pytest.raises(tarfile.TarError):
         listed(damage(tar_with(member("x" * 150, 9000))))
+
+
+LINK = header("link", kind=tarfile.SYMTYPE, linkname="/etc/hostname")
+HIDDEN = {
+    "a folder with a size": header("folder", 512, tarfile.DIRTYPE) + LINK,
+    "a file with the name of a folder": header("folder/", 512) + LINK,
+    "a folder's name in an extension header": extension({"path": "folder/"}) + header("x", 512) + LINK,
+    "a folder's size in an extension header": extension({"size": "512"}) + header("folder", 0, tarfile.DIRTYPE) + LINK,
+    "two extension headers": extension({"size": "512"}) + extension({"path": "a"}) + header("x") + LINK,
+    "a size that begins with a zero byte": header("a", "\0" + "0002000") + header("b", 1024) + 2 * LINK,
+    "a size as Python writes it": header("a", "0o1000") + LINK,
+    "a size with an underscore": header("a", "1_000") + LINK,
+    "a size after a control character": header("a", "\x1c1000") + LINK,
+}
+"""Tars in which GNU tar finds a link, where another reader finds the content of a file."""
+
+
+@pytest.mark.parametrize("content", HIDDEN.values(), ids=HIDDEN)
+def test_what_readers_disagree_about_never_becomes_a_link(content: bytes, tmp_path: Path) -> None:
+    written = io.BytesIO()
+    try:
+        tars.rewrite(io.BytesIO(gzip.compress(content + header("b") + tars.END)), written.write)
+    except (UnsafeTarError, tarfile.TarError):
+        return
+    subprocess.run(["tar", "-x", "-C", str(tmp_path)], input=written.getvalue(), check=True)
+    assert not [path for path in tmp_path.rglob("*") if path.is_symlink()]
+
+
+@pytest.mark.parametrize("format", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+def test_what_is_written_again_is_the_same_to_gnu_tar(format: int, tmp_path: Path) -> None:
+    names = [*NAMES, "not UTF-8: \udcff"]
+    folder = member("empty", 0, type=tarfile.DIRTYPE, mode=0)
+    written = io.BytesIO()
+    tars.rewrite(
+        io.BytesIO(gzip.compress(tar_with(folder, *(member(name, len(name)) for name in names), format=format))),
+        written.write,
+    )
+    subprocess.run(["tar", "-x", "-C", str(tmp_path)], input=written.getvalue(), check=True)
+    assert [(tmp_path / name).read_text() for name in names] == ["x" * len(name) for name in names]
+    assert list((tmp_path / "empty").iterdir()) == []
