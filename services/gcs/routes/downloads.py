@@ -27,6 +27,7 @@ from services.gcs.rules.resources import object_etag
 
 SMALL = 2**16
 """Bytes that are read at once."""
+CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 RANGE = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE)
 
 
@@ -89,8 +90,8 @@ def content_headers(bucket: Bucket, stored: StoredObject) -> dict[str, str]:
 
 def _header_text(value: str) -> str:
     """Return a header's value; a character that no header may hold is percent-encoded."""
-    text = value.replace("\r", " ").replace("\n", " ")
-    return text if text.isascii() else quote(text, safe=" !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~")
+    text = CONTROLS.sub(" ", value)
+    return text if text.isascii() else quote(text, safe=" !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~", errors="replace")
 
 
 def must_decompress(stored: StoredObject, headers: Mapping[str, str]) -> bool:

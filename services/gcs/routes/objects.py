@@ -285,7 +285,7 @@ def _read_token(token: str, source: StoredObject, path: str) -> int:
         of_path, generation, done = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
         if (of_path, generation) == (path, source.generation):
             return int(done)
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, RecursionError, binascii.Error):
         pass
     raise invalid("Invalid argument: rewriteToken does not belong to this rewrite.", "rewriteToken")
 

@@ -104,5 +104,5 @@ def read_token(token: str) -> Position:
     try:
         name, generation = json.loads(base64.b64decode(token, altchars=b"-_", validate=True))
         return bytes.fromhex(name), int(generation)
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, RecursionError, binascii.Error):
         raise invalid(f"Invalid value for pageToken: {token[:100]}", "pageToken") from None

@@ -46,7 +46,7 @@ def files_without_a_row(folder: Path) -> set[str]:
 def raw(server: Server, request: bytes) -> bytes:
     """Send bytes as they are; return all that comes back until the server closes the connection."""
     host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection:
+    with socket.create_connection((host, int(port)), timeout=300) as connection:
         connection.sendall(request)
         connection.shutdown(socket.SHUT_WR)
         found = b""

@@ -243,7 +243,8 @@ def test_a_strangers_backup_reaches_nothing_outside_the_folder(tmp_path: Path) -
     os.symlink(secret, folder / "objects" / str(generation))
     with running(folder) as server:
         assert server.ask("/storage/v1/b/taxi/o/empty?alt=media")[0] == 404
-        assert server.ask("/taxi/stolen?uploadId=up", method="DELETE")[0] == 204
+        # The upload is so old that its parts were removed at the start
+        assert server.ask("/taxi/stolen?uploadId=up", method="DELETE")[0] == 404
     assert secret.read_bytes() == b"of somebody else"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gcs", "outside"]
     assert [path.name for path in secret.parent.iterdir()] == ["secret"]
