@@ -221,21 +221,43 @@ def check_mounts(value: Any, policy: Policy) -> list[Json]:
     return [mount | {"ReadOnly": True} if mount["Source"] in policy.read_only else mount for mount in mounts]
 
 
-def check_targets(host: Json) -> list[str]:
-    """Return where a container's mounts are. Raises Refused if one lies in another, or is no plain path.
+SYSTEM = tuple(f"/{name}" for name in "bin boot dev etc lib lib32 lib64 opt/venv proc run sbin sys usr var".split())
+"""Folders of the image to which links lead, or in which they are: /var/run is /run."""
 
-    Docker creates, as root, the folders of a mount that are missing: within the workspace that would be on the host.
+
+def check_targets(asked: Json, policy: Policy) -> list[str]:
+    """Return where a container's mounts are.
+
+    Docker creates, as root, the folders of a mount that are missing, and the one that a program begins in: within the
+    workspace that would be on the host.
+
+    Raises:
+        Refused: a mount lies in another, which a link could also bring about; or is no plain path.
     """
-    targets = [bind.split(":")[1] for bind in host.get("Binds", [])]
-    targets += [mount.get("Target") for mount in host.get("Mounts", [])]
-    for target in targets:
-        if not isinstance(target, str) or not target.startswith("/") or ".." in target.split("/"):
-            raise Refused(f"{target!r} is not a path in the container")
-    plain = [posixpath.normpath("/" + target.lstrip("/")) for target in targets]
-    for inner in plain:
-        if inner == "/" or plain.count(inner) > 1 or any(inner.startswith(outer + "/") for outer in plain):
+    host = asked.get("HostConfig", {})
+    pairs = [bind.split(":")[:2] for bind in host.get("Binds", [])]
+    pairs += [[mount["Source"], mount.get("Target")] for mount in host.get("Mounts", [])]
+    plain = [_path(target) for _, target in pairs]
+    for inner, (source, _) in zip(plain, pairs, strict=True):
+        if inner == "/" or plain.count(inner) > 1 or any(_is_below(inner, outer) for outer in plain):
             raise Refused(f"{inner!r} lies in another mount")
+        is_on_host = source in policy.binds and source not in policy.read_only
+        if is_on_host and any(inner == folder or _is_below(inner, folder) for folder in SYSTEM):
+            raise Refused(f"{source!r} may not be mounted on {inner!r}, a folder of the system")
+    if (place := asked.get("WorkingDir")) and any(_is_below(_path(place), target) for target in plain):
+        raise Refused(f"WorkingDir: {place!r} lies in a mount; use the mount itself, and cd")
     return plain
+
+
+def _path(value: Any) -> str:
+    """Return a path in the container, in its plain form."""
+    if not isinstance(value, str) or not value.startswith("/") or ".." in value.split("/"):
+        raise Refused(f"{value!r} is not a path in the container")
+    return posixpath.normpath("/" + value.lstrip("/"))
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path.startswith(folder + "/")
 
 
 def check_memory(value: Any, policy: Policy) -> int:
@@ -321,7 +343,7 @@ def harden(asked: Json, policy: Policy) -> Json:
     body = check_fields(asked, CONTAINER, policy)
     host = body.get("HostConfig", {})
     limit = host.get("Memory") or policy.memory
-    targets = check_targets(host)
+    targets = check_targets(body, policy)
     return body | {
         "User": policy.user,
         "Labels": body.get("Labels", {}) | policy.owner_labels | policy.labels,
