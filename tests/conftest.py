@@ -54,11 +54,11 @@ GROUPS = (
     "e2e/test_cloud.py",
     "unit",
 )
-"""Folders and files, in the order in which two workers start them; the longest matching path decides.
+"""Folders and files, in the order in which the workers start them; the longest matching path decides.
 
 The tests of a group share a platform, so one worker runs them all; those of `unit` are spread file by file, and come
-last: a worker that has no group left runs them while the other ends its own. The first worker begins with the longest
-group, and so builds the images, while the other runs those that need none.
+last: a worker that has no group left runs them while the others end their own. The first worker begins with the longest
+group, and so builds the images, while another runs those that need none.
 """
 
 # As in the flows image: without them gcsfs asks Google first, and waits a minute for a timeout
@@ -200,7 +200,7 @@ class Checkout:
         return services
 
     def build(self) -> None:
-        """Builds the images that are missing; two workers build one after the other."""
+        """Builds the images that are missing; workers build one after the other."""
         with (Path(tempfile.gettempdir()) / "orionbox-tests.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             self.make("build")
