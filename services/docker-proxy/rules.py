@@ -158,10 +158,12 @@ def check_networking(value: Any, policy: Policy) -> Json:
 
 
 def check_labels(value: Any, policy: Policy) -> Json:
-    """Accept labels, except Compose's own."""
-    for name in as_object(value):
+    """Accept labels, except Compose's own. Docker would keep null as an empty text, as which nobody would find it."""
+    for name, text in as_object(value).items():
         if name.lower().startswith("com.docker."):
             raise Refused(f"{name!r} is Docker's own")
+        if not isinstance(text, str):
+            raise Refused(f"{name!r} is no text")
     return as_object(value)
 
 

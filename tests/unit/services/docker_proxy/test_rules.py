@@ -227,6 +227,7 @@ def test_a_run_may_not_ask_of_the_host(host: Any, words: str) -> None:
         ({"Volumes": {"/:/host": {}}}, "is not a path in the container"),
         ({"Volumes": {"box_orion": {}}}, "is not a path in the container"),
         ({"Labels": {"com.docker.compose.service": "postgres"}}, "is Docker's own"),
+        ({"Labels": {"prefect.io/flow-run-id": None}}, "is no text"),
         ({"NetworkingConfig": {"EndpointsConfig": {"other": {}}}}, "'other' is not allowed"),
         ({"NetworkingConfig": {"endpointsconfig": {"other": {}}}}, "'endpointsconfig' is not allowed"),
         ({"NetworkingConfig": {"EndpointsConfig": {"box": {"Aliases": ["postgres"]}}}}, "settings of network 'box'"),
