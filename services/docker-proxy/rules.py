@@ -224,30 +224,33 @@ def check_mounts(value: Any, policy: Policy) -> list[Json]:
 
 
 SYSTEM = tuple(f"/{name}" for name in "bin boot dev etc lib lib32 lib64 opt/venv proc run sbin sys usr var".split())
-"""Folders of the image to which links lead, or in which they are: /var/run is /run."""
+"""Folders of the image to which links lead, or in which they are: /var/run is /run. Runs mount nothing there, but:"""
+PLATFORMS_TARGETS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/orionbox/google-key.json", "/var/lib/prefect")
+FOLDERS = ("/", "/opt/prefect", "/opt/prefect/flows", "/workspace", "/tmp", "/home/orionbox")
+"""In which a program of the image may begin; besides that, in a mount itself."""
 
 
-def check_targets(asked: Json, policy: Policy) -> list[str]:
+def check_targets(asked: Json) -> list[str]:
     """Return where a container's mounts are.
 
-    Docker creates, as root, the folders of a mount that are missing, and the one that a program begins in: within the
-    workspace that would be on the host.
+    Docker creates, as root, the folders of a mount that are missing, and the one that a program begins in. Within the
+    workspace that would be on the host; a link that a run has left in a mount, or one of the image, could lead there.
 
     Raises:
-        Refused: a mount lies in another, which a link could also bring about; or is no plain path.
+        Refused: a mount lies in another or in the system, or is no plain path; or the program begins elsewhere.
     """
     host = asked.get("HostConfig", {})
-    pairs = [bind.split(":")[:2] for bind in host.get("Binds", [])]
-    pairs += [[mount["Source"], mount.get("Target")] for mount in host.get("Mounts", [])]
-    plain = [_path(target) for _, target in pairs]
-    for inner, (source, _) in zip(plain, pairs, strict=True):
+    targets = [bind.split(":")[1] for bind in host.get("Binds", [])]
+    targets += [mount.get("Target") for mount in host.get("Mounts", [])]
+    plain = [_path(target) for target in targets]
+    for inner in plain:
         if inner == "/" or plain.count(inner) > 1 or any(_is_below(inner, outer) for outer in plain):
             raise Refused(f"{inner!r} lies in another mount")
-        is_on_host = source in policy.binds and source not in policy.read_only
-        if is_on_host and any(inner == folder or _is_below(inner, folder) for folder in SYSTEM):
-            raise Refused(f"{source!r} may not be mounted on {inner!r}, a folder of the system")
-    if (place := asked.get("WorkingDir")) and any(_is_below(_path(place), target) for target in plain):
-        raise Refused(f"WorkingDir: {place!r} lies in a mount; use the mount itself, and cd")
+        if inner not in PLATFORMS_TARGETS and any(inner == one or _is_below(inner, one) for one in SYSTEM):
+            raise Refused(f"{inner!r} is in a folder of the system, where runs mount nothing of their own")
+    place = _path(asked.get("WorkingDir") or "/")
+    if place not in plain and (place not in FOLDERS or any(_is_below(place, target) for target in plain)):
+        raise Refused(f"WorkingDir: {place!r} is neither a mount nor one of {', '.join(FOLDERS)}; begin there, and cd")
     return plain
 
 
@@ -345,7 +348,7 @@ def harden(asked: Json, policy: Policy) -> Json:
     body = check_fields(asked, CONTAINER, policy)
     host = body.get("HostConfig", {})
     limit = host.get("Memory") or policy.memory
-    targets = check_targets(body, policy)
+    targets = check_targets(body)
     return body | {
         "User": policy.user,
         "Labels": body.get("Labels", {}) | policy.owner_labels | policy.labels,

@@ -12,6 +12,7 @@ import math
 import re
 from datetime import UTC, datetime
 from itertools import accumulate
+from typing import Any
 
 from orionbox.http_guard import App, AsgiGuard, HttpGuard, Message, Receive, Scope, Send, further_hosts
 from services.orion import schedules
@@ -34,9 +35,8 @@ LEVELS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 NO_LEVELS = bytes(set(range(256)) - set(LEVELS))
 DIGITS_SHOWN = 20
 LOGS = re.compile(r"/+api/+logs/*")
-ODD_LOG = re.compile(rb'"level"\s*:\s*-?\d{10}|"timestamp"\s*:\s*"(0001|9999)-')
-"""What a line of a log needs to have if PostgreSQL cannot store its level or time."""
-LARGEST_LEVEL = 2**31 - 1
+LARGEST_LEVEL = 2**15 - 1
+"""The column is a smallint."""
 CLOSED = r"/+api/+admin/+database\b"
 """The addresses that empty, delete or create Orion's database; no client of Prefect's uses them."""
 INSTEAD = "It changes all of Orion's data at once. To start anew, keep a copy (make backup), then: make reset"
@@ -65,17 +65,23 @@ def storable_logs(body: bytes) -> bytes:
 
     Orion stores a batch of lines whole or not at all.
     """
-    if not ODD_LOG.search(body):
-        return body
     try:
         lines = json.loads(body)
-        for line in lines:
-            line["level"] = max(-LARGEST_LEVEL, min(line["level"], LARGEST_LEVEL))
-            if line["timestamp"][:4] in ("0001", "9999"):
-                line["timestamp"] = datetime.now(UTC).isoformat()
+        odd = [line for line in lines if _correct(line)]
     except (ValueError, TypeError, KeyError, RecursionError):  # Orion says what is wrong
         return body
-    return json.dumps(lines).encode()
+    return json.dumps(lines).encode() if odd else body
+
+
+def _correct(line: dict[str, Any]) -> bool:
+    """Changes a line that the database cannot store; returns whether it has."""
+    level = float(line["level"])
+    is_odd_level, is_odd_time = abs(level) > LARGEST_LEVEL, str(line["timestamp"])[:4] in ("0001", "9999")
+    if is_odd_level:
+        line["level"] = LARGEST_LEVEL if level > 0 else -LARGEST_LEVEL
+    if is_odd_time:
+        line["timestamp"] = datetime.now(UTC).isoformat()
+    return is_odd_level or is_odd_time
 
 
 def _shown(found: re.Match[bytes]) -> bytes:
