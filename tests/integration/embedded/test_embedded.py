@@ -67,10 +67,10 @@ def test_the_first_line_says_which_runtime_it_is_and_why(platform: Checkout) -> 
     assert platform.make("status").splitlines()[0] == "runtime: embedded (RUNTIME=embedded)"
     found = platform.run("make", "status", RUNTIME="").stdout
     assert found.startswith(f"runtime: embedded (platform {platform.env['COMPOSE_PROJECT_NAME']} runs without Docker)")
-    new = {"RUNTIME": "", "DOCKER_HOST": "unix:///nonexistent", "COMPOSE_PROJECT_NAME": "never-started"}
+    new = {"RUNTIME": "", "DOCKER_HOST": "unix:///run/no-such-engine.sock", "COMPOSE_PROJECT_NAME": "never-started"}
     found = platform.run("make", "status", **new).stdout
     reasons = (
-        "runtime: embedded (no Docker engine answers at unix:///nonexistent",
+        "runtime: embedded (no Docker engine answers at unix:///run/no-such-engine.sock",
         "runtime: embedded (there is no docker",
     )
     assert found.startswith(reasons)
