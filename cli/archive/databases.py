@@ -72,6 +72,8 @@ WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_da
 """Settings of the database and the role, each with PostgreSQL's own value."""
 LOCKED_OUT = "each start of Postgres lets its owner in again: make down, then make up"
 """The fix if a student has changed who may log in to the warehouse."""
+PINNED_FOR_ORION = {**PINNED, "search_path": "pg_catalog,public"}
+"""In Orion's own database, to which no student can write, names mean Orion's tables."""
 NEVER_RESTORED = {
     "local_preload_libraries": "nobody could log in without that library",
     "idle_session_timeout": "nobody could stay logged in if it is short",
@@ -121,7 +123,7 @@ class Database:
     def without_settings(self) -> Database:
         """Returns this database for sessions in which no setting has effect that the database or the role has now."""
         changed = dict(json.loads(line) for line in self.ask(CHANGED_SETTINGS))
-        return replace(self, pins={**changed, **PINNED})
+        return replace(self, pins={**changed, **self.pins})
 
     def program(self, name: str, *options: str, is_pinned: bool = True, wrapper: Sequence[str] = ()) -> list[str]:
         """Returns the command line of psql, pg_dump or pg_restore."""
