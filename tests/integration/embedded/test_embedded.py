@@ -149,7 +149,7 @@ def test_a_missing_month_is_generated_when_it_is_asked_for(platform: Checkout) -
     broken.symlink_to("/nowhere")
     answers = platform.shell(
         f"python -c \"import pandas as pd; print(len(pd.read_csv('{month}', low_memory=False)))\"",
-        # Without threads: a Python that ends right after a read may abort in Arrow's (apache/arrow#34314)
+        # Without threads: a Python that ends right after a read may abort (apache/arrow#34314)
         f"python -c \"import pandas as pd; print(len(pd.read_parquet('{parquet}', use_threads=False)))\"",
         f"curl -sSfI {month}",
         f"curl -sS {folder}/green_tripdata_2020-05.csv.gz",
