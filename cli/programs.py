@@ -84,6 +84,25 @@ def run(*command: str, environment: Environment | None = None) -> int:
         return subprocess.run(command, cwd=ROOT, env=_or_tools(environment)).returncode
 
 
+def relay(command: Sequence[str], show: Callable[[str], object], environment: Environment | None = None) -> int:
+    """Runs a program and calls `show` with each line that it prints on standard output; returns its exit code."""
+    with _start_errors(command):
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=_or_tools(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+        )
+    with process:
+        assert process.stdout
+        for line in process.stdout:
+            show(line.rstrip("\n"))
+    return process.returncode
+
+
 def run_with_input(command: Sequence[str], content: IO[bytes], environment: Environment | None = None) -> None:
     """Runs a program that reads `content`.
 

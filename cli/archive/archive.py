@@ -30,6 +30,10 @@ from orionbox.errors import BadInputError, CommandError, printable
 FORMAT = 1
 """Increases when older versions of Orionbox cannot read the new format."""
 MANIFEST = "manifest.json"
+SLACK = 64 << 20
+"""Bytes that a store may have beyond those that it had on disk."""
+MOST_EXPANSION = 50
+"""How many bytes may become of one; those of a store become about ten, and gzip's most are a thousand."""
 
 
 @dataclass(frozen=True)
@@ -192,12 +196,14 @@ class Archive:
     def unpacked(self, name: str) -> int:
         """Returns how many bytes a member has when it is unpacked, as the manifest says.
 
-        Archives of early versions do not say it of compressed members; they may fill the disk of this checkout.
+        Archives of early versions do not say it of compressed members: these may have as much as all stores had on disk
+        or, where the manifest does not say that either, MOST_EXPANSION times their size.
         """
         facts = self.manifest["members"][name]
         if "unpacked" in facts or not name.endswith((".gz", ".tgz")):
             return int(facts.get("unpacked", facts["bytes"]))
-        return shutil.disk_usage(ROOT).free
+        stated = SLACK + int(2 * self.manifest.get("bytes", 0) or MOST_EXPANSION * facts["bytes"])
+        return min(stated, shutil.disk_usage(ROOT).free)
 
 
 def _accept(_: Archive) -> None:

@@ -70,7 +70,14 @@ WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_da
   AND setrole IN (0, current_user::regrole) AND context IN ('user', 'backend') AND boot_val IS NOT NULL;
 """
 """Settings of the database and the role, each with PostgreSQL's own value."""
-NEVER_RESTORED = {"local_preload_libraries": "nobody could log in without that library"}
+LOCKED_OUT = "each start of Postgres lets its owner in again: make down, then make up"
+"""The fix if a student has changed who may log in to the warehouse."""
+PINNED_FOR_ORION = {**PINNED, "search_path": "pg_catalog,public"}
+"""In Orion's own database, to which no student can write, names mean Orion's tables."""
+NEVER_RESTORED = {
+    "local_preload_libraries": "nobody could log in without that library",
+    "idle_session_timeout": "nobody could stay logged in if it is short",
+}
 COMMENT = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
 FACTS = f"SELECT json_build_object('views', ({VIEWS}), 'settings', ({SETTINGS}), 'comment', ({COMMENT}));\n"
 """What pg_dump leaves to `pg_restore --create` or to a later REFRESH."""
@@ -116,7 +123,7 @@ class Database:
     def without_settings(self) -> Database:
         """Returns this database for sessions in which no setting has effect that the database or the role has now."""
         changed = dict(json.loads(line) for line in self.ask(CHANGED_SETTINGS))
-        return replace(self, pins={**changed, **PINNED})
+        return replace(self, pins={**changed, **self.pins})
 
     def program(self, name: str, *options: str, is_pinned: bool = True, wrapper: Sequence[str] = ()) -> list[str]:
         """Returns the command line of psql, pg_dump or pg_restore."""
@@ -151,7 +158,8 @@ class Database:
                 errors="replace",
             )
         if done.returncode:
-            raise CommandError(f"Postgres refuses the query:\n{last_lines(printable(done.stderr, keep=LINES))}")
+            reason = last_lines(printable(done.stderr, keep=LINES))
+            raise CommandError(f"Postgres refuses the query:\n{reason}", LOCKED_OUT if "FATAL" in reason else "")
         return done.stdout.splitlines()
 
     def count_rows(self) -> dict[str, int]:
@@ -207,8 +215,8 @@ class Database:
         return [line for view in remaining for line in refused[view]]
 
     def _set(self, scope: str, name: str, value: str) -> list[str]:
-        if name in NEVER_RESTORED:
-            return [f"the setting {name}: {NEVER_RESTORED[name]}"]
+        if reason := NEVER_RESTORED.get(name.lower()):  # PostgreSQL takes either case
+            return [printable(f"the setting {name}: {reason}")]
         target = ALTER.get(scope, ALTER["database"])
         new = f"'ALTER {target} SET %3$I TO %4$L', current_database(), current_user, :name, :value"
         sql = f"SELECT format({new}) \\gexec\n"

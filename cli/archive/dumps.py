@@ -33,11 +33,15 @@ WATCHED = (
     "sh",
     "-c",
     'exec 3<&0 </dev/null; "$@" & program=$!; '
-    "{ cat <&3; kill -KILL $program; } >/dev/null 2>&1 & watcher=$!; exec 3<&-; "
-    "{ wait $program; code=$?; kill $watcher; } 2>/dev/null; exit $code",
+    "{ while read -r line <&3; do :; done; kill -KILL $program; } >/dev/null 2>&1 & watcher=$!; exec 3<&-; "
+    "{ wait $program; code=$?; kill $watcher; wait $watcher; } 2>/dev/null; exit $code",
     "sh",
 )
-"""Ends a program when its standard input ends: after this process was killed, in a container too."""
+"""Ends a program when its standard input ends: after this process was killed, in a container too.
+
+It leaves no process behind. In its container PostgreSQL has process id 1, so it would inherit one, take the end of that
+for a crash of its own, and end all sessions.
+"""
 TRIES = 5
 
 

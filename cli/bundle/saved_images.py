@@ -117,7 +117,17 @@ def _refusing_damage() -> Iterator[None]:
         yield
     except tars.UnsafeTarError as error:
         raise BadInputError(f"is unsafe: its images hold {error}", "do not use this file") from error
-    except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (
+        tarfile.TarError,
+        EOFError,
+        OSError,
+        zlib.error,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         if isinstance(error, BadInputError):
             raise
         raise BadInputError(f"is damaged: its images cannot be read ({printable(str(error))})") from error

@@ -8,7 +8,7 @@ import stat
 import sys
 import unicodedata
 from collections.abc import Collection, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cli.programs import ROOT
@@ -73,12 +73,30 @@ def write_settings(settings: Settings, root: Path = ROOT) -> None:
 
 
 def fill_lesson(folder: Path, root: Path = ROOT) -> None:
-    """Copies the files of the lesson into its folder, if that is empty or missing; so nothing is ever overwritten."""
+    """Copies the files of the lesson into its folder, if that is empty or missing; so nothing is ever overwritten.
+
+    A run may write there meanwhile: nothing is reached through a link.
+    """
+    if folder.is_symlink():
+        return
     with suppress(FileExistsError):  # a file of the user's own has this name
         folder.mkdir(exist_ok=True)
-        if not any(folder.iterdir()):
+        with _without_links(folder, os.O_RDONLY | os.O_DIRECTORY) as inside:
+            if os.listdir(inside):
+                return
             for file in sorted((root / LESSON_FILES).glob("*")):
-                (folder / file.name).write_bytes(file.read_bytes())
+                with _without_links(file.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, inside) as descriptor:
+                    os.write(descriptor, file.read_bytes())
+
+
+@contextmanager
+def _without_links(path: Path | str, flags: int, parent: int | None = None) -> Iterator[int]:
+    """Opens a file or a folder that is no link."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW, 0o644, dir_fd=parent)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def hand_over(folder: Path, owner: tuple[int, int], others: Collection[int] = (0,), levels: int = 1_000) -> None:

@@ -158,10 +158,12 @@ def check_networking(value: Any, policy: Policy) -> Json:
 
 
 def check_labels(value: Any, policy: Policy) -> Json:
-    """Accept labels, except Compose's own."""
-    for name in as_object(value):
+    """Accept labels, except Compose's own. Docker would keep null as an empty text, as which nobody would find it."""
+    for name, text in as_object(value).items():
         if name.lower().startswith("com.docker."):
             raise Refused(f"{name!r} is Docker's own")
+        if not isinstance(text, str):
+            raise Refused(f"{name!r} is no text")
     return as_object(value)
 
 
@@ -221,21 +223,46 @@ def check_mounts(value: Any, policy: Policy) -> list[Json]:
     return [mount | {"ReadOnly": True} if mount["Source"] in policy.read_only else mount for mount in mounts]
 
 
-def check_targets(host: Json) -> list[str]:
-    """Return where a container's mounts are. Raises Refused if one lies in another, or is no plain path.
+SYSTEM = tuple(f"/{name}" for name in "bin boot dev etc lib lib32 lib64 opt/venv proc run sbin sys usr var".split())
+"""Folders of the image to which links lead, or in which they are: /var/run is /run. Runs mount nothing there, but:"""
+PLATFORMS_TARGETS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/orionbox/google-key.json", "/var/lib/prefect")
+FOLDERS = ("/", "/opt/prefect", "/opt/prefect/flows", "/workspace", "/tmp", "/home/orionbox")
+"""In which a program of the image may begin; besides that, in a mount itself."""
 
-    Docker creates, as root, the folders of a mount that are missing: within the workspace that would be on the host.
+
+def check_targets(asked: Json) -> list[str]:
+    """Return where a container's mounts are.
+
+    Docker creates, as root, the folders of a mount that are missing, and the one that a program begins in. Within the
+    workspace that would be on the host; a link that a run has left in a mount, or one of the image, could lead there.
+
+    Raises:
+        Refused: a mount lies in another or in the system, or is no plain path; or the program begins elsewhere.
     """
+    host = asked.get("HostConfig", {})
     targets = [bind.split(":")[1] for bind in host.get("Binds", [])]
     targets += [mount.get("Target") for mount in host.get("Mounts", [])]
-    for target in targets:
-        if not isinstance(target, str) or not target.startswith("/") or ".." in target.split("/"):
-            raise Refused(f"{target!r} is not a path in the container")
-    plain = [posixpath.normpath("/" + target.lstrip("/")) for target in targets]
+    plain = [_path(target) for target in targets]
     for inner in plain:
-        if inner == "/" or plain.count(inner) > 1 or any(inner.startswith(outer + "/") for outer in plain):
+        if inner == "/" or plain.count(inner) > 1 or any(_is_below(inner, outer) for outer in plain):
             raise Refused(f"{inner!r} lies in another mount")
+        if inner not in PLATFORMS_TARGETS and any(inner == one or _is_below(inner, one) for one in SYSTEM):
+            raise Refused(f"{inner!r} is in a folder of the system, where runs mount nothing of their own")
+    place = _path(asked.get("WorkingDir") or "/")
+    if place not in plain and (place not in FOLDERS or any(_is_below(place, target) for target in plain)):
+        raise Refused(f"WorkingDir: {place!r} is neither a mount nor one of {', '.join(FOLDERS)}; begin there, and cd")
     return plain
+
+
+def _path(value: Any) -> str:
+    """Return a path in the container, in its plain form."""
+    if not isinstance(value, str) or not value.startswith("/") or ".." in value.split("/"):
+        raise Refused(f"{value!r} is not a path in the container")
+    return posixpath.normpath("/" + value.lstrip("/"))
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path.startswith(folder + "/")
 
 
 def check_memory(value: Any, policy: Policy) -> int:
@@ -321,7 +348,7 @@ def harden(asked: Json, policy: Policy) -> Json:
     body = check_fields(asked, CONTAINER, policy)
     host = body.get("HostConfig", {})
     limit = host.get("Memory") or policy.memory
-    targets = check_targets(host)
+    targets = check_targets(body)
     return body | {
         "User": policy.user,
         "Labels": body.get("Labels", {}) | policy.owner_labels | policy.labels,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -88,6 +88,10 @@ class Compose:
     def output(self, *arguments: str) -> str:
         """Returns what Compose prints; raises CommandError if it fails."""
         return programs.output(*self.command(*arguments), environment=self.environment())
+
+    def relay(self, show: Callable[[str], object], *arguments: str) -> int:
+        """Runs Compose and calls `show` with each line that it prints; returns its exit code."""
+        return programs.relay(self.command(*arguments), show, self.environment())
 
     def replace_process(self, *arguments: str) -> int:
         """Replaces this process with Compose, which then owns the terminal."""

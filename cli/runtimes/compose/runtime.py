@@ -27,11 +27,11 @@ from cli.runtimes.compose.containers import Container
 from cli.runtimes.compose.optional_services import EMULATORS, GATEWAY, OptionalServices
 from cli.runtimes.compose.stores import ComposeStores
 from cli.settings.settings import Settings
-from orionbox.errors import CommandError
+from orionbox.errors import CommandError, printable
 
 UNUSABLE_IN_PATH = ":"
 """Docker splits the mounts of flow runs there."""
-CLEAR_LINE = "\x1b[2K"
+CLEAR_LINE, TAB = "\x1b[2K", "\t"
 """ECMA-48: EL."""
 READ_INBOX = (
     "import pathlib; file = pathlib.Path('/var/lib/inbox/messages.jsonl'); "
@@ -260,14 +260,11 @@ class ComposeRuntime:
         return set(self.compose.services("--profile", "dask", "--profile", "gateway"))
 
     def show_logs(self, services: Sequence[str], tail: int, follow: bool) -> int:
-        """Prints the end of the logs; on a terminal `docker compose logs` replaces this process."""
+        """Prints the end of the logs; flows write there, too, so control characters are shown as text."""
         following = ["--follow"] if follow else []
-        command = [*ALL_PROFILES, "logs", "--tail", str(tail), *following, *services]
-        if sys.stdout.isatty():
-            return self.compose.replace_process(*command)
+        command = ["--ansi", "never", *ALL_PROFILES, "logs", "--tail", str(tail), *following, *services]
         # Compose 2.26 begins each line by clearing it, whatever `--ansi` and `--no-color` say
-        print(self.compose.output("--ansi", "never", *command).replace(CLEAR_LINE, ""), end="", flush=True)
-        return 0
+        return self.compose.relay(lambda line: say(printable(line.removeprefix(CLEAR_LINE), keep=TAB)), *command)
 
     def shell(self) -> int:
         """Opens a shell in the flows image."""

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import IO, Protocol
 
 from cli.archive import dumps, snapshots, tars
-from cli.archive.databases import Database
+from cli.archive.databases import PINNED_FOR_ORION, Database
 from cli.archive.snapshots import Snapshot
 from cli.programs import feed, output
 from cli.runtimes.compose import images, readiness
@@ -57,7 +57,8 @@ class ComposeStores:
         command = self._compose.command("exec", "-T", "postgres")
         if name == "orion":
             command += ["sh", "-c", 'PGPASSWORD=$ORION_DB_PASSWORD exec "$@"', "sh"]
-            return Database(command, "host=127.0.0.1 user=orion dbname=orion", self._compose.environment())
+            where = "host=127.0.0.1 user=orion dbname=orion"
+            return Database(command, where, self._compose.environment(), PINNED_FOR_ORION)
         return Database(command, f"user={name} dbname={name}", self._compose.environment())
 
     def ask_orion(self, sql: str, **parameters: str) -> list[str]:

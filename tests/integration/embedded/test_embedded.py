@@ -67,10 +67,10 @@ def test_the_first_line_says_which_runtime_it_is_and_why(platform: Checkout) -> 
     assert platform.make("status").splitlines()[0] == "runtime: embedded (RUNTIME=embedded)"
     found = platform.run("make", "status", RUNTIME="").stdout
     assert found.startswith(f"runtime: embedded (platform {platform.env['COMPOSE_PROJECT_NAME']} runs without Docker)")
-    new = {"RUNTIME": "", "DOCKER_HOST": "unix:///nonexistent", "COMPOSE_PROJECT_NAME": "never-started"}
+    new = {"RUNTIME": "", "DOCKER_HOST": "unix:///run/no-such-engine.sock", "COMPOSE_PROJECT_NAME": "never-started"}
     found = platform.run("make", "status", **new).stdout
     reasons = (
-        "runtime: embedded (no Docker engine answers at unix:///nonexistent",
+        "runtime: embedded (no Docker engine answers at unix:///run/no-such-engine.sock",
         "runtime: embedded (there is no docker",
     )
     assert found.startswith(reasons)
@@ -149,7 +149,7 @@ def test_a_missing_month_is_generated_when_it_is_asked_for(platform: Checkout) -
     broken.symlink_to("/nowhere")
     answers = platform.shell(
         f"python -c \"import pandas as pd; print(len(pd.read_csv('{month}', low_memory=False)))\"",
-        # Without threads: a Python that ends right after a read may abort in Arrow's (apache/arrow#34314)
+        # Without threads: a Python that ends right after a read may abort (apache/arrow#34314)
         f"python -c \"import pandas as pd; print(len(pd.read_parquet('{parquet}', use_threads=False)))\"",
         f"curl -sSfI {month}",
         f"curl -sS {folder}/green_tripdata_2020-05.csv.gz",

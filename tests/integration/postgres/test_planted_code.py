@@ -200,6 +200,7 @@ def test_no_role_reaches_another_database(user: str, password: str, name: str, i
 def test_orion_s_database_is_reached_by_its_own_password(server: Server) -> None:
     database = ComposeStores(HostRuntime(server)).database("orion")  # type: ignore[arg-type]
     assert database.ask("SELECT session_user || ' ' || current_setting('is_superuser')") == ["orion off"]
+    database.ask("CREATE TABLE public.configuration (key text, value text); DROP TABLE configuration")
 
 
 def test_the_warehouse_leaves_connections_for_orion(server: Server) -> None:

@@ -207,6 +207,15 @@ def test_a_member_of_an_early_version_may_not_unpack_to_more_than_the_disk_has_f
     assert "holds more than the 1,000,000 bytes" in refusal(file)
 
 
+@pytest.mark.parametrize(("facts", "limit"), [({"bytes": 1000}, "2,000"), ({}, "2,431,100")])
+def test_a_member_of_an_early_version_is_bounded_by_what_the_manifest_states(
+    facts: dict[str, int], limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "SLACK", 0)
+    file = write(tmp_path / "backup.tar", {"orion.sqlite.gz": bomb(50_000_000)}, **facts)
+    assert f"holds more than the {limit} bytes" in refusal(file)
+
+
 def test_nothing_of_the_content_is_read_before_the_manifest_is_accepted(tmp_path: Path) -> None:
     file = write(tmp_path / "backup.tar", {"orion.sqlite.gz": b"no gzip", "bucket.tar.gz": b"no tar"}, bytes=10**15)
 

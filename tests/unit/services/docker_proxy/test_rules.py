@@ -184,6 +184,12 @@ def test_a_run_may_ask_for(fields: Any) -> None:
             },
             "'/w/link/x' lies in another",
         ),
+        ({"Binds": ["/home/ada/box/workspace:/run", "box_results:/var/run/x/deep"]}, "a folder of the system"),
+        ({"Binds": ["/home/ada/box/workspace:/usr/lib/x", "box_results:/lib/x/deep"]}, "a folder of the system"),
+        ({"Binds": ["/home/ada/box/workspace:/opt/venv/lib"]}, "a folder of the system"),
+        ({"Binds": ["/home/ada/box/workspace:/workspace", "box_results:/run"]}, "a folder of the system"),
+        ({"Binds": ["/home/ada/box/flows:/var/run/x/f:ro"]}, "a folder of the system"),
+        ({"Mounts": [{"Type": "bind", "Source": "/home/ada/box/workspace", "Target": "//etc/."}]}, "of the system"),
         ({"Mounts": [{"Type": "volume", "Source": "box_results"}]}, "None is not a path in the container"),
         ({"Mounts": [{"Type": "volume", "Target": "/x"}]}, "is neither a folder nor a volume"),
         ({"Mounts": [{"Type": "volume", "Source": "/home/ada/box/flows", "Target": "/x"}]}, "is neither"),
@@ -223,6 +229,7 @@ def test_a_run_may_not_ask_of_the_host(host: Any, words: str) -> None:
         ({"Volumes": {"/:/host": {}}}, "is not a path in the container"),
         ({"Volumes": {"box_orion": {}}}, "is not a path in the container"),
         ({"Labels": {"com.docker.compose.service": "postgres"}}, "is Docker's own"),
+        ({"Labels": {"prefect.io/flow-run-id": None}}, "is no text"),
         ({"NetworkingConfig": {"EndpointsConfig": {"other": {}}}}, "'other' is not allowed"),
         ({"NetworkingConfig": {"endpointsconfig": {"other": {}}}}, "'endpointsconfig' is not allowed"),
         ({"NetworkingConfig": {"EndpointsConfig": {"box": {"Aliases": ["postgres"]}}}}, "settings of network 'box'"),
@@ -230,6 +237,32 @@ def test_a_run_may_not_ask_of_the_host(host: Any, words: str) -> None:
 )
 def test_a_run_may_not_be(fields: Any, words: str) -> None:
     assert words in reason("POST", "/containers/create", {"Image": IMAGE, **fields})
+
+
+@pytest.mark.parametrize(
+    ("place", "is_allowed"),
+    [
+        ("/w", True),
+        ("/opt/prefect", True),
+        ("/w/", True),
+        ("/w/made/deep", False),
+        ("//w/./made", False),
+        ("/x/../w/made", False),
+        ("/proc/self/root/w/made", False),
+        ("/proc/1/cwd/w", False),
+        ("/var/run/x/made", False),
+        ("w/made", False),
+        (["/w"], False),
+    ],
+)
+def test_a_run_begins_in_no_folder_that_docker_would_make_on_the_host(place: Any, is_allowed: bool) -> None:
+    wanted = {"Image": IMAGE, "WorkingDir": place, "HostConfig": {"Binds": ["/home/ada/box/workspace:/w"]}}
+    if is_allowed:
+        assert create(**wanted).body["WorkingDir"] == place
+    else:
+        assert "WorkingDir" in reason("POST", "/containers/create", wanted) or "is not a path" in reason(
+            "POST", "/containers/create", wanted
+        )
 
 
 @pytest.mark.parametrize(

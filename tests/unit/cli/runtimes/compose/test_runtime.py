@@ -192,14 +192,14 @@ def test_a_container_of_a_run_that_cannot_be_removed_is_an_error(monkeypatch: py
         containers.remove_runs("orionbox")
 
 
-def test_logs_in_a_pipe_have_no_escape_sequences(
+def test_logs_have_no_escape_sequences(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runtime = ComposeRuntime(settings)
-    printed = "\x1b[2Kgcs-1  | listening\n\x1b[2Kgcs-1  | ready\n"
-    monkeypatch.setattr(type(runtime.compose), "output", lambda self, *arguments: printed)
+    command = ["printf", "\\033[2Kgcs-1  | listening\\n\\033[2Kagent-1  | \\033]0;title\\007\\n"]
+    monkeypatch.setattr(type(runtime.compose), "command", lambda self, *arguments: command)
     assert runtime.show_logs(["gcs"], 2, follow=False) == 0
-    assert capsys.readouterr().out == "gcs-1  | listening\ngcs-1  | ready\n"
+    assert capsys.readouterr().out == "gcs-1  | listening\nagent-1  | \\x1b]0;title\\x07\n"
 
 
 def test_the_containers_of_a_moved_checkout_are_started_again_before_a_run(
