@@ -18,13 +18,18 @@ from cli.doctor import checks
 from cli.environments import inherited
 from cli.error_reports import exit_code
 from cli.programs import say, user_path
+from cli.prune import prune
 from cli.runs import inbox, run
-from cli.runtimes import choose, platforms
+from cli.runtimes import choose, platforms, restore_note
+from cli.runtimes.embedded.users import account
 from cli.runtimes.runtime import Runtime
 from cli.settings import env_file
 from cli.settings.settings import Settings
+from orionbox.errors import OrionboxError
 from orionbox.trips.months import TripFile
 
+NEEDS_WHOLE_DATA = ("run-etl", "ingest", "check", "shell", "psql", "backup", "load")
+"""Commands that refuse a platform whose restore was interrupted."""
 PASSES_OUTPUT_THROUGH = ("logs", "shell", "psql", "inbox")
 """Commands whose standard output belongs to another program; our own lines go to standard error."""
 
@@ -40,11 +45,24 @@ class Call:
     @cached_property
     def runtime(self) -> Runtime:
         """The runtime. The first use prints the choice and its reason."""
-        chosen, reason = choose.choose(self.runtime_name, self.settings)
+        chosen, reason = self._choice
+        chosen.leave_root()
         print(f"runtime: {chosen.name} ({reason})", flush=True, file=self._output)
         if self.settings.is_real_cloud:
             print(messages.real_cloud(self.settings.flow_settings), flush=True, file=self._output)
         return chosen
+
+    @cached_property
+    def _choice(self) -> tuple[Runtime, str]:
+        return choose.choose(self.runtime_name, self.settings)
+
+    def leave_root(self) -> None:
+        """Starts this command again as another user if this is root, and the runtime does not work as root."""
+        try:
+            chosen, _ = self._choice
+        except OrionboxError:  # the platform is on Docker, which does not answer and is not needed
+            return
+        chosen.leave_root()
 
     @cached_property
     def months(self) -> list[TripFile]:
@@ -63,9 +81,9 @@ class Call:
 
 
 def _up(call: Call) -> int:
-    if not checks.is_ready_for_start(call.settings, call.runtime_name):
+    if account.INSTEAD_OF_ROOT not in os.environ and not checks.is_ready_for_start(call.settings, call.runtime_name):
         return 1
-    call.runtime.up()
+    restore.start_or_complete(call.runtime)
     if found := status.obstacles_in_orion(call.runtime):
         say("\n" + "\n".join(found))
     _say_what_else_there_is(call.runtime, only_running=True)
@@ -93,6 +111,7 @@ def _reset(call: Call) -> int:
     call.runtime.require_own()
     messages.confirm_reset(call.settings, call.options.yes)
     call.runtime.reset()
+    restore_note.remove(call.runtime)
     _say_what_else_there_is(call.runtime)
     return 0
 
@@ -113,6 +132,11 @@ def _backup(call: Call) -> int:
     return backup.write_backup(call.runtime, call.options.secrets, target)
 
 
+def _prune(call: Call) -> int:
+    platforms.require(call.runtime, "there is nothing to prune")
+    return prune.prune(call.runtime, call.options.days, call.options.dry_run)
+
+
 COMMANDS: Mapping[str, Callable[[Call], int]] = {
     "up": _up,
     "run-etl": lambda call: run.run_etl(call.months, call.runtime, call.options.force),
@@ -130,9 +154,10 @@ COMMANDS: Mapping[str, Callable[[Call], int]] = {
         call.options.from_, lambda: call.months, lambda: call.runtime, call.options.force
     ),
     "backup": _backup,
-    "restore": lambda call: restore.restore(call.runtime, call.file, call.options.without_blocks),
+    "restore": lambda call: restore.restore(call.runtime, call.file, call.options.without_blocks, call.options.yes),
+    "prune": _prune,
     "bundle": lambda call: bundle.write_bundle(call.runtime),
-    "load": lambda call: load.load(call.runtime, call.file),
+    "load": lambda call: load.load(call.runtime, call.file, call.options.yes),
     "reset": _reset,
     "build": _build,
 }
@@ -164,6 +189,10 @@ def _run(arguments: Sequence[str]) -> int:
     env_file.export(inherited.ENGINE)
     if hasattr(found, "months") and not getattr(found, "from_", ""):
         _ = call.months  # refuses invalid months before anything else
+    if found.command == "data" and not os.geteuid():  # the only one that may write files without its runtime
+        call.leave_root()
+    if found.command in NEEDS_WHOLE_DATA:
+        restore_note.require_none(call.runtime)
     return COMMANDS[found.command](call)
 
 

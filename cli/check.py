@@ -8,7 +8,7 @@ from typing import Any
 
 from cli.programs import say
 from cli.runtimes.runtime import Runtime, start_url
-from orionbox.errors import CommandError
+from orionbox.errors import CommandError, printable
 from orionbox.lesson.checks import GROUP_TITLES
 from orionbox.orion.client import ApiError, JsonApi
 
@@ -40,7 +40,11 @@ def check(runtime: Runtime, as_json: bool) -> int:
 
 
 def report(checks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yields the lines of the report."""
+    """Yields the lines of the report; names in it are of the student's choice, so control characters are escaped."""
+    yield from map(printable, _lines(checks))
+
+
+def _lines(checks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     for group, title in GROUP_TITLES.items():
         results = [each for each in checks if each["group"] == group]
         unknown = sum(each["passed"] is None for each in results)

@@ -22,7 +22,7 @@ from urllib.error import HTTPError, URLError
 
 from cli.programs import ROOT, describe_exit, give_files_to_owner
 from orionbox import file_errors
-from orionbox.errors import BadInputError, CommandError, OrionboxError
+from orionbox.errors import BadInputError, CommandError, OrionboxError, printable
 
 LOG = "orionbox-error.log"
 """The file for the traceback of an error that nobody has foreseen."""
@@ -56,7 +56,8 @@ def exit_code(main: Callable[[], int]) -> int:
         return 1
     except BaseException as error:
         known = explain(error) or _internal(error)
-        _say("\n".join(filter(None, [known.text, known.fix])))
+        # It may quote a file or a server, which must not write to the terminal as they like
+        _say(printable("\n".join(filter(None, [known.text, known.fix])), keep="\n\t"))
         return 2 if isinstance(known, BadInputError) else 1
     return 128 - code if code < 0 else code  # a program that a signal has ended, as shells count it
 

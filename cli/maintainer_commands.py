@@ -32,9 +32,13 @@ def _lint() -> int:
 
 
 TESTS = {"test": "tests", "test-unit": "tests/unit", "test-integration": "tests/integration", "test-e2e": "tests/e2e"}
-TWO_WORKERS = ("--numprocesses=2", "--dist=loadscope", "--no-loadscope-reorder")
-"""Tests of one platform stay in one process, in the order that tests/conftest.py gives them."""
+WORKERS = ("--numprocesses=3", "--dist=loadscope", "--no-loadscope-reorder")
+"""Tests of one platform stay in one process, in the order that tests/conftest.py gives them.
+
+Platforms wait much, so three of them keep two processors busy.
+"""
 MODULES = {
+    "audit": "dev.audit",
     "licences": "dev.licences",
     "drawings": "dev.drawings",
     "bench": "dev.bench",
@@ -44,13 +48,14 @@ MODULES = {
     "neighbours": "dev.neighbours",
     "busy": "dev.busy",
     "fuzz": "tests.conformance.differential",
+    "peers": "dev.peers",
 }
-PROGRAM_OPTIONS = ("only", "rows", "rounds", "clones", "load", "minutes")
+PROGRAM_OPTIONS = ("only", "rows", "rounds", "clones", "load", "minutes", "suites", "url")
 
 
 def _command(arguments: Namespace) -> list[str]:
     if arguments.command in TESTS:
-        return [PYTHON, "-m", "pytest", *TWO_WORKERS, TESTS[arguments.command]]
+        return [PYTHON, "-m", "pytest", *WORKERS, TESTS[arguments.command]]
     if arguments.command == "lock":
         return ["sh", "dev/lock.sh"]
     choices = [f"--{name}={value}" for name in PROGRAM_OPTIONS if (value := getattr(arguments, name, ""))]

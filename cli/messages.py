@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
+from cli.archive.archive import Archive
 from cli.programs import say
 from cli.settings.settings import Settings
 from orionbox.errors import BadInputError
@@ -42,6 +43,31 @@ def confirm_reset(settings: Settings, is_confirmed: bool) -> None:
         say("Data at Google stays there.")
     if not is_confirmed and sys.stdin.isatty() and not _is_yes("Delete it? [y/N] "):
         raise BadInputError("nothing was deleted")
+
+
+def confirm_stranger(archive: Archive, is_confirmed: bool, what: str, command: str) -> None:
+    """Asks whether to use a backup or bundle that this checkout has not made; one of its own is used without a word.
+
+    Args:
+        archive: its signature has been checked.
+        is_confirmed: whether the user has said yes already.
+        what: what such a file can do, such as `brings programs that run on this machine`.
+        command: the command that uses it.
+
+    Raises:
+        BadInputError: the user's answer is no, or nobody can be asked.
+    """
+    if archive.is_own:
+        return
+    text = f"{archive.shown_name} was not made by this checkout, or has been changed since: it {what}"
+    if is_confirmed:
+        say(text)
+        return
+    if not sys.stdin.isatty():
+        raise BadInputError(f"{text}; nothing was changed", f"if you trust whoever made it: {command} YES=yes")
+    say(text)
+    if not _is_yes("Use it? [y/N] "):
+        raise BadInputError("nothing was changed")
 
 
 def _is_yes(question: str) -> bool:

@@ -143,10 +143,28 @@ COMMANDS = (
                 "SECRETS",
                 enabling_value="no",
             ),
+            Option("--yes", "do not ask about a file that this checkout has not made", "YES"),
+        ),
+    ),
+    Command(
+        "prune",
+        "keep",
+        "free disk space that nothing needs any more",
+        (
+            Option("--days", "keep what is younger than this", "DAYS", "DAYS", "1"),
+            Option("--dry-run", "only say what would be freed", "DRY_RUN"),
         ),
     ),
     Command("bundle", "keep", "write the whole platform to one file in bundles/"),
-    Command("load", "keep", "import a bundle and start the platform", (Option("file", "the bundle", "FILE", "FILE"),)),
+    Command(
+        "load",
+        "keep",
+        "import a bundle and start the platform",
+        (
+            Option("file", "the bundle", "FILE", "FILE"),
+            Option("--yes", "use a bundle that this checkout has not made, without a question", "YES"),
+        ),
+    ),
     Command(
         "reset",
         "keep",
@@ -198,6 +216,17 @@ COMMANDS = (
         (Option("--minutes", "for how long", "MINUTES", "NUMBER"),),
         is_for_maintainers=True,
     ),
+    Command(
+        "peers",
+        "develop",
+        "run the Cloud Storage test suites of others",
+        (
+            Option("--suites", "folder with clones of the suites", "SUITES", "FOLDER"),
+            Option("--url", "a running server, instead of one of its own", "URL", "ADDRESS"),
+        ),
+        is_for_maintainers=True,
+    ),
+    Command("audit", "develop", "look up known vulnerabilities of the locked packages", is_for_maintainers=True),
     Command("lock", "develop", "renew all requirements.lock files", is_for_maintainers=True),
     Command("licences", "develop", "renew docs/licences.md from the images", is_for_maintainers=True),
     Command("drawings", "develop", "draw the diagrams of docs/ as pictures", is_for_maintainers=True),

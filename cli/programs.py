@@ -8,7 +8,8 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import IO, NoReturn
 
 from cli.environments import inherited
 from cli.waiting import waiting_for
-from orionbox.errors import CommandError
+from orionbox.errors import CommandError, printable
 
 ROOT = Path(__file__).resolve().parent.parent
 """The checkout. All commands run there."""
@@ -83,21 +84,78 @@ def run(*command: str, environment: Environment | None = None) -> int:
         return subprocess.run(command, cwd=ROOT, env=_or_tools(environment)).returncode
 
 
+def relay(command: Sequence[str], show: Callable[[str], object], environment: Environment | None = None) -> int:
+    """Runs a program and calls `show` with each line that it prints on standard output; returns its exit code."""
+    with _start_errors(command):
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=_or_tools(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+        )
+    with process:
+        assert process.stdout
+        for line in process.stdout:
+            show(line.rstrip("\n"))
+    return process.returncode
+
+
 def run_with_input(command: Sequence[str], content: IO[bytes], environment: Environment | None = None) -> None:
-    """Runs a program that reads `content`; it prints its own errors.
+    """Runs a program that reads `content`.
 
     Raises:
-        CommandError: the program failed.
+        CommandError: the program failed; the error quotes the end of what it said.
     """
-    with _start_errors(command):
-        process = subprocess.Popen(command, cwd=ROOT, env=_or_tools(environment), stdin=subprocess.PIPE)
-    # The program may exit before it has read everything; it prints the reason itself
-    with suppress(BrokenPipeError), process, waiting_for(without_options(command)):
-        assert process.stdin
-        shutil.copyfileobj(content, process.stdin, CHUNK)
+    feed(command, lambda target: shutil.copyfileobj(content, target, CHUNK), environment)
+
+
+def feed(
+    command: Sequence[str],
+    write: Callable[[IO[bytes]], object],
+    environment: Environment | None = None,
+    is_quiet: bool = False,
+) -> None:
+    """Runs a program and calls `write` with its input; its errors may quote that, so they are shown as plain text.
+
+    Args:
+        command: the program and its arguments.
+        write: writes everything that the program reads. If it fails, the program is killed.
+        environment: its environment variables.
+        is_quiet: whether what it prints on standard output is of no use.
+
+    Raises:
+        CommandError: the program failed; the error quotes the end of what it said.
+    """
+    output = subprocess.DEVNULL if is_quiet else None
+    with tempfile.TemporaryFile() as errors:
+        with _start_errors(command):
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=_or_tools(environment), stdin=subprocess.PIPE, stdout=output, stderr=errors
+            )
+        # The program may exit before it has read everything; it says why
+        with suppress(BrokenPipeError), process, waiting_for(without_options(command)):
+            assert process.stdin
+            try:
+                write(process.stdin)
+            except BaseException as error:
+                if not isinstance(error, BrokenPipeError):
+                    process.kill()  # at the end of its input it would do its work with a part of it
+                raise
+        said = read_errors(errors)
     if process.returncode:
         how = describe_exit(process.returncode)
-        raise CommandError(f"{' '.join(command[:4])} ...: {how}; its message is above")
+        raise CommandError(f"{' '.join(command[:4])} ...: {how}\n{said}")
+    if said:
+        print(said, file=sys.stderr, flush=True)
+
+
+def read_errors(errors: IO[bytes]) -> str:
+    """Returns the end of what a program has written into a file, as a terminal can show it."""
+    errors.seek(0)
+    return last_lines(printable(errors.read().decode(errors="replace"), keep="\n\t"))
 
 
 def replace_process(command: Sequence[str], environment: Environment | None = None, folder: Path = ROOT) -> NoReturn:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from cli import messages
 from cli.programs import say
-from cli.runtimes import platforms
+from cli.runtimes import platforms, restore_note
 from cli.runtimes.runtime import Runtime, orion_url
-from orionbox.errors import BadInputError
+from orionbox.errors import BadInputError, printable
 from orionbox.orion import obstacles
 from orionbox.orion.client import ONE_TRY, Orion
 
@@ -21,6 +21,7 @@ def show_status(runtime: Runtime, as_json: bool) -> int:
     runtime.require_own()
     states = runtime.status()
     is_up, settings_in_orion = runtime.is_up(), obstacles_in_orion(runtime)
+    restoring = restore_note.explain(runtime)
     if as_json:
         others = [vars(platform) for platform in platforms.find(runtime)]
         say(
@@ -31,6 +32,7 @@ def show_status(runtime: Runtime, as_json: bool) -> int:
                     "services": states,
                     "platforms": others,
                     "orion": settings_in_orion,
+                    "restore": restoring,
                 },
                 indent=2,
             )
@@ -46,8 +48,10 @@ def show_status(runtime: Runtime, as_json: bool) -> int:
     else:
         has = "nothing is running of" if runtime.exists() else "this checkout has no"
         say(f"{has} platform {runtime.settings.platform}; start it: make up")
+    if restoring:
+        say(f"\n{restoring}")
     if settings_in_orion:
-        say("\n" + "\n".join(settings_in_orion))
+        say("\n" + "\n".join(map(printable, settings_in_orion)))
     if notes := platforms.describe(runtime):
         say(f"\n{notes}")
     return 0

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
+import json
 import re
 import subprocess
 import tarfile
@@ -55,6 +57,26 @@ def rewrite_backup(file: Path, replaced: dict[str, bytes] | None = None, **facts
             writer.add_bytes(name, (replaced or {}).get(name) or backup.stream(name).read())
         writer.finish({**old_facts, **facts})
     return target
+
+
+def write_as_0_1_0(file: Path, target: Path) -> None:
+    """Writes the content of a backup as version 0.1.0 did: without signature, and with sizes of the members alone."""
+    with archive.open_archive(file) as backup, tarfile.open(target, "w", format=tarfile.GNU_FORMAT) as tar:
+        names = ("runtime", "cloud", "bytes", "platform", "made", "key", "rows")
+        manifest: dict[str, Any] = {"format": 1, **{name: backup.manifest[name] for name in names}, "orionbox": "0.1.0"}
+        manifest["members"] = members = {}
+        for name in backup.manifest["members"]:
+            content = backup.stream(name).read()
+            members[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+            _add(tar, name, content)
+        digest = hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+        _add(tar, "manifest.json", json.dumps({**manifest, "sha256": digest}, indent=2).encode())
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(f"orionbox-backup/{name}")
+    member.size = len(content)
+    tar.addfile(member, io.BytesIO(content))
 
 
 def decrypt_blocks(key: bytes, content: bytes) -> list[bytes]:

@@ -10,7 +10,7 @@ import json
 import shutil
 import sqlite3
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPException
@@ -44,6 +44,8 @@ class Snapshot:
     """Writes its content."""
     rows: dict[str, int] = field(default_factory=dict)
     """Rows by table, complete when the content has been written."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What a restore needs besides the content."""
 
 
 # --- Cloud Storage and BigQuery, whose emulators answer with a tar ---
@@ -94,6 +96,7 @@ def _compress_tar(response: IO[bytes], member: MemberWriter) -> dict[str, int]:
     with _gzip_writer(member) as target:
         try:
             summary = _read_summary(cast("IO[bytes]", _TeeReader(response, cast("IO[bytes]", target))))
+            member.unpacked = target.tell()
         except (tarfile.TarError, HTTPException, ConnectionError, TimeoutError) as error:
             reason = f"an emulator stopped halfway ({error}); no backup was made"
             raise CommandError(reason, "look at: make logs") from error
@@ -155,9 +158,31 @@ def _count_rows(database: sqlite3.Connection) -> dict[str, int]:
 def _compress_file(file: Path, member: MemberWriter) -> None:
     with file.open("rb") as content, _gzip_writer(member) as target:
         shutil.copyfileobj(content, target, CHUNK)
+        member.unpacked = target.tell()
 
 
 def decompress_sqlite(content: IO[bytes], file: Path) -> None:
     """Writes the database file that `copy_sqlite` has compressed."""
     with gzip.open(content) as source, file.open("wb") as target:
         shutil.copyfileobj(source, target, CHUNK)
+
+
+def ask_sqlite(file: Path, sql: str, parameters: Mapping[str, str]) -> list[str]:
+    """Runs statements in a database, in one transaction; returns the first column of the last one's rows.
+
+    Args:
+        file: the database.
+        sql: the statements, separated by semicolons.
+        parameters: values that the SQL names as `:name`.
+
+    Raises:
+        CommandError: it is no database, or lacks a table.
+    """
+    *first, last = filter(str.strip, sql.split(";"))
+    try:
+        with closing(sqlite3.connect(file)) as connection, connection:
+            for statement in first:
+                connection.execute(statement, parameters)
+            return [str(row[0]) for row in connection.execute(last, parameters).fetchall()]
+    except sqlite3.Error as error:
+        raise CommandError(f"Orion's database {file} refuses a query: {error}") from error

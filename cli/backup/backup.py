@@ -15,7 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from cli.archive import databases, snapshots
+from cli.archive import dumps, snapshots
 from cli.archive.archive import BACKUP, ArchiveWriter, require_space
 from cli.backup import block_key
 from cli.programs import ROOT, say
@@ -24,7 +24,7 @@ from cli.settings import env_file
 from cli.settings.settings import Settings
 from cli.waiting import waiting_for
 from orionbox.errors import BadInputError
-from orionbox.files import new_file, report_file_errors
+from orionbox.files import report_file_errors, unused_file
 
 ORION, WAREHOUSE, BIGQUERY, BUCKET = "orion", "warehouse", "bigquery", "bucket"
 """The snapshots; their members are named NAME.EXTENSION."""
@@ -41,22 +41,23 @@ def write_backup(runtime: Runtime, with_secrets: bool, target: Path | None) -> i
     """Writes a backup.
 
     Args:
-        runtime: the platform; this starts it if it is not running.
+        runtime: the platform; this starts its stores if they are not running, and needs nothing else of it.
         with_secrets: whether the key of Orion's blocks goes into the file.
         target: the file; None for a new one in backups/.
 
     Raises:
-        BadInputError: `target` exists, or its folder does not.
+        BadInputError: `target` exists or is being written, or its folder does not exist.
         CommandError: a store does not answer, or the disk is full.
     """
     folder = _check_target(target) if target else BACKUP.create_folder()
-    runtime.ensure_up()
+    runtime.ensure_stores()
     start, key = time.monotonic(), block_key.read(runtime.stores)
     facts = _facts(runtime, key)
     require_space(folder, facts["bytes"])
-    file = (ROOT / target) if target else _choose_name(runtime.settings)
-    with report_file_errors("no backup was made, and no file is left"), new_file(file) as content:
-        rows = _write(ArchiveWriter(content), runtime, facts, key if with_secrets else "")
+    names = [ROOT / target] if target else _names(runtime.settings)
+    with report_file_errors("no backup was made, and no file is left"):
+        with unused_file(names) as (file, content):
+            rows = _write(ArchiveWriter(content), runtime, facts, key if with_secrets else "")
     size, seconds = file.stat().st_size / 1e6, time.monotonic() - start
     say(f"{short_path(file)}: {size:,.1f} MB, made in {seconds:.1f} s while the platform was running")
     say(describe_rows(rows))
@@ -86,11 +87,10 @@ def _check_target(target: Path) -> Path:
     return file.parent
 
 
-def _choose_name(settings: Settings) -> Path:
-    """Returns a path in backups/ that no other backup of this second uses."""
+def _names(settings: Settings) -> Iterator[Path]:
+    """Yields the paths in backups/ for a backup of this second, the preferred one first."""
     name = f"{settings.platform}-{datetime.now():%Y-%m-%d-%H%M%S}"
-    names = (f"{name}.tar" if number == 1 else f"{name}-{number}.tar" for number in count(1))
-    return next(BACKUP.path / free for free in names if not any(BACKUP.path.glob(f"*{free}*")))
+    return (BACKUP.path / (f"{name}.tar" if number == 1 else f"{name}-{number}.tar") for number in count(1))
 
 
 def _facts(runtime: Runtime, key: str) -> dict[str, Any]:
@@ -111,24 +111,27 @@ def _facts(runtime: Runtime, key: str) -> dict[str, Any]:
 
 def _write(writer: ArchiveWriter, runtime: Runtime, facts: dict[str, Any], key: str) -> Rows:
     """Writes all snapshots, the key unless it is empty, and the manifest; returns the rows written."""
-    rows: Rows = {}
+    rows, of_snapshots = Rows(), dict[str, Any]()
     with ExitStack() as stack:
         with waiting_for("the stores to fix their state for the backup"):
             opened = [stack.enter_context(opening) for opening in _snapshots(runtime)]
         for snapshot in opened:
             with waiting_for(f"{snapshot.name} of the backup"):
                 writer.add(snapshot.name, snapshot.write)
-            rows[snapshot.name.partition(".")[0]] = snapshot.rows
+            name = snapshot.name.partition(".")[0]
+            rows[name] = snapshot.rows
+            if name == WAREHOUSE:
+                of_snapshots[name] = snapshot.facts
     if key:
         writer.add_bytes(KEY, key.encode())
-    writer.finish({**facts, "rows": rows})
+    writer.finish({**facts, **of_snapshots, "rows": rows})
     return rows
 
 
 def _snapshots(runtime: Runtime) -> Iterator[AbstractContextManager[snapshots.Snapshot]]:
     stores = runtime.stores
     yield stores.orion()
-    yield databases.dump(f"{WAREHOUSE}.dump", stores.database(DATABASE))
+    yield dumps.dump(f"{WAREHOUSE}.dump", stores.database(DATABASE))
     for name, (_, port) in emulator_snapshots(runtime.settings).items():
         yield snapshots.download_emulator(f"{name}.tar.gz", stores.address(port))
 
@@ -137,7 +140,7 @@ def describe_rows(rows: Rows) -> str:
     """Describes what a backup holds, a line for each snapshot."""
     orion = rows[ORION]
     lines = [
-        f"  Orion          {orion['flow_run']:,} runs, {orion['deployment']:,} deployments",
+        f"  Orion          {orion.get('flow_run', 0):,} runs, {orion.get('deployment', 0):,} deployments",
         f"  Postgres       {_total(rows[WAREHOUSE])}",
     ]
     if BIGQUERY not in rows:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
 from pathlib import Path
 
@@ -30,8 +31,16 @@ def put(stores: Stores, key: str) -> None:
     """Writes the key into Orion's database, which has none; Orion is not running."""
     stores.ask_orion(
         f"INSERT INTO {KEY_TABLE} (id, created, updated, key, value) VALUES "
-        f"('{uuid.uuid4()}', CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, '{ENTRY}', '{json.dumps({'fernet_key': key})}')"
+        "(:id, CURRENT_TIMESTAMP, CURRENT_TIMESTAMP, :entry, :value)",
+        id=str(uuid.uuid4()),
+        entry=ENTRY,
+        value=json.dumps({"fernet_key": key}),
     )
+
+
+def is_valid(key: str) -> bool:
+    """Returns whether this is a key of Fernet: 32 bytes in URL-safe base64 (https://github.com/fernet/spec)."""
+    return bool(re.fullmatch(r"[A-Za-z0-9_-]{43}=", key))
 
 
 def fingerprint(key: str) -> str:

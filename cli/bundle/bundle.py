@@ -39,8 +39,8 @@ with a Docker engine and Python 3.9 or newer. You need no network. In the folder
     cd orionbox
     make load FILE={file}
 
-That checks every byte of the file, imports its images and taxi files, and starts the platform. Then open
-http://localhost:4200, and type: make run-etl COLOR=green
+That checks every byte of the file, asks whether you trust whoever gave it to you, imports its images and taxi files,
+and starts the platform. Then open http://localhost:4200, and type: make run-etl COLOR=green
 
 If there is a history.git, you get the project's history with: git clone history.git
 """
@@ -102,11 +102,32 @@ def _write(writer: ArchiveWriter, file: str, facts: dict[str, Any]) -> None:
     writer.finish(facts)
 
 
+class _Packer:
+    """Compresses what is written into a member with gzip, and counts its bytes before that."""
+
+    def __init__(self, member: MemberWriter) -> None:
+        self._member, self._size = member, 0
+        self._gzip = zlib.compressobj(FASTEST, wbits=zlib.MAX_WBITS | 16)  # 16: with gzip's header
+
+    def write(self, chunk: bytes) -> int:
+        """Writes all of the chunk."""
+        self._size += len(chunk)
+        self._member.write(self._gzip.compress(chunk))
+        return len(chunk)
+
+    def finish(self) -> None:
+        """Writes the end, and tells the member its size when it is unpacked."""
+        self._member.write(self._gzip.flush())
+        self._member.unpacked = self._size
+
+
 def _pack(member: MemberWriter, paths: Iterable[Path], top: Path) -> None:
-    """Writes a tar.gz of files and folders, with names relative to `top`."""
-    with tarfile.open(fileobj=cast("IO[bytes]", member), mode="w|gz") as tar:
+    """Writes a tar.gz of files and folders, with names relative to `top`; of a link, what it leads to."""
+    packer = _Packer(member)
+    with tarfile.open(fileobj=cast("IO[bytes]", packer), mode="w|", dereference=True) as tar:
         for path in paths:
             tar.add(path, path.relative_to(top).as_posix())
+    packer.finish()
 
 
 def _write_history(folder: Path) -> Path:
@@ -123,14 +144,14 @@ def _copy(path: Path, member: MemberWriter) -> None:
 
 def save_images(names: list[str], member: MemberWriter) -> None:
     """Writes the images, each layer once, compressed with gzip."""
-    packer = zlib.compressobj(FASTEST, wbits=zlib.MAX_WBITS | 16)  # 16: with gzip's header
+    packer = _Packer(member)
     with tempfile.TemporaryFile() as errors:
         command, environment = ["docker", "save", *names], inherited.for_tools()
         with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors) as saving:
             assert saving.stdout
             for chunk in read_chunks(saving.stdout):
-                member.write(packer.compress(chunk))
+                packer.write(chunk)
         if saving.returncode:
             errors.seek(0)
             raise CommandError(f"docker save: exit {saving.returncode}\n{last_lines(errors.read().decode())}")
-    member.write(packer.flush())
+    packer.finish()

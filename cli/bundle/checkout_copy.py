@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import shutil
 from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from cli.programs import ROOT, output
+from cli.programs import ROOT, output, say
 
 CERTIFICATES = ("infra/certs/*.crt", "services/base/certificates/*.crt")
 """The user's certificates, and those in the images; git ignores both."""
 
 
 def copy_checkout(target: Path) -> Path:
-    """Copies the checkout's own files and this machine's certificates; returns the copy."""
+    """Copies the checkout's own files and this machine's certificates; returns the copy.
+
+    It leaves links out, wherever they lead: the checkout has none of its own, and one that a flow has left in a folder
+    that it may write to would bring `.env` or a file of another program into the copy.
+    """
     certificates = [str(path.relative_to(ROOT)) for pattern in CERTIFICATES for path in ROOT.glob(pattern)]
-    for name in filter(lambda name: (ROOT / name).is_file(), list_sources() + certificates):
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, target / name)
+    for name in list_sources() + certificates:
+        if _is_link(name):
+            say(f"left out {ascii(name)}: a link")
+        elif (ROOT / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, target / name)
     return target
+
+
+def _is_link(name: str) -> bool:
+    """Returns whether a path from the checkout's top is a link, or leads through one."""
+    path = PurePosixPath(name)
+    return any((ROOT / part).is_symlink() for part in (path, *list(path.parents)[:-1]))
 
 
 def has_history() -> bool:

@@ -3,48 +3,71 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tarfile
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
-from cli import taxi_files
+from cli import messages
 from cli.archive import archive
-from cli.archive.archive import BUNDLE, Archive
+from cli.archive.archive import BUNDLE, Archive, require_space
+from cli.bundle import replacement, saved_images
 from cli.bundle.bundle import CHECKOUT, DATA, IMAGES, engine_machine, require_compose
-from cli.programs import ROOT, run_with_input, say
+from cli.bundle.saved_images import SavedImage
+from cli.programs import CHUNK, ROOT, output, say
 from cli.runtimes.compose import images
+from cli.runtimes.compose.compose import Compose
+from cli.runtimes.compose.runtime import ComposeRuntime
 from cli.runtimes.runtime import Runtime
 from cli.settings import env_file
-from orionbox.errors import BadInputError, CommandError
-from orionbox.files import report_file_errors, temporary_folder
+from cli.waiting import waiting_for
+from orionbox.errors import BadInputError
+from orionbox.files import exclusive, report_file_errors, temporary_folder
+from orionbox.trips.taxi_file import release_path
+
+CERTIFICATE = re.compile(r"orionbox/services/base/certificates/([^/\0]+\.crt)")
+"""The members of CHECKOUT that a load needs: the certificates in the images."""
+LARGEST_CERTIFICATE = 1 << 20
+"""Bytes."""
+MEMBERS = {CHECKOUT, DATA, IMAGES}
+"""The members that a load needs."""
+NOTHING_CHANGED = "nothing was changed"
 
 
-def load(runtime: Runtime, file: Path | None) -> int:
-    """Imports the images, certificates and taxi files of a bundle, and starts the platform.
+def load(runtime: Runtime, file: Path | None, is_confirmed: bool) -> int:
+    """Imports the images, certificates and taxi files of a bundle, all of them or none, and starts the platform.
+
+    Args:
+        runtime: the platform.
+        file: the bundle.
+        is_confirmed: whether the user trusts whoever made the bundle.
 
     Raises:
         BadInputError: the file is not a bundle for this checkout and machine; nothing has changed then.
-        CommandError: the disk has no room, or Docker fails. A bundle can be loaded again.
+        CommandError: the disk has no room, or Docker fails; nothing has changed then, either.
     """
-    with archive.open_archive(_require_file(file), BUNDLE) as bundle:
-        platform = require_compose(runtime)
+
+    def check(bundle: Archive) -> None:
         _require_compatible(bundle)
+        messages.confirm_stranger(bundle, is_confirmed, "brings programs that will run on this machine", _typed(path))
+        _require_engine_space(bundle.manifest)
+
+    path, platform = _require_file(file), require_compose(runtime)
+    with exclusive(Path(__file__)), archive.open_archive(path, BUNDLE, check) as bundle:
         platform.prepare()
         platform.require_own()
         start = time.monotonic()
-        say(f"loading {len(bundle.manifest['images'])} images, {bundle.manifest['bytes'] / 1e9:.1f} GB")
-        run_with_input(["docker", "load", "--quiet"], bundle.stream(IMAGES))
-        with report_file_errors(f"{bundle.path.name} was not imported completely"):
-            _import_files(bundle)
-        if outdated := images.outdated(platform.compose):
-            raise CommandError(
-                f"{bundle.path.name} was made from a different checkout; out of date here: {', '.join(outdated)}",
-                f"use the checkout in it: unpack {BUNDLE.top_level}/{CHECKOUT}, and load there",
-            )
+        with report_file_errors(f"{bundle.shown_name} was not imported, and {NOTHING_CHANGED}"):
+            _import(bundle, platform)
         say(f"loaded in {time.monotonic() - start:.0f} s")
     platform.up()
     return 0
+
+
+def _typed(path: Path) -> str:
+    return f"make load FILE={shlex.quote(str(path))}"
 
 
 def _require_file(file: Path | None) -> Path:
@@ -59,31 +82,112 @@ def _require_file(file: Path | None) -> Path:
     return ROOT / file
 
 
+# --- checks, which change nothing ---
+
+
 def _require_compatible(bundle: Archive) -> None:
-    name, made_for, made_by = bundle.path.name, bundle.manifest["machine"], bundle.manifest["orionbox"]
-    if made_for != engine_machine():
+    name, facts = bundle.shown_name, bundle.manifest
+    if missing := {"machine", "orionbox", "bytes", "members"} - facts.keys() | MEMBERS - facts["members"].keys():
+        text = f"{name} is damaged: it lacks {', '.join(sorted(missing))}; {NOTHING_CHANGED}"
+        raise BadInputError(text, "make the bundle again")
+    if facts["machine"] != engine_machine():
         raise BadInputError(
-            f"{name} is for {made_for} machines; this one is {engine_machine()}; nothing was changed",
+            f"{name} is for {facts['machine']} machines; this one is {engine_machine()}; {NOTHING_CHANGED}",
             f"make a bundle on a machine of this kind: {engine_machine()}",
         )
-    if made_by != env_file.version():
+    if facts["orionbox"] != env_file.version():
         raise BadInputError(
-            f"{name} was made by Orionbox {made_by}; this is {env_file.version()}; nothing was changed",
-            f"use the checkout in it: unpack {BUNDLE.top_level}/{CHECKOUT}, and load there",
+            f"{name} was made by Orionbox {facts['orionbox']}; this is {env_file.version()}; {NOTHING_CHANGED}",
+            _own_checkout(),
         )
 
 
-def _import_files(bundle: Archive) -> None:
-    """Imports the certificates in the images, and the taxi files."""
+def _own_checkout() -> str:
+    return f"use the checkout in it: unpack {BUNDLE.top_level}/{CHECKOUT}, and load there"
+
+
+def _require_engine_space(facts: dict[str, Any]) -> None:
+    """Refuses images for which the engine's disk has no room; that of a virtual machine cannot be measured here."""
+    size = max(facts["bytes"], facts["members"][IMAGES].get("unpacked", 0))
+    folder = Path(output("docker", "info", "--format", "{{.DockerRootDir}}").strip())
+    if folder.is_dir():
+        require_space(folder, 2 * size)  # Docker unpacks the tar, and then each layer from it
+
+
+def _require_same_checkout(bundle: Archive, saved: list[SavedImage], compose: Compose, certificates: Path) -> None:
+    """Compares what the images were built from with this checkout."""
+    expected = images.expected_labels(compose, certificates)
+    if outdated := [image.name for image in saved if image.labels.get(images.LABEL) != expected[image.name]]:
+        raise BadInputError(
+            f"{bundle.shown_name} was made from a different checkout; different here: {', '.join(outdated)}; "
+            f"{NOTHING_CHANGED}",
+            _own_checkout(),
+        )
+
+
+def _read_images(bundle: Archive, compose: Compose) -> list[SavedImage]:
+    try:
+        with waiting_for(f"the check of {IMAGES}"):
+            return saved_images.read(bundle.stream(IMAGES), images.names(compose), bundle.unpacked(IMAGES))
+    except BadInputError as error:
+        raise BadInputError(f"{bundle.shown_name} {error.text}; {NOTHING_CHANGED}", error.fix) from error
+
+
+# --- the import ---
+
+
+def _import(bundle: Archive, platform: ComposeRuntime) -> None:
+    """Checks everything that is in the bundle, and then replaces what it replaces."""
+    size = bundle.manifest["bytes"]
     with temporary_folder(ROOT) as folder:
-        _unpack(bundle, CHECKOUT, folder)
-        images.import_certificates(folder / "orionbox")
-        _unpack(bundle, DATA, folder / "data")
-        taxi_files.import_folder(folder / "data")
+        certificates, data, kept = (folder / name for name in ("certificates", "data", "kept"))
+        for new in (certificates, data, kept):
+            new.mkdir()
+        _unpack(bundle, CHECKOUT, _certificate, certificates, LARGEST_CERTIFICATE)
+        saved = _read_images(bundle, platform.compose)
+        _require_same_checkout(bundle, saved, platform.compose, certificates)
+        _unpack(bundle, DATA, _taxi_file, data)
+        say(f"loading {len(saved)} images, {size / 1e9:.1f} GB")
+        with replacement.loaded_images(saved, lambda: bundle.stream(IMAGES)), replacement.all_or_none() as undo:
+            replacement.replace_certificates(certificates, undo)
+            replacement.replace_taxi_files(data, kept, undo)
+            replacement.replace_images(saved, undo)
 
 
-def _unpack(bundle: Archive, name: str, folder: Path) -> None:
-    """Unpacks a member; its paths were verified when the bundle was opened."""
-    with tarfile.open(fileobj=bundle.stream(name), mode="r|gz") as tar:
-        safely: Any = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
-        tar.extractall(folder, **safely)
+def _certificate(name: str) -> str:
+    match = CERTIFICATE.fullmatch(name)
+    return match[1] if match else ""
+
+
+def _taxi_file(name: str) -> str:
+    return name if release_path(Path(name)) == name else ""
+
+
+def _unpack(
+    bundle: Archive, member: str, place: Callable[[str], str], folder: Path, largest: int | None = None
+) -> None:
+    """Unpacks the files of a tar in the bundle that are needed.
+
+    Args:
+        bundle: the bundle; the names in its tars were verified when it was opened.
+        member: the name of the tar.
+        place: returns a file's path in `folder` from its name in the tar; empty for one that is not needed.
+        folder: where they go.
+        largest: bytes that one may have.
+    """
+    with tarfile.open(fileobj=bundle.stream(member), mode="r|gz") as tar:
+        for file in tar:
+            cast(Any, tar).members = []  # else it keeps them all
+            if file.isreg() and (name := place(file.name)):
+                if largest and file.size > largest:
+                    raise BadInputError(f"{bundle.shown_name} is unsafe: {name} in it is too large; {NOTHING_CHANGED}")
+                require_space(folder, 2 * file.size)  # here, and in its own place
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _copy(cast("IO[bytes]", tar.extractfile(file)), target)
+
+
+def _copy(content: IO[bytes], target: Path) -> None:
+    with target.open("wb") as file:
+        while chunk := content.read(CHUNK):
+            file.write(chunk)

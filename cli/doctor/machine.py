@@ -242,6 +242,8 @@ class Machine:
     @property
     def python_3_13(self) -> str:
         """The path of the Python that the embedded runtime needs; empty if there is none."""
+        if self.user == 0:  # root starts nothing that flows can change
+            return virtual_environments.python_of_this_machine()
         return virtual_environments.python_for_bigquery()
 
     def process_named(self, name: str) -> int:

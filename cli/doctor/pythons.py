@@ -12,7 +12,7 @@ from cli.runtimes.embedded.virtual_environments import BIGQUERY_VERSION, FIX_PIP
 def check_pythons(machine: Machine) -> Iterator[Finding]:
     """Checks what the virtual environments are built with; nothing is needed once they are."""
     if machine.user == 0 and not machine.has("setpriv"):
-        yield fail("setpriv", "is missing: PostgreSQL does not run as root", "apt-get install util-linux")
+        yield fail("setpriv", "is missing: the embedded runtime does not run as root", "apt-get install util-linux")
     if machine.are_environments_built:
         yield ok("environments", "built; neither Python nor package index is needed until their sources change")
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 import locale
 import os
 import pwd
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Collection, Iterator, MutableMapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def choose(*patterns: str) -> dict[str, str]:
     language that is not installed, of which many complain.
     """
     names = (*SYSTEM, *patterns)
-    found = {name: value for name, value in os.environ.items() if any(fnmatchcase(name, pattern) for pattern in names)}
+    found = {name: value for name, value in os.environ.items() if matches(name, names)}
     found.setdefault("PATH", os.defpath)
     if not os.path.isdir(found.get("HOME", "")):
         found["HOME"] = _home()
@@ -72,6 +72,11 @@ def choose(*patterns: str) -> dict[str, str]:
     if not _has_language():
         found = {name: value for name, value in found.items() if not name.startswith(("LANG", "LC_"))}
     return found
+
+
+def matches(name: str, patterns: Collection[str]) -> bool:
+    """Returns whether a variable's name matches one of the patterns."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _has_language() -> bool:

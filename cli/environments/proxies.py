@@ -23,7 +23,9 @@ OWN_HOSTS = (NAME, ADDRESS, *(service.name for service in SERVICES))
 """Hosts that are never behind a proxy: this machine, and the platform's services."""
 TLC_HOSTS = ("d37ci6vzurychx.cloudfront.net", "nyc-tlc.s3.amazonaws.com", "s3.amazonaws.com")
 """Hosts from which the TLC publishes taxi trips, today and until 2022."""
-OFFLINE_HOSTS = ("github.com", "hooks.slack.com", "raw.githubusercontent.com", *TLC_HOSTS)
+SLACK_HOST = "hooks.slack.com"
+"""The host of Slack's incoming webhooks (https://api.slack.com/messaging/webhooks)."""
+OFFLINE_HOSTS = ("github.com", SLACK_HOST, "raw.githubusercontent.com", *TLC_HOSTS)
 """Hosts for which the platform answers itself with INTERNET=offline."""
 GOOGLE_HOSTS = ("oauth2.googleapis.com", "accounts.google.com", "www.googleapis.com", "iamcredentials.googleapis.com")
 """Hosts that hand out tokens for a key of one's own, for which it answers only with CLOUD=emulators as well."""

@@ -15,7 +15,7 @@ from cli.runs.progress_bars import Bars
 from cli.runtimes import failures
 from cli.terminal_colors import red
 from cli.waiting import GrowingPauses
-from orionbox.errors import FAILED, CommandError
+from orionbox.errors import FAILED, CommandError, printable
 from orionbox.orion import obstacles
 from orionbox.orion.client import Json, NoAnswerError, Orion, Retries
 from orionbox.orion.states import ENDED
@@ -119,7 +119,7 @@ def _print_until_ended(orion: Orion, run_id: str, bars: Bars) -> Json:
         if is_waiting and pauses.is_due():
             bars.say(f"  waiting for the agent to start the run ({pauses.seconds:.0f} s)")
             for line in obstacles.find(orion):
-                bars.say(f"  {line}")
+                bars.say(f"  {printable(line)}")
         if is_waiting and not is_reported and pauses.seconds > AGENT_SECONDS:
             is_reported = True
             bars.say(f"still {run['state_name']} after {AGENT_SECONDS} s; look at it with: make logs SERVICE=agent")
@@ -130,6 +130,7 @@ def shown(level: int, message: str) -> str:
     """Returns what the terminal shows of a line of the log; empty if it is no news there."""
     if level <= DEBUG or REPEATED.match(message) or (level <= INFO and HOUSEKEEPING.match(message)):
         return ""
+    message = printable(message, keep="\n\t")
     if message.startswith(FAILED):
         what, _, _ = message.removeprefix(FAILED).partition(": ")
         return red(f"{what}: failed; the reason follows at the end")

@@ -21,7 +21,7 @@ from orionbox.files import write
 from orionbox.loopback import link, open_url
 from orionbox.orion import obstacles
 from orionbox.orion.client import Json, Orion
-from orionbox.runs.report import ARTIFACT_KEY, not_real, page_name, unflatten
+from orionbox.runs.report import ARTIFACT_KEY, months_in, not_real, page_name, unflatten
 from orionbox.trips.months import TripFile
 
 PAGE_TIMEOUT = 60
@@ -79,7 +79,7 @@ def _run(deployment: str, files: list[TripFile], runtime: Runtime, force: bool) 
     run_id = orion.start_run(deployment, parameters)
     say(f"\n{deployment}: {_describe(files)}\n{orion.run_url(run_id)}\n")
     run = follow(orion, run_id, bars)
-    months = [unflatten(row) for row in orion.table_artifact(run_id, ARTIFACT_KEY)]
+    months = [unflatten(row) for row in months_in(orion.table_artifact(run_id, ARTIFACT_KEY))]
     return EndedRun(run, orion.run_url(run_id), duration(run), months)
 
 

@@ -21,8 +21,13 @@ def is_usable(certificate: Path, hosts: Sequence[str] = ()) -> bool:
     validity = _validity(certificate)
     if not validity or not lasts(certificate) or validity[1] - validity[0] > LONGEST_VALIDITY:
         return False
+    return all(names(certificate, host) for host in hosts)
+
+
+def names(certificate: Path, host: str) -> bool:
+    """Returns whether a server's certificate is for this host, or an authority's lets it sign for the host."""
     # Names are plain ASCII in the binary form, each after its tag and length (RFC 5280, section 4.2.1.6)
-    return all(b"\x82" + bytes([len(host)]) + host.encode() in _binary(certificate) for host in hosts)
+    return b"\x82" + bytes([len(host)]) + host.encode() in _binary(certificate)
 
 
 def lasts(certificate: Path) -> bool:

@@ -60,7 +60,7 @@ def ensure_id(root: Path) -> Identity:
         if found.id:
             return found
         if found.copied_from:  # its containers and volumes belong to the other one; .embedded/ was copied
-            for file in (root / FOLDER).glob(f"*-{COMPOSE}.json"):
+            for file in (root / FOLDER).glob(f"*-{COMPOSE}.*"):
                 file.unlink()
         return _store(Identity(root, secrets.token_hex(8)))
 

@@ -23,8 +23,10 @@ from orionbox.errors import BadInputError
 CHECKOUT, FOLDER, USER = "orionbox.checkout", "orionbox.folder", "orionbox.user"
 """The labels of a claim; containers have the first two."""
 PROJECT = "com.docker.compose.project"
-VOLUMES = ("bigquery", "gcs", "generated", "home", "inbox", "pgadmin", "postgres", "results")
+VOLUMES = ("agent", "bigquery", "bootstrap", "gcs", "generated", "home", "inbox", "pgadmin", "postgres", "results")
 """The volumes in compose's files."""
+NETWORKS = ("docker", "pages", "pgadmin")
+"""The networks in compose's files, but for the one that has the platform's own name."""
 SHOWN = 3
 """How many containers and volumes a message names."""
 ANOTHER_NAME = "set another COMPOSE_PROJECT_NAME in .env"
@@ -79,8 +81,8 @@ class Traces:
     claim: Owner | None = None
     containers: Sequence[Container] = ()
     volumes: Sequence[str] = ()
-    foreign_network: bool = False
-    """Whether a network of that name exists that Compose did not create for this platform."""
+    foreign_network: str = ""
+    """A network that the platform would use, but that Compose did not create for it."""
 
     @property
     def is_empty(self) -> bool:
@@ -190,7 +192,7 @@ def refuse(platform: str, traces: Traces, me: Identity, has_record: bool) -> Bad
         text = f"this engine has a platform {platform} that this checkout did not create ({shown})"
         return BadInputError(text, f"{ANOTHER_NAME}; or, {_take_over(platform, me, has_claim=False)}")
     if traces.foreign_network:
-        return BadInputError(f"this engine has a network {platform} of another program", ANOTHER_NAME)
+        return BadInputError(f"this engine has a network {traces.foreign_network} of another program", ANOTHER_NAME)
     return None
 
 
@@ -250,11 +252,12 @@ def find_traces(platform: str) -> Traces:
     claims = [Owner(*labels) for name, _, *labels in volumes if name == claim_name(platform)]
     names = {f"{platform}_{name}" for name in VOLUMES}
     networks = [] if claims else _list("network", ".Name", PROJECT)
+    own = {platform, *(f"{platform}_{name}" for name in NETWORKS)}
     return Traces(
         claims[0] if claims else None,
         [container for container in list_containers() if container.platform == platform],
         [name for name, project, *_ in volumes if name in names or project == platform],
-        any(name == platform != project for name, project in networks),
+        next((name for name, project in networks if name in own and project != platform), ""),
     )
 
 

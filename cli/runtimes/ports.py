@@ -45,7 +45,7 @@ def saved_ports(preferred: Mapping[str, int], file: Path) -> dict[str, int]:
         file: the file that stores the ports.
     """
     saved = _read(file)
-    return {name: saved.get(_key(name, port), port) for name, port in preferred.items()}
+    return {name: saved.get(_key(name, preferred), port) for name, port in preferred.items()}
 
 
 def choose(
@@ -55,30 +55,36 @@ def choose(
     addresses: Mapping[str, str] | None = None,
     taken: Collection[int] = (),
     privileged: bool = False,
+    names: Collection[str] | None = None,
 ) -> dict[str, int]:
     """Chooses and reserves a free port for each name: the saved one, else the preferred one, else the next free one.
 
-    Saves the choice by name and preferred port: a different preferred port is chosen anew.
+    Saves the choice by name and preferred port: a different preferred port is chosen anew. So does a setting that makes
+    way for another one with the same port, which may have been typed for one start: it comes back afterwards.
 
     Args:
-        preferred: ports by the name of their setting.
+        preferred: the ports of all settings by their names.
         file: the file that stores the ports.
         reservations: where to reserve the chosen ports.
         addresses: where each name will listen; those not named listen on loopback.
         taken: ports that are not free, even if they look so from here.
         privileged: whether the server may listen on ports that are closed to this user, as a container engine may.
+        names: those that need a port; all by default.
 
     Raises:
         CommandError: no port is free.
     """
     saved, search = _read(file), _Search(reservations, taken, privileged)
-    for name, port in preferred.items():
-        candidates = [saved.get(_key(name, port), port), *range(port, LAST + 1)]
+    chosen = {name: port for name, port in preferred.items() if names is None or name in names}
+    for name, port in chosen.items():
+        # The next free port may be the one that another setting prefers, which would have to go on, too
+        others = (other for other in range(port, LAST + 1) if other == port or other not in preferred.values())
+        candidates = [saved.get(_key(name, preferred), port), *others]
         search.find(name, candidates, (addresses or {}).get(name, LOOPBACK))
     file.parent.mkdir(parents=True, exist_ok=True)
-    saved |= {_key(name, port): search.chosen[name] for name, port in preferred.items()}
+    saved |= {_key(name, preferred): search.chosen[name] for name in chosen}
     write(file, json.dumps(saved, indent=2) + "\n")
-    for name, port in preferred.items():
+    for name, port in chosen.items():
         if search.chosen[name] != port:
             say(_explain(name, port, search.chosen[name], search.obstacles.get((name, port), "")))
     return search.chosen
@@ -128,8 +134,11 @@ def _explain(name: str, port: int, chosen: int, obstacle: str) -> str:
     return f"{name}={port} {obstacle}: this platform takes {chosen}"
 
 
-def _key(name: str, port: int) -> str:
-    return f"{name}={port}"
+def _key(name: str, preferred: Mapping[str, int]) -> str:
+    """Returns what a choice depends on: the preferred port, and the setting before this one that has it, too."""
+    port = preferred[name]
+    first = next(other for other, its_port in preferred.items() if its_port == port)
+    return f"{name}={port}" if first == name else f"{name}={port} beside {first}"
 
 
 def _read(file: Path) -> dict[str, int]:

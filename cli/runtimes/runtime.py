@@ -20,8 +20,13 @@ class Stores(Protocol):
     def database(self, name: str) -> Database:
         """Returns the PostgreSQL database of that name."""
 
-    def ask_orion(self, sql: str) -> list[str]:
-        """Runs one or more statements in Orion's database; returns the first column of the last one's rows."""
+    def ask_orion(self, sql: str, **parameters: str) -> list[str]:
+        """Runs one or more statements in Orion's database; returns the first column of the last one's rows.
+
+        Args:
+            sql: the statements, which name the parameters as `:name`.
+            parameters: values of any text; the database quotes them.
+        """
 
     def size_of_orion(self) -> int:
         """Returns the bytes that Orion's database takes on disk."""
@@ -70,6 +75,9 @@ class Runtime(Protocol):
     def prepare(self) -> None:
         """Checks the requirements; creates .env and the user's folders."""
 
+    def leave_root(self) -> None:
+        """Starts this command again as another user if this is root, and the runtime does not work as root."""
+
     def require_own(self) -> None:
         """Refuses a platform that belongs to another checkout."""
 
@@ -84,6 +92,9 @@ class Runtime(Protocol):
 
     def ensure_up(self) -> None:
         """Starts the platform unless all of it is healthy."""
+
+    def ensure_stores(self) -> None:
+        """Starts the stores unless they are healthy; no other service need be."""
 
     def down(self) -> None:
         """Stops everything; data stays."""
@@ -114,6 +125,9 @@ class Runtime(Protocol):
 
     def inbox(self) -> str:
         """Returns the messages sent to the chat, one JSON object per line: time, host, text."""
+
+    def run_module(self, service: str, module: str, *arguments: str) -> str:
+        """Runs a Python module with the files and variables of a service that is running; returns what it prints."""
 
     def flows_command(self, module: str, *arguments: str) -> list[str]:
         """Returns the command that runs a Python module with the flows' packages, without the platform."""

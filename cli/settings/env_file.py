@@ -47,16 +47,22 @@ def fill_in(values: Mapping[str, str]) -> dict[str, str]:
     return {name: value or GENERATED.get(name, str)() for name, value in values.items()}
 
 
-def save(values: Mapping[str, str], path: Path = ROOT / ".env", typed: Collection[str] = ()) -> bool:
-    """Writes .env, or adds the settings that it lacks or leaves empty; returns whether it was written.
+def save(
+    values: Mapping[str, str],
+    path: Path = ROOT / ".env",
+    typed: Collection[str] = (),
+    defaults: Mapping[str, str] | None = None,
+) -> set[str]:
+    """Writes .env, or adds the settings that it lacks or leaves empty; returns the names of those that it has written.
 
     This keeps a setting typed for the first `make up`: `make up ORION_PORT=4300` creates a platform that keeps port
-    4300. A link stays a link.
+    4300. Typed later, it is for that command alone, also where the file lacks the setting. A link stays a link.
 
     Args:
         values: every setting, complete.
         path: the file.
         typed: names of those that the user typed; these may differ from the file.
+        defaults: the settings of .env.example; a file that exists gets these in place of typed ones.
 
     Raises:
         CommandError: another command has written other passwords since this one read the file.
@@ -65,8 +71,11 @@ def save(values: Mapping[str, str], path: Path = ROOT / ".env", typed: Collectio
         lines = list(_read_lines(path)) if os.path.lexists(path) else []
         stored = _variables(lines)
         # A setting may be empty for good, as GENERATED_ROWS is
+        kept = {name: (defaults or {}).get(name, "") for name in typed} if lines else {}
         missing = {
-            name: value for name, value in values.items() if not stored.get(name, "") and stored.get(name) != value
+            name: kept.get(name) or value
+            for name, value in values.items()
+            if not stored.get(name, "") and stored.get(name) != value
         }
         if any(stored.get(name) not in ("", None, values.get(name)) for name in GENERATED.keys() - set(typed)):
             raise CommandError(f"another command has written {path.name} just now", "run this command again")
@@ -74,7 +83,7 @@ def save(values: Mapping[str, str], path: Path = ROOT / ".env", typed: Collectio
             complete = [f"{line.text}\n" for line in lines if line.value or line.name not in missing]
             added = [f"{name}={value}\n" for name, value in missing.items()]
             write_private(Path(os.path.realpath(path)), "".join([*(complete or [HEADER]), *added]))
-        return bool(missing)
+        return set(missing)
 
 
 class Line(NamedTuple):

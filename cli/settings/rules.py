@@ -64,6 +64,11 @@ RULES = {
         "use 127.0.0.1 for this machine alone, one of its own addresses for others too, or 0.0.0.0 for all",
         _is_ipv4,
     ),
+    "ALLOWED_HOSTS": Rule(
+        r"[\w.-]{1,253}(,\s*[\w.-]{1,253}){0,19}",
+        "a list of host names",
+        "use names without ports, like ALLOWED_HOSTS=orion.example.org,lab7",
+    ),
     "GATEWAY_PASSWORD": LONG_PASSWORD,
     "GCP_PROJECT": Rule(r"[a-zA-Z0-9][\w:.-]{0,62}", "the name of a project", "use for example orionbox-local"),
     "CLOUD": Rule("emulators|gcp", "a cloud", "use one of emulators, gcp"),

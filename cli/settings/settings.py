@@ -61,7 +61,7 @@ class Settings:
 
     @property
     def platform(self) -> str:
-        """The platform's name, which is its compose project's and its network's."""
+        """The platform's name, which is its compose project's and that of the network on which flows run."""
         return self["COMPOSE_PROJECT_NAME"]
 
     @property
@@ -85,9 +85,14 @@ class Settings:
         return self["INTERNET"] == "real"
 
     @property
+    def reaches_outside(self) -> bool:
+        """Whether anything of the platform reaches hosts outside it."""
+        return self.has_internet or self.is_real_cloud
+
+    @property
     def answers_for_google(self) -> bool:
         """Whether the stand-in for the internet hands out tokens for keys of Google's service accounts."""
-        return not (self.has_internet or self.is_real_cloud)
+        return not self.reaches_outside
 
     @property
     def task_runner(self) -> str:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from cli.programs import output
 from cli.runtimes.compose import containers
+from cli.runtimes.ownership import FOLDER
 from dev.throwaway_platform import ThrowawayPlatform
 from orionbox.errors import CommandError
 
@@ -37,7 +38,7 @@ class Containers:
 
     def filters(self) -> list[str]:
         """Returns options of `docker ps` that choose the containers of services and of flow runs."""
-        return ["--filter", f"network={self.platform.name}"]
+        return ["--filter", f"label={FOLDER}={self.platform.root}"]
 
     def remove_images(self, tag: str) -> None:
         """Removes the images of a tag that an experiment has built."""
@@ -108,6 +109,6 @@ class Containers:
         output("docker", "rm", name)
 
     def address(self, service: str) -> str:
-        """Returns the service's address on the platform's network."""
+        """Returns the service's address on the network of the runs."""
         form = f'{{{{(index .NetworkSettings.Networks "{self.platform.name}").IPAddress}}}}'
         return output("docker", "inspect", "--format", form, self.id_of_service(service)).strip()

@@ -6,8 +6,8 @@ What each one means: https://www.pgadmin.org/docs/pgadmin4/latest/config_py.html
 # One user, no login page: the port is published on the loopback interface only.
 SERVER_MODE = False
 MASTER_PASSWORD_REQUIRED = False
-# Without a login, the Host header is the only protection against DNS rebinding.
-ALLOWED_HOSTS = ["localhost", "127.0.0.1", "pgadmin"]
+# Any: registered_server.py has the guard, which looks at Host, too.
+ALLOWED_HOSTS: list[str] = []
 
 DATA_DIR = "/var/lib/pgadmin"
 DEFAULT_BINARY_PATHS = {"pg": "/usr/lib/postgresql/15/bin"}

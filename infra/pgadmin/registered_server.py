@@ -5,11 +5,15 @@ import os
 from pathlib import Path
 from typing import Any
 
+from orionbox.http_guard import HttpGuard, further_hosts, guarded_wsgi
+
 SERVERS = Path(__file__).with_name("servers.json")
 
 
 def create_app() -> Any:
-    """Return pgAdmin's WSGI application, and create or migrate its database.
+    """Return pgAdmin's WSGI application behind the guard, and create or migrate its database.
+
+    pgAdmin itself takes websockets from every page, and with them commands for psql.
 
     Raises:
         KeyError: WAREHOUSE_DB_PASSWORD is not set.
@@ -20,6 +24,7 @@ def create_app() -> Any:
     from pgadmin4.pgAdmin4 import app  # type: ignore[import-not-found]
 
     register(app, server["Name"])
+    app.wsgi_app = guarded_wsgi(app.wsgi_app, HttpGuard("pgadmin", further_hosts=further_hosts()))
     return app
 
 

@@ -47,11 +47,21 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     mv "$PGDATA.new" "$PGDATA"
 fi
 
-# At every start, so that the passwords are always those of .env
+# At every start, so that the passwords are always those of .env, older clusters get the attributes too, and an owner who
+# has locked himself out of his database gets in again. A backup logs in as ny_taxi and has to see all rows, so even a
+# forced row policy does not bind this role. Orion always finds a connection: PostgreSQL has 100.
 single "$PGDATA" <<SQL
-ALTER ROLE orion PASSWORD '${ORION_DB_PASSWORD:?}';
+ALTER ROLE orion PASSWORD '${ORION_DB_PASSWORD:?}' NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION;
 
-ALTER ROLE ny_taxi PASSWORD '${WAREHOUSE_DB_PASSWORD:?}';
+ALTER ROLE ny_taxi PASSWORD '${WAREHOUSE_DB_PASSWORD:?}' NOSUPERUSER NOCREATEROLE NOCREATEDB NOREPLICATION BYPASSRLS CONNECTION LIMIT 80;
+
+ALTER DATABASE ny_taxi CONNECTION LIMIT -1;
+
+GRANT ALL ON DATABASE ny_taxi TO ny_taxi;
+
+$(for whose in "DATABASE ny_taxi" "ROLE ny_taxi" "ROLE ny_taxi IN DATABASE ny_taxi"; do
+    printf 'ALTER %s RESET local_preload_libraries;\n\nALTER %s RESET idle_session_timeout;\n\n' "$whose" "$whose"
+done)
 
 SQL
 exec postgres -c config_file="$here/postgresql.conf" -c hba_file="$here/pg_hba.conf" -D "$PGDATA" "$@"

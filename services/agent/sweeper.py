@@ -6,6 +6,8 @@ orphaned for GRACE seconds is cleaned up.
 
 The sweeper judges only what this platform's agent has started: containers behind this docker-proxy, and processes of
 the agent. It leaves alone a flow that a student runs by hand, or with another agent.
+
+It also deletes old results of tasks: `old_results`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +24,7 @@ from orionbox.flow_settings import FlowSettings
 from orionbox.orion.client import ONE_TRY, Json, JsonApi, Orion
 from orionbox.orion.states import ACTIVE, ENDED
 from orionbox.stores.staging_tables import run_id_from_name
+from services.agent import old_results
 from services.agent.bootstrapped import wait_until_bootstrapped
 from services.agent.lock import running_agent
 from services.agent.orphans import Container, Infrastructure, Watchlist, idle_containers
@@ -142,6 +146,8 @@ def main() -> None:
     """Sweeps for ever; records each sweep in the file SWEPT, which the health check reads."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     wait_until_bootstrapped()
+    # Beside the sweeps, because it may take long
+    threading.Thread(target=old_results.prune_for_ever, daemon=True).start()
     sweeper, swept, last_error = Sweeper(), Path(os.environ["SWEPT"]), ""
     while True:
         try:

@@ -113,12 +113,12 @@ def save(block: Block, name: str, written: Written) -> None:
     """Saves the block, unless Orion has one of that name with the same content, or a student's."""
     slug = f"{block.get_block_type_slug()}/{name}"
     if found := asyncio.run(_find(block, name)):
-        if _has_content(block, name):
+        if _has_content(block, found):
             written.add(found)
             log.info("block %s: unchanged", slug)
             return
         if written.belongs_to_user(found):
-            log.info("block %s: belongs to the user; unchanged (delete it, and `make up` saves the platform's)", slug)
+            log.info("block %s: belongs to the user; unchanged (docs/troubleshooting.md)", slug)
             return
     block._block_document_id = None  # of the name under which it was saved before: Prefect would overwrite that one
     document = block.save(name, overwrite=True)
@@ -130,15 +130,15 @@ async def _find(block: Block, name: str) -> BlockDocument | None:
     """Returns what Orion has of the block of that name; None if there is none."""
     async with get_client() as client:
         try:
-            return await client.read_block_document_by_name(name, block.get_block_type_slug(), include_secrets=False)
+            return await client.read_block_document_by_name(name, block.get_block_type_slug())
         except ObjectNotFound:
             return None
 
 
-def _has_content(block: Block, name: str) -> bool:
-    """Returns whether the block of that name has this content already."""
+def _has_content(block: Block, found: BlockDocument) -> bool:
+    """Returns whether what Orion has of the block has this content already."""
     try:
-        return _content(type(block).load(name)) == _content(block)
+        return _content(type(block)._from_block_document(found)) == _content(block)
     except ValueError:  # of another version, or of values that it does not take
         return False
 

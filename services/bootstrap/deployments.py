@@ -56,7 +56,7 @@ def ensure_deployment(folder: Path, entrypoint: str, name: str, infrastructure: 
     flow: Flow[Any, Any] = load_flow_from_entrypoint(f"{folder}/{entrypoint}", use_placeholder_flow=False)
     full_name = f"{flow.name}/{name}"
     found, version = asyncio.run(find(full_name)), version_of(folder, entrypoint, infrastructure, options)
-    if found and belongs_to_user(found, folder):
+    if found and belongs_to_user(found):
         log.info("deployment %s: belongs to the user; unchanged", full_name)
         return
     if found and is_current(found, version):
@@ -87,14 +87,14 @@ def version_of(folder: Path, entrypoint: str, infrastructure: Infrastructure, op
     return digest.hexdigest()[:16]
 
 
-def belongs_to_user(found: DeploymentResponse, folder: Path) -> bool:
+def belongs_to_user(found: DeploymentResponse) -> bool:
     """Returns whether a student has created it: a new deployment of the same name replaces the platform's.
 
-    Orionbox before 0.3.0 set no tag; its deployments had the flows' own folder and nothing else.
+    Orionbox before 0.3.0 set no tag; its deployments had neither parameters nor schedules.
     """
-    if names.TAG in found.tags:
-        return False
-    return bool(found.path != str(folder) or found.storage_document_id or found.parameters or found.schedules)
+    if not names.has_platform_code(found.path, found.storage_document_id):
+        return True
+    return names.TAG not in found.tags and bool(found.parameters or found.schedules)
 
 
 def is_current(found: DeploymentResponse, version: str) -> bool:

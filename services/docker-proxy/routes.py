@@ -11,7 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from rules import Json, Policy, Refused, as_is, as_list, as_object, check_fields, check_image, harden
+from rules import Json, Policy, Refused, as_is, as_list, as_object, check_fields, check_image, harden, read_only_notes
+
+MOST_RUNS = 50  # containers of one platform's runs, running or not; the agent removes those that have ended
+MOST_OF_ONE_RUN = 8  # containers of one flow run; those without a flow run count as one run's
+RUN_LABEL = "prefect.io/flow-run-id"  # by which Prefect names a container's run
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,8 @@ class Allowed:
     """A call that the proxy makes to the engine in the client's place.
 
     `refs` are the `container` and the `network` that it names. Before the call, the proxy asks the engine whether they
-    are the platform's (`check_ours`), and `with_full_ids` replaces them by their full ids.
+    are the platform's (`check_ours`), and `with_full_ids` replaces them by their full ids. `creates` marks the call
+    that makes one more container (`check_room`); `notes` say what it gets otherwise than it was asked for.
     """
 
     method: str
@@ -27,6 +32,8 @@ class Allowed:
     query: dict[str, str] = field(default_factory=dict)
     body: Json | None = None
     refs: dict[str, str] = field(default_factory=dict)
+    creates: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def target(self) -> str:
@@ -46,7 +53,9 @@ def create(call: Allowed, asked: Json, policy: Policy) -> Allowed:
     """Harden the container and give it a name that cannot be a service's: names are addresses on the network."""
     prefix = f"{policy.project}-run-"
     query = {key: prefix + name.removeprefix("/").removeprefix(prefix) for key, name in call.query.items()}
-    return replace(call, query=query, body=harden(asked, policy))
+    return replace(
+        call, query=query, body=harden(asked, policy), creates=True, notes=tuple(read_only_notes(asked, policy))
+    )
 
 
 def connect(call: Allowed, asked: Json, policy: Policy) -> Allowed:
@@ -73,8 +82,29 @@ def list_own_runs(call: Allowed, asked: Json, policy: Policy) -> Allowed:
     """List flow runs' containers: the client's filters may narrow the list, never widen it."""
     filters = parse(call.query.get("filters", "").encode())
     narrowing = check_fields(filters, dict.fromkeys(("id", "name", "status", "label"), _texts), policy)
-    ours = [f"{name}={value}" for name, value in policy.labels.items()]
-    return _filtered(call, narrowing | {"label": narrowing.get("label", []) + ours})
+    return _filtered(call, narrowing | {"label": narrowing.get("label", []) + _own_labels(policy)})
+
+
+def list_all_runs(policy: Policy) -> Allowed:
+    """List the containers that `check_room` counts."""
+    return _filtered(Allowed("GET", "/containers/json", {"all": "1"}), {"label": _own_labels(policy)})
+
+
+def check_room(containers: Sequence[Json], asked: Json) -> None:
+    """Refuse one container more than the platform, or one flow run, may have.
+
+    `containers` are those that there are, as Docker lists them, and `asked` is the body that makes one more.
+    """
+    if len(containers) >= MOST_RUNS:
+        raise Refused(f"this platform has {len(containers)} containers of runs, as many as it may; wait for an end")
+    run = (asked.get("Labels") or {}).get(RUN_LABEL)
+    same = [container for container in containers if (container["Labels"] or {}).get(RUN_LABEL) == run]
+    if len(same) >= MOST_OF_ONE_RUN:
+        raise Refused(f"this run has {len(same)} containers, as many as it may; wait for an end, or remove some")
+
+
+def _own_labels(policy: Policy) -> list[str]:
+    return [f"{name}={value}" for name, value in policy.labels.items()]
 
 
 def _filtered(call: Allowed, filters: Json) -> Allowed:
@@ -124,6 +154,15 @@ def decide(method: str, target: str, raw: bytes, policy: Policy) -> Allowed:
     if path.endswith("/images/create"):
         raise Refused("images are not pulled: the image must be on this machine; `make up` builds it")
     raise Refused(f"{method} {path} is not something a flow run needs")
+
+
+def takes_body(method: str, target: str) -> bool:
+    """Return whether a call has a body that counts; nothing reads those of others."""
+    path = unquote(target.partition("?")[0])
+    return any(
+        step in (create, connect) and method == route_method and re.fullmatch(VERSION + _expression(pattern), path)
+        for route_method, pattern, step, _ in ROUTES
+    )
 
 
 def check_ours(kind: str, found: Json, policy: Policy) -> str:

@@ -9,7 +9,7 @@ the proxy builds a new request, key by key, from what the tables know.
 
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ class Policy:
     """The facts of one platform that the tables refer to.
 
     `binds` are absolute host folders; runs may only read those in `read_only`. `memory` is bytes, `user` is `uid:gid`.
+    `dns` are the servers that Docker's own asks for names that it does not know, `dns_options` those of resolv.conf(5).
     """
 
     project: str
@@ -35,6 +36,8 @@ class Policy:
     volumes: tuple[str, ...]
     memory: int
     user: str
+    dns: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
     checkout: str = ""
     folder: str = ""
 
@@ -42,7 +45,7 @@ class Policy:
     def from_env(cls, env: Mapping[str, str]) -> "Policy":
         """Read PROJECT, NETWORK, ALLOWED_IMAGES, ALLOWED_BINDS, ALLOWED_VOLUMES, RUN_MEMORY and RUN_USER.
 
-        CHECKOUT and FOLDER go into the labels of runs.
+        CHECKOUT and FOLDER go into the labels of runs; RUN_DNS and RUN_DNS_OPTIONS are lists with commas.
 
         ALLOWED_BINDS has a folder in each line, because a path may have commas in it; the other lists have commas.
         A run may only read a folder whose line ends with `:ro`.
@@ -62,6 +65,8 @@ class Policy:
             volumes=_words(env.get("ALLOWED_VOLUMES", "")),
             memory=_bytes(env["RUN_MEMORY"]),
             user=env["RUN_USER"],
+            dns=_words(env.get("RUN_DNS", "")),
+            dns_options=_words(env.get("RUN_DNS_OPTIONS", "")),
             checkout=env.get("CHECKOUT", ""),
             folder=env.get("FOLDER", ""),
         )
@@ -131,8 +136,11 @@ def check_user(value: Any, policy: Policy) -> Any:
 
 
 def check_network_mode(value: Any, policy: Policy) -> Any:
-    """Accept the platform's network and Docker's private ones; never the host's or another container's."""
-    return only(policy.network, "default", "bridge", "none")(value, policy)
+    """Accept the platform's network or none; `default` is what clients send for no wish, and becomes the platform's.
+
+    Docker's `bridge` would lead past the platform's network to the outside, and to other programs' containers.
+    """
+    return only(policy.network, "default", "none")(value, policy)
 
 
 def check_networking(value: Any, policy: Policy) -> Json:
@@ -150,10 +158,12 @@ def check_networking(value: Any, policy: Policy) -> Json:
 
 
 def check_labels(value: Any, policy: Policy) -> Json:
-    """Accept labels, except Compose's own."""
-    for name in as_object(value):
+    """Accept labels, except Compose's own. Docker would keep null as an empty text, as which nobody would find it."""
+    for name, text in as_object(value).items():
         if name.lower().startswith("com.docker."):
             raise Refused(f"{name!r} is Docker's own")
+        if not isinstance(text, str):
+            raise Refused(f"{name!r} is no text")
     return as_object(value)
 
 
@@ -180,8 +190,19 @@ def check_source(value: Any, policy: Policy) -> str:
 
 
 def check_binds(value: Any, policy: Policy) -> list[str]:
-    """Accept `source:path` and `source:path:ro` with an allowed source."""
+    """Accept `source:path` and `source:path:ro` with an allowed source; the policy decides what is read-only."""
     return [_check_bind(bind, policy) for bind in as_list(value)]
+
+
+def read_only_notes(asked: Json, policy: Policy) -> Iterator[str]:
+    """Yield a line for each folder that a container gets read-only without having asked for that."""
+    host = as_object(asked.get("HostConfig"))
+    for bind in host.get("Binds") or []:
+        if posixpath.normpath(bind.split(":")[0]) in policy.read_only and not bind.endswith(":ro"):
+            yield f"{bind} is mounted read-only"
+    for mount in host.get("Mounts") or []:
+        if posixpath.normpath(mount.get("Source") or "") in policy.read_only and not mount.get("ReadOnly"):
+            yield f"{mount['Source']} is mounted read-only"
 
 
 def _check_bind(bind: Any, policy: Policy) -> str:
@@ -195,7 +216,53 @@ def _check_bind(bind: Any, policy: Policy) -> str:
 def check_mounts(value: Any, policy: Policy) -> list[Json]:
     """Accept mounts in long form. Options for drivers and propagation are not in the table."""
     mounts = [check_fields(as_object(mount), MOUNT, policy) for mount in as_list(value)]
-    return [mount | {"ReadOnly": True} if mount.get("Source") in policy.read_only else mount for mount in mounts]
+    for mount in mounts:
+        # Without a source it would be a volume that nobody removes
+        if mount.get("Type") != ("bind" if mount.get("Source") in policy.binds else "volume") or "Source" not in mount:
+            raise Refused(f"{mount!r} is neither a folder nor a volume with its source and type")
+    return [mount | {"ReadOnly": True} if mount["Source"] in policy.read_only else mount for mount in mounts]
+
+
+SYSTEM = tuple(f"/{name}" for name in "bin boot dev etc lib lib32 lib64 opt/venv proc run sbin sys usr var".split())
+"""Folders of the image to which links lead, or in which they are: /var/run is /run. Runs mount nothing there, but:"""
+PLATFORMS_TARGETS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/orionbox/google-key.json", "/var/lib/prefect")
+FOLDERS = ("/", "/opt/prefect", "/opt/prefect/flows", "/workspace", "/tmp", "/home/orionbox")
+"""In which a program of the image may begin; besides that, in a mount itself."""
+
+
+def check_targets(asked: Json) -> list[str]:
+    """Return where a container's mounts are.
+
+    Docker creates, as root, the folders of a mount that are missing, and the one that a program begins in. Within the
+    workspace that would be on the host; a link that a run has left in a mount, or one of the image, could lead there.
+
+    Raises:
+        Refused: a mount lies in another or in the system, or is no plain path; or the program begins elsewhere.
+    """
+    host = asked.get("HostConfig", {})
+    targets = [bind.split(":")[1] for bind in host.get("Binds", [])]
+    targets += [mount.get("Target") for mount in host.get("Mounts", [])]
+    plain = [_path(target) for target in targets]
+    for inner in plain:
+        if inner == "/" or plain.count(inner) > 1 or any(_is_below(inner, outer) for outer in plain):
+            raise Refused(f"{inner!r} lies in another mount")
+        if inner not in PLATFORMS_TARGETS and any(inner == one or _is_below(inner, one) for one in SYSTEM):
+            raise Refused(f"{inner!r} is in a folder of the system, where runs mount nothing of their own")
+    place = _path(asked.get("WorkingDir") or "/")
+    if place not in plain and (place not in FOLDERS or any(_is_below(place, target) for target in plain)):
+        raise Refused(f"WorkingDir: {place!r} is neither a mount nor one of {', '.join(FOLDERS)}; begin there, and cd")
+    return plain
+
+
+def _path(value: Any) -> str:
+    """Return a path in the container, in its plain form."""
+    if not isinstance(value, str) or not value.startswith("/") or ".." in value.split("/"):
+        raise Refused(f"{value!r} is not a path in the container")
+    return posixpath.normpath("/" + value.lstrip("/"))
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path.startswith(folder + "/")
 
 
 def check_memory(value: Any, policy: Policy) -> int:
@@ -281,11 +348,18 @@ def harden(asked: Json, policy: Policy) -> Json:
     body = check_fields(asked, CONTAINER, policy)
     host = body.get("HostConfig", {})
     limit = host.get("Memory") or policy.memory
+    targets = check_targets(body)
     return body | {
         "User": policy.user,
         "Labels": body.get("Labels", {}) | policy.owner_labels | policy.labels,
+        # Any other would be a volume without a name, which nobody removes
+        "Volumes": {path: {} for path in body.get("Volumes", {}) if posixpath.normpath(path) in targets},
         "HostConfig": host
         | {
+            # Without one, Docker would take its own, `bridge`
+            "NetworkMode": "none" if host.get("NetworkMode") == "none" else policy.network,
+            "Dns": list(policy.dns),
+            "DnsOptions": list(policy.dns_options),
             "CapDrop": ["ALL"],
             "SecurityOpt": ["no-new-privileges"],
             "PidsLimit": 512,

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """A CGI program (RFC 3875) that stands in for Slack's incoming webhooks: adds the message to the inbox, answers "ok".
 
-A message is one line of JSON: time, host, text.
+A message is one line of JSON: time, host, text. nginx runs this program in compose; without Docker, the stand-in in
+cli/runtimes/embedded does, and names the file in INBOX.
 """
 
 import json
@@ -13,7 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
-INBOX = Path("/var/lib/inbox/messages.jsonl")
+INBOX = "/var/lib/inbox/messages.jsonl"
+"""The file of the messages in compose."""
 LONGEST = 100_000
 """Bytes of a message; Slack accepts fewer."""
 
@@ -32,12 +34,19 @@ def texts(message: Any) -> Iterator[str]:
 
 
 def parse(body: str) -> Any:
-    """Returns the message in the body: JSON, or a form with JSON in its field `payload`."""
-    return json.loads(parse_qs(body)["payload"][0] if body.startswith("payload=") else body)
+    """Returns the message in the body: JSON, or a form with JSON in its field `payload`.
+
+    Raises:
+        ValueError: there is no message.
+    """
+    return json.loads(parse_qs(body).get("payload", [""])[0] if body.startswith("payload=") else body)
 
 
 def main() -> None:
-    """Answers one request."""
+    """Answers one request: a POST, whose body is the message."""
+    if os.environ["REQUEST_METHOD"] != "POST":
+        print("Status: 405\nAllow: POST\nContent-Type: text/plain\n\nsend a message with POST")  # noqa: T201
+        return
     length = min(int(os.environ.get("CONTENT_LENGTH") or 0), LONGEST)
     try:
         text = "\n".join(filter(None, texts(parse(sys.stdin.buffer.read(length).decode()))))
@@ -45,7 +54,7 @@ def main() -> None:
         print("Status: 400\nContent-Type: text/plain\n\ninvalid_payload")  # noqa: T201
         return
     line = {"time": datetime.now(UTC).isoformat(timespec="seconds"), "host": os.environ["HTTP_HOST"], "text": text}
-    with INBOX.open("a") as inbox:
+    with Path(os.environ.get("INBOX", INBOX)).open("a") as inbox:
         inbox.write(json.dumps(line) + "\n")
     print("Content-Type: text/plain\n\nok", end="")  # noqa: T201
 

@@ -7,15 +7,9 @@ pictures from Orion alone, whoever names others.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
-from typing import Any
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from orionbox.http_guard import App, Message, Receive, Scope, Send
 
 LOGOS, OWN_LOGOS = b"https://cdn.sanity.io/", b"http://%s/orionbox-logos/"
 """Where Prefect's logos are, and the address in its place, with Orion's host; clients accept nothing but http(s)."""
@@ -26,7 +20,9 @@ BODY = b'<div id="app">'
 FROM_PAGE = b"x-prefect-ui"
 """The header of requests that Orion's pages send."""
 HTML, JSON = b"text/html", b"application/json"
-POLICY = b"img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'self'"
+POLICY = (
+    b"img-src 'self' data: blob:; font-src 'self' data:; object-src 'none'; base-uri 'self'; frame-ancestors 'self'"
+)
 """Content-Security-Policy. Scripts and connections are not in it: the browser may reach Orion's API by another name."""
 
 

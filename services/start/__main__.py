@@ -21,6 +21,7 @@ from aiohttp.typedefs import Handler
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 
+from orionbox.http_guard import HttpGuard, further_hosts
 from orionbox.lesson.checks import GROUP_TITLES, PASSED, as_json, next_result
 from services.start.documents import list_pages, read_page
 from services.start.home import find_run, gather_overview, last_runs, runs_with_counts
@@ -29,13 +30,14 @@ from services.start.status import TIMEOUT, OrionDownError, Platform, ago
 
 PLATFORM: web.AppKey[Platform] = web.AppKey("platform", Platform)
 PROGRESS: web.AppKey[Progress] = web.AppKey("progress", Progress)
+GUARD: web.AppKey[HttpGuard] = web.AppKey("guard", HttpGuard)
 BUILD_LOCK: web.AppKey[asyncio.Semaphore] = web.AppKey("build_lock", asyncio.Semaphore)
 """Lets one run's page be built at a time."""
 HEADERS = {
     # Whatever a page contains, the browser loads nothing from anywhere else
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
-        "script-src 'self'; connect-src 'self'"
+        "script-src 'self'; connect-src 'self'; frame-ancestors 'self'"
     ),
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -43,6 +45,7 @@ HEADERS = {
 RELOAD_SECONDS = 5
 """How often the page reloads itself while something is down or a run is active."""
 RUNS_ON_PAGE = 25
+NOT_BUILT = "The page could not be built; see why with: make logs SERVICE=start\n"
 REPORT_NAME = re.compile(r"[a-z0-9-]+-[0-9a-f]{8}\.html")
 
 templates = Environment(loader=PackageLoader("services.start", "."), autoescape=True, trim_blocks=True)
@@ -74,6 +77,7 @@ def page(template: str, status: int = 200, **values: object) -> web.Response:
 
 
 templates.filters["sentence"] = sentence
+templates.filters["gigabytes"] = lambda size: f"{size / 1e9:,.1f} GB"
 
 
 @routes.get("/")
@@ -184,7 +188,7 @@ async def report(request: web.Request) -> web.StreamResponse:
     async with request.app[BUILD_LOCK]:
         content = await build_page(run_id)
     if not content:
-        raise web.HTTPServiceUnavailable(text="The page could not be built; see why with: make logs SERVICE=start\n")
+        raise web.HTTPServiceUnavailable(text=NOT_BUILT)
     return web.Response(text=content, content_type="text/html", headers=HEADERS)
 
 
@@ -227,11 +231,26 @@ async def errors_as_pages(request: web.Request, handler: Handler) -> web.StreamR
         return page("message.html", error.status, title=error.reason, text=f"{request.method} is not answered here.")
     except web.HTTPServerError as error:
         return page("message.html", error.status, title="Not now", text=error.text)
+    except web.HTTPException:  # leads elsewhere
+        raise
+    except Exception:
+        request.app.logger.exception("%s", request.path)
+        return page("message.html", 500, title="Not now", text=NOT_BUILT)
+
+
+@web.middleware
+async def refuse_foreign_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answers nothing that a web page elsewhere asks."""
+    refusal = request.app[GUARD].refusal(request.method, request.path, request.headers.items())
+    if refusal:
+        return page("message.html", int(refusal.status), title="Refused", text=refusal.text.removeprefix("Refused: "))
+    return await handler(request)
 
 
 def make_app() -> web.Application:
     """Builds the server."""
-    app = web.Application(middlewares=[errors_as_pages])
+    app = web.Application(middlewares=[refuse_foreign_pages, errors_as_pages])
+    app[GUARD] = HttpGuard("start", r"/", further_hosts=further_hosts())
     app[BUILD_LOCK] = asyncio.Semaphore(1)
     app.add_routes(routes)
     app.cleanup_ctx.append(_open_platform)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,8 +10,10 @@ from typing import Any
 
 from orionbox.lesson.checks import LESSON, Result, next_result
 from orionbox.orion import obstacles
+from orionbox.orion.client import as_table
 from orionbox.orion.states import ACTIVE, ENDED
-from orionbox.runs.report import ARTIFACT_KEY, STORES, page_name
+from orionbox.runs.disk_space import Disk
+from orionbox.runs.report import ARTIFACT_KEY, STORES, months_in, page_name
 from services.start.fetched import FetchedFile, last_fetched
 from services.start.lesson.progress import Progress
 from services.start.status import DOWN, LONG_TIMEOUT, SLOW, UNKNOWN, OrionDownError, Platform, ServiceStatus, ago
@@ -60,6 +61,8 @@ class Overview:
     """The taxi files that runs and the shell have fetched last."""
     obstacles: list[str]
     """What somebody has set in Orion so that no run starts, a line each."""
+    disk: Disk
+    """The disk of the platform's data."""
 
     @property
     def down(self) -> list[str]:
@@ -96,7 +99,7 @@ async def gather_overview(platform: Platform, progress: Progress) -> Overview:
         platform.statuses(), last_runs(platform), progress.soon(), last_fetched(platform), find_obstacles(platform)
     )
     steps = [result for result in results if result.check.group == LESSON]
-    return Overview(statuses, runs, steps, next_result(results), platform.cloud, fetched, found)
+    return Overview(statuses, runs, steps, next_result(results), platform.cloud, fetched, found, platform.disk)
 
 
 async def find_obstacles(platform: Platform) -> list[str]:
@@ -165,7 +168,7 @@ async def _tables(platform: Platform, runs: list[Json]) -> dict[str, list[Json]]
     """Returns the count tables that runs of the main job have left, by run."""
     chosen = {"flow_run_id": {"any_": [run["id"] for run in runs]}, "key": {"any_": [ARTIFACT_KEY]}}
     found = await platform.orion("artifacts/filter", {"artifacts": chosen})
-    return {artifact["flow_run_id"]: json.loads(artifact["data"]) for artifact in found}
+    return {artifact["flow_run_id"]: months_in(as_table(artifact["data"])) for artifact in found}
 
 
 def _line(run: Json, flows: Mapping[str, str], table: list[Json] | None, orion: str, now: datetime) -> Run:

@@ -16,6 +16,7 @@ import aiohttp
 
 from orionbox.flow_settings import FlowSettings
 from orionbox.loopback import link_host
+from orionbox.runs import disk_space
 from orionbox.services import LONGEST_POLL_GAP, Service, services
 
 TIMEOUT = 3
@@ -65,6 +66,11 @@ class Platform:
         self.cloud = settings.cloud_description
         self._services = services(settings.is_real_cloud, settings.project, settings.bucket)
         self.orion_link = f"http://{link_host()}:{environment.get('ORION_PORT', '')}"
+
+    @property
+    def disk(self) -> disk_space.Disk:
+        """Returns the disk of the platform's data."""
+        return disk_space.of_platform(self._environment)
 
     async def statuses(self) -> list[ServiceStatus]:
         """Returns the status of every service of this platform except this one."""
@@ -127,12 +133,15 @@ class Platform:
             check = takes_connections(self._address(service))
         else:
             check = self._answers(f"http://{self._address(service)}{service.health}")
+        name = asyncio.ensure_future(_has_address(self._address(service)))
         try:
             return RUNNING if await asyncio.wait_for(check, TIMEOUT) else DOWN
         except OrionDownError:
             return UNKNOWN
         except TimeoutError:
-            return UNKNOWN if service.name == "agent" else SLOW
+            if service.name == "agent":
+                return UNKNOWN
+            return SLOW if name.done() and name.result() else DOWN
         except UNREACHABLE:
             return UNKNOWN if service.name == "agent" else DOWN
 
@@ -144,6 +153,18 @@ class Platform:
         """Returns whether the agent has polled in the last seconds. It has no port, but Orion records its polls."""
         polled = (await self.orion("work_queues/name/default"))["last_polled"]
         return polled is not None and datetime.now(UTC) - datetime.fromisoformat(polled) < LONGEST_POLL_GAP
+
+
+async def _has_address(address: str) -> bool:
+    """Returns whether the name in `host:port` is known.
+
+    Docker says so of a running container at once. Of all other names it asks others, who may take seconds.
+    """
+    try:
+        await asyncio.get_running_loop().getaddrinfo(address.rpartition(":")[0], None)
+    except OSError:
+        return False
+    return True
 
 
 async def takes_connections(address: str) -> bool:

@@ -42,6 +42,18 @@ class IncompleteRunError(OrionboxError, RuntimeError):
     """A run in which not every row arrived in every store. Its text has one line per problem."""
 
 
+def printable(text: str, keep: str = "") -> str:
+    """Returns a text from a file or a server as a terminal can show it without being changed by it.
+
+    Escape sequences, line feeds, and characters that turn the direction of writing are shown as Python writes them.
+
+    Args:
+        text: what to show.
+        keep: characters that stay as they are, such as a line feed in a text of several lines.
+    """
+    return "".join(one if one.isprintable() or one in keep else one.encode("unicode_escape").decode() for one in text)
+
+
 FAILED = "failed: "
 """How the line for an OrionboxError begins in the log of a run."""
 

@@ -2,18 +2,20 @@
 
 The content goes into a temporary file beside the target, `.NAME.XXXXXXXX.part`, which takes the target's name when it
 is complete and on the disk. Its writer holds a lock on it: a `.part` without a lock was left by a program that was
-killed, and the next program that writes into that folder deletes it.
+killed, and the next program that writes into that folder deletes it, or the next command of the checkout.
 """
 
 from __future__ import annotations
 
 import fcntl
+import glob
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,15 +37,36 @@ def new_file(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
     Raises:
         OSError: the file cannot be created or written; the disk may be full.
     """
-    with _errors_name(path), _lock_folder(path.parent):
-        _delete_leftovers(path.parent)
+    with unused_file([path], mode, replaces=True) as (_, file):
+        yield file
+
+
+@contextmanager
+def unused_file(names: Iterable[Path], mode: int = 0o600, replaces: bool = False) -> Iterator[tuple[Path, IO[bytes]]]:
+    """Opens a new file under the first name that is free; the file has that name when the block ends.
+
+    Args:
+        names: the paths to choose from; all are in one folder, which must exist.
+        mode: its permissions; the umask is ignored.
+        replaces: whether a name is free although a file has it, or another program writes one.
+
+    Raises:
+        BadInputError: no name is free.
+        OSError: the file cannot be created or written; the disk may be full.
+    """
+    first, names = _peek(names)
+    with _errors_name(first), _lock_folder(first.parent):
+        _delete_leftovers(first.parent)
+        path = next((name for name in names if replaces or _is_free(name)), None)
+        if not path:
+            raise BadInputError(f"{first} exists, or another program is writing it", "choose another name")
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
         _lock(descriptor)
     with _errors_name(path), os.fdopen(descriptor, "w+b") as file:
         try:
             with suppress(PermissionError):  # a file system without modes, such as FAT: a new file is always ours
                 os.fchmod(descriptor, mode)
-            yield file
+            yield path, file
             file.flush()
             os.fsync(descriptor)
             os.replace(temporary, path)
@@ -55,6 +78,18 @@ def new_file(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
         suppress(OSError),
     ):  # some file systems cannot sync a folder
         os.fsync(folder)
+
+
+def _peek(names: Iterable[Path]) -> tuple[Path, Iterator[Path]]:
+    """Returns the first name, and all of them."""
+    rest = iter(names)
+    first = next(rest)
+    return first, chain([first], rest)
+
+
+def _is_free(path: Path) -> bool:
+    """Returns whether no file has this name, and no program that still runs is writing one; the folder is locked."""
+    return not path.exists() and not any(path.parent.glob(f".{glob.escape(path.name)}.????????.part"))
 
 
 def delete_folder(folder: Path) -> None:
@@ -156,9 +191,16 @@ def report_file_errors(what: str) -> Iterator[None]:
         raise CommandError(f"{what}: {text}", fix or "see whether the disk is full: df -h") from error
 
 
+def delete_leftovers(folder: Path) -> None:
+    """Deletes what programs that were killed have left in a folder; a missing folder, or a closed one, is no error."""
+    with suppress(OSError), _lock_folder(folder):
+        _delete_leftovers(folder)
+
+
 def _delete_leftovers(folder: Path) -> None:
+    """Deletes temporary files without a lock; the folder is locked, so that no new one lacks its lock yet."""
     for leftover in folder.glob(LEFTOVERS):
-        with suppress(OSError), _open(leftover) as descriptor:  # still locked: in use
+        with suppress(OSError), _open(leftover) as descriptor:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
 

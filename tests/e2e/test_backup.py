@@ -15,9 +15,31 @@ from tests.backups import decrypt_blocks, decrypt_with_own_keys, read_content, r
 from tests.conftest import Checkout, running_platform, wait_for
 from tests.stores import bucket_files, query_bigquery, query_postgres
 
+YES = "YES=yes"
+"""The key in secrets/ is new, so the backups are a stranger's."""
 SECRET = "correct-horse-battery-staple"
 SAVE_BLOCK = f"from prefect.blocks.system import Secret; Secret(value='{SECRET}').save('api-token', overwrite=True)"
 PRINT_BLOCK = "from prefect.blocks.system import Secret; print('value:', Secret.load('api-token').get())"
+PLANTED = """
+CREATE FUNCTION escape() RETURNS boolean LANGUAGE plpgsql AS $body$
+BEGIN
+    BEGIN
+        EXECUTE 'RESET ROLE'; EXECUTE 'SET ROLE postgres'; EXECUTE $$COPY (SELECT 1) TO PROGRAM 'touch /tmp/escaped'$$;
+    EXCEPTION WHEN OTHERS THEN NULL;
+    END;
+    IF current_setting('is_superuser') = 'on' THEN
+        PERFORM lo_create(4711);
+    END IF;
+    RETURN true;
+END $body$;
+CREATE TABLE planted (a int CHECK (public.escape())); INSERT INTO planted VALUES (1);
+CREATE POLICY mine ON planted USING (public.escape());
+ALTER TABLE planted ENABLE ROW LEVEL SECURITY; ALTER TABLE planted FORCE ROW LEVEL SECURITY;
+CREATE MATERIALIZED VIEW later AS SELECT * FROM planted WITH NO DATA;
+COMMENT ON DATABASE ny_taxi IS 'kept';
+"""
+"""Code of a student, which notes when it is run by the superuser; integration/postgres has more of it."""
+PROOFS = "SELECT oid FROM pg_largeobject_metadata"
 PRINT_COUNT = (
     "from prefect_sqlalchemy import SqlAlchemyConnector as C\n"
     "with C.load('postgres-connector') as c: print('rows:', c.fetch_one('SELECT count(*) FROM green_tripdata')[0])"
@@ -53,12 +75,15 @@ def story(platform: Checkout) -> Story:
     """The whole sequence."""
     platform.make("run-etl", "COLOR=green", "YEAR=2021", "MONTHS=1")
     in_shell(platform, SAVE_BLOCK)
+    platform.make("psql", stdin=PLANTED)
     abandoned, before = a_run_under_way(platform), described(platform)
     run = platform.orion.start_run("etl/docker", {"color": "green", "year": 2021, "months": [2]})
     wait_for(lambda: platform.orion.run(run)["state_type"] == "RUNNING", "the run", 120)
     said = {"secret": platform.make("backup", "SECRETS=yes")}
     wait_for(lambda: platform.orion.run(run)["state_type"] == "COMPLETED", "the run's end", 120)
+    platform.run("docker", "compose", "stop", "agent", "sweeper")  # which a backup does not need
     said["plain"] = platform.make("backup")
+    said["planted"] = str(query_postgres(platform.settings, PROOFS))
     plain, secret = (
         platform.root / next(iter(re.findall(r"backups/\S+\.tar", said[one]))) for one in ("plain", "secret")
     )
@@ -68,10 +93,11 @@ def story(platform: Checkout) -> Story:
     platform.make("reset")
     for file in (platform.root / ".env", *(platform.root / "secrets").iterdir()):
         file.unlink()
-    said["refusal"] = platform.make_fails("restore", f"FILE={plain}")
-    said["full"] = platform.make_fails("restore", f"FILE={rewrite_backup(secret, bytes=10**15)}")
+    said["stranger"] = platform.make_fails("restore", f"FILE={plain}")
+    said["refusal"] = platform.make_fails("restore", f"FILE={plain}", YES)
+    said["full"] = platform.make_fails("restore", f"FILE={rewrite_backup(secret, bytes=10**15)}", YES)
     said["volumes"] = platform.run("docker", "volume", "ls", "--quiet").stdout
-    said["restore"] = platform.make("restore", f"FILE={secret.relative_to(platform.root)}")
+    said["restore"] = platform.make("restore", f"FILE={secret.relative_to(platform.root)}", YES)
     return Story(platform, plain, secret, said, before, key, passwords, abandoned, run)
 
 
@@ -151,7 +177,7 @@ def test_a_run_that_was_under_way_is_crashed_and_says_why(story: Story) -> None:
 def test_a_backup_says_how_large_it_is_and_what_it_holds(story: Story) -> None:
     assert re.search(r"\.tar: [\d.,]+ MB, made in [\d.]+ s while the platform was running", story.said["secret"])
     rows = sum(story.platform.rows_in(f"green/green_tripdata_2021-{month:02}.csv.gz") for month in (1, 2))
-    assert re.search(rf"Postgres +{rows:,} rows in \d+ tables", story.said["plain"])
+    assert re.search(rf"Postgres +{rows + 1:,} rows in \d+ tables", story.said["plain"]), "one is planted"
     # A row more for each month: table loaded_months has its kind
     assert re.search(rf"BigQuery +{rows + 2:,} rows in \d+ tables", story.said["plain"])
     assert "Cloud Storage  2 objects" in story.said["plain"]
@@ -184,10 +210,28 @@ def test_a_file_without_secrets_is_refused_where_its_key_is_not(story: Story) ->
 
 def test_a_platform_that_holds_something_is_refused(story: Story) -> None:
     before = described(story.platform)
-    printed = story.platform.make_fails("restore", f"FILE={story.secret}")
+    printed = story.platform.make_fails("restore", f"FILE={story.secret}", YES)
     assert re.search(r"is not empty \(.*runs in Orion, 1 blocks of your own, .*rows in Postgres", printed)
     assert "make reset" in printed
     assert described(story.platform) == before
+
+
+def test_a_stranger_s_file_is_named_as_such_and_changes_nothing(story: Story) -> None:
+    assert "was not made by this checkout" in story.said["stranger"] and "YES=yes" in story.said["stranger"]
+
+
+def test_what_a_student_has_planted_was_never_run_by_the_superuser(story: Story) -> None:
+    assert story.said["planted"] == "[]", "at the backup"
+    assert query_postgres(story.platform.settings, PROOFS) == [], "at the restore"
+    escaped = story.platform.run("docker", "compose", "exec", "-T", "postgres", "ls", "/tmp/escaped")
+    assert escaped.returncode and "No such file" in escaped.stdout
+
+
+def test_a_comment_and_a_view_without_data_are_back(story: Story) -> None:
+    comment = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = 'ny_taxi'"
+    assert query_postgres(story.platform.settings, comment) == [("kept",)]
+    views = "SELECT matviewname, ispopulated FROM pg_matviews"
+    assert query_postgres(story.platform.settings, views) == [("later", False)]
 
 
 def test_a_damaged_file_is_refused(story: Story) -> None:
@@ -197,7 +241,7 @@ def test_a_damaged_file_is_refused(story: Story) -> None:
     damaged.write_bytes(content)
     assert re.search(
         r"damaged\.tar is damaged: the checksum of \S+ is wrong; nothing was changed",
-        story.platform.make_fails("restore", f"FILE={damaged}"),
+        story.platform.make_fails("restore", f"FILE={damaged}", YES),
     )
 
 

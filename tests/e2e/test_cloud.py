@@ -16,6 +16,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from cli.bundle.checkout_copy import copy_checkout
+from cli.runtimes.compose.compose import LEADS_OUTSIDE
 from cli.runtimes.compose.key_files import AUTHORITY, EMULATOR_KEY, HOSTS, INTERNET, TRUSTED
 from cli.settings import env_file
 from dev.throwaway_platform import identity
@@ -44,6 +45,8 @@ def cloud(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPathFa
     root = copy_checkout(tmp_path_factory.mktemp("cloud") / "orionbox")
     tag = os.environ.get("ORIONBOX_TAG") or env_file.parse(ROOT / "compose/versions.env")["ORIONBOX_TAG"]
     cloud = Checkout(root, {**identity("cloud"), "RUNTIME": "compose", "ORIONBOX_TAG": tag})
+    # Google's containers make the networks, before the platform does
+    cloud.env |= LEADS_OUTSIDE
     cloud.env |= {"CLOUD": "gcp", "GCP_PROJECT": PROJECT, "GCP_BUCKET": BUCKET, "GCP_KEY_FILE": KEY}
     shutil.copy(root / GOOGLE_FILE, root / OVERRIDE)
     write_secrets(root / "secrets")

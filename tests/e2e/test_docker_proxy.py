@@ -74,6 +74,14 @@ REFUSED: dict[str, Call] = {
     "another service's volume as a mount": mount(Type="volume", Source="{project}_postgres"),
     "a volume that is a folder of the host": mount(Type="volume", Source="{project}_results", VolumeOptions=BY_DRIVER),
     "another service's mounts": create(VolumesFrom=["{postgres}"]),
+    "a volume without a name": mount(Type="volume"),
+    "a folder of the host as a volume": mount(Type="volume", Source="{root}/workspace"),
+    "the bootstrap's notes": create(Binds=["{project}_bootstrap:/there"]),
+    "the agent's lock": create(Binds=["{project}_agent:/there"]),
+    "a folder of Docker's making within the workspace": create(
+        Binds=["{root}/workspace:/w", "{project}_results:/w/below/planted"]
+    ),
+    "a read-only folder with another label": create(Binds=["{root}/services/flows/flows:/there:rw,z"]),
     # Images
     "another image": ("POST /containers/create", {"Image": "debian:bookworm-slim"}),
     "another image of the platform": ("POST /containers/create", {"Image": "orionbox/postgres:{tag}"}),
@@ -104,6 +112,15 @@ REFUSED: dict[str, Call] = {
     "a clean-up of everything": ("POST /containers/prune", None),
     "a service's container on a run's network": ("POST /networks/{project}/connect", {"Container": "{postgres}"}),
     # Networks, volumes, the engine itself
+    "Docker's own network, which leads outside": create(NetworkMode="bridge"),
+    "pgAdmin's network": create(NetworkMode="{project}_pgadmin"),
+    "the docker-proxy's network": create(NetworkMode="{project}_docker"),
+    "pgAdmin's network beside its own": (
+        "POST /containers/create",
+        {"NetworkingConfig": {"EndpointsConfig": {"{project}": {}, "{project}_pgadmin": {}}}},
+    ),
+    "a connection to pgAdmin's network": ("POST /networks/{project}_pgadmin/connect", {"Container": "{postgres}"}),
+    "a name server outside": create(Dns=["192.0.2.1"]),
     "a service's name on the network": (
         "POST /containers/create",
         {"NetworkingConfig": {"EndpointsConfig": {"{project}": {"Aliases": ["postgres"]}}}},
@@ -237,6 +254,58 @@ def test_a_run_s_container_passes_and_is_hardened_whatever_it_requests(platform:
     assert host["Memory"] == host["MemorySwap"] == 2 * 1024**3 and host["PidsLimit"] == 512
     assert inspected["Config"]["User"].split(":")[0] == platform.settings["FLOWS_UID"] != "0"
     assert inspected["Name"] == f"/{door.names['project']}-run-probe"
+    assert list(inspected["NetworkSettings"]["Networks"]) == [host["NetworkMode"]] == [door.names["project"]]
+
+
+READ_ONLY = ("services/flows/flows", "secrets/ca-bundle.crt", "secrets/service-account.json")
+
+
+def test_what_is_read_only_stays_so_whatever_a_run_asks(platform: Checkout, door: Door) -> None:
+    asked = {
+        "Binds": [f"{{root}}/{path}:/bind/{n}:rw" for n, path in enumerate(READ_ONLY)],
+        "Mounts": [
+            {"Type": "bind", "Source": f"{{root}}/{path}", "Target": f"/mount/{n}", "ReadOnly": False}
+            for n, path in enumerate(READ_ONLY)
+        ],
+    }
+    run = json.loads(door.ask(("POST /containers/create", {"HostConfig": asked}))[0][1])["Id"]
+    mounts = json.loads(platform.run("docker", "inspect", run).stdout)[0]["Mounts"]
+    assert door.ask((f"DELETE /containers/{run}?force=true", None))[0][0] == 204
+    assert len(mounts) == 2 * len(READ_ONLY) and not any(mount["RW"] for mount in mounts)
+    log = platform.run("docker", "compose", "logs", "docker-proxy").stdout
+    assert f"{platform.root}/{READ_ONLY[0]}:/bind/0:rw is mounted read-only" in log
+
+
+FLOOD = """
+import socket
+head = b"POST /containers/create HTTP/1.1\\r\\nHost: x\\r\\nContent-Length: 1048576\\r\\n\\r\\n"
+held = []
+for _ in range(300):
+    try:
+        connection = socket.create_connection(("docker-proxy", 2375), timeout=10)
+        connection.settimeout(0.1)
+        held.append(connection)
+        connection.sendall(head + b" " * 1048570)
+    except OSError:
+        pass
+print("held", len(held))
+"""
+
+
+def test_a_flood_of_large_bodies_takes_neither_its_memory_nor_other_clients(platform: Checkout, door: Door) -> None:
+    before = docker_proxy(platform)
+    shell = ("docker", "compose", "run", "--rm", "--no-deps", "--no-TTY", "--entrypoint=python", "flows", "-c", FLOOD)
+    assert "held" in platform.run(*shell).stdout
+    assert door.ask(("GET /_ping", None)) == [(200, "OK")]
+    after = docker_proxy(platform)
+    assert after == before, "it was not restarted"
+
+
+def docker_proxy(platform: Checkout) -> tuple[str, int, bool]:
+    """When the docker-proxy was started, how often Docker restarted it, and whether it ran out of memory."""
+    container = platform.run("docker", "compose", "ps", "--quiet", "docker-proxy").stdout.strip()
+    (found,) = json.loads(platform.run("docker", "inspect", container).stdout)
+    return found["State"]["StartedAt"], found["RestartCount"], found["State"]["OOMKilled"]
 
 
 def test_others_containers_are_in_no_list(door: Door) -> None:

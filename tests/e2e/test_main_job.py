@@ -65,6 +65,25 @@ def by_file(expected: dict[int, int]) -> list[tuple[str, int]]:
     return [(f"green_tripdata_2021-{month:02}.csv.gz", rows) for month, rows in expected.items()]
 
 
+def test_prune_deletes_an_old_result_and_no_row(
+    platform: Checkout, main_jobs: list[MainJob], expected: dict[int, int]
+) -> None:
+    old, folder = "of-the-year-2000", "/var/lib/prefect/storage"
+    write = f"mkdir -p {folder} && touch -d 2000-01-01 {folder}/{old}"
+    container = f"{platform.settings['COMPOSE_PROJECT_NAME']}-sweeper-1"
+
+    def ask(script: str) -> str:
+        return platform.run("docker", "exec", container, "sh", "-c", script).stdout
+
+    ask(write)
+    assert "would be freed:" in platform.make("prune", "DRY_RUN=yes") and old in ask(f"ls {folder}")
+    freed = platform.make("prune")
+    assert "results of tasks" in freed and "kept: all rows, objects and runs" in freed
+    assert old not in ask(f"ls {folder}")
+    sql = rows_by_file("trips_data_all.green_tripdata", expected)
+    assert query_bigquery(platform.settings, sql) == by_file(expected)
+
+
 def test_rows_without_a_vendor_are_kept(platform: Checkout, main_jobs: list[MainJob]) -> None:
     in_postgres = query_postgres(platform.settings, 'SELECT count(*) FROM green_tripdata WHERE "VendorID" IS NULL')
     sql = "SELECT count(*) FROM trips_data_all.green_tripdata WHERE VendorID IS NULL"

@@ -8,6 +8,7 @@ import re
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -177,6 +178,17 @@ def test_the_certificate_is_the_local_authority_s_and_for_this_address(outside: 
         with pytest.raises(ssl.SSLCertVerificationError):
             with socket.create_connection((outside.address, int(outside.platform.settings[port])), 20) as plain:
                 ssl.create_default_context().wrap_socket(plain, server_hostname=outside.address)
+
+
+@pytest.mark.parametrize("suite", ["ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-SHA256"])
+def test_the_gateway_takes_no_suite_in_cbc_mode(outside: Outside, suite: str) -> None:
+    context = outside.trusting()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(suite)
+    address = (outside.address, int(outside.platform.settings["ORION_HTTPS_PORT"]))
+    with nullcontext() if "GCM" in suite else pytest.raises(ssl.SSLError, match="HANDSHAKE_FAILURE"):
+        with socket.create_connection(address, 20) as plain:
+            context.wrap_socket(plain, server_hostname=outside.address).close()
 
 
 def test_http_is_redirected_to_https(outside: Outside) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +29,14 @@ of it.
 """
 OUTSIDE = "OUTSIDE_"
 """Prefix of the variables from which services that reach the internet get the user's proxies."""
+NETWORK_VARIABLES = ("NETWORK_INTERNAL", "NETWORK_MASQUERADE", "NETWORK_DNS", "NETWORK_DNS_TIMEOUT")
+LEADS_NOWHERE = dict(zip(NETWORK_VARIABLES, ("true", "false", "127.0.0.1", "1")))
+"""What makes the networks in compose's files end here; these are the defaults there, too."""
+LEADS_OUTSIDE = dict(zip(NETWORK_VARIABLES, ("false", "true", "", "5")))
+"""What lets them lead outside: Docker asks this machine's name servers, and programs wait for them as glibc does."""
+
+AGENT_MIB, RUN_MIB = 1024, 2048
+"""Memory of the agent itself, and of a run in it if the settings name none."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +58,23 @@ class Compose:
             **self.settings.values,
             **{f"{OUTSIDE}{name}": value for name, value in self.proxies().variables.items()},
             loopback.LINK_HOST: loopback.link_host(),
+            "AGENT_MEMORY": agent_memory(self.settings.values.get("RUN_MEMORY", "")),
             # Who answers for Google's sign-in: compose/google-*.yaml
             "GOOGLE": "offline" if self.settings.answers_for_google else "real",
+            **(LEADS_OUTSIDE if self._leads_outside else LEADS_NOWHERE),
             "COMPOSE_PROFILES": ",".join(optional_services.profiles(self.settings)),
             "ORIONBOX_CHECKOUT": checkout.read(ROOT).id,
             "PWD": str(ROOT),
         }
 
+    @property
+    def _leads_outside(self) -> bool:
+        """Whether flows must reach anything outside the platform; a Dask cluster of somebody else's is outside, too."""
+        return self.settings.reaches_outside or not optional_services.is_own_scheduler(self.settings)
+
     def proxies(self) -> proxies.Proxies:
         """Returns the user's proxies, or Docker's for containers, if anything of the platform reaches the internet."""
-        if not (self.settings.has_internet or self.settings.is_real_cloud):
+        if not self.settings.reaches_outside:
             return proxies.Proxies()
         answered_here = () if self.settings.has_internet else proxies.OFFLINE_HOSTS
         return proxies.for_containers(os.environ, *answered_here)
@@ -74,6 +89,10 @@ class Compose:
         """Returns what Compose prints; raises CommandError if it fails."""
         return programs.output(*self.command(*arguments), environment=self.environment())
 
+    def relay(self, show: Callable[[str], object], *arguments: str) -> int:
+        """Runs Compose and calls `show` with each line that it prints; returns its exit code."""
+        return programs.relay(self.command(*arguments), show, self.environment())
+
     def replace_process(self, *arguments: str) -> int:
         """Replaces this process with Compose, which then owns the terminal."""
         programs.replace_process(self.command(*arguments), self.environment())
@@ -84,10 +103,28 @@ class Compose:
         Args:
             options: ALL_PROFILES for the optional services too.
         """
-        # Compose prints `$$` for each `$`, which the checkout's path may have
-        text = self.output(*options, "config", "--format", "json").replace("$$", "$")
-        services: dict[str, Any] = json.loads(text)["services"]
+        services: dict[str, Any] = self._config(*options)["services"]
         return services
+
+    def networks(self) -> dict[str, bool]:
+        """Returns the networks, as Compose reads its files: their names on the engine, and whether each is internal."""
+        networks = self._config()["networks"].values()
+        return {network["name"]: network.get("internal", False) for network in networks}
+
+    def _config(self, *options: str) -> dict[str, Any]:
+        # Compose prints `$$` for each `$`, which the checkout's path may have
+        config: dict[str, Any] = json.loads(self.output(*options, "config", "--format", "json").replace("$$", "$"))
+        return config
+
+
+def agent_memory(run_memory: str) -> str:
+    """Returns the agent's limit: room for itself, and for a run as a process in its container.
+
+    Args:
+        run_memory: RUN_MEMORY in .env, such as 512m or 2g, or nothing.
+    """
+    number, unit = int(run_memory[:-1] or 0), run_memory[-1:]
+    return f"{AGENT_MIB + max(number * {'g': 1024}.get(unit, 1), RUN_MIB)}m"
 
 
 def _command(arguments: Sequence[str]) -> str:

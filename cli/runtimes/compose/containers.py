@@ -1,4 +1,4 @@
-"""The platform's containers, as Docker lists them."""
+"""The platform's containers and networks, as Docker lists them."""
 
 from __future__ import annotations
 
@@ -93,6 +93,16 @@ def remove(platform: str, services: tuple[str, ...]) -> bool:
         output("docker", "stop", *names)
         output("docker", "rm", *names)
     return bool(names)
+
+
+def list_networks(platform: str) -> dict[str, bool]:
+    """Returns a platform's networks by name, and whether each is internal.
+
+    Without those that the user has made for several machines: docs/scale.md.
+    """
+    of_platform = ("--filter", f"label=com.docker.compose.project={platform}", "--filter", "driver=bridge")
+    lines = output("docker", "network", "ls", "--format", "{{.Name}} {{.Internal}}", *of_platform).splitlines()
+    return {name: internal == "true" for name, internal in (line.split() for line in lines)}
 
 
 def restarts(containers: list[Container]) -> dict[str, int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cli.programs import ROOT, last_lines, say, user_path
 from cli.runtimes import ownership
-from cli.runtimes.compose import key_files
+from cli.runtimes.compose import containers, key_files
 from cli.runtimes.compose.compose import Compose
 from cli.settings.settings import Settings
 from cli.waiting import waiting_for
@@ -116,9 +116,14 @@ def dry_run(compose: Compose) -> subprocess.CompletedProcess[str]:
     Prints a line each: state, what, finding, fix, separated by tabs.
 
     Raises:
-        BadInputError: the platform, whose network and volumes the container would use, belongs to another checkout.
+        BadInputError: the platform, whose network and volumes the container would use, belongs to another checkout, or
+            was started without a way to Google.
     """
     ownership.require(compose.settings)
+    platform = compose.settings.platform
+    if containers.list_networks(platform).get(platform):
+        text = f"platform {platform} was started with networks that lead nowhere, so Google cannot be asked"
+        raise BadInputError(text, "end it first: make down")
     command, environment = compose.command(*DRY_RUN), compose.environment()
     with waiting_for("the check of Google Cloud"):
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)

@@ -8,7 +8,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +51,14 @@ class Image:
         """Returns the images that it is built from."""
         return self._read().parents()
 
-    def entries(self) -> list[build_context.Entry]:
-        """Reads every file that goes into it."""
-        return build_context.read(self._read().files(), self.context)
+    def entries(self, certificates: Path | None = None) -> list[build_context.Entry]:
+        """Reads every file that goes into it.
+
+        Args:
+            certificates: a folder whose certificates stand in for those in CERTIFICATES.
+        """
+        found = build_context.read(self._read().files(), self.context)
+        return _exchange_certificates(found, self.context, certificates) if certificates else found
 
     def _read(self) -> Dockerfile:
         return Dockerfile(self.dockerfile, self.context, self.args)
@@ -68,9 +73,9 @@ def collect_certificates() -> None:
         _replace_certificates([*HOST_CERTIFICATES.glob("*.crt"), *OWN_CERTIFICATES.glob("*.crt")])
 
 
-def import_certificates(tree: Path) -> None:
-    """Copies the certificates of the checkout `tree`, whose images this one uses from now on."""
-    _replace_certificates((tree / CERTIFICATES.relative_to(ROOT)).glob("*.crt"))
+def import_certificates(folder: Path) -> None:
+    """Copies the certificates in the folder, with which images were built that this checkout uses from now on."""
+    _replace_certificates(folder.glob("*.crt"))
     FROM_BUNDLE.touch()
 
 
@@ -84,6 +89,18 @@ def _replace_certificates(files: Iterable[Path]) -> None:
         if not target.is_file() or target.read_bytes() != content:
             with new_file(target, 0o644) as file:
                 file.write(content)
+
+
+def _exchange_certificates(
+    entries: Iterable[build_context.Entry], context: Path, folder: Path
+) -> list[build_context.Entry]:
+    """Returns the entries of an image; if it takes CERTIFICATES, with those of another folder in place of them."""
+    own = [context / entry.name for entry in entries if (context / entry.name).parent == CERTIFICATES]
+    files = [*folder.glob("*.crt")] if own else []
+    place = CERTIFICATES.relative_to(context).as_posix() if own else ""
+    new = [replace(entry, name=f"{place}/{entry.name}") for entry in build_context.read(files, folder)]
+    kept = [entry for entry in entries if not (context / entry.name in own and entry.name.endswith(".crt"))]
+    return sorted([*kept, *new], key=lambda entry: entry.name)
 
 
 def ensure(compose: Compose, *only: str) -> bool:
@@ -126,11 +143,9 @@ def size(compose: Compose, names: list[str]) -> int:
     return sum(size - sizes.get(images[name].parents()[-1], 0) for name, size in sizes.items())
 
 
-def outdated(compose: Compose) -> list[str]:
-    """Returns the images that are missing or out of date."""
-    images = _images(compose.services(*ALL_PROFILES))
-    hashes, present = _hashes(images), _labels(list(images))
-    return [name for name in images if present.get(name) != hashes[name]]
+def expected_labels(compose: Compose, certificates: Path) -> dict[str, str]:
+    """Returns the label that each image of this checkout has if it was built with the certificates in that folder."""
+    return _hashes(_images(compose.services(*ALL_PROFILES)), certificates)
 
 
 def _is_built(service: dict[str, Any]) -> bool:
@@ -146,22 +161,24 @@ def _with_parents(names: Iterable[str], images: dict[str, Image]) -> list[str]:
     return list(found)
 
 
-def _hashes(images: dict[str, Image]) -> dict[str, str]:
+def _hashes(images: dict[str, Image], certificates: Path | None = None) -> dict[str, str]:
     """Returns the hash of each image's sources and of its parents' sources."""
     hashes: dict[str, str] = {}
     for name in _with_parents(images, images):
-        hashes[name] = input_hash(images[name], hashes)
+        hashes[name] = input_hash(images[name], hashes, certificates)
     return hashes
 
 
-def input_hash(image: Image, parents: dict[str, str]) -> str:
+def input_hash(image: Image, parents: dict[str, str], certificates: Path | None = None) -> str:
     """Returns a hash of all that the image is built from.
 
     Args:
         image: the image.
         parents: the hashes of those parents that are built here.
+        certificates: a folder whose certificates stand in for those in CERTIFICATES.
     """
-    made_of = [image.args, [parents.get(name, name) for name in image.parents()], build_context.digest(image.entries())]
+    content = build_context.digest(image.entries(certificates))
+    made_of = [image.args, [parents.get(name, name) for name in image.parents()], content]
     return hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from cli.settings.settings import Settings
+from orionbox.services import SERVICES
 
 DASK_SCHEDULER = "dask-scheduler"
 OWN_SCHEDULER = f"tcp://{DASK_SCHEDULER}:8786"
@@ -36,9 +37,14 @@ def opens_to_other_machines(settings: Settings) -> bool:
     return not ipaddress.ip_address(settings["BIND_ADDRESS"]).is_loopback
 
 
+def is_own_scheduler(settings: Settings) -> bool:
+    """Returns whether the Dask cluster of the settings would be the platform's own."""
+    return settings["DASK_SCHEDULER_ADDRESS"] == OWN_SCHEDULER
+
+
 def has_own_cluster(settings: Settings) -> bool:
     """Returns whether the platform runs its own Dask cluster."""
-    return settings.task_runner == "dask" and settings["DASK_SCHEDULER_ADDRESS"] == OWN_SCHEDULER
+    return settings.task_runner == "dask" and is_own_scheduler(settings)
 
 
 DASK = OptionalServices(
@@ -62,6 +68,12 @@ EMULATORS = OptionalServices(
     "removed the emulators; their data stays, and CLOUD=emulators brings them back",
 )
 ALL = (DASK, GATEWAY, EMULATORS)
+SERVICE_OF_PORT = {
+    **{service.port: service.name for service in SERVICES},
+    **dict.fromkeys(GATEWAY.ports, "gateway"),
+    "BIGQUERY_GRPC_PORT": "bigquery",
+}
+"""The service that listens on the port of each setting."""
 
 
 def enabled_ports(settings: Settings) -> dict[str, int]:

@@ -27,11 +27,11 @@ from cli.runtimes.compose.containers import Container
 from cli.runtimes.compose.optional_services import EMULATORS, GATEWAY, OptionalServices
 from cli.runtimes.compose.stores import ComposeStores
 from cli.settings.settings import Settings
-from orionbox.errors import CommandError
+from orionbox.errors import CommandError, printable
 
 UNUSABLE_IN_PATH = ":"
 """Docker splits the mounts of flow runs there."""
-CLEAR_LINE = "\x1b[2K"
+CLEAR_LINE, TAB = "\x1b[2K", "\t"
 """ECMA-48: EL."""
 READ_INBOX = (
     "import pathlib; file = pathlib.Path('/var/lib/inbox/messages.jsonl'); "
@@ -73,6 +73,9 @@ class ComposeRuntime:
         engine.require()
         folders.prepare(self._user_settings)
 
+    def leave_root(self) -> None:
+        """Does nothing: containers run as other users, whoever starts them."""
+
     def require_own(self) -> None:
         """Refuses a platform of this name that belongs to another checkout."""
         ownership.require(self.settings)
@@ -106,6 +109,19 @@ class ComposeRuntime:
         if images.ensure(self.compose) or was_moved or not self.is_up():
             self._start((EMULATORS,))
 
+    def ensure_stores(self) -> None:
+        """Starts Postgres and the emulators unless they are healthy; no other service need be."""
+        self.prepare()
+        self.claim()
+        names = ["postgres", *(EMULATORS.services if EMULATORS.is_enabled(self.settings) else ())]
+        found = [one for one in containers.list_services(self.settings.platform) if one.is_healthy]
+        if set(names) <= {one.service for one in found}:
+            return
+        start = time.monotonic()
+        images.ensure(self.compose, *names)
+        self.compose_up(*names)
+        readiness.wait_until_usable(self.settings.platform, start, {one.id for one in found}, names)
+
     def _start(self, optional: Sequence[OptionalServices]) -> None:
         """Starts everything, and removes the optional services that no setting enables."""
         gateway.require_own_address(self.settings)
@@ -115,6 +131,7 @@ class ComposeRuntime:
         images.ensure(self.compose)
         has_new_keys = key_files.ensure(self.compose)
         google_cloud.copy_key(self.settings)
+        self._remove_changed_networks()
         google_cloud.require_access(self.compose)
         for one in optional:
             if not one.is_enabled(self.settings) and containers.remove(self.settings.platform, one.services):
@@ -130,6 +147,16 @@ class ComposeRuntime:
         self.compose_up("--remove-orphans", *(["--force-recreate"] if has_new_keys else []))
         readiness.wait_until_usable(platform, start, healthy)
         say(f"\nOrionbox is running, after {time.monotonic() - start:.0f} s.\n{self.addresses()}")
+
+    def _remove_changed_networks(self) -> None:
+        """Stops everything if the settings have changed the networks: Compose never changes one that exists."""
+        platform, wanted = self.settings.platform, self.compose.networks()
+        found = containers.list_networks(platform)
+        if any(wanted.get(name, internal) != internal for name, internal in found.items()):
+            way = "lead nowhere now" if wanted.get(platform) else "lead outside now"
+            say(f"the platform's networks {way}: starting all services anew, and ending the runs")
+            containers.remove_runs(platform)
+            self._compose_down("down", "--remove-orphans")
 
     def compose_up(self, *arguments: str) -> None:
         """Runs `docker compose up` on free ports; if another program takes one meanwhile, repeats it with another port.
@@ -154,17 +181,23 @@ class ComposeRuntime:
         raise CommandError("the platform did not start; Compose's message is above")
 
     def _missing_ports(self, found: Iterable[Container]) -> set[str]:
-        """Returns the settings of the ports on which none of these containers can be reached."""
-        published = containers.published_ports(found)
+        """Returns the settings of the ports on which their own service cannot be reached in any of these containers."""
+        published: dict[str, set[int]] = {}
+        for one in found:
+            published.setdefault(one.service, set()).update(containers.published_ports([one]))
         enabled = optional_services.enabled_ports(self.settings)
-        return {name for name, port in enabled.items() if port not in published}
+        return {
+            name
+            for name, port in enabled.items()
+            if port not in published.get(optional_services.SERVICE_OF_PORT[name], ())
+        }
 
     def _choose_ports(self, reservations: ports.Reservations, taken: Collection[int]) -> None:
         """Chooses free ports for the enabled services that are not running on theirs."""
         missing = self._missing_ports(containers.list_services(self.settings.platform))
-        preferred = {name: port for name, port in self._user_settings.ports.items() if name in missing}
+        preferred, file = self._user_settings.ports, self._ports_file
         open_to_others = dict.fromkeys(gateway.PAGES, self._user_settings["BIND_ADDRESS"])
-        chosen = ports.choose(preferred, self._ports_file, reservations, open_to_others, taken, privileged=True)
+        chosen = ports.choose(preferred, file, reservations, open_to_others, taken, privileged=True, names=missing)
         self.compose = Compose(self.settings.with_ports(chosen))
 
     def is_up(self) -> bool:
@@ -227,14 +260,11 @@ class ComposeRuntime:
         return set(self.compose.services("--profile", "dask", "--profile", "gateway"))
 
     def show_logs(self, services: Sequence[str], tail: int, follow: bool) -> int:
-        """Prints the end of the logs; on a terminal `docker compose logs` replaces this process."""
+        """Prints the end of the logs; flows write there, too, so control characters are shown as text."""
         following = ["--follow"] if follow else []
-        command = [*ALL_PROFILES, "logs", "--tail", str(tail), *following, *services]
-        if sys.stdout.isatty():
-            return self.compose.replace_process(*command)
+        command = ["--ansi", "never", *ALL_PROFILES, "logs", "--tail", str(tail), *following, *services]
         # Compose 2.26 begins each line by clearing it, whatever `--ansi` and `--no-color` say
-        print(self.compose.output("--ansi", "never", *command).replace(CLEAR_LINE, ""), end="", flush=True)
-        return 0
+        return self.compose.relay(lambda line: say(printable(line.removeprefix(CLEAR_LINE), keep=TAB)), *command)
 
     def shell(self) -> int:
         """Opens a shell in the flows image."""
@@ -255,6 +285,10 @@ class ComposeRuntime:
         """Returns the messages that the `internet` service has kept."""
         self.ensure_up()
         return self.compose.output("exec", "-T", "internet", "python3", "-c", READ_INBOX)
+
+    def run_module(self, service: str, module: str, *arguments: str) -> str:
+        """Runs a Python module in the container of a service; returns what it prints."""
+        return self.compose.output("exec", "-T", service, "python", "-m", module, *arguments)
 
     def flows_command(self, module: str, *arguments: str) -> list[str]:
         """Returns the command that runs a module in the flows image."""

@@ -6,10 +6,10 @@ import time
 from contextlib import AbstractContextManager
 from typing import IO, Protocol
 
-from cli.archive import databases, snapshots
-from cli.archive.databases import Database
+from cli.archive import dumps, snapshots, tars
+from cli.archive.databases import PINNED_FOR_ORION, Database
 from cli.archive.snapshots import Snapshot
-from cli.programs import output, run_with_input
+from cli.programs import feed, output
 from cli.runtimes.compose import images, readiness
 from cli.runtimes.compose.compose import Compose
 from cli.runtimes.compose.optional_services import EMULATORS
@@ -47,16 +47,23 @@ class ComposeStores:
 
     def orion(self) -> AbstractContextManager[Snapshot]:
         """Opens a snapshot of Orion's state, without the key of its blocks."""
-        return databases.dump("orion.dump", self.database("orion"), f"--exclude-table-data={snapshots.KEY_TABLE}")
+        return dumps.dump("orion.dump", self.database("orion"), f"--exclude-table-data={snapshots.KEY_TABLE}")
 
     def database(self, name: str) -> Database:
-        """Returns a database; its programs run in Postgres' container as the role that owns it, which has its name."""
-        command = self._compose.command("exec", "-T", "postgres")
-        return Database(command, f"user=postgres dbname={name} options=-crole={name}", self._compose.environment())
+        """Returns a database; its programs run in Postgres' container and log in as its owner, which has its name.
 
-    def ask_orion(self, sql: str) -> list[str]:
+        The container itself has the passwords. The socket asks `ny_taxi` for none: a student may have changed it.
+        """
+        command = self._compose.command("exec", "-T", "postgres")
+        if name == "orion":
+            command += ["sh", "-c", 'PGPASSWORD=$ORION_DB_PASSWORD exec "$@"', "sh"]
+            where = "host=127.0.0.1 user=orion dbname=orion"
+            return Database(command, where, self._compose.environment(), PINNED_FOR_ORION)
+        return Database(command, f"user={name} dbname={name}", self._compose.environment())
+
+    def ask_orion(self, sql: str, **parameters: str) -> list[str]:
         """Runs statements in Orion's database."""
-        return self.database("orion").ask(sql)
+        return self.database("orion").ask(sql, parameters)
 
     def size_of_orion(self) -> int:
         """Returns the bytes that Orion's database takes on disk."""
@@ -105,4 +112,8 @@ class ComposeStores:
     def unpack(self, service: str, content: IO[bytes]) -> None:
         """Fills the data folder of `gcs` or `bigquery` from a compressed tar."""
         command = self._compose.command("--progress", "quiet", "run", "--rm", "--no-deps", "-T", service)
-        run_with_input([*command, "tar", "-xz", "-C", VOLUMES[service]], content, self._compose.environment())
+        feed(
+            [*command, "tar", "-x", "--no-same-permissions", "-C", VOLUMES[service]],
+            lambda target: tars.rewrite(content, target.write),
+            self._compose.environment(),
+        )

@@ -12,7 +12,9 @@ from cli.programs import say
 from cli.runtimes.embedded import variables
 from cli.runtimes.failures import LINES
 from cli.settings.settings import Settings
+from orionbox.errors import printable
 
+TAB = "\t"
 PAUSE = 0.2
 """Seconds between two checks of files that are followed."""
 
@@ -104,4 +106,4 @@ def _tail(path: Path, count: int) -> list[str]:
 
 def _print(name: str, lines: Iterator[str] | list[str]) -> None:
     for line in lines:
-        say(f"{name:<12} | {line}")
+        say(f"{name:<12} | {printable(line, keep=TAB)}")

@@ -94,6 +94,12 @@ def require_own_ports(settings: Settings) -> None:
         raise PortTakenError(taken, "start the platform again, with other ports: make up")
 
 
+def is_roots(settings: Settings) -> bool:
+    """Returns whether the platform is running as root, as up to version 0.1.0."""
+    lock = _lock(settings, SUPERVISOR)
+    return is_running(settings, SUPERVISOR) and not lock.stat().st_uid
+
+
 def require_own_user(settings: Settings) -> None:
     """Checks that this user may see and stop the platform, if it is running.
 
@@ -108,9 +114,7 @@ def require_own_user(settings: Settings) -> None:
         return
     except PermissionError as error:
         text = f"platform {settings.platform} is running as another user, such as root after sudo make up"
-        raise CommandError(
-            text, 'use sudo again; or end it and take its files: sudo make down; sudo chown -R "$USER" .'
-        ) from error
+        raise CommandError(text, "use sudo again; or end it: sudo make down") from error
 
 
 def seconds_since_start(settings: Settings, name: str) -> float:

@@ -11,18 +11,20 @@ from typing import ClassVar
 
 from cli import messages
 from cli.environments import proxies
-from cli.programs import ROOT, replace_process, say
+from cli.programs import ROOT, output, replace_process, say
 from cli.runtimes import checkout, folders, listeners, ports
 from cli.runtimes.embedded import health, logs, processes, start, unsupported_settings, variables, virtual_environments
 from cli.runtimes.embedded.bootstrap import Bootstrap
 from cli.runtimes.embedded.stores import EmbeddedStores
+from cli.runtimes.embedded.users import account
 from cli.settings.settings import Settings
 from cli.waiting import waiting_for
-from orionbox.errors import CommandError
+from orionbox.errors import OrionboxError
 from orionbox.files import delete_folder
 
 UNUSABLE_IN_PATH = ':"$`\\?'
 """PATH is split at a colon, PostgreSQL's initdb hands its path to a shell, and DuckDB takes what follows a `?` off."""
+STORES = ("postgres", "gcs", "bigquery")
 STUDENT_SHELL = ROOT / "services/flows/bin/student-shell"
 
 
@@ -45,6 +47,14 @@ class EmbeddedRuntime:
         """Creates .env and the user's folders."""
         folders.require_usable_path(UNUSABLE_IN_PATH)
         folders.prepare(self._user_settings)
+
+    def leave_root(self) -> None:
+        """Starts this command again as another user, if this is root; ends what an older version runs as root."""
+        if not os.geteuid() and processes.is_roots(self._user_settings):
+            say("the platform was running as root; stopping it")
+            with start.exclusive_lock():
+                start.stop(self._user_settings)
+        account.leave_root(self._user_settings)
 
     def require_own(self) -> None:
         """Refuses a platform that another user is running in this checkout."""
@@ -123,6 +133,23 @@ class EmbeddedRuntime:
             healthy = (health.is_healthy(settings, name) for name in processes.services())
             return start.is_started(settings) and all(healthy)
 
+    def ensure_stores(self) -> None:
+        """Starts the platform unless its stores are healthy; no other service need be."""
+        self.require_own()
+        if self._has_healthy_stores():
+            return
+        try:
+            self.up()
+        except OrionboxError as error:
+            if not self._has_healthy_stores():
+                raise
+            say(f"{error.text.splitlines()[0]}\nbut its stores are running")
+
+    def _has_healthy_stores(self) -> bool:
+        settings = self.settings
+        with waiting_for("the stores to answer"):
+            return all(health.is_healthy(settings, name) for name in STORES)
+
     def start_postgres(self) -> None:
         """Starts Postgres, and nothing that uses it."""
         self.build()
@@ -190,12 +217,15 @@ class EmbeddedRuntime:
         return subprocess.run(command, cwd=ROOT, env=environment, input=f"{sql}\n", text=True).returncode
 
     def inbox(self) -> str:
-        """Refuses: flows reach the real chat.
+        """Returns the messages that the stand-in for Slack has kept."""
+        self.ensure_up()
+        file = variables.inbox(self.settings)
+        return file.read_text(encoding="utf-8") if file.exists() else ""
 
-        Raises:
-            CommandError: always.
-        """
-        raise CommandError(f"the {self.name} runtime has no stand-in for hooks.slack.com", "use RUNTIME=compose")
+    def run_module(self, service: str, module: str, *arguments: str) -> str:
+        """Runs a Python module with the variables that all services have; returns what it prints."""
+        command = [virtual_environments.program("python"), "-m", module, *arguments]
+        return output(*command, environment=variables.environment_of_services(self.settings))
 
     def flows_command(self, module: str, *arguments: str) -> list[str]:
         """Returns the command that runs a module with the flows' packages."""

@@ -51,7 +51,6 @@ def start(user_settings: Settings, only_postgres: bool = False) -> Settings:
     stop(user_settings)
     for name in FOLDERS:
         (variables.folder(user_settings) / name).mkdir(parents=True, exist_ok=True)
-    variables.give_to_postgres(user_settings)
     with ports.Reservations() as reservations:
         file = ports.ports_file(user_settings, variables.RUNTIME)
         ports.choose(variables.preferred_ports(user_settings), file, reservations)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Protocol
 
-from cli.archive import snapshots
+from cli.archive import snapshots, tars
 from cli.archive.databases import Database
 from cli.archive.snapshots import Snapshot
-from cli.programs import ROOT, run_with_input
+from cli.programs import ROOT, feed
 from cli.runtimes.embedded import variables
 from cli.settings.settings import Settings
 from orionbox.files import delete_folder
@@ -59,13 +58,9 @@ class EmbeddedStores:
         password = {"PGPASSWORD": settings["WAREHOUSE_DB_PASSWORD"]}
         return Database(["env"], where, variables.environment(settings, password))
 
-    def ask_orion(self, sql: str) -> list[str]:
+    def ask_orion(self, sql: str, **parameters: str) -> list[str]:
         """Runs statements in Orion's database."""
-        *first, last = filter(str.strip, sql.split(";"))
-        with closing(sqlite3.connect(self._orion_file)) as connection, connection:
-            for statement in first:
-                connection.execute(statement)
-            return [str(row[0]) for row in connection.execute(last).fetchall()]
+        return snapshots.ask_sqlite(self._orion_file, sql, parameters)
 
     def size_of_orion(self) -> int:
         """Returns the bytes that Orion's database takes on disk."""
@@ -108,4 +103,5 @@ class EmbeddedStores:
         folder = self._data / service
         folder.mkdir(parents=True, exist_ok=True)
         environment = variables.environment(self._runtime.settings, {})
-        run_with_input(["tar", "-xzo", "-C", str(folder)], content, environment)
+        command = ["tar", "-xo", "--no-same-permissions", "-C", str(folder)]
+        feed(command, lambda target: tars.rewrite(content, target.write), environment)

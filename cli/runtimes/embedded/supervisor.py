@@ -183,8 +183,7 @@ def main(folder: str, configuration: str) -> None:
     os.chdir(folder)
     loggers.RotatingFileHandler = Log
     options = ServerOptions()
-    as_root = [] if os.geteuid() else ["--user", "root"]  # without --user, supervisord warns when it runs as root
-    options.realize(["--configuration", configuration, *as_root])
+    options.realize(["--configuration", configuration])
     options.first, options.test = True, False
     with suppress(ExitNow):
         PlatformSupervisor(options).main()

@@ -7,20 +7,16 @@ platforms of the checkout. Every function takes the settings with the ports that
 from __future__ import annotations
 
 import os
-import pwd
 import re
-import shutil
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from cli.environments import inherited, proxies
 from cli.programs import ROOT
-from cli.runtimes import folders, ports
+from cli.runtimes import ports
 from cli.runtimes.embedded import virtual_environments
 from cli.settings import env_file
 from cli.settings.settings import Settings
-from orionbox.errors import CommandError
 from orionbox.flow_settings import FlowSettings
 from orionbox.loopback import ADDRESS, LINK_HOST, NAME, link_host
 from orionbox.trips.months import RELEASE_PATH
@@ -137,6 +133,11 @@ def saved_state(settings: Settings) -> Path:
     return data(settings) / "ready.json"
 
 
+def inbox(settings: Settings) -> Path:
+    """Returns the file of the messages to Slack, one JSON object per line."""
+    return data(settings) / "inbox.jsonl"
+
+
 def cluster(settings: Settings) -> Path:
     """Returns Postgres' data folder."""
     return data(settings) / "postgres/main"
@@ -160,13 +161,13 @@ def for_services(settings: Settings) -> dict[str, str]:
         "DATA": str(data(settings)),
         "RUN": str(folder(settings) / "run"),
         "CERTIFICATES": str(certificates(settings)),
+        "INBOX": str(inbox(settings)),
         "GENERATED_ROWS": settings["GENERATED_ROWS"],
         "PORT_TAKEN": str(taken_note(settings)),
         "AGENT_LOCK": str(folder(settings) / "run" / "agent.alive"),
         "BOOTSTRAPPED": str(bootstrapped_mark(settings)),
         "SWEPT": str(folder(settings) / "run" / "swept"),
         "BIGQUERY_PYTHON": os.path.relpath(virtual_environments.program("python", virtual_environments.BIGQUERY), ROOT),
-        "AS_POSTGRES": _as_postgres(settings),
         "PGDATA": str(cluster(settings)),
         "ORION_DB_PASSWORD": settings["ORION_DB_PASSWORD"],
         "WAREHOUSE_DB_PASSWORD": settings["WAREHOUSE_DB_PASSWORD"],
@@ -175,50 +176,13 @@ def for_services(settings: Settings) -> dict[str, str]:
         **{name.replace("_PORT", "_ADDRESS"): f"127.0.0.1:{port}" for name, port in chosen.items()},
         "RUNTIME": RUNTIME,
         "CREATE_BUCKETS": settings["CREATE_BUCKETS"],
+        "SIGNING_KEYS": str(key_file(settings)),
+        "ALLOWED_HOSTS": settings["ALLOWED_HOSTS"],
         LINK_HOST: link_host(),
         "DOCS": str(ROOT / "docs"),
         "REPORTS": str(ROOT / "reports"),
         "MPLCONFIGDIR": str(folder(settings) / "tmp/matplotlib"),
     }
-
-
-def _as_postgres(settings: Settings) -> str:
-    """Returns the command that drops root's rights, with which PostgreSQL refuses to run; empty for other users.
-
-    The command keeps the right to reach this checkout, which may be below /root. The secure bit extends that right to
-    access(2), by which shells and PostgreSQL look for programs.
-
-    Raises:
-        CommandError: setpriv is missing.
-    """
-    if os.geteuid():
-        return ""
-    if not shutil.which("setpriv"):
-        raise CommandError("PostgreSQL does not run as root, and there is no setpriv", "install util-linux")
-    user = _postgres_user(settings)
-    return (
-        f"setpriv --reuid={user.pw_uid} --regid={user.pw_gid} --clear-groups --securebits=+no_setuid_fixup "
-        "--inh-caps=+dac_override --ambient-caps=+dac_override"
-    )
-
-
-def _postgres_user(settings: Settings) -> pwd.struct_passwd:
-    """Returns the user that PostgreSQL runs as if this is root: the owner of its data or of this checkout, or nobody.
-
-    So after `sudo make up` the owner of the checkout can go on without sudo, and the other way round.
-    """
-    for path in (cluster(settings), ROOT):
-        with suppress(OSError, KeyError):  # missing, or a user id without a name, with which initdb would fail
-            if user := path.stat().st_uid:
-                return pwd.getpwuid(user)
-    return pwd.getpwnam("nobody")
-
-
-def give_to_postgres(settings: Settings) -> None:
-    """Gives root's files in the folder of the data, such as a copy by `cp -r`, to the user that PostgreSQL runs as."""
-    if not os.geteuid():
-        user = _postgres_user(settings)
-        folders.hand_over(cluster(settings).parent, user.pw_uid, user.pw_gid)
 
 
 def environment(settings: Settings, variables: Mapping[str, str]) -> dict[str, str]:
@@ -246,7 +210,9 @@ def _complete(settings: Settings, basis: Mapping[str, str], variables: Mapping[s
 def environment_of_services(settings: Settings) -> dict[str, str]:
     """Returns the complete environment of the services."""
     outside = {f"{OUTSIDE}{name}": value for name, value in to_reach_outside(settings).items()}
-    return _with_commands(environment(settings, {**for_flows(settings), **for_services(settings), **outside}))
+    # Whoever has used sudo to start it; not in for_services, because it does not change what the platform is
+    users = {"ALLOWED_USERS": os.environ.get("SUDO_UID", "")}
+    return _with_commands(environment(settings, {**for_flows(settings), **for_services(settings), **outside, **users}))
 
 
 def environment_of_bootstrap(settings: Settings) -> dict[str, str]:

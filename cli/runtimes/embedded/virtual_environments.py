@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 
@@ -39,12 +39,13 @@ LOCKS = {
 }
 LINK_EXTENSIONS = "services.bigquery.local_bigquery.link_extensions"
 ALSO_BUILT_FROM = (
+    "cli/runtimes/embedded/virtual_environments.py",
     "pyproject.toml",
     "services/bigquery/local_bigquery/link_extensions.py",
     "src/orionbox/student_shell/__main__.py",
     "src/orionbox/student_shell/words.py",
 )
-"""Files besides the locks: the shared library's, and the programs that link DuckDB's extensions and write commands."""
+"""Files besides the locks: these steps, the shared library's, and what links DuckDB's extensions or writes commands."""
 NO_LINKS_FIX = "move the checkout to a disk with symbolic links, which FAT and exFAT do not have; or use Docker"
 OLDEST, NEWEST = (3, 11), (3, 13)
 """The Pythons that Prefect 2 runs on: pydantic 1, which it needs, does not run on 3.14."""
@@ -60,6 +61,7 @@ def ensure() -> None:
     Raises:
         CommandError: a Python is missing and cannot be downloaded, or an installation failed.
     """
+    HOME.mkdir(mode=0o700, parents=True, exist_ok=True)  # also for uv's cache, of an account without a home
     ensure_one(UV, sys.executable, _install_uv)
     bigquery_python = python_for_bigquery() or _download_python()
     ensure_one(FLOWS, sys.executable if suits_flows(sys.executable) else bigquery_python, _install_flows)
@@ -146,15 +148,19 @@ def _install(folder: Path, interpreter: str) -> None:
 
 def _install_flows(folder: Path, interpreter: str) -> None:
     _install(folder, interpreter)
-    # From src/: uv builds it itself, without a network. It would take a full path with a # for another one
-    _run(*_pip_install(folder), "--no-deps", "--editable", ".")
+    _install_orionbox(folder)
     _run(program("python", folder), "-m", "orionbox.student_shell", "install", str(folder / COMMANDS))
 
 
 def _install_bigquery(folder: Path, interpreter: str) -> None:
     _install(folder, interpreter)
-    HOME.mkdir(exist_ok=True)
+    _install_orionbox(folder)
     _run(program("python", folder), "-m", LINK_EXTENSIONS, HOME=str(HOME))
+
+
+def _install_orionbox(folder: Path) -> None:
+    # From src/: uv builds it itself, without a network. It would take a full path with a # for another one
+    _run(*_pip_install(folder), "--no-deps", "--editable", ".")
 
 
 def _pip_install(folder: Path) -> list[str]:
@@ -177,12 +183,30 @@ def python_for_bigquery() -> str:
     Returns:
         Its path; empty if there is none.
     """
-    name = f"python{BIGQUERY_VERSION}"
-    pyenv = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
     known_to_uv = _output(_UV_PROGRAM, "python", "find", "--system", BIGQUERY_VERSION)
-    candidates = [sys.executable, shutil.which(name), known_to_uv]
-    for pattern in (f"{glob.escape(str(PYTHONS))}/*/bin/{name}", f"{glob.escape(pyenv)}/versions/*/bin/{name}"):
-        candidates += sorted(glob.glob(pattern), reverse=True)
+    return _first_that_fits(
+        [sys.executable, shutil.which(_NAME) or "", known_to_uv, *_of_versions(str(PYTHONS)), *_of_versions(_pyenv())]
+    )
+
+
+def python_of_this_machine() -> str:
+    """Returns a Python 3.13 outside of this checkout, whose platform may have changed what is in its folders."""
+    of_uv = os.environ.get("UV_PYTHON_INSTALL_DIR") or os.path.expanduser("~/.local/share/uv/python")
+    # The one on PATH comes last: a shim takes a second
+    return _first_that_fits([sys.executable, *_of_versions(of_uv), *_of_versions(_pyenv()), shutil.which(_NAME) or ""])
+
+
+def _pyenv() -> str:
+    return os.path.join(os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv"), "versions")
+
+
+def _of_versions(folder: str) -> list[str]:
+    """Returns the Pythons in a folder with one folder each, the newest first."""
+    return sorted(glob.glob(f"{glob.escape(folder)}/*/bin/{_NAME}"), reverse=True)
+
+
+def _first_that_fits(candidates: Iterable[str]) -> str:
+    """Returns the first Python 3.13; empty if there is none."""
     for candidate in filter(None, candidates):
         version, path = _describe(candidate)
         if version == tuple(map(int, BIGQUERY_VERSION.split("."))):
@@ -217,6 +241,7 @@ def _download_python() -> str:
 
 
 _UV_PROGRAM = program("uv", UV)
+_NAME = f"python{BIGQUERY_VERSION}"
 _DESCRIBE = (
     "import sys, sysconfig; "
     "fits = sys.implementation.name == 'cpython' and not sysconfig.get_config_var('Py_GIL_DISABLED'); "

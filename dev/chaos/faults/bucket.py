@@ -11,6 +11,7 @@ from http.client import HTTPException
 from time import sleep
 
 from cli.programs import output
+from cli.runtimes import ownership
 from dev.chaos.bucket import checksum
 from dev.chaos.experiment import CheckFailedError, Experiment, wait_for
 from dev.chaos.fault import Fault
@@ -135,9 +136,13 @@ def idle_connections(experiment: Experiment) -> str:
 @contextmanager
 def _connections_inside(experiment: Experiment) -> Iterator[None]:
     places = [f"{service}:{port}" for service, port in IDLE]
-    options = ("--detach", "--interactive", "--network", experiment.platform.name)
-    holder = output("docker", "run", *options, experiment.containers.image, "python", "-c", HOLD, *places).strip()
+    name, image = experiment.platform.name, experiment.containers.image
+    create = ("docker", "create", "--interactive", "--network", name, image)
+    holder = output(*create, "python", "-c", HOLD, *places).strip()
     try:
+        for network in ownership.NETWORKS:
+            output("docker", "network", "connect", f"{name}_{network}", holder)
+        output("docker", "start", holder)
         wait_for(lambda: "connected" in output("docker", "logs", holder), "the idle connections", 20)
         yield
         if output("docker", "inspect", "--format", "{{.State.Running}}", holder) != "true\n":

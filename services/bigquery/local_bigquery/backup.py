@@ -21,7 +21,9 @@ from typing import Any
 import duckdb
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
+from local_bigquery.catalog import metadata
 from local_bigquery.engine import database
+from local_bigquery.models import Dataset, Model, Routine
 from local_bigquery.settings import settings
 
 EMULATOR, LAKE = ".duckdb", ".ducklake"
@@ -96,6 +98,24 @@ def counts(cursor: duckdb.DuckDBPyConnection, catalogs: dict[str, str]) -> dict[
     return found
 
 
+def definitions(cursor: duckdb.DuckDBPyConnection, projects: list[str]) -> list[str]:
+    """Return the names of datasets, views, routines and models, which have no rows of their own."""
+    views = cursor.execute(
+        "SELECT database_name, schema_name, view_name FROM duckdb_views() "
+        "WHERE NOT internal AND list_contains($1, database_name)",
+        [projects],
+    ).fetchall()
+    names = [".".join(parts) for parts in views]
+    for project in projects:
+        datasets = (one.datasetReference for one in metadata.list_(Dataset, project))
+        routines = (one.routineReference for one in metadata.list_(Routine, project))
+        models = (one.modelReference for one in metadata.list_(Model, project))
+        names += [f"{project}.{one.datasetId}" for one in datasets]
+        names += [f"{project}.{one.datasetId}.{one.routineId}" for one in routines]
+        names += [f"{project}.{one.datasetId}.{one.modelId}" for one in models]
+    return sorted(names)
+
+
 def prepare(folder: Path) -> dict[str, int]:
     """Expire old table versions in the copies, whose files would be most of a backup; return their rows by table.
 
@@ -112,10 +132,12 @@ def prepare(folder: Path) -> dict[str, int]:
 
 
 def counts_now() -> dict[str, Any]:
-    """Return the rows by table, and the bytes of data, as of now."""
+    """Return the rows by table, the names of what has no rows, and the bytes of data, as of now."""
     size = sum(file.stat().st_size for file in settings.data_dir.rglob("*.parquet"))
+    projects = list(database.projects())
     with database.cursor() as cursor:
-        return {"rows": counts(cursor, {name: name for name in database.projects()}), "bytes": size}
+        rows = counts(cursor, {name: name for name in projects})
+        return {"rows": rows, "definitions": definitions(cursor, projects), "bytes": size}
 
 
 def backup() -> StreamingResponse:

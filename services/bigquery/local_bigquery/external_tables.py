@@ -15,7 +15,7 @@ from typing import Any
 from local_bigquery.catalog import names, tables
 from local_bigquery.engine.database import quote
 from local_bigquery.errors import BigQueryError
-from local_bigquery.jobs.storage import _local, literal
+from local_bigquery.jobs import storage
 from local_bigquery.models import JobStatistics2
 from sqlglot import exp
 
@@ -69,7 +69,7 @@ def create(cursor: Any, table: ExternalTable, project: str, dataset: str | None)
     if found and table.replace:
         tables.delete(*reference)
     # DuckDB resolves the asterisk at each query, so later files are seen, too
-    files = ", ".join(literal(_local(uri)) for uri in table.uris)
+    files = ", ".join(storage.literal(storage._local(uri)) for uri in table.uris)
     cursor.execute(f"CREATE VIEW {quote(*reference)} AS SELECT * FROM {READERS[table.format]}([{files}])")
     return "REPLACE" if found and table.replace else "CREATE"
 

@@ -8,6 +8,9 @@
 - Job results stay in memory while the disk is full (`job_results`).
 - Its gRPC port is never shared with another server.
 - `GET /backup` and `GET /counts` exist (`backup`).
+- Queries reach no files but the bucket's and its own (`confinement`).
+- It refuses what web pages elsewhere send (`orionbox.http_guard`).
+- The files of replaced rows are deleted (`old_versions`).
 """
 
 # mypy: disable-error-code="import-untyped,import-not-found"
@@ -53,7 +56,8 @@ def install() -> None:
     from local_bigquery import app
     from local_bigquery.catalog import names
 
-    from services.bigquery.local_bigquery import backup, job_results
+    from orionbox.http_guard import AsgiGuard, HttpGuard, further_hosts
+    from services.bigquery.local_bigquery import backup, confinement, job_results, old_versions
     from services.bigquery.local_bigquery.external_tables import with_external_tables
     from services.bigquery.local_bigquery.project_ids import in_any_project
 
@@ -62,6 +66,9 @@ def install() -> None:
     query.execute = serialize_transactions(with_external_tables(query.execute))
     job_results.install()
     backup.install(app)
+    confinement.install()
+    old_versions.install(app)
+    app.add_middleware(AsgiGuard, guard=HttpGuard("bigquery", r"/bigquery/v2/|/prune", further_hosts=further_hosts()))
 
 
 def enter_data_folder(arguments: Sequence[str]) -> list[str]:
@@ -77,6 +84,9 @@ def enter_data_folder(arguments: Sequence[str]) -> list[str]:
 
 
 if __name__ == "__main__":
+    from local_bigquery.settings import settings
+
     arguments = enter_data_folder(sys.argv[1:])
+    settings.data_dir = Path()  # `backup` looks there for what a killed backup has left
     install()
     sys.exit(cli.main(arguments))

@@ -11,6 +11,7 @@ from etl_gcs_to_bq import gcs_to_bigquery
 from etl_web_to_gcs import web_to_gcs
 from orionbox.errors import RETRY_IO, IncompleteRunError, describe
 from orionbox.flow_settings import FlowSettings
+from orionbox.runs import disk_space
 from orionbox.runs.progress import with_progress
 from orionbox.runs.report import ARTIFACT_KEY, SUMMARY_KEY, MonthReport, Stopwatch, differences, page_name, summary
 from orionbox.runs.slots import month_semaphore
@@ -88,7 +89,9 @@ def etl(
 
     Generated data replaces a real month only with `force`.
     """
-    report_and_verify([submit_month(trips, force) for trips in trip_files(color, year, months)])
+    files = trip_files(color, year, months)
+    disk_space.require(files)
+    report_and_verify([submit_month(trips, force) for trips in files])
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from prefect import flow, get_run_logger, task
 
 from orionbox.errors import RETRY_IO
 from orionbox.flow_settings import FlowSettings
+from orionbox.runs import disk_space
 from orionbox.runs.progress import with_progress
 from orionbox.stores.clients import postgres_uri
 from orionbox.stores.postgres import replace_month
@@ -55,6 +56,7 @@ def ingest_data(
     Generated data replaces a real month only with `force`.
     """
     files = trip_files(color, year, months)
+    disk_space.require(files)
     log_table_name(files[0].table)
     return sum(ingest(trips, force) for trips in files)
 

@@ -21,7 +21,7 @@ PATIENCE = 7
 RUNS_WITH_LOGS = 60
 """How many of the newest runs' logs are searched for answers."""
 LOG_PAGES = 10
-NUMBER = re.compile(r"(?<![\d.,_])\d[\d,_]*(?![\d]|[.,_]\d)")
+NUMBER = re.compile(r"(?<![\d.,_])\d[\d,_]{0,30}(?![\d,_]|\.\d)")
 Json = dict[str, Any]
 
 

@@ -15,6 +15,7 @@ from orionbox.flow_settings import FlowSettings
 from orionbox.lesson import homework, steps
 from orionbox.lesson.checks import Achievement, Result, memory_from_json, memory_to_json, remember, run_checks
 from orionbox.lesson.facts import BIGQUERY, BUCKET, ORION, POSTGRES, Facts, Table
+from orionbox.orion.client import as_table
 from services.start.lesson.orion import OrionFacts
 from services.start.lesson.stores import StoreFacts
 from services.start.status import TIMEOUT, UNREACHABLE, OrionDownError, Platform
@@ -108,7 +109,7 @@ class Progress:
         chosen = {"artifacts": {"key": {"any_": [ARTIFACT_KEY]}}, "sort": "UPDATED_DESC", "limit": 1}
         try:
             found = await self._platform.orion("artifacts/filter", chosen)
-            self._memory = memory_from_json(json.loads(found[0]["data"])) if found else {}
+            self._memory = memory_from_json(as_table(found[0]["data"])) if found else {}
             self._artifact = found[0]["id"] if found else ""
         except (OrionDownError, *MALFORMED):
             pass

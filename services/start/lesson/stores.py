@@ -12,6 +12,7 @@ import aiohttp
 
 from orionbox.lesson.facts import StoredObject, Table
 from orionbox.lesson.homework import Q3
+from orionbox.stores.staging_tables import run_id_from_name
 from services.start.lesson.parquet_footer import NotParquetError, count_rows, footer_length
 from services.start.status import TIMEOUT
 
@@ -97,7 +98,9 @@ class StoreFacts:
     async def tables(self) -> tuple[Table, ...]:
         """Returns the tables of BigQuery with their rows, those of students first."""
         counts: dict[str, int] = (await self._json(f"http://{self._bigquery}/counts"))["rows"]
-        tables = await asyncio.gather(*(self._table(name, rows) for name, rows in counts.items()))
+        # Not what a load under way has staged: it may fail
+        names = [name for name in counts if not run_id_from_name(name.rpartition(".")[2])]
+        tables = await asyncio.gather(*(self._table(name, counts[name]) for name in names))
         return tuple(sorted((table for table in tables if table.rows), key=lambda table: bool(table.by_file)))
 
     async def _table(self, full_name: str, rows: int) -> Table:

@@ -14,7 +14,7 @@ from orionbox.flow_settings import FlowSettings
 from orionbox.loopback import open_url
 from orionbox.orion.client import ONE_TRY, Json, JsonApi, Orion, RefusedError
 from orionbox.orion.names import CREDENTIALS
-from orionbox.runs.report import ARTIFACT_KEY
+from orionbox.runs.report import ARTIFACT_KEY, months_in
 from orionbox.trips.months import RELEASE_PATH
 from orionbox.trips.schema import COLUMNS, SOURCE_FILE
 
@@ -55,7 +55,7 @@ def count_table(run_id: str) -> list[Json]:
     Raises:
         UnknownRunError: the run has no counts.
     """
-    months = orion().table_artifact(run_id, ARTIFACT_KEY)
+    months = months_in(orion().table_artifact(run_id, ARTIFACT_KEY))
     if not months:
         raise UnknownRunError(f"run {run_id} has no counts")
     return months

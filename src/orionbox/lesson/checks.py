@@ -150,4 +150,4 @@ def memory_from_json(rows: Sequence[Mapping[str, str]]) -> dict[str, Achievement
     Raises:
         KeyError: a row lacks a column.
     """
-    return {row["check"]: Achievement(row["when"], row["rationale"]) for row in rows}
+    return {str(row["check"]): Achievement(str(row["when"]), str(row["rationale"])) for row in rows}

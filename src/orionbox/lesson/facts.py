@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from orionbox.orion.names import BLOCKS
+from orionbox.orion.names import BLOCKS, has_platform_code
 from orionbox.trips.months import COLORS, table_name
 
 ORION, BUCKET, BIGQUERY, POSTGRES = SOURCES = ("Orion", "Cloud Storage", "BigQuery", "Postgres")
 """Where facts come from."""
-PLATFORM_PATHS = ("/opt/prefect/flows", "services/flows/flows")
-"""How the folders of the platform's own flows end, in compose and in the embedded runtime."""
 PLATFORM_TABLES = ("trips_data_all.loaded_months", *(f"trips_data_all.{table_name(color)}" for color in COLORS))
 """The tables of the main job in BigQuery."""
 CLOCK_TOLERANCE = timedelta(seconds=2)
@@ -47,7 +45,7 @@ class Deployment:
     @property
     def is_platforms(self) -> bool:
         """Returns whether the bootstrap has made it, and no student has replaced it."""
-        return not self.storage and self.path.rstrip("/").endswith(PLATFORM_PATHS)
+        return has_platform_code(self.path, self.storage)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ from orionbox.lesson.facts import Facts, Run, StoredObject
 
 MONTH_NAME = re.compile(r"(yellow|green|fhv)[^/]*?(\d{4})[-_](\d{2})[^/]*$", re.IGNORECASE)
 
+REASON = 300
+"""The most characters of a run's message that are shown."""
+
 
 @dataclass(frozen=True)
 class Month:
@@ -37,6 +40,12 @@ def describe_run(run: Run, facts: Facts) -> str:
     return f"run {run.name} of {f'deployment {deployment.name}' if deployment else f'flow {run.flow}'}"
 
 
+def loads_bigquery(run: Run, facts: Facts) -> bool:
+    """Returns whether the run, or a sub-flow in it, is one that loads BigQuery, by its name."""
+    names = [run.flow, *(each.flow for each in facts.runs or () if each.is_subflow and run.covers(each.end))]
+    return any("bq" in name.lower() or "bigquery" in name.lower() for name in names)
+
+
 def find_month(facts: Facts, month: Month, counts: Callable[[Run], bool], whose: str) -> Finding:
     """Returns whether a completed run that counts has loaded the month with all its rows.
 
@@ -57,7 +66,7 @@ def find_month(facts: Facts, month: Month, counts: Callable[[Run], bool], whose:
             return passed(f"the log of {describe_run(run, facts)} says {month.rows:,}")
     if written:
         return _wrong_rows(*written[0], month, facts)
-    return _others_work(files, month, whose, facts) or _failed_run(facts) or _other_month(facts, own, month, whose)
+    return _others_work(files, month, whose, facts) or failed_run(facts) or _other_month(facts, own, month, whose)
 
 
 def _wrong_rows(stored: StoredObject, run: Run, month: Month, facts: Facts) -> Finding:
@@ -89,13 +98,13 @@ def _others_work(files: list[StoredObject], month: Month, whose: str, facts: Fac
     return None
 
 
-def _failed_run(facts: Facts) -> Finding | None:
+def failed_run(facts: Facts) -> Finding | None:
     """Returns the finding if the student's newest run has not succeeded."""
     newest = next((run for run in facts.runs or () if facts.is_own(run)), None)
     if newest is None or newest.is_completed:
         return None
     words = {"FAILED": "failed", "CRASHED": "crashed", "CANCELLED": "was cancelled"}
-    reason = f": {newest.message.strip().splitlines()[0][:200]}" if newest.message.strip() else ""
+    reason = f": {' '.join(newest.message.split())[:REASON]}" if newest.message.strip() else ""
     text = f"your last {describe_run(newest, facts)} {words.get(newest.state, newest.state)}{reason}"
     return not_yet(text, "read its log in Orion, fix the code, and run it again")
 

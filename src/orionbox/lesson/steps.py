@@ -7,7 +7,7 @@ from collections.abc import Callable
 from orionbox.lesson import cron
 from orionbox.lesson.checks import LESSON, Check, Finding, not_yet, passed
 from orionbox.lesson.facts import BIGQUERY, BUCKET, ORION, PLATFORM_TABLES, POSTGRES, Facts, Run
-from orionbox.lesson.months import describe_run
+from orionbox.lesson.months import describe_run, loads_bigquery
 
 CONTAINER = "docker-container"
 CHAT = ("slack-webhook", "slack-incoming-webhook", "email-server-credentials", "ms-teams-webhook", "discord-webhook")
@@ -93,18 +93,12 @@ def loaded_bigquery(facts: Facts) -> Finding:
         if table.name not in PLATFORM_TABLES:
             return passed(f"table {table.name} of yours in BigQuery has {table.rows:,} rows")
     for run in facts.own_runs():
-        if tables and _loads_bigquery(run, facts):
+        if tables and loads_bigquery(run, facts):
             return passed(f"{describe_run(run, facts)} completed; {tables[0].name} has {tables[0].rows:,} rows")
     if tables:
         text = f"{tables[0].name} has {tables[0].rows:,} rows, but no flow of yours has loaded them"
         return not_yet(text, "run the command")
     return not_yet("no table in BigQuery has rows", "run the command")
-
-
-def _loads_bigquery(run: Run, facts: Facts) -> bool:
-    """Returns whether the run, or a sub-flow in it, is one that loads BigQuery."""
-    names = [run.flow, *(each.flow for each in facts.runs or () if each.is_subflow and run.covers(each.end))]
-    return any("bq" in name.lower() or "bigquery" in name.lower() for name in names)
 
 
 def made_deployment(facts: Facts) -> Finding:

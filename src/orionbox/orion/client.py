@@ -222,12 +222,16 @@ class Orion(JsonApi):
 
     def list_objects(self, objects: str, **filters: Any) -> list[Json]:
         """Returns every object, for example of the `flow_runs`, that matches the filters. Reads page by page."""
-        found: list[Json] = []
-        while page := self.call(f"{objects}/filter", {**filters, "limit": PAGE_SIZE, "offset": len(found)}):
-            found += page
+        return list(self.each_object(objects, **filters))
+
+    def each_object(self, objects: str, **filters: Any) -> Iterator[Json]:
+        """Yields what `list_objects` returns, with one page in memory at a time."""
+        count = 0
+        while page := self.call(f"{objects}/filter", {**filters, "limit": PAGE_SIZE, "offset": count}):
+            yield from page
+            count += len(page)
             if len(page) < PAGE_SIZE:
                 break
-        return found
 
     def with_subflows(self, run_id: str) -> list[str]:
         """Returns the run's id and those of the runs that it has started."""
@@ -243,7 +247,16 @@ class Orion(JsonApi):
                 yield line["timestamp"], line["level"], line["message"]
 
     def table_artifact(self, run_id: str, key: str) -> list[Json]:
-        """Returns the rows of the run's newest table artifact of that name; none if it left none."""
+        """Returns the rows of the run's newest table artifact of that name; none if it left none, or no table."""
         chosen = {"flow_run_id": {"any_": [run_id]}, "key": {"any_": [key]}}
         found = self.call("artifacts/filter", {"artifacts": chosen, "sort": "UPDATED_DESC", "limit": 1})
-        return json.loads(found[0]["data"]) if found else []
+        return as_table(found[0]["data"]) if found else []
+
+
+def as_table(data: object) -> list[Any]:
+    """Returns the rows of a table artifact's data; none if these are no list, which a flow may leave there."""
+    try:
+        rows = json.loads(data) if isinstance(data, str) else data
+    except (ValueError, RecursionError):
+        return []
+    return rows if isinstance(rows, list) else []

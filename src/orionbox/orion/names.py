@@ -19,6 +19,9 @@ QUEUE, POOL = "default", "default-agent-pool"
 TAG = "orionbox"
 """The tag of the platform's own deployments."""
 
+FLOWS_FOLDERS = ("/opt/prefect/flows", "services/flows/flows")
+"""How the folders of the platform's own flows end, in compose and in the embedded runtime."""
+
 PROCESS = "agent"
 """Runs flows as processes in the agent's own container."""
 
@@ -33,3 +36,15 @@ DEPLOYMENTS = (
     "etl-parent-flow/docker-flow",
 )
 FLOWS = ("etl", "ingest-data", "etl-parent-flow")
+
+
+def has_platform_code(path: str | None, storage: object) -> bool:
+    """Returns whether a deployment's code is the platform's own.
+
+    Its tags and its version say nothing: `prefect deployment build` copies them from an older deployment of that name.
+
+    Args:
+        path: the folder of its code.
+        storage: the block that holds its code, or that block's id or type; nothing for a local folder.
+    """
+    return not storage and (path or "").rstrip("/").endswith(FLOWS_FOLDERS)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from orionbox.orion.client import ApiError, Json, Orion
-from orionbox.orion.names import DEPLOYMENTS, POOL, QUEUE, TAG
+from orionbox.orion.names import DEPLOYMENTS, POOL, QUEUE, TAG, has_platform_code
 
 IN_SHELL = "in make shell: "
 """Where Prefect's commands are: not in every terminal."""
@@ -27,6 +27,7 @@ ABOUT_QUEUE = (Question(f"work_pools/{POOL}"), Question(f"work_pools/{POOL}/queu
 QUESTIONS = (
     *ABOUT_QUEUE,
     Question("concurrency_limits/filter", {}),
+    Question("flow_runs/filter", {"flow_runs": {"state": {"name": {"any_": ["Late"]}}}}),
     Question("deployments/filter", {}),
     Question("flows/filter", {"flows": {"deployment": {"is_null_": False}}}),
 )
@@ -34,11 +35,17 @@ QUESTIONS = (
 
 
 def describe(
-    pool: Json, queues: Iterable[Json], limits: Iterable[Json], deployments: Iterable[Json], flows: Iterable[Json]
+    pool: Json,
+    queues: Iterable[Json],
+    limits: Iterable[Json],
+    late: Iterable[Json],
+    deployments: Iterable[Json],
+    flows: Iterable[Json],
 ) -> list[str]:
     """Returns a line for each setting that keeps runs from starting."""
     named = _with_names(deployments, flows)
-    return [*of_queue(pool, queues), *_of_tags(limits), *(line for name, one in named for line in _unqueued(one, name))]
+    unqueued = (line for name, one in named for line in _unqueued(one, name))
+    return [*of_queue(pool, queues), *_of_tags(limits), *_in_other_queues(late), *unqueued]
 
 
 def replaced(deployments: Iterable[Json], flows: Iterable[Json]) -> list[str]:
@@ -78,8 +85,19 @@ def _of_tags(limits: Iterable[Json]) -> Iterator[str]:
             yield f"tag {limit['tag']} has the limit 0, so tasks with it never start; remove it {IN_SHELL}{command}"
 
 
+def _in_other_queues(late: Iterable[Json]) -> Iterator[str]:
+    """Yields a line for each queue with late runs that is not the agent's."""
+    names = sorted({str(run["work_queue_name"]) for run in late if run["work_queue_name"] not in (None, QUEUE)})
+    for name in names:
+        command = f"prefect agent start -q '{name}'"
+        yield (
+            f"runs wait in queue {name}, and no agent takes them; start one {IN_SHELL}{command}, "
+            f"or deploy the flow again with -q {QUEUE}"
+        )
+
+
 def _is_ours(deployment: Json) -> bool:
-    return TAG in deployment.get("tags", [TAG])
+    return TAG in deployment["tags"] and has_platform_code(deployment["path"], deployment["storage_document_id"])
 
 
 def _replaced(deployment: Json, name: str) -> Iterator[str]:

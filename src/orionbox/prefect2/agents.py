@@ -26,8 +26,8 @@ BLOCKS = {True: "docker-container/zoom (containers) or process/agent (processes)
 """The blocks that start runs here: with Docker, and without."""
 STATUS_CODE = re.compile(r"non-zero status code (-?\d+)")
 SIGNALS = {
-    137: "it was killed: memory ran out, or somebody stopped it",
-    -9: "it was killed: memory ran out, or somebody stopped it",
+    137: "it was killed: memory ran out (RUN_MEMORY in .env is its limit), or somebody stopped it",
+    -9: "it was killed: memory ran out (RUN_MEMORY in .env is its limit), or somebody stopped it",
     143: "it was stopped from outside",
     -15: "it was stopped from outside",
     139: "a library crashed (segmentation fault)",

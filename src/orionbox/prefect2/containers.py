@@ -86,6 +86,10 @@ class Facts:
         asked = [block.network_mode] if block.network_mode else block.networks
         if others := [name for name in asked if name != self.network]:
             yield f"network {', '.join(others)}: not used; the run is on the platform's network, {self.network}"
+        read_only = {volume.split(":")[0] for volume in self.volumes if volume.endswith(":ro")}
+        for volume in self.mounts(block.volumes)[len(self.volumes) :]:
+            if volume.split(":")[0].rstrip("/") in read_only and not volume.endswith(":ro"):
+                yield f"{volume}: mounted read-only, because runs may not write to it"
         for name, value in self.addresses.items():
             if (other := block.env.get(name, value)) != value:
                 yield f"{name}={other}: not used; it stays {value}, where this platform's service is"

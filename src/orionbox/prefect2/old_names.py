@@ -9,10 +9,12 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import socket
 import sys
 import tempfile
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from types import ModuleType
@@ -137,6 +139,15 @@ def without_deprecation_messages(types: ModuleType) -> None:
     types.with_deprecated_message = lambda message: lambda command: command  # type: ignore[attr-defined]
 
 
+def _free_port() -> int:
+    """Returns the first port from 4201 on that nothing listens on."""
+    for port in range(4201, 4300):
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    return 4201
+
+
 def add_orion_commands(server: ModuleType) -> None:
     """Adds `prefect orion` as an alias of `prefect server`; `start` without a port says where Orion is running."""
     import click
@@ -150,7 +161,7 @@ def add_orion_commands(server: ModuleType) -> None:
             if "ORION_API_URL" not in os.environ or source is not click.core.ParameterSource.DEFAULT:
                 return start(*args, **options)
             app.console.print(f"Orion is already running: {PREFECT_UI_URL.value()}, API {PREFECT_API_URL.value()}")
-            app.console.print("To start another one in this shell only: prefect orion start --port 4201")
+            app.console.print(f"To start another one in this shell only: prefect orion start --port {_free_port()}")
 
         return start_unless_running
 

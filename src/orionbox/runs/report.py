@@ -19,6 +19,8 @@ STORE_TITLES = dict(zip(STORES, ("source file", "parquet", "BigQuery", "Postgres
 STAGES = ("fetch", "clean", "write", "upload", "bigquery", "postgres")
 ARTIFACT_KEY = "etl-report"
 SUMMARY_KEY = "etl-summary"
+MOST_ROWS = 2**63
+"""More rows than any store can have."""
 Item = TypeVar("Item")
 
 
@@ -126,6 +128,30 @@ def differences(reports: Sequence[MonthReport]) -> list[str]:
         for report in reports
         if not report.counts_match
     ]
+
+
+def months_in(found: object) -> list[dict[str, Any]]:
+    """Returns the rows of a table from Orion if they are those of `MonthReport.flat`, else none.
+
+    Any flow may leave a table under the same name, with any content.
+    """
+    return list(found) if isinstance(found, list) and all(map(_is_month, found)) else []
+
+
+def _is_month(row: object) -> bool:
+    if not isinstance(row, dict):
+        return False
+    counts = [row.get(f"rows.{store}") for store in STORES]
+    seconds = [value for name, value in row.items() if str(name).startswith("seconds.")]
+    texts, (year, month) = [row.get("color"), row.get("source")], (row.get("year"), row.get("month"))
+    return (
+        all(isinstance(text, str) and re.fullmatch("[a-z]{0,20}", text) for text in texts)
+        and all(type(count) is int and 0 <= count < MOST_ROWS for count in counts)
+        and all(type(value) in (int, float) and 0 <= value < MOST_ROWS for value in seconds)
+        and type(year) is int
+        and type(month) is int
+        and (1 <= year <= 9999 and 1 <= month <= 12)
+    )
 
 
 def unflatten(row: dict[str, Any]) -> dict[str, Any]:

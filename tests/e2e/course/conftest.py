@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from typing import Any
 import pytest
 
 from cli.bundle.checkout_copy import copy_checkout
-from orionbox.orion.client import Orion
+from cli.runtimes import ownership
+from dev.throwaway_platform import identity
 from orionbox.orion.states import ENDED
 from tests.conftest import REAL_DATA, Checkout, reset_at_the_end, wait_for
 from tests.e2e.course.leaks import Leaks
@@ -23,19 +23,7 @@ REPOSITORIES = HERE / "repositories"
 
 
 class CutOff(Checkout):
-    """A platform whose network leads nowhere; the host reaches its containers by their own addresses."""
-
-    def address(self, service: str) -> str:
-        """Returns the address of the service's container."""
-        container = self.run("docker", "compose", "ps", "--quiet", service).stdout.strip()
-        template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-        done = subprocess.run(["docker", "inspect", "--format", template, container], capture_output=True, text=True)
-        return done.stdout.strip()
-
-    @property
-    def orion(self) -> Orion:
-        """Returns the client of its Orion."""
-        return Orion(f"http://{self.address('orion')}:4200")
+    """A platform as it is by default, with INTERNET=offline: nothing leaves its networks."""
 
     def completed(self, flow_run_id: str, seconds: float = 300) -> dict[str, Any]:
         """Waits for the run's end; returns the run, which must have completed."""
@@ -59,9 +47,8 @@ def cut_off(engine: None, has_real_data: bool, tmp_path_factory: pytest.TempPath
     root = copy_checkout(tmp_path_factory.mktemp("cut-off") / "orionbox")
     shutil.copytree(REPOSITORIES, root / "workspace", dirs_exist_ok=True)
     shutil.copy(HERE / "cut_off.yaml", root / "compose.override.yaml")
-    name = f"cut-off-{uuid.uuid4().hex[:8]}"
     # The months that it generates are small: the course writes them with pandas
-    platform = CutOff(root, {"COMPOSE_PROJECT_NAME": name, "GENERATED_ROWS": "40000"})
+    platform = CutOff(root, {**identity("cut-off"), "GENERATED_ROWS": "40000"})
     with reset_at_the_end(platform):
         platform.build()
         if has_real_data:
@@ -79,7 +66,8 @@ def leaks(cut_off: CutOff) -> Iterator[Leaks]:
     if os.geteuid() != 0:
         pytest.skip("only root may watch the network for packets that leave it")
     services = cut_off.run("docker", "compose", "--profile", "*", "config", "--services").stdout.split()
-    leaks = Leaks(cut_off.env["COMPOSE_PROJECT_NAME"], services)
+    name = cut_off.env["COMPOSE_PROJECT_NAME"]
+    leaks = Leaks([name, *(f"{name}_{network}" for network in ownership.NETWORKS)], services)
     yield leaks
     leaks.close()
     assert leaks.seen == set()

@@ -1,4 +1,4 @@
-"""Watches a Docker network for packets to addresses outside it, also if Docker then drops them."""
+"""Watches Docker networks for packets to addresses outside them, also if Docker then drops them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import socket
 import subprocess
 import threading
 from collections.abc import Collection
+from typing import Any
 
 ALL_PROTOCOLS, IPV4 = 0x0003, b"\x08\x00"
 UDP, NAME_SERVER = 17, 53
 
 
 class Leaks:
-    """The outside addresses and names that a network's containers tried to reach; needs root, on Linux.
+    """The outside addresses and names that the containers of some networks tried to reach; needs root, on Linux.
 
     An internal network drops such packets, but older engines leave a default route in its containers, so that the
     routing table shows nothing. What is on the wire does.
@@ -23,34 +24,35 @@ class Leaks:
     questions for the platform's own services are not counted.
     """
 
-    def __init__(self, network: str, services: Collection[str]) -> None:
-        found = subprocess.run(["docker", "network", "inspect", network], capture_output=True, text=True, check=True)
-        (description,) = json.loads(found.stdout)
-        assert description["Internal"], f"{network} has a way out"
-        self.subnet = ipaddress.IPv4Network(description["IPAM"]["Config"][0]["Subnet"])
+    def __init__(self, networks: Collection[str], services: Collection[str]) -> None:
+        found = subprocess.run(["docker", "network", "inspect", *networks], capture_output=True, text=True, check=True)
         self.seen: set[str] = set()
         self._services = services
-        self._wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL_PROTOCOLS))
-        self._wire.bind((f"br-{description['Id'][:12]}", 0))
-        self._wire.settimeout(0.2)
         self._ended = threading.Event()
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._watcher.start()
+        self._watchers = [
+            threading.Thread(target=self._watch, args=(one,), daemon=True) for one in json.loads(found.stdout)
+        ]
+        for watcher in self._watchers:
+            watcher.start()
 
     def close(self) -> None:
         """Ends the watch."""
         self._ended.set()
-        self._watcher.join()
-        self._wire.close()
+        for watcher in self._watchers:
+            watcher.join()
 
-    def _watch(self) -> None:
-        while not self._ended.is_set():
-            try:
-                sought = asked_of_outside(self._wire.recv(1600), self.subnet)
-            except TimeoutError:
-                continue
-            if sought and sought.partition(".")[0] not in self._services:
-                self.seen.add(sought)
+    def _watch(self, network: dict[str, Any]) -> None:
+        subnet = ipaddress.IPv4Network(network["IPAM"]["Config"][0]["Subnet"])
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL_PROTOCOLS)) as wire:
+            wire.bind((f"br-{network['Id'][:12]}", 0))
+            wire.settimeout(0.2)
+            while not self._ended.is_set():
+                try:
+                    sought = asked_of_outside(wire.recv(1600), subnet)
+                except TimeoutError:
+                    continue
+                if sought and sought.partition(".")[0] not in self._services:
+                    self.seen.add(sought)
 
 
 def asked_of_outside(frame: bytes, subnet: ipaddress.IPv4Network) -> str | None:

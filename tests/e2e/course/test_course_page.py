@@ -34,6 +34,11 @@ def test_every_command_of_the_page_works_in_the_page_s_order(cut_off: CutOff) ->
     wait_for(lambda: "Flow run Count Trips" in cut_off.make("inbox"), "the notification", 60)
 
 
+def test_the_next_start_leaves_the_page_s_deployment_alone(cut_off: CutOff) -> None:
+    cut_off.make("up")
+    assert cut_off.orion.deployment("etl-parent-flow/Parameterized ETL")["path"] == "/workspace"
+
+
 @pytest.mark.parametrize("picture", sorted((ROOT / "docs" / "images").glob("week2-*.png")), ids=lambda path: path.name)
 def test_every_picture_is_on_the_page(picture: object) -> None:
     assert f"images/{getattr(picture, 'name', '')}" in PAGE.read_text()

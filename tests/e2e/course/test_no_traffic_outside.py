@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -13,8 +14,8 @@ from tests.e2e.course.leaks import Leaks
 
 NOWHERE = "192.0.2.1"
 """An address that nobody has (RFC 5737)."""
-DEFAULT_ROUTE = "eth0\t00000000\t"
-"""What /proc/net/route holds where packets to any address are sent on, if only to be dropped."""
+DEFAULT_ROUTE = re.compile(r"^\w+\t00000000\t", re.MULTILINE)
+"""What /proc/net/route holds beside a card by which packets to any address are sent on, if only to be dropped."""
 RELEASE = "https://github.com/DataTalksClub/nyc-tlc-data/releases/download"
 NOTIFY = """
 from prefect.blocks.notifications import SlackWebhook
@@ -52,7 +53,7 @@ def test_a_packet_to_the_outside_would_be_noticed_and_there_is_no_other(cut_off:
     assert leaks.seen == set()
     answer, routes = cut_off.shell(f"curl --silent --max-time 5 http://{NOWHERE}/", "cat /proc/net/route")
     assert answer.code != 0
-    if DEFAULT_ROUTE not in routes.output:
+    if not DEFAULT_ROUTE.search(routes.output):
         pytest.skip("this engine's internal networks have no default route: nothing can be sent past them")
     wait_for(lambda: leaks.seen, "the packet on the wire", 10)
     assert leaks.seen == {NOWHERE}
@@ -66,7 +67,7 @@ def test_a_question_for_an_outside_name_would_be_noticed_and_one_for_a_stopped_s
     cut_off.run("docker", "compose", "stop", "pgadmin")
     *_, routes = cut_off.shell("getent hosts pgadmin", "getent hosts example.org", "cat /proc/net/route")
     cut_off.run("docker", "compose", "start", "pgadmin")
-    if DEFAULT_ROUTE not in routes.output:
+    if not DEFAULT_ROUTE.search(routes.output):
         pytest.skip("this engine's internal networks have no default route: nothing can be sent past them")
     wait_for(lambda: leaks.seen, "the question on the wire", 10)
     assert leaks.seen == {"example.org"}
@@ -104,7 +105,8 @@ def test_a_missing_month_is_generated_for_every_client_and_at_every_address(cut_
         f"curl -sSfI {url}",
         f"curl -sSf -r 0-1 {url} -o /tmp/e && cmp -n 2 /tmp/c.csv.gz /tmp/e && wc -c /tmp/e",
         f"python -c \"import pandas as pd; print(len(pd.read_csv('{url}', low_memory=False)))\"",
-        f"python -c \"import pandas as pd; print(len(pd.read_parquet('{parquet}')))\"",
+        # Without threads: a Python that ends right after a read may abort (apache/arrow#34314)
+        f"python -c \"import pandas as pd; print(len(pd.read_parquet('{parquet}', use_threads=False)))\"",
         "curl -sSf 'https://s3.amazonaws.com/nyc-tlc/misc/taxi+_zone_lookup.csv' | wc -l",
         f"curl -s {RELEASE}/green/green_tripdata_2020-05.csv.gz",
         f"curl -s {RELEASE}/green/green_tripdata_2029-12.csv.gz",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +15,10 @@ from typing import Any
 import pytest
 
 from cli.archive import archive
+from dev.throwaway_platform import clean_environment
 from orionbox.trips.months import TripFile
 from tests.backups import decrypt_blocks, decrypt_with_own_keys, read_content, rewrite_backup
-from tests.conftest import Checkout
+from tests.conftest import Checkout, wait_for
 from tests.integration.conftest import Stores
 from tests.integration.stores.test_replacing_a_month import JANUARY, load_bigquery, load_postgres
 from tests.stores import query_bigquery, query_postgres
@@ -100,16 +104,36 @@ def test_without_secrets_nothing_in_the_file_opens_a_block(platform: Checkout, b
 
 def test_a_restore_that_fails_on_the_way_leaves_the_platform_empty(platform: Checkout, backup: Path) -> None:
     broken = rewrite_backup(backup, {"warehouse.dump": b"no dump"})
-    assert "the platform is empty again" in platform.make_fails("restore", f"FILE={broken}")
+    assert "the platform is empty again" in platform.make_fails("restore", f"FILE={broken}", "YES=yes")
     assert not list(platform.root.glob(".embedded/*/data/prefect/prefect.db"))
 
 
 def test_a_backup_that_would_not_fit_is_refused_and_nothing_is_made(platform: Checkout, backup: Path) -> None:
     too_large = rewrite_backup(backup, bytes=10**15)
     assert "needs 1,000,000.00 GB where the platform keeps its data" in platform.make_fails(
-        "restore", f"FILE={too_large}"
+        "restore", f"FILE={too_large}", "YES=yes"
     )
     assert not list(platform.root.glob(".embedded/*/data/prefect/prefect.db"))
+
+
+def test_a_backup_of_another_checkout_is_named_and_asked_about(platform: Checkout, backup: Path) -> None:
+    assert "was not made by this checkout" in platform.make_fails("restore", f"FILE={rewrite_backup(backup)}")
+    assert not list(platform.root.glob(".embedded/*/data/prefect/prefect.db"))
+
+
+def test_a_restore_that_is_killed_is_noted_and_no_platform(platform: Checkout, backup: Path) -> None:
+    environment = {**clean_environment(), **platform.env, "PWD": str(platform.root)}
+    command = ["make", "restore", f"FILE={backup}"]
+    with subprocess.Popen(
+        command, cwd=platform.root, env=environment, stdout=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        wait_for(lambda: any(platform.root.glob(".ports/*.restore")), "the note", 120)
+        os.killpg(process.pid, signal.SIGKILL)
+    words = f"make restore FILE={backup.relative_to(platform.root)}"
+    assert "was interrupted" in platform.make("status")
+    for command in (["up"], ["backup"], ["run-etl", "COLOR=green", "MONTHS=1"]):
+        said = platform.make_fails(*command)
+        assert "was interrupted, and platform" in said and words in said
 
 
 def test_where_the_key_stayed_everything_is_back(platform: Checkout, backup: Path) -> None:

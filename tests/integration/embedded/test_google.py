@@ -36,7 +36,8 @@ def test_a_bucket_of_any_name_is_created_by_its_first_write(platform: Checkout, 
     assert "made True a" in lines
     assert "looked up None False" in lines
     assert lines.count("read NotFound 404") == 2
-    assert len(re.findall("refused .* BadRequest 400", lines)) == 3
+    for name in ("My_Lake", "goog-lake", "192.168.5.4"):  # the line about the bucket may come between two words
+        assert f"{name} BadRequest 400" in lines
     assert "made by hand BadRequest 400 by-hand" in lines
     assert "bucket lake-of-week-1 does not exist; a first write creates it, if its name is allowed" in lines
     assert "bucket copy-of-lake: created at the first write to it" in platform.make(

@@ -44,8 +44,7 @@ def homework(platform: Checkout) -> Checkout:
     git = ("git", "-c", "user.name=student", "-c", "user.email=student@example.org")
     for command in (("init", "--quiet"), ("add", "homework.py"), ("commit", "--quiet", "--message=homework")):
         subprocess.run([*git, *command], cwd=folder, check=True)
-    # Nobody listens there, so no message leaves this machine
-    settings = f"REPOSITORY='{folder}' WEBHOOK=https://127.0.0.1:1/services/T0/B0/class"
+    settings = f"REPOSITORY='{folder}'"
     build = f'prefect deployment build homework.py:homework_web_to_gcs -n monthly --cron "{CRON}" --timezone UTC -a'
     # The agent may be another user than the one who owns the repository
     trust = f"git config --global --add safe.directory '{folder}/.git'"
@@ -67,6 +66,12 @@ def test_the_questions_have_the_course_s_answers(homework: Checkout) -> None:
         assert f"{month.rows:,}" in found[name]["cause"]["rationale"]
     assert CRON in found["q2"]["cause"]["rationale"], "its deployment was deleted, and the answer is remembered"
     assert "8 asterisks" in found["q6"]["cause"]["rationale"]
+
+
+def test_messages_to_slack_arrive_in_the_inbox(homework: Checkout) -> None:
+    assert "hooks.slack.com\n    homework is under way" in homework.make("inbox")
+    # Orion sends its notifications some seconds later
+    wait_for(lambda: f"Flow run {FLOW}/" in homework.make("inbox"), "the notification")
 
 
 def test_the_report_says_what_is_missing(homework: Checkout) -> None:

@@ -19,7 +19,7 @@ def test_the_start_page_shows_the_services_that_there_are(platform: Checkout) ->
     wait_for(lambda: "Everything is running" in fetched(platform, ""), "everything to be running", 120)
     text = fetched(platform, "")
     assert f"localhost:{platform.settings['ORION_PORT']}" in text
-    assert "pgAdmin" not in text and "Docker proxy" not in text
+    assert "pgAdmin" not in text
     assert platform.settings["WAREHOUSE_DB_PASSWORD"] not in text
     assert "<h1" in fetched(platform, "docs/embedded.md")
 

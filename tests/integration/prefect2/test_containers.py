@@ -131,6 +131,21 @@ def test_the_run_s_log_says_what_it_has_instead(started: Any) -> None:
     ]
 
 
+def test_the_run_s_log_names_what_it_may_only_read(started: Any) -> None:
+    asked = [
+        "/box/flows:/mine",
+        "/box/flows/:/ours:rw",
+        "/box/flows:/r:ro",
+        "/box/workspace:/w",
+        "/box/flows:/workspace",
+    ]
+    _, said = started(image="orionbox/flows:1", volumes=asked)
+    assert said == [
+        "/box/flows:/mine: mounted read-only, because runs may not write to it",
+        "/box/flows/:/ours:rw: mounted read-only, because runs may not write to it",
+    ]
+
+
 @pytest.mark.parametrize(
     ("docker", "ending"),
     [
@@ -186,7 +201,11 @@ def test_a_run_that_could_not_be_started_says_why_and_what_to_do(error: Exceptio
 @pytest.mark.parametrize(
     ("code", "ending", "words"),
     [
-        (137, endings.Ending("", ""), "status code 137: it was killed: memory ran out, or somebody stopped it"),
+        (
+            137,
+            endings.Ending("", ""),
+            "status code 137: it was killed: memory ran out (RUN_MEMORY in .env is its limit), or",
+        ),
         (137, endings.Ending("memory ran out", ""), "status code 137: memory ran out"),
         (-9, endings.Ending("", ""), "status code -9: it was killed"),
         (1, endings.Ending("", "output"), "status code 1."),

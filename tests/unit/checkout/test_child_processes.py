@@ -28,6 +28,8 @@ READERS = {
     "cli/runtimes/embedded/service_lock.py",  # runs in a service, with its environment
     "cli/runtimes/embedded/supervisor.py",  # likewise
     "cli/runtimes/embedded/runtime.py",  # the proxies
+    "cli/runtimes/embedded/users/account.py",  # becomes the same command, as another user
+    "cli/runtimes/embedded/users/peers.py",  # runs in a service
     "cli/runtimes/embedded/variables.py",
     "cli/runtimes/embedded/virtual_environments.py",
 }

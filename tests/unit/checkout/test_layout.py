@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.runtimes.compose.dockerfiles import Dockerfile
 from tests.conftest import ROOT
 from tests.tracked import tracked_files
 
@@ -23,7 +24,7 @@ BIGQUERY_EMULATOR = tuple(
     for name in ("backup", "external_tables", "job_results", "link_extensions", "project_ids")
 )
 LAYERS = (
-    ("orionbox.errors", "orionbox.loopback"),
+    ("orionbox.errors", "orionbox.http_guard", "orionbox.loopback"),
     ("orionbox.services",),
     ("orionbox.file_errors",),
     ("orionbox.files", "orionbox.orion", "orionbox.trips"),
@@ -39,8 +40,8 @@ LAYERS = (
     ("cli.runtimes.certificates",),
     ("cli.runtimes.ownership", "cli.runtimes.runtime", "cli.runtimes.start_up"),
     ("cli.runtimes.compose", "cli.runtimes.embedded"),
-    ("cli.runtimes.platforms",),
-    ("cli.backup", "cli.check", "cli.runtimes.choose", "cli.status", "cli.taxi_files"),
+    ("cli.runtimes.platforms", "cli.runtimes.restore_note"),
+    ("cli.backup", "cli.check", "cli.prune", "cli.runtimes.choose", "cli.status", "cli.taxi_files"),
     ("cli.bundle", "cli.doctor", "cli.runs"),
     ("cli.__main__",),
     ("cli.launcher",),
@@ -204,6 +205,12 @@ def test_the_command_line_can_be_imported_by_python_3_9() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_no_folder_that_flows_may_write_to_is_on_the_path_of_the_tests() -> None:
+    """A file planted there, say sqlite3.py, would run on this machine in place of the standard library's."""
+    folders = {ROOT / name for name in ("data", "reports", "services/flows/flows", "workspace")}
+    assert {Path(place).resolve() for place in sys.path if place}.isdisjoint(folders)
+
+
 def test_a_folder_has_about_a_dozen_files_of_code_at_most() -> None:
     counts: dict[Path, int] = {}
     for path in MODULES.values():
@@ -232,6 +239,20 @@ def test_no_service_imports_another_or_the_command_line() -> None:
         and module.split(".")[:2] != other.split(".")[:2]
     ]
     assert foreign == []
+
+
+def test_an_image_has_what_its_program_imports_of_the_package() -> None:
+    looked_at, missing = set(), []
+    for module in MODULES:
+        for other in imports(module) & MODULES.keys():
+            dockerfile = MODULES[module].parent / "Dockerfile"
+            if not other.startswith("orionbox") or not dockerfile.exists():
+                continue
+            image = Dockerfile(dockerfile, ROOT, {"TAG": "1"})
+            if image.parents() != ["orionbox/flows:1"]:  # which has all of it
+                looked_at.add(module.split(".")[1])
+                missing += [(module, other)] if MODULES[other] not in image.files() else []
+    assert {"gcs", "bigquery", "orion", "pgadmin", "start"} <= looked_at and missing == []
 
 
 def lines(*suffixes: str) -> Iterator[tuple[str, str]]:

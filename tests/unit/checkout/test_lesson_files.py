@@ -28,6 +28,14 @@ def test_the_lesson_s_folder_is_filled_when_it_is_empty_and_never_overwritten(tm
     assert (folder / "hello.py").read_text() == "mine" and not (folder / "tell.py").exists()
 
 
+def test_nothing_is_written_through_a_link_that_a_run_has_left(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "week2").symlink_to(elsewhere)
+    folders.fill_lesson(tmp_path / "week2")
+    assert list(elsewhere.iterdir()) == []
+
+
 def test_a_file_of_the_folder_s_name_stays(tmp_path: Path) -> None:
     (tmp_path / "week2").write_text("mine")
     folders.fill_lesson(tmp_path / "week2")

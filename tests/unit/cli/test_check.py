@@ -55,6 +55,12 @@ def test_each_check_is_told_with_its_state_what_was_found_and_what_to_do() -> No
     ]
 
 
+def test_what_a_student_has_named_does_not_change_the_terminal() -> None:
+    planted = result("q2", "homework", False, "run \x1b[2J of flow \u202eetl", "use\rcron")
+    text = "".join(check.report([planted]))
+    assert "run \\x1b[2J of flow \\u202eetl" in text and "use\\rcron" in text
+
+
 def test_when_everything_has_passed_it_says_so() -> None:
     assert list(check.report(CHECKS[:1]))[-1] == "Everything has passed."
 

@@ -142,7 +142,7 @@ def test_json_is_alone_on_standard_output(
     arguments: list[str], is_on_stdout: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """So that `./orionbox status --json | jq` works."""
-    runtime = SimpleNamespace(name="embedded")
+    runtime = SimpleNamespace(name="embedded", leave_root=lambda: None)
     monkeypatch.setattr(choose, "choose", lambda name, settings: (runtime, "RUNTIME=embedded"))
     monkeypatch.setattr(status, "show_status", lambda runtime, as_json: 0)
     assert command_line.main(arguments) == 0
@@ -158,7 +158,9 @@ def test_a_platform_that_was_never_started_holds_nothing_to_show_or_to_keep(
     """It has no method that starts it; an empty backup would look like a success."""
 
     def chosen(name: str, settings: Settings) -> tuple[object, str]:
-        never = SimpleNamespace(name="embedded", settings=settings, prepare=lambda: None, exists=lambda: False)
+        never = SimpleNamespace(
+            name="embedded", settings=settings, leave_root=lambda: None, prepare=lambda: None, exists=lambda: False
+        )
         return never, "RUNTIME=embedded"
 
     monkeypatch.setattr(choose, "choose", chosen)
@@ -191,6 +193,7 @@ def test_a_status_says_why_the_platform_cannot_be_used(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     platform = SimpleNamespace(
+        name="compose",
         settings=settings,
         prepare=lambda: None,
         require_own=lambda: None,

@@ -25,7 +25,7 @@ from orionbox.files import read_json
 
 NOT_OURS = ("engine", "test", "test-unit", "test-integration", "test-e2e", "lint", "lock", "licences", "drawings")
 """Commands that become another program at once."""
-OTHERS = ("bench", "bench-report", "chaos", "chaos-report", "neighbours", "busy")
+OTHERS = ("bench", "bench-report", "chaos", "chaos-report", "neighbours", "busy", "peers")
 """Commands that become a program of the development environment, which the copy does not have."""
 NAMES = [one.name for one in COMMANDS if one.name not in (*NOT_OURS, *OTHERS)]
 READERS = tuple((name,) for name in ("up", "status", "run-etl", "data", "backup", "reset", "doctor"))

@@ -20,9 +20,14 @@ def test_a_program_reads_its_input(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_program_that_fails_before_reading_everything_is_reported(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(CommandError, match=r"sh -c echo no room >&2; exit 7 \.\.\.: exit 7; its message is above"):
+    with pytest.raises(CommandError, match=r"sh -c echo no room >&2; exit 7 \.\.\.: exit 7\n    no room"):
         run_with_input(["sh", "-c", "echo no room >&2; exit 7"], io.BytesIO(bytes(10_000_000)))
-    assert capfd.readouterr().err == "no room\n"
+    assert capfd.readouterr().err == ""
+
+
+def test_what_a_program_quotes_of_a_file_cannot_write_to_the_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    run_with_input(["sh", "-c", r"printf '\033[2Jwarning\n' >&2"], io.BytesIO())
+    assert capfd.readouterr().err == "    \\x1b[2Jwarning\n"
 
 
 def test_a_program_that_is_not_there_is_named() -> None:

@@ -1,22 +1,20 @@
 """Serves the git repositories in data/git/ as github.com/USER/REPO(.git), as services/internet/conf.d/git.conf does.
 
-git's own program answers (https://git-scm.com/docs/git-http-backend), by CGI (RFC 3875).
+git's own program answers, by CGI (https://git-scm.com/docs/git-http-backend).
 """
 
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from cli.environments import inherited
+from cli.runtimes.embedded.internet import cgi_programs
+from cli.runtimes.embedded.internet.cgi_programs import Answer
 
 PATH = re.compile(
     r"/(?P<user>[\w-][\w.-]*)/(?P<name>[\w-][\w.-]*?)(\.git)?/(?P<service>info/refs|git-upload-pack)", re.ASCII
 )
-Answer = tuple[int, dict[str, str], bytes]
-"""Status, headers and content."""
 
 
 def answer(method: str, path: str, query: str, headers: Mapping[str, str], body: bytes, folder: Path) -> Answer:
@@ -42,7 +40,6 @@ def answer(method: str, path: str, query: str, headers: Mapping[str, str], body:
         "REQUEST_METHOD": method,
         "QUERY_STRING": query,
         "CONTENT_TYPE": headers.get("Content-Type", ""),
-        "CONTENT_LENGTH": str(len(body)),
         "HTTP_CONTENT_ENCODING": headers.get("Content-Encoding", ""),
         "GIT_PROTOCOL": headers.get("Git-Protocol", ""),
         "PATH_TRANSLATED": f"{found}/{asked['service']}",
@@ -52,21 +49,4 @@ def answer(method: str, path: str, query: str, headers: Mapping[str, str], body:
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
     }
-    return _parse(_run({**inherited.for_services(), **variables}, body))
-
-
-def _run(environment: Mapping[str, str], body: bytes) -> bytes:
-    try:
-        done = subprocess.run(["git", "http-backend"], input=body, env=dict(environment), stdout=subprocess.PIPE)
-    except OSError as error:
-        return f"Status: 502\r\nContent-Type: text/plain\r\n\r\ngit cannot be started: {error}\n".encode()
-    return done.stdout
-
-
-def _parse(output: bytes) -> Answer:
-    """Returns the answer that a CGI program has written."""
-    head, _, content = output.partition(b"\r\n\r\n")
-    lines = (line.partition(": ") for line in head.decode("latin-1").splitlines())
-    headers = {name: value for name, _, value in lines if name}
-    status = int(headers.pop("Status", "200").split()[0])
-    return status, headers, content
+    return cgi_programs.answer(["git", "http-backend"], variables, body, folder)

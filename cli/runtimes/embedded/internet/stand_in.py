@@ -9,35 +9,50 @@ from __future__ import annotations
 import select
 import socket
 import ssl
+import sys
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cli.environments.proxies import GOOGLE_HOSTS, TLC_HOSTS
-from cli.runtimes.embedded.internet import git_repositories
+from cli.environments.proxies import GOOGLE_HOSTS, SLACK_HOST, TLC_HOSTS
+from cli.programs import ROOT
+from cli.runtimes.embedded.internet import cgi_programs, git_repositories
+from orionbox.http_guard import GuardedHandler, HttpGuard
 
-HOSTS = ("github.com", *TLC_HOSTS, *GOOGLE_HOSTS)
+HOSTS = ("github.com", SLACK_HOST, *TLC_HOSTS, *GOOGLE_HOSTS)
 """Those of the stand-in that answer here."""
+WEBHOOKS = "/services/"
+"""The paths of Slack's incoming webhooks, as in services/internet/conf.d/slack.conf."""
+SLACK_INBOX = (sys.executable, "-m", "services.internet.slack_inbox")
+"""The program that takes messages to Slack, as in compose."""
 PIECE = 1 << 16
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""The suites of TLS 1.2, as in services/internet/nginx.conf."""
 PATIENCE = 30
 """Seconds until a host of the internet must have answered."""
 
 
-class StandIn(BaseHTTPRequestHandler):
-    """Answers CONNECT, and what is asked of Google's sign-in and of git; a subclass answers GET for the rest."""
+class StandIn(GuardedHandler):
+    """Answers CONNECT, and what is asked of Google's sign-in, Slack and git; a subclass answers GET for the rest."""
 
     protocol_version = "HTTP/1.1"
+    guard = HttpGuard("internet")
     host = ""
     """The host that the client believes it has reached."""
     certificates: Path
     """The folder of internet.crt and internet.key."""
     repositories: Path
     """The folder of git repositories."""
+    inbox: Path
+    """The file of the messages to Slack."""
     gcs_port: int
     """Where the Cloud Storage emulator is, which has the answers of Google's sign-in."""
+
+    def is_guarded(self) -> bool:
+        """Returns whether a web page could have sent this: not to a proxy, nor over TLS under another host's name."""
+        return self.command != "CONNECT" and not self.host
 
     def do_CONNECT(self) -> None:
         """Becomes the host that the client wants, or connects it with that host."""
@@ -51,6 +66,7 @@ class StandIn(BaseHTTPRequestHandler):
         self.send_response_only(HTTPStatus.OK, "Connection established")
         self.end_headers()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_ciphers(CIPHERS)
         context.load_cert_chain(self.certificates / "internet.crt", self.certificates / "internet.key")
         try:
             self.connection = self.request = context.wrap_socket(self.connection, server_side=True)
@@ -81,16 +97,22 @@ class StandIn(BaseHTTPRequestHandler):
             self.connection.close()
 
     def do_POST(self) -> None:
-        """Answers for Google's sign-in and for git."""
+        """Answers for Google's sign-in, Slack and git."""
         if not self.stands_in():
-            self.send_error(HTTPStatus.NOT_FOUND)
+            self._body()  # a client that is still sending may lose the answer
+            text = f"This is Orionbox's stand-in for the internet, and it has no {self.path}.\n"
+            self._send(HTTPStatus.NOT_FOUND, {"Content-Type": "text/plain"}, text.encode())
 
     def stands_in(self) -> bool:
-        """Answers a request for Google's sign-in or a git repository; returns whether it was one."""
+        """Answers a request for Google's sign-in, Slack or a git repository; returns whether it was one."""
         if self.host in GOOGLE_HOSTS:
             self._answer_for_google(self._body())
             return True
         path, _, query = self.path.partition("?")
+        if self.host == SLACK_HOST and path.startswith(WEBHOOKS):
+            variables = {"REQUEST_METHOD": self.command, "HTTP_HOST": self.host, "INBOX": str(self.inbox)}
+            self._send(*cgi_programs.answer(SLACK_INBOX, variables, self._body(), ROOT))
+            return True
         if not git_repositories.PATH.fullmatch(path):
             return False
         headers = {name.title(): value for name, value in self.headers.items()}

@@ -67,6 +67,9 @@ if __name__ == "__main__":
         apply=True,
     )
     # Question 5
-    asyncio.run(notify_on_completion(SlackWebhook(url=os.environ["WEBHOOK"]).save("homework-chat", overwrite=True)))
+    webhook = SlackWebhook(url="https://hooks.slack.com/services/T0/B0/class")
+    chat = webhook.save("homework-chat", overwrite=True)
+    webhook.notify("homework is under way")
+    asyncio.run(notify_on_completion(chat))
     # Question 6
     Secret(value="0123456789").save("password", overwrite=True)

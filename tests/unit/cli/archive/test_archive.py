@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import io
 import json
 import os
@@ -10,11 +11,12 @@ import stat
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from cli.archive import archive
+from cli.archive import archive, signature
 from orionbox.errors import BadInputError, CommandError
 from orionbox.files import new_file
 
@@ -140,7 +142,7 @@ def test_a_member_that_is_not_in_the_manifest_is_refused(tmp_path: Path) -> None
     file = tmp_path / "backup.tar"
     with new_file(file) as target:
         writer = archive.ArchiveWriter(target)
-        writer.add_bytes("more", b"more")
+        writer.add_bytes("orion.key", b"more")
         writer.members.clear()
         writer.finish(FACTS)
     assert "its members are not those of its manifest" in refusal(file)
@@ -158,3 +160,148 @@ def test_a_disk_without_room_is_refused_with_both_sizes(tmp_path: Path) -> None:
     archive.require_space(tmp_path, 1)
     with pytest.raises(CommandError, match=r"has [\d.]+ GB free, and the file may need 1000000.0 GB"):
         archive.require_space(tmp_path, 10**15)
+
+
+@pytest.mark.parametrize(
+    "name", ["bucket.tar", "bucket.tgz", "bucket.tar.gz.tar.gz", "warehouse.sql", "../orion.key", "a/b", "\x1b[2Jx"]
+)
+def test_a_member_with_any_other_name_is_refused_and_shown_without_its_escape_sequences(
+    name: str, tmp_path: Path
+) -> None:
+    said = refusal(write(tmp_path / "backup.tar", {"orion.dump": b"state", name: b""}))
+    assert "is unsafe: it holds " in said and "orionbox-backup/" in said
+    assert said.isprintable()
+
+
+def test_a_member_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    file = write(tmp_path / "backup.tar", {"orion.dump": b"state"})
+    content = file.read_bytes()
+    file.write_bytes(content[:1024] + content)
+    assert "is unsafe: it holds orionbox-backup/orion.dump" in refusal(file)
+
+
+def bomb(size: int) -> bytes:
+    return gzip.compress(bytes(size))
+
+
+@pytest.mark.parametrize("name", ["orion.sqlite.gz", "bucket.tar.gz"])
+def test_a_member_that_unpacks_to_more_than_the_manifest_says_is_refused(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "backup.tar"
+    with new_file(file) as target:
+        writer = archive.ArchiveWriter(target)
+
+        def lie(member: archive.MemberWriter) -> None:
+            member.write(bomb(50_000_000))
+            member.unpacked = 1_000_000
+
+        writer.add(name, lie)
+        writer.finish(FACTS)
+    assert f"is unsafe: {name} holds more than the 1,000,000 bytes" in refusal(file)
+
+
+def test_a_member_of_an_early_version_may_not_unpack_to_more_than_the_disk_has_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path / "backup.tar", {"orion.sqlite.gz": bomb(50_000_000)})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1_000_000))
+    assert "holds more than the 1,000,000 bytes" in refusal(file)
+
+
+@pytest.mark.parametrize(("facts", "limit"), [({"bytes": 1000}, "2,000"), ({}, "2,431,100")])
+def test_a_member_of_an_early_version_is_bounded_by_what_the_manifest_states(
+    facts: dict[str, int], limit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "SLACK", 0)
+    file = write(tmp_path / "backup.tar", {"orion.sqlite.gz": bomb(50_000_000)}, **facts)
+    assert f"holds more than the {limit} bytes" in refusal(file)
+
+
+def test_nothing_of_the_content_is_read_before_the_manifest_is_accepted(tmp_path: Path) -> None:
+    file = write(tmp_path / "backup.tar", {"orion.sqlite.gz": b"no gzip", "bucket.tar.gz": b"no tar"}, bytes=10**15)
+
+    def refuse(backup: archive.Archive) -> None:
+        raise BadInputError(f"{backup.manifest['bytes']} bytes do not fit")
+
+    with pytest.raises(BadInputError, match="1000000000000000 bytes do not fit"):
+        with archive.open_archive(file, check=refuse):
+            pass
+
+
+ESCAPES = "\x1b]0;owned\x07"
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"made": ESCAPES},
+        {"platform": ["x"]},
+        {"runtime": "x" * 300},
+        {"orionbox": f"0.1.0{ESCAPES}"},
+        {"orionbox": 1},
+        {"cloud": None},
+        {"key": "../../../etc/passwd"},
+        {"bytes": -1},
+        {"bytes": True},
+        {"bytes": 10**30},
+        {"rows": {"warehouse": {"a": "3"}}},
+        {"rows": {"warehouse": [3]}},
+        {"rows": []},
+        {"warehouse": {"views": "x"}},
+        {"warehouse": {"settings": [["database", "search_path"]]}},
+        {"warehouse": {"comment": "zero \0 byte"}},
+        {"images": [ESCAPES]},
+    ],
+)
+def test_a_fact_in_a_form_that_orionbox_never_writes_is_refused(facts: dict[str, Any], tmp_path: Path) -> None:
+    said = refusal(write(tmp_path / "backup.tar", MEMBERS | {"bucket.tar.gz": inner_tar()}, **facts))
+    assert f"is unsafe: {next(iter(facts))} in its manifest has a form that Orionbox never writes" in said
+
+
+def test_a_manifest_that_is_nested_too_deeply_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("json.dumps", lambda *_, **__: "[" * 200_000)
+    file = write(tmp_path / "backup.tar", {"orion.dump": b"state"})
+    monkeypatch.undo()
+    assert "the checksum of its manifest is wrong" in refusal(file)
+
+
+def test_a_manifest_that_a_reader_would_refuse_is_not_written(tmp_path: Path) -> None:
+    rows = {"warehouse": {f"table_{number}_{'x' * 50}": 1 for number in range(60_000)}}
+    with pytest.raises(CommandError, match="there are too many tables or buckets; drop those"):
+        write(tmp_path / "backup.tar", {}, rows=rows)
+    assert list(tmp_path.glob("*.tar")) == []
+
+
+# --- the signature ---
+
+
+def is_own(file: Path) -> bool:
+    with archive.open_archive(file) as backup:
+        return backup.is_own
+
+
+def test_a_file_of_this_checkout_is_known(file: Path) -> None:
+    assert is_own(file)
+
+
+def test_a_file_of_another_checkout_is_a_stranger_s(file: Path, signing_key: Path) -> None:
+    signing_key.unlink()
+    assert not is_own(file)
+    signing_key.write_text("0" * 64)
+    assert not is_own(file)
+
+
+def test_a_file_without_a_signature_is_a_stranger_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signature, "sign", lambda *_: "0" * 64)
+    assert not is_own(write(tmp_path / "backup.tar", {"orion.dump": b"state"}))
+
+
+def test_a_signature_is_of_one_manifest_and_one_kind_of_archive(tmp_path: Path) -> None:
+    known = signature.sign("backup", "digest")
+    assert signature.is_own(known, "backup", "digest")
+    assert not any([signature.is_own(known, "bundle", "digest"), signature.is_own(known, "backup", "another")])
+    assert not any(signature.is_own(other, "backup", "digest") for other in (None, 5, "", "é" * 64))
+
+
+def test_the_key_is_private_and_made_once(signing_key: Path) -> None:
+    assert signature.sign("backup", "digest") == signature.sign("backup", "digest")
+    assert stat.S_IMODE(signing_key.stat().st_mode) == 0o600

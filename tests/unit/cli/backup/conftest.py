@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.archive import archive, databases
+from cli.archive import archive, dumps
 from cli.backup import backup, block_key, check_backup
+from cli.runtimes import ports
 from cli.settings.settings import Settings
 from tests.unit.cli.backup.fake_runtime import FakeRuntime, fake_dump
 from tests.unit.fake_api import FakeApi
@@ -21,7 +22,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in (archive, backup, check_backup):
         monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(block_key, "FOLDER", tmp_path / "secrets")
-    monkeypatch.setattr(databases, "dump", fake_dump)
+    monkeypatch.setattr(dumps, "dump", fake_dump)
+    monkeypatch.setattr(ports, "FOLDER", tmp_path / ".ports")
     for folder in ("secrets", "backups"):
         (tmp_path / folder).mkdir()
     return tmp_path

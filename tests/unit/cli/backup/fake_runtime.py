@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, cast
 
 from cli.archive import snapshots
 from cli.archive.databases import Database
 from cli.archive.snapshots import Snapshot
 from cli.runtimes.runtime import Runtime
 from cli.settings.settings import Settings
-from orionbox.orion.names import BLOCKS, FLOWS
+from orionbox.orion.names import BLOCKS, FLOWS, POOL, QUEUE
 from tests.tars import tar_of
 from tests.unit.fake_api import Answer, FakeApi, json_answer, raw_answer
 
@@ -25,10 +25,14 @@ SCHEMA = (
     "CREATE TABLE flow_run (id, state_type, infrastructure_document_id);"
     "CREATE TABLE task_run (id, state_type);"
     "CREATE TABLE flow (name);"
-    "CREATE TABLE deployment (id, infrastructure_document_id, storage_document_id);"
+    "CREATE TABLE deployment (id, name, infrastructure_document_id, storage_document_id);"
+    "CREATE TABLE work_pool (name); CREATE TABLE work_queue (name); CREATE TABLE variable (name);"
+    "CREATE TABLE concurrency_limit (tag); CREATE TABLE saved_search (name); CREATE TABLE automation (name);"
+    "CREATE TABLE flow_run_notification_policy (id);"
     "CREATE TABLE block_document (name, is_anonymous);"
     f"INSERT INTO flow VALUES ('{FLOWS[0]}');"
     f"INSERT INTO block_document VALUES ('{BLOCKS[0]}', 0);"
+    f"INSERT INTO work_pool VALUES ('{POOL}'); INSERT INTO work_queue VALUES ('{QUEUE}');"
 )
 
 
@@ -45,6 +49,16 @@ class FakeWarehouse(Database):
     def count_rows(self) -> dict[str, int]:
         return dict(json.loads(self.file.read_text())) if self.file.exists() else {}
 
+    def definitions(self, known: Iterable[str]) -> list[str]:
+        file = self.file.with_suffix(".definitions")
+        return list(json.loads(file.read_text())) if file.exists() else []
+
+    def materialized_views(self) -> list[str]:
+        return []
+
+    def restore_facts(self, facts: Mapping[str, Any]) -> list[str]:
+        return [f"the rows of {view}: refused" for view in facts.get("views", [])]
+
     def size(self) -> int:
         return 1000
 
@@ -54,7 +68,7 @@ class FakeWarehouse(Database):
 
 @contextmanager
 def fake_dump(name: str, database: FakeWarehouse) -> Iterator[Snapshot]:
-    """Replaces `databases.dump`."""
+    """Replaces `dumps.dump`."""
     yield Snapshot(name, lambda member: member.write(json.dumps(database.count_rows()).encode()), database.count_rows())
 
 
@@ -68,17 +82,13 @@ class FakeStores:
         self.calls: list[str] = []
 
     def orion(self) -> AbstractContextManager[Snapshot]:
-        return snapshots.copy_sqlite("orion.sqlite.gz", self.orion_file)
+        return snapshots.copy_sqlite("orion.dump", self.orion_file)
 
     def database(self, name: str) -> Database:
         return FakeWarehouse(self.folder / f"{name}.json")
 
-    def ask_orion(self, sql: str) -> list[str]:
-        *first, last = filter(str.strip, sql.split(";"))
-        with closing(sqlite3.connect(self.orion_file)) as connection, connection:
-            for statement in first:
-                connection.execute(statement)
-            return [str(row[0]) for row in connection.execute(last).fetchall()]
+    def ask_orion(self, sql: str, **parameters: str) -> list[str]:
+        return snapshots.ask_sqlite(self.orion_file, sql, parameters)
 
     def size_of_orion(self) -> int:
         return self.orion_file.stat().st_size
@@ -128,6 +138,9 @@ class FakeRuntime:
     def up(self) -> None:
         self.stores.calls.append("up")
 
+    def ensure_stores(self) -> None:
+        self.ensure_up()
+
     def ensure_up(self) -> None:
         if not self.stores.orion_file.exists():
             self.sql(SCHEMA)
@@ -143,6 +156,10 @@ class FakeRuntime:
     def load(self, **rows: int) -> None:
         """Loads tables into the warehouse."""
         (self.stores.folder / "ny_taxi.json").write_text(json.dumps(rows))
+
+    def define(self, *what: str) -> None:
+        """Defines something in the warehouse."""
+        (self.stores.folder / "ny_taxi.definitions").write_text(json.dumps(what))
 
 
 def as_runtime(fake: FakeRuntime) -> Runtime:

@@ -32,7 +32,7 @@ def test_the_file_holds_every_store_with_its_rows_and_size(with_emulators: FakeR
     (file,) = made(with_emulators.stores.folder.parent)
     with archive.open_archive(file) as opened:
         manifest = opened.manifest
-    assert set(manifest["members"]) == {"orion.sqlite.gz", "warehouse.dump", "bigquery.tar.gz", "bucket.tar.gz"}
+    assert set(manifest["members"]) == {"orion.dump", "warehouse.dump", "bigquery.tar.gz", "bucket.tar.gz"}
     assert manifest["rows"]["warehouse"] == {"green_tripdata": 3}
     assert (manifest["rows"]["bigquery"], manifest["rows"]["bucket"]) == ({"trips": 3}, {"bucket": 1})
     assert manifest["bytes"] == with_emulators.stores.size_of_orion() + 1000 + 40
@@ -51,7 +51,7 @@ def test_with_secrets_the_key_is_in_the_file_only(runtime: FakeRuntime, checkout
     (file,) = made(checkout)
     with archive.open_archive(file) as opened:
         assert opened.stream(backup.KEY).read().decode() == KEY
-    assert list((checkout / "secrets").iterdir()) == []
+    assert list((checkout / "secrets").glob("orion-*")) == []
 
 
 def test_it_prints_its_content_and_the_key_that_decrypts_its_blocks(
@@ -103,6 +103,23 @@ def test_two_backups_within_one_second_are_two_files(
             backup.write_backup(as_runtime(runtime), True, None)
         names = {file.name for file in made(checkout) if not file.name.startswith(".")}
     assert names == {"mine-2026-11-20-123015.tar", "mine-2026-11-20-123015-3.tar"}
+
+
+def test_a_file_that_another_backup_is_writing_is_not_taken(runtime: FakeRuntime, checkout: Path) -> None:
+    with new_file(checkout / "mine.tar"):
+        with pytest.raises(BadInputError, match=r"mine\.tar exists, or another program is writing it; choose another"):
+            backup.write_backup(as_runtime(runtime), True, Path("mine.tar"))
+
+
+def test_the_same_platform_twice_is_the_same_content(runtime: FakeRuntime, checkout: Path) -> None:
+    runtime.ensure_up()
+    runtime.load(green_tripdata=3)
+    contents = []
+    for name in ("first.tar", "second.tar"):
+        backup.write_backup(as_runtime(runtime), True, Path(name))
+        with archive.open_archive(checkout / name) as opened:
+            contents.append((opened.manifest["members"], opened.manifest["rows"], opened.is_own))
+    assert contents[0] == contents[1] and contents[0][2]
 
 
 def fails(error: Exception) -> Callable[[MemberWriter, bytes], int]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
+import io
+import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -42,3 +45,20 @@ def test_an_engine_that_cannot_save_an_image_is_quoted(tmp_path: Path, monkeypat
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     with pytest.raises(CommandError, match="docker save: exit 1\n    no such image: orionbox/flows:1"):
         bundle.save_images(["orionbox/flows:1"], MemberWriter(cast(Any, SimpleNamespace(write=len))))
+
+
+def test_taxi_files_that_are_links_are_packed_with_their_content(tmp_path: Path) -> None:
+    """A tar with links in it could not be loaded."""
+    elsewhere, data, packed = tmp_path / "elsewhere", tmp_path / "data", io.BytesIO()
+    elsewhere.write_bytes(b"month")
+    data.mkdir()
+    (data / "soft").symlink_to(elsewhere)
+    (data / "hard").hardlink_to(elsewhere)
+    (data / "twice").hardlink_to(elsewhere)
+    member = MemberWriter(packed)
+    bundle._pack(member, sorted(data.iterdir()), data)
+    content = gzip.decompress(packed.getvalue())
+    with tarfile.open(fileobj=io.BytesIO(content)) as tar:
+        found = {file.name: tar.extractfile(file).read() for file in tar if file.isreg()}  # type: ignore[union-attr]
+    assert found == dict.fromkeys(["hard", "soft", "twice"], b"month")
+    assert member.unpacked == len(content), "so a reader knows how much to expect"

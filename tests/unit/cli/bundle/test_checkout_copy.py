@@ -23,3 +23,26 @@ def test_a_checkout_without_git_lists_its_own_files_too(tmp_path: Path, monkeypa
     present = [name for name in known.stdout.splitlines() if (ROOT / name).exists()]
     assert set(present) <= set(checkout_copy.list_sources())
     assert not theirs & set(checkout_copy.list_sources())
+
+
+def test_a_link_in_the_checkout_brings_no_other_file_into_the_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A flow may have left it in a folder that it can write to."""
+    root = tmp_path / "checkout"
+    (root / "services/flows").mkdir(parents=True)
+    (root / ".env").write_text("secret")
+    (root / ".gitignore").write_text("/.env\n")
+    (root / "services/flows/mine.py").write_text("mine")
+    (root / "services/flows/link.py").symlink_to("../../.env")
+    (root / "services/flows/folder").symlink_to(tmp_path)
+    (tmp_path / "outside.py").write_text("secret")
+    monkeypatch.setattr(checkout_copy, "ROOT", root)
+    monkeypatch.setattr(
+        checkout_copy,
+        "list_sources",
+        lambda: [f"services/flows/{name}" for name in ("mine.py", "link.py", "folder/outside.py")],
+    )
+    copy = checkout_copy.copy_checkout(tmp_path / "copy")
+    assert [path.name for path in copy.rglob("*") if path.is_file()] == ["mine.py"]
+    assert "left out 'services/flows/link.py': a link" in capsys.readouterr().out

@@ -13,6 +13,7 @@ from cli.doctor import checks, docker
 from cli.doctor.checks import Check
 from cli.doctor.machine import Answer, Finding, ok
 from cli.runtimes import choose
+from cli.runtimes.embedded.users import account
 from cli.settings.settings import Settings
 from orionbox.errors import CommandError
 from tests.unit.cli.doctor.fake_machine import Doctor, FakeMachine, Line
@@ -140,3 +141,19 @@ def test_make_up_runs_the_quick_checks_before_anything_else(
     monkeypatch.setattr(choose, "choose", lambda *arguments: pytest.fail("a runtime was chosen"))
     assert command_line.main(["up"]) == 1
     assert capsys.readouterr().out.startswith("fail  disk            300 MB free here")
+
+
+def test_a_start_that_goes_on_as_another_user_was_checked_as_root(
+    machine: FakeMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who cannot write at the top of root's checkout."""
+    settings = Settings.read({}, machine.root)
+    monkeypatch.setattr(Settings, "read", classmethod(lambda cls, typed: settings))
+    monkeypatch.setattr(checks, "Machine", lambda: pytest.fail("it is checked again"))
+    monkeypatch.setenv(account.INSTEAD_OF_ROOT, "yes")
+
+    def refuse(*arguments: object) -> None:
+        raise CommandError("a runtime was chosen")
+
+    monkeypatch.setattr(choose, "choose", refuse)
+    assert command_line.main(["up"]) == 1

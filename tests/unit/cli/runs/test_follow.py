@@ -264,6 +264,7 @@ TRACEBACK = 'Traceback (most recent call last):\n  File "etl.py", line 3, in etl
             "Encountered exception: ValueError: two",
         ),
         (40, "no space left", "no space left"),
+        (20, "a\x1b]0;title\x07\tb\nc", "a\\x1b]0;title\\x07\tb\nc"),
     ],
 )
 def test_the_terminal_shows_an_error_once_and_without_its_traceback(level: int, message: str, line: str) -> None:

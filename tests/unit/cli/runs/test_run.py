@@ -14,6 +14,7 @@ from cli import taxi_files
 from cli.runs import follow, run
 from cli.settings.settings import Settings
 from orionbox.errors import BadInputError, CommandError
+from orionbox.orion.names import FLOWS_FOLDERS, TAG
 from orionbox.trips.months import TripFile
 from tests.unit.fake_api import FakeApi, close_connection, raw_answer
 
@@ -57,7 +58,7 @@ class OneRun:
         if "artifacts" in path:
             return [{"data": json.dumps([MONTH])}]
         if "/name/" in path:
-            return {"id": "deployment"}
+            return {"id": "deployment", "tags": [TAG], "path": FLOWS_FOLDERS[0], "storage_document_id": None}
         if path.endswith("/queues/filter"):
             return [{"name": "default", "is_paused": self.is_paused, "concurrency_limit": None}]
         if path.endswith("/filter"):

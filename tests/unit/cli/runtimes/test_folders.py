@@ -16,6 +16,7 @@ from cli.runtimes.compose import runtime as compose
 from cli.runtimes.embedded import runtime as embedded
 from cli.settings import env_file
 from cli.settings.settings import Settings
+from orionbox import files
 from orionbox.errors import BadInputError, CommandError
 
 
@@ -37,6 +38,25 @@ def test_a_setting_typed_for_the_first_command_stays(tmp_path: Path) -> None:
     prepare(tmp_path, ORION_PORT="4300")
     prepare(tmp_path, ORION_PORT="4400")
     assert env_file.parse(tmp_path / ".env")["ORION_PORT"] == "4300"
+
+
+def test_a_setting_typed_later_is_for_that_command_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prepare(tmp_path)
+    capsys.readouterr()
+    file = tmp_path / ".env"
+    for line in ("GCS_PORT=", "# none"):
+        file.write_text(file.read_text().replace("GCS_PORT=4443", line))
+        prepare(tmp_path, GCS_PORT="9050")
+        assert env_file.parse(file)["GCS_PORT"] == "4443", "the default, which the file lacked"
+    assert capsys.readouterr().err == "", "no password is new"
+
+
+def test_new_passwords_in_a_file_that_exists_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / ".env").write_text("COMPOSE_PROJECT_NAME=ada\nORION_DB_PASSWORD=mine\nWAREHOUSE_DB_PASSWORD=\n")
+    prepare(tmp_path, GATEWAY_PASSWORD="typed-by-its-owner")
+    said = "wrote new passwords into .env (stored nowhere else): WAREHOUSE_DB_PASSWORD\n"
+    assert capsys.readouterr().err == said
+    assert env_file.parse(tmp_path / ".env")["GATEWAY_PASSWORD"] == "typed-by-its-owner"
 
 
 def test_secrets_are_for_their_owner_alone(tmp_path: Path) -> None:
@@ -163,3 +183,47 @@ def test_without_docker_some_more_characters_are_refused(character: str) -> None
     folders.require_usable_path(compose.UNUSABLE_IN_PATH, root)
     with pytest.raises(BadInputError, match="move the checkout|cannot have"):
         folders.require_usable_path(embedded.UNUSABLE_IN_PATH, root)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_files_are_given_to_a_user_who_may_be_changing_them(tmp_path: Path) -> None:
+    folder, secret = tmp_path / "workspace", tmp_path / "secret"
+    (folder / "a").mkdir(parents=True)
+    for file in (secret, folder / "a/root's", folder / "a/theirs", folder / "a/another's", tmp_path / "cached"):
+        file.touch()
+    os.chown(folder / "a/theirs", 70, 70)
+    os.chown(folder / "a/another's", 71, 71)
+    (folder / "link").symlink_to(secret)
+    (folder / "link to all").symlink_to(tmp_path)
+    os.link(tmp_path / "cached", folder / "cached")
+    os.mkfifo(folder / "pipe")
+    (tmp_path / "data").symlink_to(folder)
+    folders.hand_over(tmp_path / "data", (1000, 1001), {0, 71})
+    owners = {path.name: path.lstat().st_uid for path in (folder, *folder.rglob("*"))}
+    given = {"workspace": 1000, "a": 1000, "root's": 1000, "another's": 1000}
+    assert owners == {**given, "theirs": 70, "link": 0, "link to all": 0, "cached": 0, "pipe": 0}
+    assert [path.stat().st_uid for path in (secret, tmp_path, tmp_path / "cached")] == [0, 0, 0]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_is_the_user_s_already_is_looked_at_as_deep_as_asked(tmp_path: Path) -> None:
+    deep = tmp_path / "a/b/c"
+    deep.mkdir(parents=True)
+    (deep / "file").touch()
+    for path in (tmp_path, tmp_path / "a"):
+        os.chown(path, 1000, 1000)
+    folders.hand_over(tmp_path, (1000, 1000), others=(), levels=1)
+    assert deep.stat().st_uid == 0
+    folders.hand_over(tmp_path, (1000, 1000), others=(), levels=2)
+    assert {path.stat().st_uid for path in (deep.parent, deep, deep / "file")} == {1000}
+
+
+def test_what_a_killed_backup_has_left_is_deleted_by_the_next_command(tmp_path: Path) -> None:
+    leftover = tmp_path / "backups/.mine.tar.abcd1234.part"
+    leftover.parent.mkdir()
+    leftover.write_bytes(bytes(1000))
+    with files.new_file(tmp_path / "backups/other.tar") as file:  # of a backup that is running
+        prepare(tmp_path)
+        assert not leftover.exists()
+        file.write(b"all")
+    assert (tmp_path / "backups/other.tar").read_bytes() == b"all"

@@ -164,7 +164,7 @@ def test_a_project_that_uses_a_claimed_name_is_not_removed_as_an_orphan(me: Iden
 
 
 def test_the_network_of_another_program_is_refused(me: Identity) -> None:
-    found = said(refuse(NAME, Traces(foreign_network=True), me, has_record=False))
+    found = said(refuse(NAME, Traces(foreign_network=NAME), me, has_record=False))
     assert found == "this engine has a network orionbox of another program\nset another COMPOSE_PROJECT_NAME in .env"
 
 
@@ -308,4 +308,8 @@ def test_what_the_engine_has_under_the_name_is_found_by_name_and_by_label(engine
     engine.networks.append({"Name": "box", project: "box"})
     assert not ownership.find_traces("box").foreign_network
     engine.networks[-1].pop(project)
-    assert ownership.find_traces("box").foreign_network
+    assert ownership.find_traces("box").foreign_network == "box"
+    engine.networks[-1] = {"Name": "box_pgadmin", project: "other"}
+    assert ownership.find_traces("box").foreign_network == "box_pgadmin"
+    engine.networks[-1] = {"Name": "box_mine", project: "other"}
+    assert not ownership.find_traces("box").foreign_network

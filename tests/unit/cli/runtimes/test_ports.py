@@ -51,6 +51,25 @@ def test_two_settings_with_the_same_port_get_two_ports(tmp_path: Path, capsys: p
     assert f"B_PORT={port} is A_PORT, too: this platform takes {chosen['B_PORT']}" in capsys.readouterr().out
 
 
+def test_a_setting_that_makes_way_for_another_one_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ports, "find_obstacle", lambda port, address: "")
+    monkeypatch.setattr(ports.Reservations, "add", lambda self, port: True)
+    file, usual = tmp_path / "ports.json", {"A_PORT": 4443, "B_PORT": 9050}
+    assert choose(usual, file) == usual
+    once = {**usual, "A_PORT": 9050}
+    assert choose(once, file) == ports.saved_ports(once, file) == {"A_PORT": 9050, "B_PORT": 9051}
+    assert choose(usual, file) == ports.saved_ports(usual, file) == usual
+
+
+def test_instead_of_a_port_in_use_a_platform_takes_none_that_another_setting_prefers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ports, "find_obstacle", lambda port, address: "is in use" if port == 9049 else "")
+    monkeypatch.setattr(ports.Reservations, "add", lambda self, port: True)
+    chosen = choose({"A_PORT": 9049, "B_PORT": 9050}, tmp_path / "ports.json")
+    assert chosen == {"A_PORT": 9051, "B_PORT": 9050}
+
+
 @pytest.mark.skipif(not ports.can_listen(0, "::1"), reason="this machine has no IPv6")
 def test_a_port_on_which_another_program_answers_to_localhost_is_not_free(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -31,6 +31,11 @@ def stored(color: str, month: str, rows: int | None, minutes: float = 0.5) -> St
 
 GREEN_2020_01 = stored("green", "2020-01", 447_770)
 FEBRUARY, MARCH = stored("yellow", "2019-02", 7_019_375), stored("yellow", "2019-03", 7_832_545)
+MAIN_JOBS = Table(
+    "trips_data_all.yellow_tripdata",
+    14_851_920,
+    by_file={"yellow_tripdata_2019-02.csv.gz": 7_019_375, "yellow_tripdata_2019-03.csv.gz": 7_832_545},
+)
 BOTH = Table("dezoomcamp.rides", 14_851_920, by_month={"2019-02": 7_019_000, "2019-03": 7_832_800})
 
 
@@ -57,11 +62,7 @@ RIGHT: dict[str, Sequence[dict[str, Any]]] = {
             (BOTH, replace(RUN, deployment_id="own", numbers=frozenset({14_851_920}))),
             # The platform's own flow, from a student's deployment: it logs each month
             (
-                Table(
-                    "trips_data_all.yellow_tripdata",
-                    16_000_000,
-                    by_file={"yellow_tripdata_2019-02.csv.gz": 7_019_375, "yellow_tripdata_2019-03.csv.gz": 7_832_545},
-                ),
+                replace(MAIN_JOBS, rows=16_000_000),
                 replace(RUN, deployment_id="own", numbers=frozenset({7_019_375, 7_832_545})),
             ),
         )
@@ -126,8 +127,8 @@ WRONG: Sequence[tuple[str, dict[str, Any], str]] = (
     ("q1", {"objects": [GREEN_2020_01]}, "no flow run was active when it was stored"),
     (
         "q1",
-        {"runs": [replace(RUN, state="FAILED", message="KeyError: 'x'\nmore")]},
-        "your last run big-dog of flow load failed: KeyError: 'x'",
+        {"runs": [replace(RUN, state="FAILED", message="OSError: Failed to pull:\n no such repository")]},
+        "your last run big-dog of flow load failed: OSError: Failed to pull: no such repository",
     ),
     # Question 2
     ("q2", {"deployments": [PLATFORM]}, "there is no deployment of yours"),
@@ -187,16 +188,7 @@ WRONG: Sequence[tuple[str, dict[str, Any], str]] = (
     ),
     (
         "q3",
-        {
-            **Q3,
-            "tables": [
-                Table(
-                    "trips_data_all.yellow_tripdata",
-                    14_851_920,
-                    by_file={"yellow_tripdata_2019-02.csv.gz": 7_019_375, "yellow_tripdata_2019-03.csv.gz": 7_832_545},
-                )
-            ],
-        },
+        {**Q3, "tables": [MAIN_JOBS]},
         "the platform's own flow loaded them",
     ),
     # Question 4
@@ -258,6 +250,20 @@ def test_a_wrong_solution_has_its_own_sentence(name: str, facts: dict[str, Any],
     found = result(name, **facts)
     assert found.status == NOT_YET and sentence in found.rationale, found
     assert found.hint and found.achieved == ""
+
+
+@pytest.mark.parametrize("tables", [[], [MAIN_JOBS], [BOTH]])
+def test_a_load_that_crashed_is_named_whatever_the_tables_hold(tables: list[Table]) -> None:
+    crashed = replace(RUN, deployment_id="own", state="CRASHED", message="killed")
+    found = result("q3", **Q3, tables=tables, runs=[crashed])
+    assert (found.status, found.rationale) == (NOT_YET, "your last run big-dog of deployment load/mine crashed: killed")
+
+
+def test_a_printed_total_is_not_enough_beside_the_main_job_s_table() -> None:
+    prints = replace(RUN, deployment_id="own", numbers=frozenset({14_851_920}))
+    assert result("q3", **Q3, tables=[MAIN_JOBS], runs=[prints]).status == NOT_YET
+    loads = replace(prints, flow="etl-gcs-to-bq")
+    assert result("q3", **Q3, tables=[MAIN_JOBS], runs=[loads]).status == PASSED
 
 
 def test_each_wrong_solution_has_a_sentence_of_its_own() -> None:

@@ -69,6 +69,11 @@ def test_a_student_s_work_passes_every_step() -> None:
     assert {name: each.rationale for name, each in results(EVERYTHING).items() if not each.is_passed} == {}
 
 
+def test_a_flow_that_loads_postgres_alone_is_none_that_loads_bigquery() -> None:
+    found = results(replace(EVERYTHING, runs=(replace(SCRIPT, flow="ingest-data"),)))
+    assert found["to-gcs"].is_passed and not found["to-bigquery"].is_passed
+
+
 def test_the_platform_s_own_objects_and_runs_are_not_the_student_s_work() -> None:
     found = results(BOOTSTRAPPED)
     assert [name for name, each in found.items() if each.is_passed] == ["pipeline"]

@@ -19,6 +19,7 @@ from orionbox.orion.client import (
     Orion,
     RefusedError,
     Retries,
+    as_table,
 )
 from tests.unit.fake_api import (
     Answer,
@@ -218,6 +219,11 @@ def test_a_table_is_the_newest_one_of_the_run(api: FakeApi) -> None:
     client = Orion(api.url, QUICK)
     assert client.table_artifact("x", "etl-report") == [{"rows": 1}]
     assert client.table_artifact("x", "etl-report") == []
+
+
+@pytest.mark.parametrize("data", [None, "", "[", 50_000 * "[", '{"a": 1}', {"a": 1}, 7, f"[{5000 * '9'}]"])
+def test_an_artifact_that_is_no_table_has_no_rows(data: object) -> None:
+    assert as_table(data) == []
 
 
 def test_another_api_has_its_own_address_and_headers(api: FakeApi) -> None:

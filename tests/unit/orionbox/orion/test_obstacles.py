@@ -14,21 +14,31 @@ from tests.unit.fake_api import FakeApi, json_answer
 FREE = {"is_paused": False, "concurrency_limit": None}
 POOL = {"name": "default-agent-pool", **FREE}
 QUEUE = {"name": "default", **FREE}
-OURS = {"name": "docker", "flow_id": "f", "tags": [TAG], "work_queue_name": "default"}
+OURS = {
+    "name": "docker",
+    "flow_id": "f",
+    "tags": [TAG],
+    "work_queue_name": "default",
+    "path": "/opt/prefect/flows",
+    "storage_document_id": None,
+}
 FLOWS = [{"id": "f", "name": "etl"}, {"id": "g", "name": "hello"}]
 SHELL = "in make shell: prefect"
 
 
-def lines(pool: Any = POOL, queues: Any = (QUEUE,), limits: Any = (), deployments: Any = (OURS,)) -> list[str]:
-    return describe(pool, queues, limits, deployments, FLOWS)
+def lines(
+    pool: Any = POOL, queues: Any = (QUEUE,), limits: Any = (), late: Any = (), deployments: Any = (OURS,)
+) -> list[str]:
+    return describe(pool, queues, limits, late, deployments, FLOWS)
 
 
 def test_nothing_is_said_of_a_platform_as_it_was_made() -> None:
     other = {"name": "other", "is_paused": True, "concurrency_limit": 0}
     limit = {"tag": "slow", "concurrency_limit": 1}
-    students = {"name": "docker", "flow_id": "g", "tags": [], "work_queue_name": "mine"}
+    students = {**OURS, "flow_id": "g", "tags": [], "work_queue_name": "mine"}
     assert lines(queues=[QUEUE, other], limits=[limit], deployments=[OURS, students]) == []
     assert lines(queues=[{**QUEUE, "concurrency_limit": 2}]) == []
+    assert lines(late=[{"work_queue_name": "default"}, {"work_queue_name": None}]) == []  # the agent's, or nobody's
 
 
 @pytest.mark.parametrize(
@@ -61,6 +71,11 @@ def test_nothing_is_said_of_a_platform_as_it_was_made() -> None:
             f"tag slow has the limit 0, so tasks with it never start; remove it {SHELL} concurrency-limit delete slow",
         ),
         (
+            {"late": [{"work_queue_name": "homework"}, {"work_queue_name": "homework"}]},
+            f"runs wait in queue homework, and no agent takes them; start one {SHELL} agent start -q 'homework', "
+            "or deploy the flow again with -q default",
+        ),
+        (
             {"deployments": [{**OURS, "work_queue_name": None}]},
             "deployment etl/docker has no queue, because its queue was deleted, so nothing starts its runs; "
             "connect it with: make up",
@@ -76,8 +91,11 @@ def test_each_setting_is_named_with_the_command_that_undoes_it(given: dict[str, 
     assert lines(**given) == [line]
 
 
-def test_a_deployment_in_place_of_the_platforms_is_named_but_stops_nothing() -> None:
-    students = {**OURS, "tags": ["mine"]}
+@pytest.mark.parametrize(
+    "change", [{"tags": ["mine"]}, {"path": "/workspace"}, {"path": None}, {"storage_document_id": "block"}]
+)
+def test_a_deployment_in_place_of_the_platforms_is_named_but_stops_nothing(change: dict[str, Any]) -> None:
+    students = {**OURS, **change}
     assert lines(deployments=[students]) == []
     assert replaced([students, {**students, "name": "mine"}, {**students, "flow_id": "g"}, OURS], FLOWS) == [
         "deployment etl/docker is yours now, in place of the platform's; to get that one back, give yours another "
@@ -91,7 +109,7 @@ def test_several_settings_are_several_lines() -> None:
 
 
 ANSWERS: dict[str, Any] = dict(
-    zip((question.path for question in QUESTIONS), (POOL, [QUEUE], [], [OURS], FLOWS), strict=True)
+    zip((question.path for question in QUESTIONS), (POOL, [QUEUE], [], [], [OURS], FLOWS), strict=True)
 )
 
 

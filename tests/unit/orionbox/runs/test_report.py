@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orionbox.runs.report import MonthReport, Stopwatch, differences, page_name, summary, unflatten
+from orionbox.runs.report import MonthReport, Stopwatch, differences, months_in, page_name, summary, unflatten
 
 ROWS = {"source": 1_000, "parquet": 1_000, "bigquery": 1_000, "postgres": 1_000}
 SECONDS = {"fetch": 0.5, "clean": 0.25, "write": 0.1, "upload": 0.2, "bigquery": 2.0, "postgres": 0.0}
@@ -17,6 +17,36 @@ def test_the_rows_of_a_report_come_back_as_they_went() -> None:
     assert row["rows.parquet"] == 1_000 and row["seconds.clean"] == 0.25
     nested = unflatten(row)
     assert (nested["rows"], nested["seconds"], nested["color"]) == (ROWS, SECONDS, "green")
+
+
+WRONG: list[dict[str, object]] = [
+    {"rows.source": "ten"},
+    {"rows.source": None},
+    {"rows.source": -1},
+    {"rows.source": 1.5},
+    {"rows.source": True},
+    {"rows.source": 2**63},
+    {"seconds.fetch": float("nan")},
+    {"seconds.fetch": "soon"},
+    {"month": 13},
+    {"month": 1.0},
+    {"year": 0},
+    {"year": "2021') --"},
+    {"color": "green'"},
+    {"source": 7},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_row_of_another_form_is_no_month(wrong: dict[str, object]) -> None:
+    rows = [MONTH.flat(), LOST.flat()]
+    assert months_in(rows) == rows
+    assert months_in([*rows, rows[0] | wrong]) == []
+
+
+@pytest.mark.parametrize("found", [None, 7, "", {}, {"a": 1}, ["a"], [[]], [{}]])
+def test_a_table_of_another_form_has_no_months(found: object) -> None:
+    assert months_in(found) == []
 
 
 def test_a_page_s_name_tells_the_run_and_no_two_share_one() -> None:

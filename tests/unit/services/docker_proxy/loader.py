@@ -15,10 +15,12 @@ ENV = {
     "PROJECT": "box",
     "NETWORK": "box",
     "ALLOWED_IMAGES": "orionbox/flows:1, orionbox/extra:2",
-    "ALLOWED_BINDS": "/home/ada/box/flows/\n/home/ada/box/workspace",
+    "ALLOWED_BINDS": "/home/ada/box/flows:ro\n/home/ada/box/workspace/",
     "ALLOWED_VOLUMES": "box_results,elsewhere_results",
     "RUN_MEMORY": "1000",
     "RUN_USER": "1000:1000",
+    "RUN_DNS": "127.0.0.1",
+    "RUN_DNS_OPTIONS": "timeout:1,attempts:2",
     "CHECKOUT": "4f2a",
     "FOLDER": "/home/ada/box",
 }

@@ -131,6 +131,44 @@ def test_lists_show_only_this_platform_s_objects() -> None:
     assert filters("/containers/json?all=1") == {"label": ours}
     assert filters('/containers/json?filters={"label":["a"],"id":["b"]}') == {"label": ["a", *ours], "id": ["b"]}
     assert filters("/networks?filters={}") == {"name": ["^box$"]}
+    everything = routes.list_all_runs(POLICY)
+    assert everything.target.startswith("/containers/json?all=1&") and "orionbox.run%3Dtrue" in everything.target
+
+
+def listed(*runs: str | None) -> Any:
+    return [{"Id": "x", "Labels": {routes.RUN_LABEL: run} if run else None} for run in runs]
+
+
+def test_a_platform_and_a_flow_run_may_have_so_many_containers() -> None:
+    mine: Any = {"Labels": {routes.RUN_LABEL: "mine"}}
+    unnamed: Any = {"Labels": {}}
+    others = [str(number) for number in range(routes.MOST_RUNS)]
+    routes.check_room(listed(*others[1:]), mine)
+    with pytest.raises(rules.Refused, match="this platform has 50 containers of runs"):
+        routes.check_room(listed(*others), mine)
+    full = ["mine"] * routes.MOST_OF_ONE_RUN
+    routes.check_room(listed(*full[1:], "other", None), mine)
+    routes.check_room(listed(*full), unnamed)
+    with pytest.raises(rules.Refused, match="this run has 8 containers"):
+        routes.check_room(listed(*full), mine)
+    with pytest.raises(rules.Refused, match="this run has 8 containers"):
+        routes.check_room(listed(*[None] * routes.MOST_OF_ONE_RUN), unnamed)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "expected"),
+    [
+        ("POST", "/v1.41/containers/create?name=x", True),
+        ("POST", "/networks/box/connect", True),
+        ("POST", "/networks/%62ox/connect", True),
+        ("POST", "/containers/0a1b/wait", False),
+        ("GET", "/containers/create", False),
+        ("POST", "/volumes/create", False),
+        ("POST", "/images/create", False),
+    ],
+)
+def test_a_body_is_read_where_it_counts(method: str, target: str, expected: bool) -> None:
+    assert routes.takes_body(method, target) is expected
 
 
 def inspected(**labels: str) -> Any:

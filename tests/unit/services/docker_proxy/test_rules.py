@@ -21,7 +21,11 @@ def test_a_run_is_hardened_whatever_it_asks() -> None:
             "orionbox.project": "box",
             "orionbox.run": "true",
         },
+        "Volumes": {},
         "HostConfig": {
+            "NetworkMode": "box",
+            "Dns": ["127.0.0.1"],
+            "DnsOptions": ["timeout:1", "attempts:2"],
             "CapDrop": ["ALL"],
             "SecurityOpt": ["no-new-privileges"],
             "PidsLimit": 512,
@@ -85,6 +89,7 @@ def test_an_empty_value_is_left_to_the_engines_default(key: str, empty: Any) -> 
         {"NetworkingConfig": {"EndpointsConfig": None}},
         {"HostConfig": {"NetworkMode": "default"}},
         {"HostConfig": {"NetworkMode": "none"}},
+        {"NetworkDisabled": True},
         {"HostConfig": {"SecurityOpt": ["no-new-privileges"]}},
         {"HostConfig": {"RestartPolicy": {"Name": "no", "MaximumRetryCount": 0}}},
         {"HostConfig": {"LogConfig": {"Type": "", "Config": {}}}},
@@ -111,6 +116,11 @@ def test_a_run_may_ask_for(fields: Any) -> None:
         ({"NetworkMode": "host"}, "NetworkMode: 'host' is not allowed"),
         ({"NetworkMode": "container:box-postgres-1"}, "NetworkMode"),
         ({"NetworkMode": "other"}, "NetworkMode"),
+        ({"NetworkMode": "bridge"}, "NetworkMode: 'bridge' is not allowed"),
+        ({"NetworkMode": "box_docker"}, "NetworkMode"),
+        ({"NetworkMode": "box_pgadmin"}, "NetworkMode"),
+        ({"Dns": ["192.0.2.1"]}, "Dns is not allowed"),
+        ({"DnsSearch": ["x"]}, "DnsSearch is not allowed"),
         ({"PidMode": "host"}, "PidMode"),
         ({"PidMode": "container:x"}, "PidMode"),
         ({"IpcMode": "host"}, "IpcMode"),
@@ -159,6 +169,37 @@ def test_a_run_may_ask_for(fields: Any) -> None:
         ({"Binds": ["/home/ada/box/flows"]}, "is not source:path"),
         ({"Binds": ["/home/ada/box/flows:/f:ro,rshared"]}, "is not source:path"),
         ({"Binds": ["/home/ada/box/flows:/f:ro:rw"]}, "is not source:path"),
+        ({"Binds": ["/home/ada/box/flows:/f:rw,z"]}, "is not source:path"),
+        ({"Binds": ["/home/ada/box/flows:/f:Z"]}, "is not source:path"),
+        ({"Binds": ["/home/ada/box/flows:/f:nocopy"]}, "is not source:path"),
+        ({"Binds": ["/home/ada/box/flows:f"]}, "'f' is not a path in the container"),
+        ({"Binds": ["/home/ada/box/flows:/x/../f"]}, "is not a path in the container"),
+        ({"Binds": ["/home/ada/box/workspace:/"]}, "'/' lies in another mount"),
+        ({"Binds": ["/home/ada/box/workspace:/w", "box_results:/w/deep/down"]}, "'/w/deep/down' lies in another"),
+        ({"Binds": ["/home/ada/box/workspace:/w", "box_results:/w"]}, "'/w' lies in another"),
+        (
+            {
+                "Binds": ["/home/ada/box/workspace:/w"],
+                "Mounts": [{"Type": "volume", "Source": "box_results", "Target": "//w/./link/x"}],
+            },
+            "'/w/link/x' lies in another",
+        ),
+        ({"Binds": ["/home/ada/box/workspace:/run", "box_results:/var/run/x/deep"]}, "a folder of the system"),
+        ({"Binds": ["/home/ada/box/workspace:/usr/lib/x", "box_results:/lib/x/deep"]}, "a folder of the system"),
+        ({"Binds": ["/home/ada/box/workspace:/opt/venv/lib"]}, "a folder of the system"),
+        ({"Binds": ["/home/ada/box/workspace:/workspace", "box_results:/run"]}, "a folder of the system"),
+        ({"Binds": ["/home/ada/box/flows:/var/run/x/f:ro"]}, "a folder of the system"),
+        ({"Mounts": [{"Type": "bind", "Source": "/home/ada/box/workspace", "Target": "//etc/."}]}, "of the system"),
+        ({"Mounts": [{"Type": "volume", "Source": "box_results"}]}, "None is not a path in the container"),
+        ({"Mounts": [{"Type": "volume", "Target": "/x"}]}, "is neither a folder nor a volume"),
+        ({"Mounts": [{"Type": "volume", "Source": "/home/ada/box/flows", "Target": "/x"}]}, "is neither"),
+        ({"Mounts": [{"Type": "bind", "Source": "box_results", "Target": "/x"}]}, "is neither"),
+        ({"Mounts": [{"Source": "/home/ada/box/flows", "Target": "/x"}]}, "is neither"),
+        ({"Mounts": [{"Type": "bind", "Target": "/x", "BindOptions": {"NonRecursive": True}}]}, "BindOptions"),
+        ({"Mounts": [{"Type": "volume", "Target": "/x", "VolumeOptions": {"Subpath": ".."}}]}, "VolumeOptions"),
+        ({"Mounts": [{"Type": "bind", "Target": "/x", "TmpfsOptions": {}, "Consistency": "cached"}]}, "Consistency"),
+        ({"Binds": ["box_bootstrap:/x"]}, "neither"),
+        ({"Binds": ["box_agent:/x"]}, "neither"),
         ({"Mounts": [{"Type": "bind", "Source": "/etc", "Target": "/x"}]}, "Mounts: Source: '/etc'"),
         ({"Mounts": [{"type": "bind", "source": "/etc", "Target": "/x"}]}, "type is not allowed"),
         ({"Mounts": [{"Type": "tmpfs", "Target": "/x"}]}, "'tmpfs' is not allowed"),
@@ -188,6 +229,7 @@ def test_a_run_may_not_ask_of_the_host(host: Any, words: str) -> None:
         ({"Volumes": {"/:/host": {}}}, "is not a path in the container"),
         ({"Volumes": {"box_orion": {}}}, "is not a path in the container"),
         ({"Labels": {"com.docker.compose.service": "postgres"}}, "is Docker's own"),
+        ({"Labels": {"prefect.io/flow-run-id": None}}, "is no text"),
         ({"NetworkingConfig": {"EndpointsConfig": {"other": {}}}}, "'other' is not allowed"),
         ({"NetworkingConfig": {"endpointsconfig": {"other": {}}}}, "'endpointsconfig' is not allowed"),
         ({"NetworkingConfig": {"EndpointsConfig": {"box": {"Aliases": ["postgres"]}}}}, "settings of network 'box'"),
@@ -195,6 +237,32 @@ def test_a_run_may_not_ask_of_the_host(host: Any, words: str) -> None:
 )
 def test_a_run_may_not_be(fields: Any, words: str) -> None:
     assert words in reason("POST", "/containers/create", {"Image": IMAGE, **fields})
+
+
+@pytest.mark.parametrize(
+    ("place", "is_allowed"),
+    [
+        ("/w", True),
+        ("/opt/prefect", True),
+        ("/w/", True),
+        ("/w/made/deep", False),
+        ("//w/./made", False),
+        ("/x/../w/made", False),
+        ("/proc/self/root/w/made", False),
+        ("/proc/1/cwd/w", False),
+        ("/var/run/x/made", False),
+        ("w/made", False),
+        (["/w"], False),
+    ],
+)
+def test_a_run_begins_in_no_folder_that_docker_would_make_on_the_host(place: Any, is_allowed: bool) -> None:
+    wanted = {"Image": IMAGE, "WorkingDir": place, "HostConfig": {"Binds": ["/home/ada/box/workspace:/w"]}}
+    if is_allowed:
+        assert create(**wanted).body["WorkingDir"] == place
+    else:
+        assert "WorkingDir" in reason("POST", "/containers/create", wanted) or "is not a path" in reason(
+            "POST", "/containers/create", wanted
+        )
 
 
 @pytest.mark.parametrize(
@@ -226,12 +294,43 @@ def test_a_folder_may_have_commas_and_blanks_in_its_path() -> None:
     assert rules.check_binds(["/home/ada, and bob /flows:/flows:ro"], policy) == ["/home/ada, and bob /flows:/flows:ro"]
 
 
-def test_a_file_that_runs_may_only_read_is_mounted_so_whatever_is_asked() -> None:
-    policy = rules.Policy.from_env(ENV | {"ALLOWED_BINDS": "/box/secrets/key.json:ro\n/box/workspace"})
-    asked = ["/box/secrets/key.json:/key", "/box/secrets/key.json:/key:rw", "/box/workspace:/workspace"]
-    sent = ["/box/secrets/key.json:/key:ro", "/box/secrets/key.json:/key:ro", "/box/workspace:/workspace"]
-    assert rules.check_binds(asked, policy) == sent
-    mount = {"Type": "bind", "Source": "/box/secrets/key.json", "Target": "/key", "ReadOnly": False}
-    assert rules.check_mounts([mount], policy) == [
-        {"Type": "bind", "Source": "/box/secrets/key.json", "Target": "/key", "ReadOnly": True}
-    ]
+BOX = "/home/ada/box"
+READ_ONLY = [
+    {"Binds": [f"{BOX}/flows:/f"]},
+    {"Binds": [f"{BOX}/flows:/f:rw"]},
+    {"Binds": [f"{BOX}/flows/:/f:rw"]},
+    {"Binds": [f"{BOX}/./flows:/f:rw"]},
+    {"Mounts": [{"Type": "bind", "Source": f"{BOX}/flows", "Target": "/f"}]},
+    {"Mounts": [{"Type": "bind", "Source": f"{BOX}/flows", "Target": "/f", "ReadOnly": False}]},
+    {"Mounts": [{"Type": "bind", "Source": f"{BOX}/flows/", "Target": "/f", "ReadOnly": 0}]},
+]
+
+
+@pytest.mark.parametrize("host", READ_ONLY)
+def test_what_runs_may_only_read_is_mounted_so_whatever_they_ask(host: Any) -> None:
+    call = create(HostConfig=host)
+    sent = call.body["HostConfig"]
+    assert sent.get("Binds", [f"{BOX}/flows:/f:ro"]) == [f"{BOX}/flows:/f:ro"]
+    assert all(mount["ReadOnly"] is True for mount in sent.get("Mounts", []))
+    (note,) = call.notes
+    assert note.endswith("is mounted read-only") and f"{BOX}/" in note
+
+
+def test_nothing_is_said_of_a_folder_that_is_mounted_as_asked() -> None:
+    mount = {"Type": "bind", "Source": f"{BOX}/flows", "Target": "/g", "ReadOnly": True}
+    binds = [f"{BOX}/flows:/f:ro", f"{BOX}/workspace:/workspace", "box_results:/r:rw"]
+    call = create(HostConfig={"Binds": binds, "Mounts": [mount]})
+    assert call.notes == () and call.body["HostConfig"]["Binds"] == binds
+
+
+def test_a_run_is_on_the_platform_s_network_whatever_it_asks() -> None:
+    assert create().body["HostConfig"]["NetworkMode"] == "box"
+    assert create(HostConfig={"NetworkMode": "default"}).body["HostConfig"]["NetworkMode"] == "box"
+    assert create(HostConfig={"NetworkMode": None}).body["HostConfig"]["NetworkMode"] == "box"
+    assert create(HostConfig={"NetworkMode": "none"}).body["HostConfig"]["NetworkMode"] == "none"
+
+
+def test_a_run_gets_no_volume_without_a_name() -> None:
+    volumes: Any = {"/w/": {}, "/elsewhere": {}}
+    sent = create(Volumes=volumes, HostConfig={"Binds": [f"{BOX}/workspace:/w"]}).body
+    assert sent["Volumes"] == {"/w/": {}}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from cli.runtimes.embedded.internet import stand_in
 from services.internet.slack_inbox import parse, texts
+from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize(
@@ -20,6 +22,11 @@ def test_every_text_of_a_message_is_kept(body: str, kept: list[str]) -> None:
     assert list(texts(parse(body))) == kept
 
 
-def test_an_invalid_message_is_refused() -> None:
+@pytest.mark.parametrize("body", ["hello", "", "payload=", "payload=hello"])
+def test_an_invalid_message_is_refused(body: str) -> None:
     with pytest.raises(ValueError):
-        parse("hello")
+        parse(body)
+
+
+def test_both_runtimes_take_messages_under_the_same_paths() -> None:
+    assert f"location {stand_in.WEBHOOKS} {{" in (ROOT / "services/internet/conf.d/slack.conf").read_text()

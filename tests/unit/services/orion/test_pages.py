@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.orion.pages import ADDRESS, Message, Pages, Receive, Scope, Send
+from orionbox.http_guard import Message, Receive, Scope, Send
+from services.orion.pages import ADDRESS, Pages
 
 PAGE = b'<html><body><div id="app"></div></body></html>'
 

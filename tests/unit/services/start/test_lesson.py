@@ -143,6 +143,7 @@ def test_answers_that_are_not_orion_s_leave_everything_unknown(answer: Any) -> N
         ("Total rows: 14_851_920.", {14_851_920}),
         ("1447770 of 447770.5 and v2.88605", set()),
         ("df has 514392 rows, 88605 more", {514_392, 88_605}),
+        (5000 * "9" + ", of 88605", {88_605}),
     ],
 )
 def test_an_answer_is_found_in_a_log_line_however_it_is_written(line: str, numbers: set[int]) -> None:

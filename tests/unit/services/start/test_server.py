@@ -19,7 +19,11 @@ from tests.unit.fake_api import FakeApi
 
 
 def ask(
-    monkeypatch: pytest.MonkeyPatch, *paths: str, reports: Path = ROOT / "tests", orion: str = ""
+    monkeypatch: pytest.MonkeyPatch,
+    *paths: str,
+    reports: Path = ROOT / "tests",
+    orion: str = "",
+    headers: dict[str, str] | None = None,
 ) -> list[tuple[int, str, dict[str, str]]]:
     """Status, text and headers of these pages, of a server without a platform."""
     for name in ("ORION_ADDRESS", "POSTGRES_ADDRESS", "GCS_ADDRESS"):
@@ -31,7 +35,7 @@ def ask(
 
     async def fetch() -> list[tuple[int, str, dict[str, str]]]:
         async with TestClient[web.Request, web.Application](TestServer(server.make_app())) as client:
-            answers = [await client.get(path) for path in paths]
+            answers = [await client.get(path, headers=headers) for path in paths]
             return [
                 (answer.status, (await answer.read()).decode(errors="replace"), dict(answer.headers))
                 for answer in answers
@@ -132,6 +136,33 @@ def test_all_runs_are_reached_page_by_page(monkeypatch: pytest.MonkeyPatch) -> N
     assert first.count("etl · Big Dog") == 25 and 'href="/runs/?page=2"' in first
     assert second.count("etl · Big Dog") == 5 and 'rel="prev"' in second and 'rel="next"' not in second
     assert odd.count("etl · Big Dog") == 25
+
+
+def test_an_error_of_the_page_s_own_says_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr(server, "gather_overview", fail)
+    ((status, text, _),) = ask(monkeypatch, "/")
+    assert status == 500 and "make logs SERVICE=start" in text and "a defect" not in text
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "localhost:4280"}, 200),
+        ({"Host": "evil.example"}, 403),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, 403),
+    ],
+)
+def test_a_web_page_elsewhere_gets_no_page(
+    monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], status: int
+) -> None:
+    for found, text, _ in ask(monkeypatch, "/lesson.json", "/style.css", "/healthz", "/nowhere/..", headers=headers)[
+        :3
+    ]:
+        assert found == status and (status == 200 or "<h1>Refused</h1>" in text)
 
 
 def test_the_lesson_comes_where_nothing_runs_and_says_that_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

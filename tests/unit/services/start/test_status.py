@@ -43,7 +43,7 @@ def test_compose_gives_it_the_address_of_every_service_that_it_can_ask() -> None
     ]
     variables = set(service["environment"])
     assert variables >= {each.port for each in SERVICES if each.address and each.name != "start"}
-    asked_elsewhere = ("start", "agent", "sweeper", "dask-worker", "gateway")
+    asked_elsewhere = ("start", "agent", "sweeper", "dask-worker", "gateway", "docker-proxy")
     assert variables >= {f"{each.prefix}_ADDRESS" for each in SERVICES if each.name not in asked_elsewhere}
 
 
@@ -94,8 +94,19 @@ def test_the_agent_is_up_while_it_polls(seconds: float | None, health: str) -> N
         assert asyncio.run(look(api.url.removeprefix("http://"))) == {"orion": RUNNING, "agent": health}
 
 
-def test_a_service_that_takes_its_time_is_slow_and_not_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status, "TIMEOUT", 0.05)
+async def nobody_knows(address: str) -> bool:
+    """A name server that others ask in turn."""
+    await asyncio.Event().wait()
+    return True
+
+
+@pytest.mark.parametrize(("is_known", "health"), [(True, SLOW), (False, DOWN)])
+def test_a_service_that_takes_its_time_is_slow_and_one_without_an_address_is_down(
+    is_known: bool, health: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(status, "TIMEOUT", 0.5)
+    if not is_known:
+        monkeypatch.setattr(status, "_has_address", nobody_knows)
 
     async def look(address: str) -> list[str]:
         async with aiohttp.ClientSession() as session:
@@ -110,4 +121,4 @@ def test_a_service_that_takes_its_time_is_slow_and_not_down(monkeypatch: pytest.
         async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
             return await look(f"127.0.0.1:{server.sockets[0].getsockname()[1]}")
 
-    assert asyncio.run(run()) == [SLOW]
+    assert asyncio.run(run()) == [health]

@@ -11,7 +11,7 @@ from cli.environments import proxies
 from cli.environments.inherited import MISLEADING
 from cli.programs import ROOT
 from cli.runtimes.compose import compose
-from cli.runtimes.compose.compose import Compose
+from cli.runtimes.compose.compose import Compose, agent_memory
 from cli.settings.settings import Settings
 
 PROXY = "http://proxy.example:3128"
@@ -75,3 +75,20 @@ def test_without_a_proxy_of_the_shell_docker_s_for_containers_counts(settings: S
     assert outside(settings) == {}
     given = outside(settings.with_values(INTERNET="real"))
     assert given["OUTSIDE_HTTPS_PROXY"] == PROXY and given["OUTSIDE_NO_PROXY"].endswith(",*.corp")
+
+
+def test_networks_lead_outside_only_where_something_reaches_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NETWORK_INTERNAL", "false")
+    assert Compose(settings).environment().items() >= compose.LEADS_NOWHERE.items()
+    for name, value in (("INTERNET", "real"), ("CLOUD", "gcp"), ("DASK_SCHEDULER_ADDRESS", "tcp://10.0.0.5:8786")):
+        outside = settings.with_values(**{name: value})
+        assert Compose(outside).environment().items() >= compose.LEADS_OUTSIDE.items()
+
+
+@pytest.mark.parametrize(
+    ("run", "agent"), [("", "3072m"), ("512m", "3072m"), ("2g", "3072m"), ("6g", "7168m"), ("5000m", "6024m")]
+)
+def test_a_run_without_a_container_has_its_memory_too(run: str, agent: str) -> None:
+    assert agent_memory(run) == agent

@@ -117,3 +117,22 @@ def test_a_build_on_a_full_disk_says_what_takes_the_room(image: Image, docker: C
 def test_a_machine_without_any_image_has_no_labels() -> None:
     assert images.parse_labels("\n") == {}
     assert images.parse_labels("a:1 b:1 \tabc\n\n") == {"a:1": "abc", "b:1": "abc"}
+
+
+def test_the_certificates_of_a_bundle_stand_in_for_this_checkout_s(
+    image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a bundle is compared with this checkout before anything of it is taken."""
+    own, theirs = tmp_path / "app", tmp_path / "theirs"
+    monkeypatch.setattr(images, "CERTIFICATES", own)
+    (own / "mine.crt").write_text("mine")
+    theirs.mkdir()
+    (theirs / "theirs.crt").write_text("theirs")
+    expected = images.input_hash(image, {"parent:7": "a"}, theirs)
+    assert expected != input_hash(image)
+    assert "mine.crt" in "".join(entry.name for entry in image.entries()), "nothing was changed"
+    monkeypatch.setattr(images, "FROM_BUNDLE", tmp_path / "mark")
+    images.import_certificates(theirs)
+    assert input_hash(image) == expected
+    monkeypatch.setattr(images, "CERTIFICATES", tmp_path / "elsewhere")
+    assert images.input_hash(image, {"parent:7": "a"}, theirs) == input_hash(image), "an image without certificates"

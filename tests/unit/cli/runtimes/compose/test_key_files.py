@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from cli.runtimes.compose import images, key_files
 from cli.runtimes.compose.compose import Compose
@@ -86,6 +88,18 @@ def test_a_certificate_of_an_older_version_that_lacks_a_host_is_renewed(
         patch.setattr(key_files, "HOSTS", ("github.com", "hooks.slack.com"))
         key_files.ensure(compose)
     assert changed(secrets, lambda: key_files.ensure(compose)) == INTERNET
+    assert changed(secrets, lambda: key_files.ensure(compose)) == set()
+
+
+def test_the_authority_of_version_0_1_that_could_sign_for_the_internet_is_replaced(
+    secrets: Path, compose: Compose
+) -> None:
+    key_files.ensure(compose)
+    key = ec.generate_private_key(ec.SECP256R1())
+    old = keys._authority("Orionbox local authority", key, [x509.DNSName(host) for host in key_files.HOSTS[:2]])
+    (secrets / "authority.crt").write_text(keys._text(old))
+    (secrets / "authority.key").write_text(keys._pem(key))
+    assert changed(secrets, lambda: key_files.ensure(compose)) == AUTHORITY
     assert changed(secrets, lambda: key_files.ensure(compose)) == set()
 
 

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 
 from cli.runtimes import folders, ownership, ports
-from cli.runtimes.compose import containers, images
+from cli.runtimes.compose import containers, images, readiness
 from cli.runtimes.compose.compose import Compose
 from cli.runtimes.compose.containers import Container
-from cli.runtimes.compose.optional_services import GATEWAY
+from cli.runtimes.compose.optional_services import GATEWAY, SERVICE_OF_PORT
 from cli.runtimes.compose.runtime import ComposeRuntime
 from cli.settings.settings import Settings
 from orionbox.errors import CommandError
 
-SERVICES = ("orion", "worker", "worker")
+SERVICES = (*sorted({*SERVICE_OF_PORT.values()} - {"gateway", "dask-scheduler"}), "worker", "worker")
 
 
 def on(service: str, ports: str, state: str = "running") -> Container:
@@ -46,7 +46,7 @@ class Docker:
         monkeypatch.setattr(Compose, "run", self.run)
 
     def choose(self, preferred: Mapping[str, int], *arguments: Any, **options: Any) -> dict[str, int]:
-        self.missing.append(set(preferred))
+        self.missing.append(set(options["names"]))
         return self._choose(preferred, *arguments, **options)
 
     def run(self, *arguments: str) -> int:
@@ -77,6 +77,22 @@ def test_a_service_on_another_port_than_the_settings_say_is_not_running(settings
     docker.found = [on("orion", "127.0.0.1:4205->4200/tcp")]
     ComposeRuntime(settings).compose_up()
     assert "ORION_PORT" in docker.missing[0]
+
+
+def test_a_service_is_not_reached_on_the_port_of_another_one(settings: Settings, docker: Docker) -> None:
+    docker.found = [on("bigquery", "127.0.0.1:9050->9050/tcp, 127.0.0.1:9060->9060/tcp"), EMULATOR]
+    ComposeRuntime(settings.with_values(GCS_PORT="9050")).compose_up()
+    assert "GCS_PORT" in docker.missing[0]
+
+
+def test_a_port_typed_for_one_start_moves_no_other_service_for_good(settings: Settings, docker: Docker) -> None:
+    docker.codes, once = [0, 0], ComposeRuntime(settings.with_values(GCS_PORT="9050"))
+    once.compose_up()
+    assert (once.settings["GCS_PORT"], once.settings["BIGQUERY_PORT"]) == ("9050", "9051")
+    again = ComposeRuntime(settings)
+    assert again.settings["BIGQUERY_PORT"] == "9050"
+    again.compose_up()
+    assert (again.settings["GCS_PORT"], again.settings["BIGQUERY_PORT"]) == ("4443", "9050")
 
 
 def test_a_start_that_docker_refuses_a_port_is_repeated_with_another_one(
@@ -176,14 +192,14 @@ def test_a_container_of_a_run_that_cannot_be_removed_is_an_error(monkeypatch: py
         containers.remove_runs("orionbox")
 
 
-def test_logs_in_a_pipe_have_no_escape_sequences(
+def test_logs_have_no_escape_sequences(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runtime = ComposeRuntime(settings)
-    printed = "\x1b[2Kgcs-1  | listening\n\x1b[2Kgcs-1  | ready\n"
-    monkeypatch.setattr(type(runtime.compose), "output", lambda self, *arguments: printed)
+    command = ["printf", "\\033[2Kgcs-1  | listening\\n\\033[2Kagent-1  | \\033]0;title\\007\\n"]
+    monkeypatch.setattr(type(runtime.compose), "command", lambda self, *arguments: command)
     assert runtime.show_logs(["gcs"], 2, follow=False) == 0
-    assert capsys.readouterr().out == "gcs-1  | listening\ngcs-1  | ready\n"
+    assert capsys.readouterr().out == "gcs-1  | listening\nagent-1  | \\x1b]0;title\\x07\n"
 
 
 def test_the_containers_of_a_moved_checkout_are_started_again_before_a_run(
@@ -215,3 +231,55 @@ def test_a_platform_that_is_not_there_is_neither_stopped_nor_deleted(
     ComposeRuntime(settings).down()
     ComposeRuntime(settings).reset()
     assert calls == ["remove_runs", "down", "remove_runs", "down", "release"] * has_platform
+
+
+@pytest.mark.parametrize(
+    ("found", "internet", "words"),
+    [
+        ({}, "offline", ""),
+        ({"orionbox": True, "orionbox_pages": False}, "offline", ""),
+        ({"orionbox": False}, "offline", "the platform's networks lead nowhere now"),
+        ({"orionbox": True, "orionbox_pages": False}, "real", "the platform's networks lead outside now"),
+        ({"orionbox": False, "orionbox_pages": False, "orionbox_mine": True}, "real", ""),
+    ],
+)
+def test_networks_that_the_settings_have_changed_are_made_anew(
+    found: dict[str, bool],
+    internet: str,
+    words: str,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wanted = {"orionbox": internet == "offline", "orionbox_pages": False}
+    ended, calls = list[str](), list[tuple[str, ...]]()
+
+    def run(compose: Compose, *arguments: str) -> int:
+        calls.append(arguments)
+        return 0
+
+    monkeypatch.setattr(Compose, "networks", lambda self: wanted)
+    monkeypatch.setattr(Compose, "run", run)
+    monkeypatch.setattr(containers, "list_networks", lambda platform: found)
+    monkeypatch.setattr(containers, "remove_runs", ended.append)
+    ComposeRuntime(settings.with_values(INTERNET=internet))._remove_changed_networks()
+    assert words in capsys.readouterr().out
+    assert (len(ended), len(calls)) == ((1, 1) if words else (0, 0))
+    assert not calls or calls[0][-2:] == ("down", "--remove-orphans") and "--volumes" not in calls[0]
+
+
+@pytest.mark.parametrize("state", ["running", "exited"])
+def test_the_stores_are_started_alone_and_only_if_they_do_not_run(
+    state: str, settings: Settings, docker: Docker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backup needs no agent and no page."""
+    done: list[tuple[str, ...]] = []
+    for name in ("prepare", "claim"):
+        monkeypatch.setattr(ComposeRuntime, name, lambda self: False)
+    monkeypatch.setattr(images, "ensure", lambda compose, *only: done.append(("build", *only)))
+    monkeypatch.setattr(ComposeRuntime, "compose_up", lambda self, *only: done.append(("up", *only)))
+    monkeypatch.setattr(readiness, "wait_until_usable", lambda *arguments: done.append(("wait", *arguments[3])))
+    docker.found = [EMULATOR, on("bigquery", ""), on("agent", "", "exited"), on("postgres", "", state)]
+    ComposeRuntime(settings).ensure_stores()
+    names = ("postgres", "gcs", "bigquery")
+    assert done == ([] if state == "running" else [(step, *names) for step in ("build", "up", "wait")])

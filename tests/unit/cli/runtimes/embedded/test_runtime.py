@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -154,10 +153,12 @@ def test_psql_stops_at_an_error_unless_somebody_types(
     assert ("--set=ON_ERROR_STOP=1" in commands[0]) == stops
 
 
-def test_the_chat_needs_docker(platform: EmbeddedRuntime) -> None:
-    with pytest.raises(CommandError, match=re.escape("no stand-in for hooks.slack.com")) as error:
-        platform.inbox()
-    assert error.value.fix == "use RUNTIME=compose"
+def test_the_inbox_has_what_the_stand_in_for_slack_has_kept(platform: EmbeddedRuntime) -> None:
+    assert platform.inbox() == "", "nothing was sent yet"
+    kept = Path(variables.for_services(platform.settings)["INBOX"])
+    kept.write_text('{"text": "a ride"}\n')
+    assert platform.inbox() == '{"text": "a ride"}\n'
+    assert variables.data(platform.settings) in kept.parents, "a reset deletes it"
 
 
 def test_a_platform_exists_from_its_first_start(platform: EmbeddedRuntime) -> None:
@@ -184,3 +185,24 @@ def test_a_reset_that_cannot_delete_everything_says_so_and_forgets_nothing(
     with pytest.raises(PermissionError, match="data/postgres"):
         platform.stores.clear()
     assert not forgotten and platform.exists()
+
+
+def test_a_platform_whose_agent_does_not_start_has_its_stores(
+    embedded: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A backup needs no agent and no page."""
+    healthy = set[str]()
+
+    def up(self: EmbeddedRuntime) -> None:
+        healthy.update(("postgres", "gcs", "bigquery"))
+        raise CommandError("agent exited 5 times\nits log")
+
+    monkeypatch.setattr(health, "is_healthy", lambda settings, name: name in healthy)
+    monkeypatch.setattr(EmbeddedRuntime, "up", up)
+    EmbeddedRuntime(embedded).ensure_stores()
+    assert capsys.readouterr().out == "agent exited 5 times\nbut its stores are running\n"
+    EmbeddedRuntime(embedded).ensure_stores()
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(runtime, "STORES", ("postgres", "never"))
+    with pytest.raises(CommandError, match="agent exited 5 times"):
+        EmbeddedRuntime(embedded).ensure_stores()

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import pwd
 import re
-import shutil
 import subprocess
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -58,7 +55,7 @@ def test_the_bootstrap_and_the_services_get_the_same_variables_as_in_compose(emb
 def test_the_start_page_gets_the_services_and_the_folder_of_the_documents(embedded: Settings) -> None:
     told = variables.for_services(embedded)
     assert (told["ORION_ADDRESS"], told["INTERNET_ADDRESS"]) == ("127.0.0.1:4200", "127.0.0.1:8090")
-    assert "PGADMIN_ADDRESS" not in told and "DOCKER_PROXY_ADDRESS" not in told
+    assert "PGADMIN_ADDRESS" not in told
     assert Path(told["DOCS"], "week2.md").is_file()
 
 
@@ -174,47 +171,3 @@ def test_another_terminal_is_no_reason_to_repeat_the_bootstrap(
     monkeypatch.setenv("PATH", "/another", prepend=os.pathsep)
     assert variables.environment_of_bootstrap(embedded) == before
     assert {**variables.for_flows(embedded), **variables.for_bootstrap(embedded)}.items() <= before.items()
-
-
-@pytest.mark.parametrize(
-    ("owner_of_checkout", "owner_of_data", "user"),
-    [(0, None, "nobody"), (2, None, "bin"), (0, 2, "bin"), (2, 0, "bin"), (4242424, None, "nobody")],
-)
-def test_postgres_of_root_runs_as_the_owner_of_its_data_or_of_the_checkout(
-    owner_of_checkout: int,
-    owner_of_data: int | None,
-    user: str,
-    embedded: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """So that `sudo make up` leaves data that the owner can use without sudo. A number without a name cannot own it."""
-    names = {2: "bin", **{pwd.getpwnam("nobody").pw_uid: "nobody"}}
-
-    def stat(path: Path, **options: Any) -> SimpleNamespace:
-        owner = {variables.cluster(embedded): owner_of_data, ROOT: owner_of_checkout}[path]
-        if owner is None:
-            raise FileNotFoundError(path)
-        return SimpleNamespace(st_uid=owner)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "geteuid", lambda: 0)
-        patched.setattr(pwd, "getpwuid", lambda uid: pwd.getpwnam(names[uid]))
-        patched.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
-        patched.setattr(Path, "stat", stat)
-        command = variables._as_postgres(embedded)
-    found = pwd.getpwnam(user)
-    assert f"--reuid={found.pw_uid} --regid={found.pw_gid} " in command
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_data_that_root_has_copied_is_given_to_the_user_of_postgres(
-    embedded: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """`cp -r` of a checkout makes root the owner, and PostgreSQL refuses data of another user."""
-    monkeypatch.setattr(variables, "ROOT", tmp_path)
-    nobody, cluster = pwd.getpwnam("nobody"), variables.cluster(embedded)
-    cluster.mkdir()
-    (cluster / "PG_VERSION").write_text("16\n")
-    variables.give_to_postgres(embedded)
-    owners = {path.stat().st_uid for path in (cluster.parent, cluster, cluster / "PG_VERSION")}
-    assert owners == {nobody.pw_uid}

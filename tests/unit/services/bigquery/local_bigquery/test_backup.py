@@ -19,6 +19,8 @@ def backup(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         "fastapi": {"FastAPI": object},
         "fastapi.responses": {"StreamingResponse": object},
         "local_bigquery": {},
+        "local_bigquery.catalog": {"metadata": SimpleNamespace()},
+        "local_bigquery.models": dict.fromkeys(("Dataset", "Model", "Routine"), object),
         "local_bigquery.engine": {"database": SimpleNamespace(_attach=None)},
         "local_bigquery.settings": {"settings": SimpleNamespace(data_dir=tmp_path)},
     }

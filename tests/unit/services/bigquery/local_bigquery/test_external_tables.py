@@ -23,7 +23,7 @@ def parse(monkeypatch: pytest.MonkeyPatch) -> Any:
         "local_bigquery.catalog": {"names": None, "tables": None},
         "local_bigquery.engine.database": {"quote": None},
         "local_bigquery.errors": {"BigQueryError": lambda reason, message: Refusal(message)},
-        "local_bigquery.jobs.storage": {"_local": None, "literal": None},
+        "local_bigquery.jobs": {"storage": None},
         "local_bigquery.models": {"JobStatistics2": None},
         "sqlglot": {"exp": None},
     }

@@ -1,0 +1,163 @@
+"""`make peers SUITES=FOLDER`: runs test suites that nobody of this project wrote, and prints a line for each.
+
+FOLDER holds clones of the suites, below the names of their repositories; this says which are missing. Without URL= it
+starts a Cloud Storage server of its own, without buckets that are created at the first write, and with faults on
+request. The suites take half an hour.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.programs import say
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+PACKAGES = (
+    *("pytest", "pytest-asyncio", "pytest-timeout", "pytest-subtests", "mock", "psutil", "decorator", "requests"),
+    *("google-auth<2.55", "google-auth-oauthlib", "google-cloud-storage", "google-cloud-testutils", "google-crc32c"),
+    *("google-cloud-kms", "google-cloud-pubsub", "google-cloud-storage-control", "google-cloud-resource-manager"),
+    *("aiohttp", "fsspec", "pyarrow"),
+)
+"""What the suites need."""
+GCSFS, CLIENT, CONFORMANCE = "fsspec/gcsfs", "googleapis/python-storage", "googleapis/conformance-tests"
+CORE = ("core", "mapping", "manyopens", "core_versioned", "concurrency", "checkers", "retry")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One suite: its repository, and the arguments of pytest."""
+
+    name: str
+    repository: str
+    arguments: tuple[str, ...]
+
+
+SUITES = (
+    Suite(
+        "gcsfs",
+        GCSFS,
+        (
+            "--timeout=45",
+            "-p",
+            "versions",
+            *(f"gcsfs/tests/test_{name}.py" for name in CORE),
+            "gcsfs/tests/derived/gcsfs_test.py",
+        ),
+    ),
+    Suite(
+        "google-cloud-storage",
+        CLIENT,
+        (
+            *("--timeout=60", "-p", "credential", "-k", "not kms and not signed"),
+            *(f"tests/system/test_{name}.py" for name in ("blob", "bucket", "client", "fileio")),
+        ),
+    ),
+    Suite("retries", CLIENT, ("--timeout=120", "tests/conformance/test_conformance.py")),
+)
+
+
+def main() -> int:
+    """Run everything that there is a clone of; return 1 if a clone is missing."""
+    parser = argparse.ArgumentParser(prog="python -m dev.peers")
+    parser.add_argument("--suites", metavar="FOLDER", required=True, help="folder with clones of the suites")
+    parser.add_argument("--url", metavar="ADDRESS", default="", help="a running server, instead of one of its own")
+    options = parser.parse_args()
+    folder = Path(options.suites).resolve()
+    missing = [name for name in (GCSFS, CLIENT, CONFORMANCE) if not (folder / name).is_dir()]
+    for name in missing:
+        say(f"{name}: missing; clone it: git clone https://github.com/{name} {folder / name}")
+    python = _environment(folder)
+    with _server(options.url, folder) as url:
+        for suite in SUITES:
+            if suite.repository not in missing:
+                say(f"{suite.name}: {_run(suite, folder, python, url)}")
+        say(f"pyarrow: {_last_line([python, str(HERE / 'arrow.py'), url.removeprefix('http://')], {})}")
+    if CONFORMANCE not in missing:
+        signatures = [sys.executable, "-m", "dev.peers.signatures", str(folder / CONFORMANCE / "storage/v1")]
+        say(f"signatures: {_last_line(signatures, {})}")
+    return min(len(missing), 1)
+
+
+def _environment(folder: Path) -> str:
+    """Return the Python of a virtual environment with what the suites need; it is made once."""
+    python = folder / "venv/bin/python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+    return str(python)
+
+
+@contextmanager
+def _server(url: str, folder: Path) -> Iterator[str]:
+    """Give the address of the server: the one that is named, or one that is started."""
+    if url:
+        yield url
+        return
+    environment = {**os.environ, "CREATE_BUCKETS": "no", "RETRY_TESTS": "yes", "SIGNING_KEYS": str(_key(folder))}
+    with tempfile.TemporaryDirectory() as data:
+        command = [sys.executable, "-m", "services.gcs", "--port", "0", "--data-dir", data]
+        with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            yield next(found[0] for line in process.stderr if (found := re.search(r"http://\S+", line)))
+            process.terminate()
+
+
+def _key(folder: Path) -> Path:
+    """Return the key that googleapis/conformance-tests signs with; it opens nothing."""
+    return folder / CONFORMANCE / "storage/v1/test_service_account.not-a-test.json"
+
+
+def _run(suite: Suite, folder: Path, python: str, url: str) -> str:
+    """Run a suite; return pytest's last line."""
+    _write_test_files(folder, python)
+    environment = {
+        "STORAGE_EMULATOR_HOST": url,
+        "GOOGLE_CLOUD_PROJECT": "peers",
+        "GOOGLE_APPLICATION_CREDENTIALS": str(_key(folder)),
+        "NO_GCE_CHECK": "true",
+        "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false",
+    }
+    command = [
+        python,
+        str(HERE / "run_suite.py"),
+        "-q",
+        "--color=no",
+        "--tb=line",
+        "-p",
+        "no:cacheprovider",
+        *suite.arguments,
+    ]
+    return _last_line(command, environment, folder / suite.repository)
+
+
+def _write_test_files(folder: Path, python: str) -> None:
+    """Write the two files of google-cloud-storage's tests that a clone may lack because of their size."""
+    data = folder / CLIENT / "tests/data"
+    if not data.parent.is_dir():
+        return
+    data.mkdir(exist_ok=True)
+    for name, size in (("five-point-one-mb-file.zip", 5_347_737), ("random_9_MiB_file", 0)):
+        if not (data / name).exists() and size:
+            (data / name).write_bytes(os.urandom(size))
+        elif not (data / name).exists():
+            subprocess.run([python, str(HERE / "nine_mib.py"), str(data / name)], check=True)
+
+
+def _last_line(command: list[str], environment: dict[str, str], folder: Path = ROOT) -> str:
+    found = subprocess.run(command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True)
+    lines = (found.stdout + found.stderr).strip().splitlines()
+    return lines[-1] if lines else f"ended with {found.returncode}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

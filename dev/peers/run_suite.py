@@ -1,0 +1,11 @@
+"""Runs pytest in the current folder, a clone, with the plugins in this folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.getcwd())
+sys.exit(pytest.main(sys.argv[1:]))

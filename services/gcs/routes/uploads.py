@@ -1,0 +1,382 @@
+"""Uploads: in one request (`media`, `multipart`), or in several that can be repeated (`resumable`).
+
+https://cloud.google.com/storage/docs/uploads-downloads and
+https://cloud.google.com/storage/docs/performing-resumable-uploads
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+
+from services.gcs.call import Call
+from services.gcs.disk.catalogue import Bucket, StoredObject, Upload, timestamp
+from services.gcs.disk.contents import PIECE, Incoming
+from services.gcs.errors import StorageError, invalid, not_found, required
+from services.gcs.router import json_route
+from services.gcs.routes.objects import answer_object
+from services.gcs.routes.related import Related
+from services.gcs.rules import conditions, object_fields, values
+from services.gcs.rules.resources import object_etag
+
+RESUMABLE = "resumable"
+CONTENT_RANGE = re.compile(r"bytes[ =](?:\*|(\d{1,19})-(\d{1,19}))/(\*|\d{1,19})")
+KEPT_PARAMETERS = re.compile(r"if\w+|predefinedAcl|projection|fields|userProject")
+"""Parameters of the first request that hold for the last one."""
+
+
+@dataclass
+class Plan:
+    """What an upload is going to store; `query` are the request's parameters, `md5` and `crc32c` what it promises."""
+
+    bucket: str
+    name: str
+    resource: dict[str, Any]
+    query: dict[str, str] = field(default_factory=dict)
+    md5: str | None = None
+    crc32c: str | None = None
+    key: dict[str, str] | None = None
+    length: int | None = None
+    generation: int | None = None
+    """Of the object, once the upload is complete."""
+    tags: dict[str, str] = field(default_factory=dict)
+    """The headers If-Match and If-None-Match."""
+    is_xml: bool = False
+
+    def conditions(self) -> conditions.Conditions:
+        """Return what must hold for the object that is there."""
+        if self.is_xml:
+            return conditions.from_xml_headers(self.tags)
+        return conditions.from_query(self.query, headers=self.tags)
+
+
+def plan_of(call: Call, resource: dict[str, Any], content_type: str | None) -> Plan:
+    """Return what a request of the JSON API wants to store."""
+    in_query, in_body = call.query.get("name"), resource.get("name")
+    if in_query and in_body and in_query != in_body:
+        text = f"Value '{in_body}' in content does not agree with value '{in_query}'."
+        rest = " This can happen when a value set through a parameter is inconsistent with a value set in the request."
+        raise invalid(text + rest, "name")
+    bucket = resource.get("bucket")
+    if bucket and bucket != call.params["bucket"]:
+        raise invalid(f"Value '{bucket}' in content does not agree with value '{call.params['bucket']}'.", "bucket")
+    given = {key: value for key, value in resource.items() if value is not None}
+    if content_type:
+        given.setdefault("contentType", content_type)
+    if encoding := call.query.get("contentEncoding"):
+        given.setdefault("contentEncoding", encoding)
+    md5, crc32c = object_fields.read_hash_header(call.headers)
+    return Plan(
+        bucket=call.params["bucket"],
+        name=values.check_object_name(in_body or in_query),
+        resource=given,
+        query={name: value for name, value in call.query.items() if KEPT_PARAMETERS.fullmatch(name)},
+        md5=given.get("md5Hash") or md5,
+        crc32c=given.get("crc32c") or crc32c,
+        key=object_fields.encryption_key(call.headers),
+        tags={name: call.headers[name] for name in ("if-match", "if-none-match") if name in call.headers},
+    )
+
+
+async def spool(call: Call, pieces: AsyncIterator[bytes], incoming: Incoming) -> bytes:
+    """Write a body as it arrives, the next piece being received while this one is written.
+
+    Returns:
+        The last bytes, less than a piece, which are not written yet.
+    """
+    waiting: list[bytes] = []
+    size, total = 0, incoming.size
+    writing: asyncio.Future[Any] | None = None
+    try:
+        async for piece in pieces:
+            waiting.append(piece)
+            size, total = size + len(piece), total + len(piece)
+            if total > values.MOST_OBJECT_BYTES:
+                raise StorageError(413, "uploadTooLarge", "An object has at most 5 TiB.")
+            if size >= PIECE:
+                if writing:
+                    await writing
+                writing = asyncio.ensure_future(call.server.in_thread(incoming.write, b"".join(waiting)))
+                waiting, size = [], 0
+    except ClientDisconnect:
+        # What has arrived of a resumable upload stays, and the client goes on from there
+        if writing:
+            await writing
+        await call.server.in_thread(incoming.write, b"".join(waiting))
+        raise
+    finally:
+        if writing:
+            await asyncio.wait([writing])
+    if writing:
+        await writing
+    return b"".join(waiting)
+
+
+def commit(
+    call: Call, plan: Plan, incoming: Incoming, rest: bytes = b"", upload: Upload | None = None
+) -> tuple[Bucket, StoredObject]:
+    """Store what has arrived as an object; an upload in several requests is complete in the same moment."""
+    if rest:
+        incoming.write(rest)
+    sums = incoming.sums()
+    object_fields.check_sums(sums, plan.md5, plan.crc32c)
+    incoming.sync()
+    with call.store.write() as tx:
+        bucket = call.store.bucket_to_write(tx, plan.bucket)
+        fields = object_fields.new_fields(plan.resource, bucket, plan.query.get("predefinedAcl"), call.server.account)
+        if plan.key:
+            fields["customerEncryption"] = plan.key
+        stored = call.store.put(tx, bucket, plan.name, fields, incoming, sums, plan.conditions())
+        if upload:
+            upload.fields["generation"] = stored.generation
+            tx.update_upload(upload)
+        return bucket, stored
+
+
+async def store_body(call: Call, plan: Plan, pieces: AsyncIterator[bytes]) -> tuple[Bucket, StoredObject]:
+    """Store the content of one request as an object."""
+    incoming = call.store.contents.create()
+    try:
+        rest = await spool(call, pieces, incoming)
+        found: tuple[Bucket, StoredObject] = await call.server.in_thread(commit, call, plan, incoming, rest)
+        return found
+    finally:
+        if not incoming.is_kept:
+            await call.server.in_thread(incoming.discard)
+
+
+async def insert(call: Call) -> Response:
+    """Begin an upload, or go on with one."""
+    if "upload_id" in call.query:
+        return await resume(call)
+    kind = call.query.get("uploadType")
+    if kind == RESUMABLE:
+        await call.read_body()
+        answer: Response = await call.server.in_thread(begin_json, call)
+        return answer
+    content_type = call.headers.get("content-type")
+    if kind == "media":
+        plan = plan_of(call, {}, content_type)
+        return answer_object(call, *await store_body(call, plan, call.stream()), call.is_full)
+    if kind == "multipart":
+        body = Related(content_type or "", call.stream())
+        resource = await body.read_metadata()
+        plan = plan_of(call, resource, body.headers.get("content-type"))
+        return answer_object(call, *await store_body(call, plan, body.media()), call.is_full)
+    raise required("uploadType") if not kind else invalid(f"Invalid value for uploadType: {kind[:100]}", "uploadType")
+
+
+# --- resumable uploads ---
+
+
+def begin_json(call: Call) -> Response:
+    """Begin a resumable upload of the JSON API."""
+    plan = plan_of(call, call.json(), call.headers.get("x-upload-content-type"))
+    plan.length = values.integer(call.headers.get("x-upload-content-length"), "X-Upload-Content-Length")
+    number = begin(call, plan)
+    address = f"{call.base}/upload/storage/v1/b/{quote(plan.bucket)}/o?uploadType=resumable&upload_id={number}"
+    return Response(b"", 200, {"location": address, "x-guploader-uploadid": number})
+
+
+def begin(call: Call, plan: Plan) -> str:
+    """Begin a resumable upload; return its name."""
+    number = secrets.token_urlsafe(48)
+    with call.store.write() as tx:
+        bucket = call.store.bucket_to_write(tx, plan.bucket)
+        live = tx.object(bucket, plan.name)
+        plan.conditions().check(live, object_etag(live) if live else "")
+        object_fields.new_fields(plan.resource, bucket, plan.query.get("predefinedAcl"), call.server.account)
+        tx.insert_upload(Upload(number, plan.bucket, plan.name, timestamp(), asdict(plan)), RESUMABLE)
+    return number
+
+
+@dataclass(frozen=True)
+class Span:
+    """What a request of an upload brings: bytes from `first` to `last`, of `total`; None where it does not say."""
+
+    first: int | None = None
+    last: int | None = None
+    total: int | None = None
+    is_whole: bool = False
+
+
+def read_content_range(headers: Mapping[str, str]) -> Span:
+    """Return what the header Content-Range says; without it, the body is the whole content."""
+    text = headers.get("content-range")
+    if text is None:
+        return Span(first=0, is_whole=True)
+    found = CONTENT_RANGE.fullmatch(text.strip())
+    if not found:
+        raise invalid(f'Failed to parse Content-Range header "{text[:100]}".')
+    first, last, total = (int(each) if each and each != "*" else None for each in found.groups())
+    if first is not None and last is not None and (last < first or (total is not None and last >= total)):
+        raise invalid(f'Failed to parse Content-Range header "{text[:100]}".')
+    return Span(first, last, total)
+
+
+async def resume(call: Call) -> Response:
+    """Go on with an upload: take bytes, say how many there are, or end it."""
+    number = call.query["upload_id"]
+    async with call.server.lock(number):
+        upload, plan = await call.server.in_thread(_find_upload, call, number)
+        if plan.generation is not None:
+            async for _ in call.request.stream():
+                pass
+            return await _answer_done(call, plan)
+        incoming = await call.server.in_thread(call.server.open_upload, number)
+        return await _take(call, upload, plan, incoming)
+
+
+def _find_upload(call: Call, number: str) -> tuple[Upload, Plan]:
+    with call.store.read() as tx:
+        upload = tx.upload(number, RESUMABLE)
+    if not upload or upload.bucket != call.params["bucket"]:
+        raise not_found(f"No such upload: {number[:100]}")
+    return upload, Plan(**upload.fields)
+
+
+async def _take(call: Call, upload: Upload, plan: Plan, incoming: Incoming) -> Response:
+    span = read_content_range(call.headers)
+    length = (
+        None
+        if "content-encoding" in call.headers
+        else values.integer(call.headers.get("content-length"), "Content-Length")
+    )
+    total = span.total
+    if span.is_whole and incoming.size:
+        if length == 0:
+            return _incomplete(call, upload, incoming)
+        await call.server.in_thread(incoming.truncate, 0)
+    if plan.length is not None and total is not None and total != plan.length:
+        raise invalid(f"Invalid request. The upload was begun with {plan.length} bytes, and now has {total}.")
+    if span.first is not None:
+        _check_span(span, length, incoming.size)
+        await _append(call, span, incoming)
+        total = incoming.size if span.is_whole else total
+    elif span.total is None or span.total != incoming.size:
+        return _incomplete(call, upload, incoming)
+    if total is None or incoming.size < total:
+        return _incomplete(call, upload, incoming)
+    if plan.length is not None and incoming.size != plan.length:
+        size, incoming_size = plan.length, incoming.size
+        await call.server.in_thread(incoming.truncate, 0)
+        raise invalid(f"Invalid request. The upload was begun with {size} bytes, and now has {incoming_size}.")
+    answer: Response = await call.server.in_thread(_complete, call, upload, plan, incoming)
+    return answer
+
+
+def _check_span(span: Span, length: int | None, size: int) -> None:
+    first, last = span.first or 0, span.last
+    if first > size:
+        offsets = f"the upload offset is {first} byte(s), which exceeds already uploaded size of {size} byte(s)."
+        raise invalid(f"Invalid request.  According to the Content-Range header, {offsets}")
+    if last is None:
+        return
+    brought = last - first + 1
+    if length is not None and length != brought:
+        text = f"There were {length} byte(s) in the request body. There should have been {brought} byte(s)"
+        where = f"(starting at offset {first} and ending at offset {last})"
+        raise invalid(f"Invalid request.  {text} {where} according to the Content-Range header.")
+    if (span.total is None or last + 1 < span.total) and brought % values.CHUNK:
+        text = "The number of bytes uploaded is required to be a multiple of 262144, except for the final request."
+        rest = f"The received request contained {brought} bytes, which does not meet this requirement."
+        raise invalid(f"Invalid request.  {text} {rest}")
+
+
+async def _append(call: Call, span: Span, incoming: Incoming) -> None:
+    """Add the bytes of a request, less those that have arrived before."""
+    start, skip = incoming.size, incoming.size - (span.first or 0)
+    most = None if span.last is None else span.last - (span.first or 0) + 1
+
+    async def new_bytes() -> AsyncIterator[bytes]:
+        left, seen = skip, 0
+        async for piece in call.stream():
+            seen += len(piece)
+            if most is not None and seen > most:
+                raise invalid(
+                    f"Invalid request.  The request body is longer than the {most} byte(s) of its Content-Range."
+                )
+            if len(piece) > left:
+                yield piece[left:]
+            left = max(left - len(piece), 0)
+
+    try:
+        rest = await spool(call, new_bytes(), incoming)
+        if rest:
+            await call.server.in_thread(incoming.write, rest)
+    except ClientDisconnect:
+        # The client may ask what has arrived, and go on from there
+        raise
+    except BaseException:
+        await call.server.in_thread(incoming.truncate, start)
+        raise
+
+
+def _incomplete(call: Call, upload: Upload, incoming: Incoming) -> Response:
+    headers = {"x-guploader-uploadid": upload.id, "content-length": "0"}
+    if incoming.size:
+        headers["range"] = f"bytes=0-{incoming.size - 1}"
+    return Response(None, 308, headers)
+
+
+def _complete(call: Call, upload: Upload, plan: Plan, incoming: Incoming) -> Response:
+    try:
+        bucket, stored = commit(call, plan, incoming, upload=upload)
+    except StorageError:
+        # What Google refuses at the end it refuses for good
+        with call.store.write() as tx:
+            tx.forget_upload(upload.id)
+        call.server.close_upload(upload.id).discard()
+        raise
+    call.server.close_upload(upload.id)
+    return _answer(call, plan, bucket, stored)
+
+
+def _answer(call: Call, plan: Plan, bucket: Bucket, stored: StoredObject) -> Response:
+    if plan.is_xml:
+        return Response(b"", 200, {"etag": f'"{object_etag(stored)}"', "x-goog-generation": str(stored.generation)})
+    call.query = {**plan.query, **call.query}
+    return answer_object(call, bucket, stored, call.is_full)
+
+
+async def _answer_done(call: Call, plan: Plan) -> Response:
+    """Answer with the object again, as long as that generation is there."""
+
+    def find() -> Response:
+        with call.store.read() as tx:
+            bucket = call.store.bucket(tx, plan.bucket)
+            return _answer(call, plan, bucket, call.store.object(tx, bucket, plan.name, plan.generation))
+
+    answer: Response = await call.server.in_thread(find)
+    return answer
+
+
+async def cancel(call: Call) -> Response:
+    """End an upload (https://cloud.google.com/storage/docs/performing-resumable-uploads#cancel-upload)."""
+    number = call.query.get("upload_id", "")
+
+    def forget() -> None:
+        _find_upload(call, number)
+        with call.store.write() as tx:
+            tx.forget_upload(number)
+        call.server.close_upload(number).discard()
+
+    async with call.server.lock(number):
+        await call.server.in_thread(forget)
+    return Response(None, 499, {"content-length": "0"})
+
+
+UPLOADS = "/b/{bucket}/o/?"
+PREFIX = "(?:/resumable)?/upload/storage/v1"
+ROUTES = (
+    json_route("POST PUT", UPLOADS, insert, PREFIX),
+    json_route("DELETE", UPLOADS, cancel, PREFIX),
+)
