@@ -19,13 +19,12 @@ lock services/base 3.11
 lock services/flows 3.11 --universal
 lock cli/runtimes/embedded 3.11 --universal --constraint ../../../services/flows/requirements.lock
 lock services/gcs 3.11 --universal --constraint ../flows/requirements.lock
+lock services/bigquery 3.11 --universal --constraint ../flows/requirements.lock
 lock services/start 3.11 --universal --constraint ../flows/requirements.lock
 lock services/orion 3.11 --constraint ../flows/requirements.lock
 lock services/docker-proxy 3.11
-lock services/bigquery 3.13
-lock services/bigquery/language 3.11 --constraint ../../flows/requirements.lock
 lock infra/pgadmin 3.11
 lock tests 3.11 --constraint ../services/flows/requirements.lock --constraint ../services/start/requirements.lock \
-    --constraint ../services/bigquery/language/requirements.lock \
+    --constraint ../services/bigquery/requirements.lock \
     --constraint ../cli/runtimes/embedded/requirements.lock
 lock dev/bench 3.11

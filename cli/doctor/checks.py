@@ -142,7 +142,7 @@ def _checks_of_embedded(settings: Settings, machine: Machine) -> Iterator[Check]
     is_built = machine.are_environments_built
     yield Check("checkout", lambda: check_checkout(machine, "embedded"))
     yield Check("settings", lambda: _check_supported(settings))
-    yield Check("python3.13", lambda: check_pythons(machine), SLOW)
+    yield Check("python", lambda: check_pythons(machine), SLOW)
     yield Check("ports", lambda: check_ports(settings, machine, "embedded"), SLOW)
     yield from _common(settings, machine, "embedded", None, not is_built)
     yield Check("disk", lambda: check_disks(machine, "", needs_images=False, needs_environments=not is_built))

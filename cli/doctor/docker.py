@@ -18,7 +18,7 @@ INFO = "|".join(
     f"{{{{.{field}}}}}"
     for field in ("ServerVersion", "OperatingSystem", "MemTotal", "SecurityOptions", "DockerRootDir", "SystemTime")
 )
-BASE_IMAGES = ("debian:bookworm-slim", "debian:trixie-slim")
+BASE_IMAGES = ("debian:bookworm-slim",)
 INSTALL = "Debian, Ubuntu: sudo make engine; elsewhere install Docker"
 UPDATE = "Debian, Ubuntu: sudo make engine; elsewhere update Docker"
 

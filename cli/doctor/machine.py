@@ -240,11 +240,11 @@ class Machine:
         return virtual_environments.are_complete()
 
     @property
-    def python_3_13(self) -> str:
+    def python(self) -> str:
         """The path of the Python that the embedded runtime needs; empty if there is none."""
         if self.user == 0:  # root starts nothing that flows can change
             return virtual_environments.python_of_this_machine()
-        return virtual_environments.python_for_bigquery()
+        return virtual_environments.python_that_fits()
 
     def process_named(self, name: str) -> int:
         """Returns the id of a process with that name; 0 if this one sees none."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cli.doctor.machine import Finding, Machine, fail, ok, warn
 from cli.doctor.network import check_index
-from cli.runtimes.embedded.virtual_environments import BIGQUERY_VERSION, FIX_PIP
+from cli.runtimes.embedded.virtual_environments import DOWNLOADED, FIX_PIP, SUITABLE
 
 
 def check_pythons(machine: Machine) -> Iterator[Finding]:
@@ -16,13 +16,13 @@ def check_pythons(machine: Machine) -> Iterator[Finding]:
     if machine.are_environments_built:
         yield ok("environments", "built; neither Python nor package index is needed until their sources change")
         return
-    found = machine.python_3_13
+    found = machine.python
     if found:
-        yield ok("python3.13", found)
+        yield ok("python", found)
     else:
-        text = f"there is no Python {BIGQUERY_VERSION}; the first start downloads one (about 30 MB)"
-        fix = f"nothing to do with the internet at hand; else install python{BIGQUERY_VERSION}"
-        yield warn("python3.13", text, fix)
+        text = f"there is no Python {SUITABLE}; the first start downloads {DOWNLOADED} (about 30 MB)"
+        fix = f"nothing to do with the internet at hand; else install python{DOWNLOADED}"
+        yield warn("python", text, fix)
     yield _check_installer(machine)
     yield check_index(machine)
 

@@ -80,6 +80,7 @@ RULES = {
     ),
     "GCP_KEY_FILE": Rule(r"\S(.*\S)?", "the name of a file", "use for example secrets/my-google-key.json"),
     "CREATE_BUCKETS": Rule("yes|no", "yes or no", "use CREATE_BUCKETS=yes or CREATE_BUCKETS=no"),
+    "SHARE_PROJECTS": Rule("yes|no", "yes or no", "use SHARE_PROJECTS=yes or SHARE_PROJECTS=no"),
     "FLOWS_UID": NUMBER,
     "FLOWS_GID": NUMBER,
     "DOCKER_GID": NUMBER,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from orionbox.files import write
 
 FOLDER = ROOT / ".embedded"
 MARK = ".complete"
-UV, FLOWS, BIGQUERY = FOLDER / "uv", FOLDER / "flows", FOLDER / "bigquery"
+UV, FLOWS = FOLDER / "uv", FOLDER / "flows"
 HOME = FOLDER / "home"
 """The HOME of the services: DuckDB looks for its extensions there."""
 COMMANDS = "commands"
@@ -34,25 +35,33 @@ CERTIFICATES, AUTHORITIES = ROOT / "infra/certs", FOLDER / "authorities.crt"
 """The user's own certificate authorities, and the file with these and the machine's."""
 LOCKS = {
     UV: ("services/base",),
-    FLOWS: ("services/flows", "services/gcs", "services/start", "cli/runtimes/embedded"),
-    BIGQUERY: ("services/bigquery",),
+    FLOWS: ("services/flows", "services/gcs", "services/bigquery", "services/start", "cli/runtimes/embedded"),
 }
-LINK_EXTENSIONS = "services.bigquery.local_bigquery.link_extensions"
 ALSO_BUILT_FROM = (
     "cli/runtimes/embedded/virtual_environments.py",
     "pyproject.toml",
-    "services/bigquery/local_bigquery/link_extensions.py",
     "src/orionbox/student_shell/__main__.py",
     "src/orionbox/student_shell/words.py",
 )
-"""Files besides the locks: these steps, the shared library's, and what links DuckDB's extensions or writes commands."""
+"""Files besides the locks: these steps, the shared library's, and what writes commands."""
 NO_LINKS_FIX = "move the checkout to a disk with symbolic links, which FAT and exFAT do not have; or use Docker"
 OLDEST, NEWEST = (3, 11), (3, 13)
 """The Pythons that Prefect 2 runs on: pydantic 1, which it needs, does not run on 3.14."""
-BIGQUERY_VERSION = "3.13"
-"""The one Python that local-bigquery 0.3 runs on. Flows run on it, too, if python3 is older or newer than they need."""
+SUITABLE = "3.11, 3.12 or 3.13"
+DOWNLOADED = "3.13"
+"""The Python that is downloaded if this machine has none that fits."""
 PYTHONS = FOLDER / "pythons"
 """Where uv installs a Python that this machine does not have."""
+MACHINE = Path("/var/cache/orionbox")
+"""The folder of what the checkouts of the account `orionbox`, which has no home, share. Root creates it."""
+
+
+def shared_folder() -> Path:
+    """Returns the folder of what all checkouts of this account share: the SQL module, compiled for this machine."""
+    home = Path(pwd.getpwuid(os.geteuid()).pw_dir)
+    if os.access(home, os.W_OK):
+        return home / ".cache/orionbox"
+    return MACHINE if os.access(MACHINE, os.W_OK) else FOLDER / "shared"
 
 
 def ensure() -> None:
@@ -63,9 +72,7 @@ def ensure() -> None:
     """
     HOME.mkdir(mode=0o700, parents=True, exist_ok=True)  # also for uv's cache, of an account without a home
     ensure_one(UV, sys.executable, _install_uv)
-    bigquery_python = python_for_bigquery() or _download_python()
-    ensure_one(FLOWS, sys.executable if suits_flows(sys.executable) else bigquery_python, _install_flows)
-    ensure_one(BIGQUERY, bigquery_python, _install_bigquery)
+    ensure_one(FLOWS, python_that_fits() or _download_python(), _install_flows)
 
 
 def are_complete() -> bool:
@@ -152,12 +159,6 @@ def _install_flows(folder: Path, interpreter: str) -> None:
     _run(program("python", folder), "-m", "orionbox.student_shell", "install", str(folder / COMMANDS))
 
 
-def _install_bigquery(folder: Path, interpreter: str) -> None:
-    _install(folder, interpreter)
-    _install_orionbox(folder)
-    _run(program("python", folder), "-m", LINK_EXTENSIONS, HOME=str(HOME))
-
-
 def _install_orionbox(folder: Path) -> None:
     # From src/: uv builds it itself, without a network. It would take a full path with a # for another one
     _run(*_pip_install(folder), "--no-deps", "--editable", ".")
@@ -171,29 +172,25 @@ def _requirements(folder: Path) -> list[str]:
     return [word for lock in _locks(folder) for word in ("--requirement", str(lock))]
 
 
-def suits_flows(interpreter: str) -> bool:
-    """Returns whether flows run on that Python."""
-    version, _ = _describe(interpreter)
-    return OLDEST <= version <= NEWEST
-
-
-def python_for_bigquery() -> str:
-    """Returns a Python 3.13: this one, one on PATH, one that uv knows or has downloaded, or one of pyenv's.
+def python_that_fits() -> str:
+    """Returns a Python for the platform: this one, one on PATH, one that uv knows or has downloaded, or one of pyenv's.
 
     Returns:
         Its path; empty if there is none.
     """
-    known_to_uv = _output(_UV_PROGRAM, "python", "find", "--system", BIGQUERY_VERSION)
+    known_to_uv = _output(_UV_PROGRAM, "python", "find", "--system", ">=3.11,<3.14")
+    on_path = [shutil.which(name) or "" for name in _NAMES]
     return _first_that_fits(
-        [sys.executable, shutil.which(_NAME) or "", known_to_uv, *_of_versions(str(PYTHONS)), *_of_versions(_pyenv())]
+        [sys.executable, *on_path, known_to_uv, *_of_versions(str(PYTHONS)), *_of_versions(_pyenv())]
     )
 
 
 def python_of_this_machine() -> str:
-    """Returns a Python 3.13 outside of this checkout, whose platform may have changed what is in its folders."""
+    """Returns a Python that fits outside of this checkout, whose platform may have changed what is in its folders."""
     of_uv = os.environ.get("UV_PYTHON_INSTALL_DIR") or os.path.expanduser("~/.local/share/uv/python")
-    # The one on PATH comes last: a shim takes a second
-    return _first_that_fits([sys.executable, *_of_versions(of_uv), *_of_versions(_pyenv()), shutil.which(_NAME) or ""])
+    # Those on PATH come last: a shim takes a second
+    on_path = (shutil.which(name) or "" for name in _NAMES)
+    return _first_that_fits([sys.executable, *_of_versions(of_uv), *_of_versions(_pyenv()), *on_path])
 
 
 def _pyenv() -> str:
@@ -202,46 +199,46 @@ def _pyenv() -> str:
 
 def _of_versions(folder: str) -> list[str]:
     """Returns the Pythons in a folder with one folder each, the newest first."""
-    return sorted(glob.glob(f"{glob.escape(folder)}/*/bin/{_NAME}"), reverse=True)
+    return [path for name in _NAMES for path in sorted(glob.glob(f"{glob.escape(folder)}/*/bin/{name}"), reverse=True)]
 
 
 def _first_that_fits(candidates: Iterable[str]) -> str:
-    """Returns the first Python 3.13; empty if there is none."""
+    """Returns the first Python that fits; empty if there is none."""
     for candidate in filter(None, candidates):
         version, path = _describe(candidate)
-        if version == tuple(map(int, BIGQUERY_VERSION.split("."))):
+        if OLDEST <= version <= NEWEST:
             return path
     return ""
 
 
 def _download_python() -> str:
-    """Downloads a Python 3.13; returns its path.
+    """Downloads a Python; returns its path.
 
     Raises:
         CommandError: it cannot be downloaded.
     """
-    say(f"Python {BIGQUERY_VERSION}: none is here; downloading one into {PYTHONS.relative_to(ROOT)} (about 30 MB)")
-    command = [_UV_PROGRAM, "python", "install", "--no-bin", "--install-dir", str(PYTHONS), BIGQUERY_VERSION]
+    say(f"Python {SUITABLE}: none is here; downloading {DOWNLOADED} into {PYTHONS.relative_to(ROOT)} (about 30 MB)")
+    command = [_UV_PROGRAM, "python", "install", "--no-bin", "--install-dir", str(PYTHONS), DOWNLOADED]
     try:
-        with waiting_for(f"the download of Python {BIGQUERY_VERSION}"):
+        with waiting_for(f"the download of Python {DOWNLOADED}"):
             _run(*command, UV_PYTHON_DOWNLOADS="manual")
     except CommandError as error:
         raise CommandError(
-            f"without Docker, Python {BIGQUERY_VERSION} is needed; there is none on PATH, known to uv or under pyenv, "
+            f"without Docker, Python {SUITABLE} is needed; there is none on PATH, known to uv or under pyenv, "
             f"and it could not be downloaded\n{error.text}",
-            f"connect to the internet, or install python{BIGQUERY_VERSION} yourself; to download it from a mirror, set "
+            f"connect to the internet, or install python{DOWNLOADED} yourself; to download it from a mirror, set "
             "UV_PYTHON_INSTALL_MIRROR",
         ) from error
-    if found := python_for_bigquery():
+    if found := python_that_fits():
         return found
     raise CommandError(
-        f"the Python {BIGQUERY_VERSION} that uv has downloaded does not run on this machine: {PYTHONS}",
-        f"install python{BIGQUERY_VERSION} yourself",
+        f"the Python {DOWNLOADED} that uv has downloaded does not run on this machine: {PYTHONS}",
+        f"install python{DOWNLOADED} yourself",
     )
 
 
 _UV_PROGRAM = program("uv", UV)
-_NAME = f"python{BIGQUERY_VERSION}"
+_NAMES = [f"python3.{minor}" for minor in range(NEWEST[1], OLDEST[1] - 1, -1)]
 _DESCRIBE = (
     "import sys, sysconfig; "
     "fits = sys.implementation.name == 'cpython' and not sysconfig.get_config_var('Py_GIL_DISABLED'); "

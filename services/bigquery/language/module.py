@@ -20,6 +20,7 @@ MOST_MEMORY = 512 * 2**20
 """Bytes of memory that an instance can have; the module's own limit is 4 GiB."""
 KEEP_MEMORY = 192 * 2**20
 """Bytes of memory after which an instance is replaced when its work is done: its memory never shrinks."""
+_PARTIAL = ".compiled-"
 _PAGE = 2**16
 _MEMORIES = 5
 """The number of the section that declares memories; https://webassembly.github.io/spec/core/binary/modules.html."""
@@ -81,9 +82,13 @@ def compile_module(folder: Path) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if target.exists():  # another process was faster
             return target
+        for left in folder.glob(f"{_PARTIAL}*"):  # by one that was killed
+            left.unlink()
         code = wasmtime.Module(new_engine(), with_less_memory(package.wasm_file().read_bytes())).serialize()
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".compiled-", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=_PARTIAL, delete=False) as file:
             file.write(code)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(file.name, target)
     return target
 

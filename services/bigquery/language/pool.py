@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import atexit
 import queue
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -13,7 +15,7 @@ from typing import Any, TypeVar
 import wasmtime
 
 from services.bigquery.errors import BigQueryError
-from services.bigquery.language.module import STACK, TICK, Module, ModuleFailed, compile_module, new_engine
+from services.bigquery.language.module import STACK, TICK, Module, ModuleFailed, compiled_name, new_engine
 
 T = TypeVar("T")
 SECONDS = 60.0
@@ -72,7 +74,7 @@ class Pool:
     def _load(self, folder: Path) -> None:
         """Loads the module's code, and compiles it first where that has not been done; calls wait meanwhile."""
         try:
-            code = wasmtime.Module.deserialize_file(self._engine, str(compile_module(folder)))
+            code = _load_code(self._engine, folder)
         except BaseException as error:  # handed to each caller
             self._code.set_exception(error)
         else:
@@ -97,6 +99,29 @@ class Pool:
                 future.set_exception(error)
             if module is not None and module.is_too_large():
                 module = None
+
+
+def _load_code(engine: wasmtime.Engine, folder: Path) -> wasmtime.Module:
+    """The module's code; compiled by another process first where that has not been done, for the sake of memory."""
+    file = folder / compiled_name()
+    if not file.exists():
+        _compile(folder)
+    try:
+        return wasmtime.Module.deserialize_file(engine, str(file))
+    except wasmtime.WasmtimeError:  # the disk has lost a part of it
+        file.unlink(missing_ok=True)
+        _compile(folder)
+        return wasmtime.Module.deserialize_file(engine, str(file))
+
+
+def _compile(folder: Path) -> None:
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-m", "services.bigquery.language.compile_module", str(folder)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[-1]
+        text = f"Google's SQL module could not be compiled into {folder}: {last}"
+        raise BigQueryError("internalError", text, status=500)
 
 
 def _as_error(failure: ModuleFailed, seconds: float) -> BigQueryError:

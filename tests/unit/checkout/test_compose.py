@@ -22,7 +22,7 @@ from tests.conftest import ROOT
 from tests.tracked import files_named
 
 COMPOSE_FILES = [ROOT / "compose.yaml", *sorted((ROOT / "compose").glob("*.yaml"))]
-ONLY_BUILT = {"base", "base-trixie"}
+ONLY_BUILT = {"base"}
 
 
 @pytest.fixture(scope="module")

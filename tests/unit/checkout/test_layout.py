@@ -19,10 +19,6 @@ from cli.runtimes.compose.dockerfiles import Dockerfile
 from tests.conftest import ROOT
 from tests.tracked import tracked_files
 
-BIGQUERY_EMULATOR = tuple(
-    f"services.bigquery.local_bigquery.{name}"
-    for name in ("backup", "external_tables", "job_results", "link_extensions", "project_ids")
-)
 LAYERS = (
     ("orionbox.errors", "orionbox.http_guard", "orionbox.loopback"),
     ("orionbox.services",),
@@ -57,14 +53,7 @@ LAYERS = (
     ("services.bigquery.routes", "services.bigquery.storage_api"),
     ("services.bigquery.app",),
     ("services.bigquery.__main__",),
-    BIGQUERY_EMULATOR,
-    (
-        "services.agent",
-        "services.bigquery.local_bigquery.launcher",
-        "services.bootstrap",
-        "services.docker-proxy",
-        "services.flows",
-    ),
+    ("services.agent", "services.bootstrap", "services.docker-proxy", "services.flows"),
     ("services.gcs", "services.internet", "services.orion", "services.start", "infra.pgadmin"),
     ("dev",),
 )

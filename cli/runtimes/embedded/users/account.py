@@ -113,6 +113,9 @@ def give_folders(settings: Settings, account: pwd.struct_passwd, root: Path = RO
         (root / name).mkdir(0o700 if name == "secrets" else 0o777, exist_ok=True)
         folders.hand_over(root / name, owner, others)
     folders.hand_over(own, owner, others=(), levels=LEVELS)
+    if account.pw_name == NAME:
+        virtual_environments.MACHINE.mkdir(mode=0o755, parents=True, exist_ok=True)
+        os.chown(virtual_environments.MACHINE, *owner)
 
 
 # --- the command, once more ---

@@ -100,10 +100,6 @@ class FakeMachine(Machine):
     def are_environments_built(self) -> bool:
         return self.has_environments
 
-    @property
-    def python_3_13(self) -> str:
-        return self.python
-
     def has(self, program: str) -> bool:
         return any(words.split()[0] == program for words in self.answers)
 

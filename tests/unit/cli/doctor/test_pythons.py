@@ -27,12 +27,14 @@ def test_nothing_is_needed_once_the_virtual_environments_are_built(machine: Fake
 def test_before_that_python_pip_and_index_are_checked(machine: FakeMachine, doctor: Doctor) -> None:
     printed = doctor(new(machine), runtime="embedded")
     subjects = [line[6:21].strip() for line in printed]
-    assert subjects[4:7] == ["python3.13", "pip", "package index"] and printed[-1] == "exit 0"
+    assert subjects[4:7] == ["python", "pip", "package index"] and printed[-1] == "exit 0"
 
 
 def test_a_missing_python_is_downloaded_by_the_first_start(machine: FakeMachine, line: Line) -> None:
-    printed = line(replace(new(machine), python=""), "python3.13", runtime="embedded")
-    assert printed.startswith("warn  python3.13      there is no Python 3.13; the first start downloads one")
+    printed = line(replace(new(machine), python=""), "python", runtime="embedded")
+    assert printed.startswith(
+        "warn  python          there is no Python 3.11, 3.12 or 3.13; the first start downloads 3.13"
+    )
 
 
 @pytest.mark.parametrize(

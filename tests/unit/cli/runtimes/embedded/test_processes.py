@@ -59,7 +59,7 @@ def test_every_service_holds_a_lock_and_no_path_in_its_command_is_split_at_a_spa
     for command in commands:
         words = command.replace("%(program_name)s", "NAME")
         assert words.startswith(" ".join(service_lock.command("NAME", "'")))
-        for name in ("ROOT", "DATA", "BIGQUERY_PYTHON"):
+        for name in ("ROOT", "DATA", "SQL_MODULE"):
             assert f'"${name}' in command or f"${name}" not in command
 
 

@@ -156,7 +156,7 @@ def test_google_s_clients_find_the_platform_s_key_without_being_told(embedded: S
 
 def test_two_platforms_of_one_checkout_share_no_folder(embedded: Settings) -> None:
     other = embedded.with_values(COMPOSE_PROJECT_NAME="other")
-    shared = {"ROOT", "BIGQUERY_PYTHON", "DOCS", "REPORTS"}
+    shared = {"ROOT", "SQL_MODULE", "DOCS", "REPORTS"}
     here, there = variables.for_services(embedded), variables.for_services(other)
     paths = [name for name, value in here.items() if value.startswith("/") and name not in shared]
     assert paths and all(here[name] != there[name] for name in paths)

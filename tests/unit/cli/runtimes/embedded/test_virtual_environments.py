@@ -96,22 +96,28 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
     return programs
 
 
-PLACES = ("bin/python3.13", "pyenv/versions/3.13.0/bin/python3.13", "pythons/cpython-3.13/bin/python3.13")
+PLACES = (
+    "bin/python3.13",
+    "bin/python3.11",
+    "pyenv/versions/3.13.0/bin/python3.13",
+    "pythons/cpython-3.13/bin/python3.13",
+)
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_python_3_13_is_found_where_machines_have_one(programs: Programs, place: str) -> None:
-    assert virtual_environments.python_for_bigquery() == ""
-    programs.add_python(place, "3.12")
-    assert virtual_environments.python_for_bigquery() == "", "a shim of pyenv's may start another version"
-    path = programs.add_python(place, "3.13")
-    assert virtual_environments.python_for_bigquery() == path
+def test_a_python_that_fits_is_found_where_machines_have_one(programs: Programs, place: str) -> None:
+    assert virtual_environments.python_that_fits() == ""
+    programs.add_python(place, "3.14")
+    assert virtual_environments.python_that_fits() == "", "a shim of pyenv's may start another version"
+    path = programs.add_python(place, "3.12")
+    assert virtual_environments.python_that_fits() == path
 
 
 def test_a_python_that_the_packages_have_no_wheels_for_is_none(programs: Programs) -> None:
     programs.add_python("bin/python3.13", "0.0")
-    assert virtual_environments.python_for_bigquery() == ""
-    assert virtual_environments.suits_flows(programs.add("broken", "exit 1")) is False
+    assert virtual_environments.python_that_fits() == ""
+    programs.add("bin/python3.13", "exit 1")
+    assert virtual_environments.python_that_fits() == "", "one that is broken"
 
 
 def built(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
@@ -137,9 +143,9 @@ def test_a_missing_python_is_downloaded_into_the_checkout_and_one_line_says_so(
         f"mkdir -p '{python.parent}' && cp '{programs.folder}/a python' '{python}'",
     ]
     programs.add("uv", "\n".join(script))
-    assert built(monkeypatch) == {"uv": sys.executable, "flows": str(python), "bigquery": str(python)}
+    assert built(monkeypatch) == {"uv": sys.executable, "flows": str(python)}
     (line,) = capsys.readouterr().out.splitlines()
-    assert line == "Python 3.13: none is here; downloading one into pythons (about 30 MB)"
+    assert line == "Python 3.11, 3.12 or 3.13: none is here; downloading 3.13 into pythons (about 30 MB)"
     assert built(monkeypatch)["flows"] == str(python)
     assert capsys.readouterr().out == "", "it is there now"
 
@@ -147,7 +153,9 @@ def test_a_missing_python_is_downloaded_into_the_checkout_and_one_line_says_so(
 def test_a_python_that_cannot_be_downloaded_is_one_message(programs: Programs, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CommandError) as error:
         built(monkeypatch)
-    assert error.value.text.startswith("without Docker, Python 3.13 is needed; there is none on PATH, known to uv or")
+    assert error.value.text.startswith(
+        "without Docker, Python 3.11, 3.12 or 3.13 is needed; there is none on PATH, known to uv or"
+    )
     assert "dns error" in error.value.text and "UV_PYTHON_INSTALL_MIRROR" in error.value.fix
 
 
@@ -160,16 +168,15 @@ def test_a_python_that_was_downloaded_and_does_not_run_is_one_message(
 
 
 @pytest.mark.parametrize(
-    ("version", "runs_flows"),
+    ("version", "fits"),
     [("3.9", False), ("3.10", False), ("3.11", True), ("3.12", True), ("3.13", True), ("3.14", False)],
 )
 def test_flows_run_on_the_python3_of_this_machine_if_they_can(
-    programs: Programs, monkeypatch: pytest.MonkeyPatch, version: str, runs_flows: bool
+    programs: Programs, monkeypatch: pytest.MonkeyPatch, version: str, fits: bool
 ) -> None:
     own, other = programs.add_python("python3", version), programs.add_python("bin/python3.13", "3.13")
     pythons = built(monkeypatch)
-    assert pythons["uv"] == own and pythons["flows"] == (own if runs_flows else other)
-    assert pythons["bigquery"] == (own if version == "3.13" else other)
+    assert pythons["uv"] == own and pythons["flows"] == (own if fits else other)
 
 
 VENV = 'mkdir -p "$3/bin" && printf "#!/bin/sh\\necho pip 24\\n" > "$3/bin/python" && chmod +x "$3/bin/python"'
