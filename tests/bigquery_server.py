@@ -14,8 +14,9 @@ import uvicorn
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 
-from services.bigquery.app import Settings, create_app
+from services.bigquery.app import create_app
 from services.bigquery.routes.dispatch import App
+from services.bigquery.settings import Settings
 from tests.googlesql import MODULE_FOLDER, pool
 
 PROJECT = "test-project"

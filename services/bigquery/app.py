@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from dataclasses import dataclass
-from pathlib import Path
+import threading
+from dataclasses import replace
 
 from services.bigquery.jobs import external
 from services.bigquery.jobs.copy_tables import CopyRunner
@@ -20,33 +21,13 @@ from services.bigquery.loads.sources import Bucket
 from services.bigquery.queries import Queries
 from services.bigquery.routes.call import Api
 from services.bigquery.routes.dispatch import App
+from services.bigquery.settings import Settings
 from services.bigquery.storage_api.server import serve
 from services.bigquery.storage_api.sessions import Sessions
-from services.bigquery.store.database import Limits
 from services.bigquery.store.store import open_store
 
-
-@dataclass(frozen=True)
-class Settings:
-    """A server's settings.
-
-    Attributes:
-        folder: Of its data.
-        module: Of the compiled SQL module.
-        bucket: Of the Cloud Storage server's objects.
-        storage: The Cloud Storage server's address; empty if there is none.
-        workers: Instances of the SQL module.
-        grpc: HOST:PORT of the Storage API; empty for none.
-        shares_projects: Whether a statement finds the tables of other projects under its own project's id, too.
-    """
-
-    folder: Path
-    module: Path
-    bucket: Path
-    storage: str = ""
-    workers: int = 2
-    grpc: str = ""
-    shares_projects: bool = False
+CLOSE_SECONDS = 1.5
+"""How long jobs may take to end once the server has stopped answering requests."""
 
 
 def create_app(settings: Settings, pool: Pool | None = None) -> App:
@@ -56,31 +37,41 @@ def create_app(settings: Settings, pool: Pool | None = None) -> App:
         settings: Of the server.
         pool: The SQL module's workers, where they are running already.
     """
-    workers = pool or Pool(settings.module, settings.workers)
-    queries, bucket = Queries(Analyzer(workers), Evaluator(workers)), Bucket(settings.bucket)
-    limits = Limits(folders=[settings.bucket])
+    workers, bucket = pool or Pool(settings.module), Bucket(settings.bucket)
+    limits, results = replace(settings.limits, folders=[settings.bucket]), settings.folder / "results"
+    queries = Queries(Analyzer(workers), Evaluator(workers), limits=limits, folder=results)
     store = open_store(
         settings.folder,
         queries,
         limits,
         external=lambda table: external.rows(table, bucket),
         shares_projects=settings.shares_projects,
+        jobs=lambda project: history.all_of(project),
     )
-    # Pieces of uploads that a killed server left; no other server has this folder now
-    shutil.rmtree(settings.folder / "uploads", ignore_errors=True)
-    runner = QueryRunner(store, queries, workers, bucket)
+    # What a killed server left; no other server has this folder now
+    for leftover in (results, settings.folder / "uploads"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    results.mkdir(parents=True)
+    history = History(settings.folder / "jobs", limits.least_free)
+    loads, extracts = LoadRunner(store, bucket), ExtractRunner(store, settings.storage)
+    runner = QueryRunner(store, queries, workers, loads, extracts)
     runners: dict[str, Runner] = {
         "query": runner,
-        "load": LoadRunner(store, bucket),
+        "load": loads,
         "copy": CopyRunner(store),
-        "extract": ExtractRunner(store, settings.storage),
+        "extract": extracts,
     }
-    jobs = Jobs(History(settings.folder / "jobs"), runners, store.cancel)
+    jobs = Jobs(history, runners, store.cancel)
     runner.jobs = jobs
 
     api = serve(Sessions(settings.folder / "sessions", store, jobs), settings.grpc) if settings.grpc else None
 
     def close() -> None:
+        if limits.is_enforced:
+            # What will not end in time is ended: everything that was acknowledged is on the disk
+            timer = threading.Timer(CLOSE_SECONDS, os._exit, (0,))
+            timer.daemon = True
+            timer.start()
         if api is not None:
             api.stop(None)
         jobs.close()
@@ -88,4 +79,4 @@ def create_app(settings: Settings, pool: Pool | None = None) -> App:
         if pool is None:
             workers.close()
 
-    return App(Api(store, jobs, bucket, settings.folder / "uploads"), close)
+    return App(Api(store, jobs, bucket, settings.folder / "uploads"), close, runner.sessions.end_old)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -14,17 +16,19 @@ from services.bigquery import types
 from services.bigquery.compiler.context import Relation
 from services.bigquery.compiler.signatures.connection import as_error, is_our_fault, register_scalars
 from services.bigquery.compiler.statement import Query, compile_query, is_struct_table, output_columns, raw_columns
+from services.bigquery.disk import require_room
 from services.bigquery.errors import BigQueryError, NotBuilt
 from services.bigquery.language.analyzer import Analyzer, Scope
 from services.bigquery.language.evaluator import Evaluator, Rows
+from services.bigquery.settings import Limits
 from services.bigquery.types import Type
 
-_FINAL = ("resourcesExceeded", "responseTooLarge", "stopped", "timeout")
+_FINAL = ("quotaExceeded", "resourcesExceeded", "responseTooLarge", "stopped", "timeout")
 """Reasons of errors that another way to evaluate the query would not change."""
 MOST_ROWS = 100_000
 """Rows of all tables together that the evaluator may read: three columns of them take 1.4 to 4 s."""
-MOST_BYTES = 2**30
-"""Bytes of a result, which stays in memory until it is complete."""
+SMALL = 2**24
+"""Bytes of a result that is kept in memory; a larger one goes to the disk while it comes."""
 _BATCH = 50_000
 """Rows."""
 
@@ -66,12 +70,21 @@ class Answer:
 
 @dataclass
 class Queries:
-    """Answers queries; keeps nothing between them."""
+    """Answers queries; keeps nothing between them.
+
+    Attributes:
+        analyzer: Of statements.
+        evaluator: Answers what DuckDB cannot.
+        now: Microseconds since 1970.
+        limits: Of results.
+        folder: Where large results may lie; the system's folder for temporary files if there is none.
+    """
 
     analyzer: Analyzer
     evaluator: Evaluator
     now: Callable[[], int] = field(default=lambda: time.time_ns() // 1000)
-    most_bytes: int = MOST_BYTES
+    limits: Limits = Limits()
+    folder: Path | None = None
 
     def answer(
         self,
@@ -128,13 +141,42 @@ class Queries:
             raise as_error(error) from error
 
     def _read(self, reader: Any) -> pa.Table:
+        """All rows: in memory, or mapped from a file that nobody else sees."""
         batches, size = [], 0
         for batch in reader:
             size += batch.nbytes
-            if size > self.most_bytes:
-                raise BigQueryError("responseTooLarge", "Response too large to return", "query", 403)
+            self._check(batch, size)
             batches.append(batch)
+            if size > SMALL:
+                return self._spooled(batches, reader, size)
         return pa.Table.from_batches(batches, reader.schema)
+
+    def _spooled(self, batches: list[Any], reader: Any, size: int) -> pa.Table:
+        with tempfile.NamedTemporaryFile(dir=self.folder, suffix=".part") as file:
+            with pa.OSFile(file.name, "wb") as sink, pa.ipc.new_file(sink, reader.schema) as writer:
+                while batches:
+                    writer.write_batch(batches.pop(0))
+                for batch in reader:
+                    size += batch.nbytes
+                    self._check(batch, size)
+                    require_room(Path(file.name).parent, self.limits.least_free)
+                    writer.write_batch(batch)
+            return pa.ipc.open_file(pa.memory_map(file.name)).read_all()
+
+    def _check(self, batch: Any, size: int) -> None:
+        most = self.limits.row
+        if size > self.limits.result or (batch.nbytes > most and _largest_row(batch) > most):
+            raise BigQueryError("responseTooLarge", _TOO_LARGE, "query", 403)
+
+
+_TOO_LARGE = (
+    "Response too large to return. Consider specifying a destination table in your job configuration. For more "
+    "details, see https://cloud.google.com/bigquery/troubleshooting-errors"
+)
+
+
+def _largest_row(batch: Any) -> int:
+    return max(int(batch.slice(number, 1).nbytes) for number in range(batch.num_rows))
 
 
 def arrow_table(rows: list[list[Any]], columns: tuple[tuple[str, Type], ...]) -> pa.Table:

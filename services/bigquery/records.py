@@ -79,10 +79,20 @@ class Routine:
 
 @dataclass(frozen=True)
 class Size:
-    """How much a table holds; bytes as BigQuery counts them, as near as is cheap."""
+    """How much a table holds; bytes as BigQuery counts them, as near as is cheap.
+
+    Attributes:
+        rows: How many.
+        columns: Bytes of each column, by its name in lower case.
+    """
 
     rows: int
-    bytes: int
+    columns: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def bytes(self) -> int:
+        """Of all columns."""
+        return sum(self.columns.values())
 
 
 @dataclass(frozen=True)
@@ -93,11 +103,15 @@ class Known:
         scope: For the analyzer.
         tables: For `Queries`.
         referenced: Tables and views behind the names, for the job's statistics.
+        tables_of: The paths of the tables behind each full name in the scope; several behind a wildcard.
+        read_by_views: Paths and columns, in lower case, that the views among them read.
     """
 
     scope: Scope
     tables: Tables
     referenced: tuple[Path, ...] = ()
+    tables_of: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    read_by_views: tuple[tuple[Path, frozenset[str]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -255,6 +269,13 @@ class Store(Protocol):
 
     def counts(self) -> dict[str, Any]:
         """The rows by `project.dataset.table` (`rows`), and the `bytes` of data."""
+
+    def require_room(self, needed: int = 0) -> None:
+        """Refuses what would fill the disk.
+
+        Raises:
+            BigQueryError: Too little is free for so many bytes.
+        """
 
     def close(self) -> None:
         """Writes everything and closes the files."""

@@ -3,81 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
-import socket
 import sqlite3
 import sys
 from pathlib import Path
 
-import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
+from orionbox.http_server import AnsweringProtocol, listen, new_server
 from services.gcs.app import create_app
-from services.gcs.errors import StorageError
 from services.gcs.faults import TRANSPORT
 from services.gcs.settings import from_environment
 
-MOST_HEADER_BYTES = 65536
-IDLE_SECONDS = 60
-"""How long a connection stays open without a request."""
-MOST_CONNECTIONS = 800
-"""Each is a file for the system, which by default allows a process 1,024."""
-BACKLOG = 512
-LINGER_SECONDS = 2
 _log = logging.getLogger("gcs")
 
 
-class Protocol(HttpToolsProtocol):
-    """Answers where uvicorn would only close the connection."""
-
-    _head = 0
-    _in_head = _dropping = False
-
-    def on_message_begin(self) -> None:
-        """Begin to count the bytes of a request's headers."""
-        super().on_message_begin()
-        self._head, self._in_head = 0, True
+class Protocol(AnsweringProtocol):
+    """Leaves the connection in the request's scope, for faults on purpose."""
 
     def on_headers_complete(self) -> None:
-        """Leave the connection in the request's scope, for faults on purpose."""
-        self._in_head = False
+        """Put it there before the request is answered."""
         self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]
         super().on_headers_complete()
-
-    def data_received(self, data: bytes) -> None:
-        """Take bytes, as long as the headers are of a sane size."""
-        if self._dropping:
-            return
-        super().data_received(data)
-        if self._in_head and not self._dropping:
-            self._head += len(data)
-            if self._head > MOST_HEADER_BYTES:
-                self.send_400_response("The headers of the request are too long.")
-
-    def eof_received(self) -> bool:  # type: ignore[override]
-        """Answer the last request of a client that has closed its half of the connection."""
-        if self._dropping or self.cycle is None or self.cycle.response_complete:
-            return False
-        self.cycle.keep_alive = False
-        if self.cycle.more_body:
-            started = self.cycle.response_started
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-            if started:
-                return False
-            self.send_400_response("The body of the request is not complete.")
-        return True
-
-    def send_400_response(self, msg: str) -> None:
-        """Refuse a request that is no HTTP, and close the connection once the client has had the time to read that."""
-        body = json.dumps(StorageError(400, "badRequest", msg).as_json()).encode()
-        head = f"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        self.transport.write(head.encode() + b"Connection: close\r\n\r\n" + body)
-        # Closed at once, with bytes of the client's unread, the connection would be reset and the answer lost
-        self._dropping = True
-        self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
 
 def _arguments() -> argparse.Namespace:
@@ -98,23 +44,9 @@ def main() -> None:
     except (OSError, sqlite3.Error) as error:
         _log.error("the data in %s cannot be opened: %s. Fix that, and start again", arguments.data_dir, error)
         sys.exit(1)
-    listening = socket.create_server((arguments.host, arguments.port), backlog=BACKLOG)
-    # Else the kernel keeps the end of an answer until the client has confirmed its beginning, for 40 ms at times.
-    # Connections inherit it; asyncio sets it only where it has made the socket itself
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    config = uvicorn.Config(
-        app,
-        http=Protocol,
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_keep_alive=IDLE_SECONDS,
-        timeout_graceful_shutdown=3,
-        limit_concurrency=MOST_CONNECTIONS,
-        backlog=BACKLOG,
-    )
+    listening = listen(arguments.host, arguments.port)
     _log.info("listening on http://%s:%d", arguments.host, listening.getsockname()[1])
-    uvicorn.Server(config).run(sockets=[listening])
+    new_server(app, Protocol).run(sockets=[listening])
 
 
 if __name__ == "__main__":

@@ -76,6 +76,7 @@ class CreateTable:
         has_query: Whether `compile_query` gives its rows.
         like: The full name of the table whose columns it takes (LIKE), or whose rows, too (CLONE, COPY).
         like_word: LIKE, CLONE or COPY.
+        primary_key: Its columns; BigQuery does not enforce it.
     """
 
     path: Path
@@ -88,6 +89,27 @@ class CreateTable:
     options: Options
     like: str = ""
     like_word: str = ""
+    primary_key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LoadData:
+    """LOAD DATA.
+
+    Attributes:
+        path: The table's path as written.
+        is_overwrite: Whether the rows replace the old ones.
+        options: Of a table that has to be made.
+        files: Options of the files: format, uris and so on.
+    """
+
+    path: Path
+    is_overwrite: bool
+    columns: tuple[ColumnDefinition, ...]
+    partitioning: Partitioning | None
+    clustering: tuple[str, ...]
+    options: Options
+    files: Options
 
 
 @dataclass(frozen=True)
@@ -170,7 +192,8 @@ Definition = CreateTable | CreateView | CreateSchema | CreateRoutine | Drop | Al
 _MODES = ("default", "or_replace", "if_not_exists")
 _TEMPORARY = 3
 _CASCADE = 2
-"""Numbers of the module's enumerations CreateScope and DropMode."""
+_OVERWRITE = 2
+"""Numbers of the module's enumerations CreateScope, DropMode and InsertionMode."""
 _TRUNCATIONS = ("timestamp_trunc", "datetime_trunc", "date_trunc")
 
 
@@ -240,7 +263,19 @@ def _create_table(found: Any) -> CreateTable:
         options_of(tree.get(found, "option_list")),
         like,
         word,
+        _primary_key(found),
     )
+
+
+def _primary_key(found: Any) -> tuple[str, ...]:
+    if tree.get(found, "foreign_key_list"):
+        raise NotBuilt("FOREIGN KEY")
+    if not tree.has(found, "primary_key"):
+        return ()
+    key = tree.get(found, "primary_key")
+    if not key.unenforced:
+        raise NotBuilt("PRIMARY KEY without NOT ENFORCED")
+    return tuple(key.column_name_list)
 
 
 def _like(found: Any, has_query: bool) -> tuple[str, str]:
@@ -253,6 +288,27 @@ def _like(found: Any, has_query: bool) -> tuple[str, str]:
                 raise NotBuilt(f"{word} of an earlier state")
             return source.table.name, word
     return "", ""
+
+
+def load_data(found: Any) -> LoadData:
+    """What LOAD DATA asks for.
+
+    Raises:
+        NotBuilt: It has a clause without a rule.
+    """
+    if found.is_temp_table:
+        raise NotBuilt("LOAD DATA into a temporary table")
+    if found.HasField("partition_filter") or found.HasField("with_partition_columns"):
+        raise NotBuilt("LOAD DATA with PARTITIONS or WITH PARTITION COLUMNS")
+    return LoadData(
+        tuple(found.name_path),
+        found.insertion_mode == _OVERWRITE,
+        tuple(_column(column) for column in found.column_definition_list),
+        _partitioning(found),
+        tuple(_name_of(item) for item in found.cluster_by_list),
+        options_of(found.option_list),
+        options_of(found.from_files_option_list),
+    )
 
 
 def _name_of(message: Any) -> str:

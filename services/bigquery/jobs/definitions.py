@@ -29,8 +29,17 @@ _OPTIONS = {
     "max_time_travel_hours": "maxTimeTravelHours",
     "storage_billing_model": "storageBillingModel",
     "kms_key_name": "kmsKeyName",
+    "default_rounding_mode": "defaultRoundingMode",
+    "max_staleness": "maxStaleness",
+    "tags": "resourceTags",
 }
 """Names in OPTIONS(...) and in REST."""
+_OF_VIEW = {"enable_refresh": "enableRefresh", "refresh_interval_minutes": "refreshIntervalMs"}
+_OF_VIEW |= {"max_staleness": "maxStaleness", "allow_non_incremental_definition": "allowNonIncrementalDefinition"}
+"""Likewise inside `materializedView`."""
+_REFUSED = ("privacy_policy", "storage_uri", "file_format", "table_format", "enable_change_history", "primary_replica")
+_REFUSED += ("is_primary", "failover_reservation", "default_kms_key_name", "enable_fine_grained_mutations")
+"""Options whose work nothing here does."""
 _DAY_MS = 86_400_000
 
 
@@ -116,6 +125,8 @@ class Maker:
         resource: dict[str, Any] = options(definition.options)
         resource["schema"] = {"fields": [field_of(column) for column in definition.columns]}
         resource |= partitioning_of(definition)
+        if definition.primary_key:
+            resource["tableConstraints"] = {"primaryKey": {"columns": list(definition.primary_key)}}
         if definition.like:
             resource, rows = self._like(definition, resource)
         operation = self._make_room(path, definition.mode)
@@ -140,11 +151,12 @@ class Maker:
         if operation == "SKIP":
             return Done(operation, "table", path)
         kind = "MATERIALIZED_VIEW" if definition.is_materialized else "VIEW"
-        resource = {**options(definition.options), "schema": {"fields": schema.fields_of(definition.columns)}}
+        first: dict[str, Any] = {"schema": {"fields": schema.fields_of(definition.columns)}}
         if definition.is_materialized:
-            resource["materializedView"] = {"query": definition.sql, "enableRefresh": True}
+            first["materializedView"] = {"query": definition.sql, "enableRefresh": True}
         else:
-            resource["view"] = {"query": definition.sql, "useLegacySql": False}
+            first["view"] = {"query": definition.sql, "useLegacySql": False}
+        resource = changed(first, definition.options)
         self.tx.create_table(Table(path, kind, resource))
         return Done(operation, "table", path)
 
@@ -253,16 +265,30 @@ def _change(action: asked.Action, known: Mapping[str, Any]) -> ColumnChange:
     if action.name == "AlterColumnDropNotNull":
         return ColumnChange("relax", action.column, {**known, "mode": "NULLABLE"})
     if action.name == "AlterColumnOptions":
-        return ColumnChange("describe", action.column, changed(known, action.options))
+        new = {**known, **_column_options(action.options)}
+        return ColumnChange("describe", action.column, {key: value for key, value in new.items() if value is not None})
     raise NotBuilt(f"ALTER TABLE ... {action.name}")
 
 
 def field_of(column: asked.ColumnDefinition) -> dict[str, Any]:
     """A column's REST form."""
-    more: dict[str, Any] = {"defaultValueExpression": column.default, "description": column.options.get("description")}
+    more: dict[str, Any] = {"defaultValueExpression": column.default, **_column_options(column.options)}
     field = schema.field_of(column.name, column.type, column.is_required, **more)
     _restrict(field, column.parameters)
     return field
+
+
+_COLUMN = {"description": "description", "rounding_mode": "roundingMode"}
+
+
+def _column_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """OPTIONS(...) of a column in REST form; NULL takes one away."""
+    found = {}
+    for name, value in given.items():
+        if name.lower() not in _COLUMN:
+            raise BigQueryError("invalidQuery", f"Unknown option: {name}", "query")
+        found[_COLUMN[name.lower()]] = value
+    return found
 
 
 def _restrict(field: dict[str, Any], parameters: asked.Parameters) -> None:
@@ -277,7 +303,7 @@ def _restrict(field: dict[str, Any], parameters: asked.Parameters) -> None:
         _restrict(part, own)
 
 
-def partitioning_of(definition: asked.CreateTable) -> dict[str, Any]:
+def partitioning_of(definition: asked.CreateTable | asked.LoadData) -> dict[str, Any]:
     """PARTITION BY and CLUSTER BY in REST form."""
     found: dict[str, Any] = {}
     by = definition.partitioning
@@ -306,16 +332,22 @@ def options(given: Mapping[str, Any]) -> dict[str, Any]:
 def changed(resource: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """A resource after SET OPTIONS; NULL takes an option away."""
     new = dict(resource)
-    for name, value in given.items():
-        if name.lower() == "partition_expiration_days":
+    for name, value in ((name.lower(), value) for name, value in given.items()):
+        if name == "partition_expiration_days":
             if "timePartitioning" in new:
                 milliseconds = {} if value is None else {"expirationMs": str(int(float(value) * _DAY_MS))}
                 old = {key: kept for key, kept in new["timePartitioning"].items() if key != "expirationMs"}
                 new["timePartitioning"] = {**old, **milliseconds}
             continue
-        key = _OPTIONS.get(name.lower())
-        if key is None:
+        if name in _OF_VIEW and "materializedView" in new:
+            own = str(int(float(value) * 60_000)) if name == "refresh_interval_minutes" and value is not None else value
+            new["materializedView"] = {**new["materializedView"], _OF_VIEW[name]: own}
             continue
+        if name in _REFUSED:
+            raise NotBuilt(f"option {name}")
+        key = _OPTIONS.get(name)
+        if key is None:
+            raise BigQueryError("invalidQuery", f"Unknown option: {name}", "query")
         new.pop(key, None)
         if value is not None:
             new[key] = _option(key, value)
@@ -323,7 +355,7 @@ def changed(resource: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, 
 
 
 def _option(key: str, value: Any) -> Any:
-    if key == "labels":
+    if key in ("labels", "resourceTags"):
         return {str(one["f0"]): str(one["f1"]) for one in value}
     if key == "expirationTime":
         return str(int(value) // 1000)

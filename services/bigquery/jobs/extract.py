@@ -61,12 +61,28 @@ class ExtractRunner:
             relation = tx.relation(path)
             columns = ", ".join(f"{name} AS o{number}" for number, name in enumerate(relation.columns))
             rows = tx.connection.execute(f"SELECT {columns} FROM {relation.sql}").to_arrow_table()
-        data = _packed(_write(rows, table.fields, configuration), configuration)
-        self._put(uris[0], data)
+        self.write(rows, table.fields, configuration, uris[0])
         job.statistics["extract"] = {"destinationUriFileCounts": ["1"], "inputBytes": str(rows.nbytes)}
         return None
 
-    def _put(self, uri: str, data: bytes) -> None:
+    def write(
+        self, rows: pa.Table, fields: Fields, configuration: Mapping[str, Any], uri: str, is_new: bool = False
+    ) -> None:
+        """Writes rows into an object.
+
+        Args:
+            rows: Columns o0, o1, ...
+            fields: Their REST form.
+            configuration: Of an extract job: format, compression and so on.
+            uri: Of the object.
+            is_new: Whether it must not be there yet.
+
+        Raises:
+            BigQueryError: The bucket is not there, or the object is.
+        """
+        self._put(uri, _packed(_write(rows, fields, configuration), configuration), is_new)
+
+    def _put(self, uri: str, data: bytes, is_new: bool) -> None:
         found = _URI.fullmatch(uri)
         if not found:
             raise invalid(f"Invalid extract destination URI '{uri[:200]}'. Must be a valid Google Cloud Storage path.")
@@ -77,6 +93,7 @@ class ExtractRunner:
         connection = http.client.HTTPConnection(address.hostname or "", address.port or 80, timeout=_SECONDS)
         try:
             target = f"/upload/storage/v1/b/{quote(bucket, safe='')}/o?uploadType=media&name={quote(name, safe='')}"
+            target += "&ifGenerationMatch=0" if is_new else ""
             connection.request("POST", target, data, {"Content-Type": "application/octet-stream"})
             answer = connection.getresponse()
             text = answer.read()
@@ -84,6 +101,8 @@ class ExtractRunner:
             raise BigQueryError("backendError", f"Cloud Storage does not answer: {error}", status=503) from error
         finally:
             connection.close()
+        if answer.status == 412:
+            raise invalid("Invalid value: Destination URI is not empty. Set the option 'overwrite' to true.")
         if answer.status == 404:
             raise BigQueryError("notFound", f"Not found: Bucket {bucket}", status=404)
         if answer.status >= 300:

@@ -7,12 +7,15 @@ import secrets
 import sqlite3
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+
+from services.bigquery.disk import require_room
 
 KEPT_HOURS = 24
 """How long a query's result can be read (https://cloud.google.com/bigquery/docs/cached-results)."""
@@ -25,6 +28,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     project TEXT, id TEXT, created INTEGER, parent TEXT, state TEXT, resource TEXT, PRIMARY KEY (project, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS jobs_by_time ON jobs (created);
+CREATE INDEX IF NOT EXISTS jobs_of_parent ON jobs (project, parent, created);
 CREATE TABLE IF NOT EXISTS results (
     project TEXT, id TEXT, created INTEGER, fields TEXT, data BLOB, file TEXT, PRIMARY KEY (project, id)
 ) WITHOUT ROWID;
@@ -46,10 +50,15 @@ class Result:
 
 
 class History:
-    """All jobs of one folder; safe for any number of threads."""
+    """All jobs of one folder; safe for any number of threads.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    Args:
+        folder: Where they are.
+        least_free: Bytes of the disk that stay free.
+    """
+
+    def __init__(self, folder: Path, least_free: int = 0) -> None:
+        self._folder, self._least_free = folder, least_free
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._database = sqlite3.connect(folder / "jobs.sqlite", check_same_thread=False, isolation_level=None)
@@ -73,11 +82,39 @@ class History:
             found = self._database.execute(sql, (project, name)).fetchone()
         return json.loads(found[0]) if found else None
 
-    def find(self, project: str, parent: str = "") -> list[dict[str, Any]]:
-        """A project's jobs, the newest first; with `parent` those of a script."""
+    def find(
+        self,
+        project: str,
+        parent: str = "",
+        states: Sequence[str] = (),
+        first: int = 0,
+        last: int = 2**62,
+        offset: int = 0,
+        most: int = -1,
+    ) -> list[dict[str, Any]]:
+        """A project's jobs, the newest first.
+
+        Args:
+            project: Their project.
+            parent: Of a script's jobs; empty for those that have no parent.
+            states: PENDING, RUNNING, DONE; empty for all.
+            first: The earliest time of creation, in milliseconds since 1970.
+            last: The latest.
+            offset: How many to leave out.
+            most: How many to give; -1 for all.
+        """
+        wanted = ", ".join("?" * len(states))
+        sql = "SELECT resource FROM jobs WHERE project = ? AND parent = ? AND created BETWEEN ? AND ?"
+        sql += f" AND state IN ({wanted})" if states else ""
+        sql += " ORDER BY created DESC, id DESC LIMIT ? OFFSET ?"
         with self._lock:
-            sql = "SELECT resource FROM jobs WHERE project = ? AND parent = ? ORDER BY created DESC, id DESC"
-            found = self._database.execute(sql, (project, parent)).fetchall()
+            found = self._database.execute(sql, (project, parent, first, last, *states, most, offset)).fetchall()
+        return [json.loads(one) for (one,) in found]
+
+    def all_of(self, project: str) -> list[dict[str, Any]]:
+        """All of a project's jobs, those of scripts, too."""
+        with self._lock:
+            found = self._database.execute("SELECT resource FROM jobs WHERE project = ?", (project,)).fetchall()
         return [json.loads(one) for (one,) in found]
 
     def running(self) -> list[tuple[str, str]]:
@@ -95,6 +132,7 @@ class History:
         data, file = b"", ""
         if result.table.nbytes > SMALL:
             file = f"{secrets.token_hex(16)}.arrow"
+            require_room(self._folder, self._least_free, result.table.nbytes)
             with pa.OSFile(str(self._folder / file), "wb") as sink:
                 _write(sink, result.table)
         else:

@@ -194,9 +194,9 @@ class Jobs:
             raise BigQueryError("notFound", f"Not found: Job {project}:{name}", status=404)
         return from_resource(resource)
 
-    def find(self, project: str, parent: str = "") -> list[dict[str, Any]]:
-        """A project's jobs in REST form, the newest first."""
-        return self.history.find(project, parent)
+    def find(self, project: str, parent: str = "", **options: Any) -> list[dict[str, Any]]:
+        """A project's jobs in REST form, the newest first; options as of `History.find`."""
+        return self.history.find(project, parent, **options)
 
     def result(self, job: Job) -> Result | None:
         """A query's rows; None if it has none (any more)."""

@@ -53,6 +53,18 @@ class LoadRunner:
         )
         return None
 
+    def load_data(self, tx: Transaction, job: Job, configuration: Mapping[str, Any]) -> None:
+        """Does what a load job does, for a statement.
+
+        Args:
+            tx: With the destination among its writes.
+            job: The statement's, for the statistics.
+            configuration: Of the load job.
+        """
+        to = destinations.read(configuration, job.project, "WRITE_APPEND")
+        files = self.bucket.find(configuration["sourceUris"])
+        self._load(tx, job, configuration, to, files, sources.reading_of(configuration))
+
     def _files(self, job: Job, configuration: Mapping[str, Any]) -> list[Path]:
         if job.upload is not None:
             return [job.upload]

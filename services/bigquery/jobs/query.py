@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import duckdb
 
-from services.bigquery import schema
+from services.bigquery import cost, schema
+from services.bigquery.clock import now_ms
 from services.bigquery.compiler import definitions as asked
 from services.bigquery.compiler.signatures.connection import as_error, is_our_fault, register_scalars
 from services.bigquery.compiler.statement import compile_change, compile_query, is_change, output_columns
@@ -20,22 +21,23 @@ from services.bigquery.jobs import destinations, parameters, scripts
 from services.bigquery.jobs.definitions import Maker
 from services.bigquery.jobs.destinations import Destination
 from services.bigquery.jobs.external import create_external
+from services.bigquery.jobs.extract import ExtractRunner
 from services.bigquery.jobs.history import Result
 from services.bigquery.jobs.job import Job, Jobs
+from services.bigquery.jobs.load import LoadRunner
 from services.bigquery.jobs.parameters import Parameters
 from services.bigquery.jobs.script_host import Means, ScriptHost
+from services.bigquery.jobs.statements import assertion, export_data, load_data, sessions
 from services.bigquery.language import names, tree
 from services.bigquery.language.analyzer import Scope
+from services.bigquery.language.catalog import Table
 from services.bigquery.language.pool import Pool
-from services.bigquery.loads.sources import Bucket
 from services.bigquery.queries import Queries
 from services.bigquery.records import Known, Path, Store, Transaction
 from services.bigquery.scripts.interpreter import Interpreter, Step
 from services.bigquery.scripts.syntax import Parsed, parse
 from services.bigquery.types import Type
 
-SECONDS = 360.0
-"""How long a statement may take; Google's limit is 6 hours."""
 _TYPES = {
     "QueryStmt": "SELECT",
     "InsertStmt": "INSERT",
@@ -63,6 +65,7 @@ _TYPES = {
     "AlterSchemaStmt": "ALTER_SCHEMA",
     "AssertStmt": "ASSERT",
     "ExportDataStmt": "EXPORT_DATA",
+    "AuxLoadDataStmt": "LOAD_DATA",
 }
 _COUNTS = {"INSERT": "insertedRowCount", "UPDATE": "updatedRowCount", "DELETE": "deletedRowCount"}
 _COUNTS |= {"TRUNCATE_TABLE": "deletedRowCount"}
@@ -79,6 +82,7 @@ class Session:
         dataset: In which names without a dataset are; may be empty.
         parameters: Of the query.
         temporary: The paths of temporary tables, by their names in lower case.
+        most_seconds: The server's limit of a statement.
         tx: The script's open transaction.
         step: The script's statement that is being run.
     """
@@ -88,6 +92,7 @@ class Session:
     dataset: str
     parameters: Parameters
     temporary: dict[str, Path] = field(default_factory=dict)
+    most_seconds: float = 360
     tx: Transaction | None = None
     step: Step | None = None
 
@@ -110,12 +115,22 @@ class Session:
     @property
     def seconds(self) -> float:
         """How long a statement may take."""
-        return min(float(self.job.configuration.get("jobTimeoutMs") or SECONDS * 1000) / 1000, SECONDS)
+        most = self.most_seconds
+        return min(float(self.job.configuration.get("jobTimeoutMs") or most * 1000) / 1000, most)
 
     @property
     def is_dry(self) -> bool:
         """Whether nothing is to be run."""
         return bool(self.job.configuration.get("dryRun"))
+
+
+@dataclass(frozen=True)
+class State:
+    """What a script's statements share; in a session, also those of further jobs."""
+
+    session: Session
+    host: ScriptHost
+    interpreter: Interpreter
 
 
 @dataclass
@@ -125,8 +140,13 @@ class QueryRunner:
     store: Store
     queries: Queries
     pool: Pool
-    bucket: Bucket
+    loads: LoadRunner
+    extracts: ExtractRunner
     jobs: Jobs | None = None
+
+    def __post_init__(self) -> None:
+        """Begins without sessions."""
+        self.sessions = sessions.Sessions(self._end)
 
     def __call__(self, job: Job) -> Result | None:
         """Runs a job; fills its statistics.
@@ -142,35 +162,99 @@ class QueryRunner:
             raise NotBuilt("legacy SQL; set useLegacySql to false")
         default = configuration.get("defaultDataset") or {}
         project = default.get("projectId") or job.project
-        session = Session(job, project, default.get("datasetId") or "", parameters.read(configuration))
-        job.statistics["query"] = {"totalBytesProcessed": "0", "cacheHit": False}
-        job.statistics["totalBytesProcessed"] = "0"
-        if not session.is_dry:
-            job.statistics |= {"totalSlotMs": "1"}
-            job.statistics["query"] |= {"totalBytesBilled": "0", "billingTier": 0, "totalSlotMs": "1"}
+        session = Session(
+            job,
+            project,
+            default.get("datasetId") or "",
+            parameters.read(configuration),
+            most_seconds=self.queries.limits.seconds,
+        )
+        job.statistics["query"] = cost.statistics(0, 0, None if session.is_dry else 0)
+        result = self._run(session, sql)
+        about = job.statistics["query"]
+        # REST has these twice
+        job.statistics |= {name: about[name] for name in ("totalBytesProcessed", "totalSlotMs") if name in about}
+        return result
+
+    def _run(self, session: Session, sql: str) -> Result | None:
+        job = session.job
+        if (kept := self.sessions.of(job)) is not None:
+            job.statistics["sessionInfo"] = {"sessionId": kept.name}
+            with self.sessions.turn(kept, job):
+                return self._in_session(kept, session, sql)
         if scripts.is_script(sql) and (script := parse(self.pool, sql)).is_script:
-            return self._script(session, script, sql)
+            job.statistics["query"]["statementType"] = "SCRIPT"
+            if session.is_dry:
+                return None
+            state = self._state(session)
+            try:
+                return self._script(state, script, sql)
+            finally:
+                self._end(state)
         return self.statement(session, sql, job)
 
-    def _script(self, session: Session, script: Parsed, sql: str) -> Result | None:
-        job = session.job
-        job.statistics["query"]["statementType"] = "SCRIPT"
+    def _in_session(self, kept: sessions.Kept, session: Session, sql: str) -> Result | None:
+        """Runs a job of a session: always as a script, which goes on with the variables of the one before."""
         if session.is_dry:
+            raise NotBuilt("a dry run in a session")
+        if name := sessions.aborted(sql, kept):
+            self.sessions.end(name)
             return None
-        host = self._host(session, sql)
+        if (session.configuration.get("destinationTable") or {}).get("tableId"):
+            raise NotBuilt("a destination table in a session")
+        state: State = kept.state or self._state(session)
+        kept.state = state
+        before, session.temporary = session, state.session.temporary
+        vars(state.session).update(vars(before))
+        script = parse(self.pool, sql)
+        about = session.job.statistics["query"]
+        about["statementType"] = "SCRIPT"
+        result = self._script(state, script, sql)
+        if state.host.tx is not None:
+            state.host.close()
+            raise NotBuilt("a transaction that stays open between the jobs of a session")
+        children = self.jobs.find(session.job.project, session.job.name) if self.jobs else []
+        if len(children) == 1 == len(script.statements):
+            about["statementType"] = children[0]["statistics"]["query"].get("statementType", "SCRIPT")
+        return result
+
+    def _state(self, session: Session) -> State:
+        host = self._host(session)
         interpreter = Interpreter(self.pool, host)
         host.set_system = interpreter.system.__setitem__
+        return State(session, host, interpreter)
+
+    def _script(self, state: State, script: Parsed, sql: str) -> Result | None:
+        job = state.host.job = state.session.job
+        state.host.sql = sql
         try:
-            last = interpreter.run(script)
+            last = state.interpreter.run(script)
+        except BaseException:
+            state.host.close()
+            raise
         finally:
-            host.close()
-            self._drop_temporary(session)
+            self._sum(job)
         if last is None:
             return None
         self._set_destination(job)
         return Result(schema.result_fields(last.columns), last.table)
 
-    def _host(self, session: Session, sql: str) -> ScriptHost:
+    def _end(self, state: State) -> None:
+        """Gives up what a script or session has left."""
+        state.host.close()
+        for dataset in {path[:2] for path in state.session.temporary.values()}:
+            # Not there if its first table could not be made
+            with suppress(BigQueryError), self.store.transaction() as tx:
+                tx.drop_dataset(dataset, with_contents=True)
+
+    def _sum(self, job: Job) -> None:
+        """A script's cost is that of its statements."""
+        children = self.jobs.find(job.project, job.name) if self.jobs else []
+        about = [child["statistics"].get("query", {}) for child in children]
+        for name in ("totalBytesProcessed", "totalBytesBilled", "totalSlotMs"):
+            job.statistics["query"][name] = str(sum(int(one.get(name) or 0) for one in about))
+
+    def _host(self, session: Session) -> ScriptHost:
         def statement(step: Step | None, text: str, job: Job) -> Result | None:
             session.step = step
             return self.statement(session, text, job)
@@ -187,12 +271,7 @@ class QueryRunner:
             scope,
             lambda tx, path: self.locate(tx, session, tuple(path)),
         )
-        return ScriptHost(means, session.job, sql, partial(setattr, session, "tx"))
-
-    def _drop_temporary(self, session: Session) -> None:
-        for dataset in {path[:2] for path in session.temporary.values()}:
-            with self.store.transaction() as tx:
-                tx.drop_dataset(dataset, with_contents=True)
+        return ScriptHost(means, session.job, "", partial(setattr, session, "tx"))
 
     @contextmanager
     def _transact(self, session: Session, writes: Collection[Path] = ()) -> Iterator[Transaction]:
@@ -223,6 +302,7 @@ class QueryRunner:
             writes = self._writes(tx, session, one)
             if session.is_dry:
                 self._check(one)
+                self._count(tx, one, is_dry=True)
                 return None
             if session.tx is not None:
                 return self._execute(tx, session, one)
@@ -238,6 +318,9 @@ class QueryRunner:
         positional = tuple(kind for kind, _ in session.values.positional)
         named = {name: kind for name, (kind, _) in session.values.named.items()}
         scope = session.step.scope(known.scope) if session.step else known.scope
+        if (path := scripts.loaded(self.pool, sql)) and all(path != table.path for table in scope.tables):
+            # The analyzer wants to know the table that LOAD DATA may make
+            scope = dataclasses.replace(scope, tables=[*scope.tables, Table(path, ".".join(path), ())])
         # The evaluator knows no system variables, and a query without them needs none
         system = scope.system if "@@" in sql else {}
         scope = dataclasses.replace(scope, named=named, positional=positional, system=system)
@@ -256,6 +339,8 @@ class QueryRunner:
         if target := scripts.altered(self.pool, sql):
             is_known = not target.is_if_exists or _exists(tx, self.locate(tx, session, target.path))
             paths += [target.path] if is_known else []
+        if (path := scripts.loaded(self.pool, sql)) and _exists(tx, self.locate(tx, session, path)):
+            paths.append(path)
         return paths
 
     def _know(
@@ -276,6 +361,24 @@ class QueryRunner:
                 scope, dataclasses.replace(known.tables, relations=relations, contents=both), known.referenced
             )
         return known
+
+    def _count(self, tx: Transaction, one: _One, is_dry: bool = False) -> None:
+        """Puts into the statistics what a statement reads."""
+        read: dict[Path, set[str] | None] = {}
+        target = _target(one.statement)
+        for name, columns in cost.columns_read(one.statement).items():
+            for path in one.known.tables_of.get(name, ()):
+                read[path] = columns
+        if target and one.kind == "InsertStmt":
+            read = {path: columns for path, columns in read.items() if ".".join(path) != target}
+        elif target:  # all columns of what is changed count
+            read |= dict.fromkeys(one.known.tables_of.get(target, ()))
+        for path, inner in one.known.read_by_views:
+            known = read.get(path, set())
+            read[path] = None if known is None else known | inner
+        processed = sum(cost.total(tx.size(path).columns, columns) for path, columns in read.items())
+        spent = None if is_dry else now_ms() - int(one.job.statistics["startTime"])
+        one.job.statistics["query"] |= cost.statistics(processed, len(read), spent)
 
     def _destination(self, session: Session) -> Destination | None:
         if session.job.statistics["query"].get("statementType") == "SCRIPT":
@@ -330,12 +433,14 @@ class QueryRunner:
         fields = schema.result_fields(columns)
         if is_dry:
             one.describe(fields)
+            self._count(tx, one, is_dry)
             return None
         known = one.known
         answer = self.queries.answer(
             tx.connection, one.sql, known.scope, known.tables, one.parameters, statement=one.statement
         )
         self._set_destination(one.job)
+        self._count(tx, one)
         return Result(fields, answer.table)
 
     def _set_destination(self, job: Job) -> None:
@@ -349,6 +454,8 @@ class QueryRunner:
             }
 
     def _execute(self, tx: Transaction, session: Session, one: _One) -> Result | None:
+        if one.kind in ("QueryStmt", "CreateTableAsSelectStmt") or is_change(one.statement):
+            self._count(tx, one)
         try:
             if one.kind == "QueryStmt":
                 return self._select_into(tx, session, one)
@@ -357,7 +464,10 @@ class QueryRunner:
                 return None
             if one.kind == "CreateExternalTableStmt":
                 path = self.locate(tx, session, tuple(tree.get(tree.node(one.statement), "name_path")))
-                self._note(one, "table", path, create_external(tx, path, one.statement, self.bucket))
+                self._note(one, "table", path, create_external(tx, path, one.statement, self.loads.bucket))
+                return None
+            if one.kind in _OTHERS:
+                _OTHERS[one.kind](self, tx, session, one)
                 return None
             return self._define(tx, session, one)
         except duckdb.Error as error:
@@ -411,6 +521,33 @@ class QueryRunner:
         if one.statement_type in _COUNTS:
             about["dmlStats"] = {_COUNTS[one.statement_type]: str(count)}
 
+    def _assert(self, tx: Transaction, session: Session, one: _One) -> None:
+        assertion.check(one.statement, parse(self.pool, one.sql), lambda sql: self._inner(tx, session, one, sql))
+
+    def _export(self, tx: Transaction, session: Session, one: _One) -> None:
+        def answer(sql: str) -> Result:
+            return self._inner(tx, session, one, sql)
+
+        about = one.job.statistics["query"]
+        about |= export_data.export(one.statement, parse(self.pool, one.sql), answer, self.extracts)
+
+    def _load(self, tx: Transaction, session: Session, one: _One) -> None:
+        definition = asked.load_data(tree.node(one.statement))
+        configuration = load_data.configuration(definition, self.locate(tx, session, definition.path))
+        self.loads.load_data(tx, one.job, configuration)
+        one.job.statistics["query"]["loadQueryStatistics"] = one.job.statistics.pop("load")
+
+    def _inner(self, tx: Transaction, session: Session, one: _One, sql: str) -> Result:
+        """The result of a query that is a part of a statement."""
+        scratch = Job(one.job.project, one.job.name, {"query": {}, "jobType": "QUERY"})
+        scratch.statistics |= {"query": {}, "startTime": one.job.statistics["startTime"]}
+        result = self._select(tx, self._analyze(tx, session, sql, scratch), False)
+        assert result is not None
+        names = ("totalBytesProcessed", "totalBytesBilled", "totalSlotMs", "referencedTables")
+        about = scratch.statistics["query"]
+        one.job.statistics["query"] |= {name: about[name] for name in names if name in about}
+        return result
+
     def _define(self, tx: Transaction, session: Session, one: _One) -> Result | None:
         definition = asked.describe(one.statement)
         if isinstance(definition, asked.CreateTable) and definition.is_temporary:
@@ -451,6 +588,11 @@ class QueryRunner:
             about[name] = {"projectId": path[0], "datasetId": path[1], last: path[2]}
 
 
+_OTHERS: Mapping[str, Callable[[QueryRunner, Transaction, Session, _One], None]] = {
+    "AssertStmt": QueryRunner._assert,
+    "ExportDataStmt": QueryRunner._export,
+    "AuxLoadDataStmt": QueryRunner._load,
+}
 _TEMPORARY = 3
 """The module's number of CreateScope TEMP."""
 
@@ -485,6 +627,11 @@ class _One:
     def describe(self, fields: list[dict[str, Any]]) -> None:
         """Puts the schema of the result into the statistics."""
         self.job.statistics["query"]["schema"] = {"fields": fields}
+
+
+def _target(statement: Any) -> str:
+    """The full name of the table that INSERT, UPDATE, DELETE or MERGE changes; empty for other statements."""
+    return str(tree.node(statement).table_scan.table.name) if is_change(statement) else ""
 
 
 def _exists(tx: Transaction, path: Path) -> bool:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.bigquery import schema
+from services.bigquery import cost, schema
 from services.bigquery.compiler.definitions import CreateRoutine, describe
 from services.bigquery.errors import BigQueryError
 from services.bigquery.jobs.history import Result
@@ -75,7 +75,7 @@ class ScriptHost:
     def evaluate(self, step: Step) -> Answer:
         """Answers a query that belongs to another statement."""
         scratch = Job(self.job.project, self.job.name, {"query": {}, "jobType": "QUERY"})
-        scratch.statistics["query"] = {}
+        scratch.statistics |= {"query": {}, "startTime": self.job.statistics["startTime"]}
         result = self.means.statement(step, step.sql, scratch)
         if result is None:
             raise BigQueryError("invalidQuery", "An expression of a script must be a query", "query")
@@ -107,7 +107,7 @@ class ScriptHost:
         kept = list[Result]()
 
         def work(child: Job) -> Result | None:
-            child.statistics["query"] = {"totalBytesProcessed": "0", "cacheHit": False}
+            child.statistics["query"] = cost.statistics(0, 0, 0)
             result = self.means.statement(step, step.sql, child)
             kept.extend([result] if result is not None else [])
             return result

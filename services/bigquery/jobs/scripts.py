@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from services.bigquery.language import names
+from services.bigquery.language import names, tree
 from services.bigquery.language.analyzer import syntax_of
 from services.bigquery.language.pool import Pool
 from services.bigquery.scripts.syntax import kind_of, syntax_node
@@ -67,3 +67,18 @@ def altered(pool: Pool, sql: str) -> Altered | None:
     if node is None or is_schema:
         return None
     return Altered(tuple(part.id_string for part in node.path.names), node.is_if_exists)
+
+
+_LOAD = re.compile(r"\s*LOAD\b", re.IGNORECASE)
+
+
+def loaded(pool: Pool, sql: str) -> tuple[str, ...]:
+    """The parts of the name of LOAD DATA's table; empty for another statement.
+
+    Raises:
+        BigQueryError: It cannot be parsed.
+    """
+    if not _LOAD.match(_without_comments(sql)):
+        return ()
+    node = syntax_node(syntax_of(pool, sql).statement_list_node.statement_list[0])
+    return names.parts([part.id_string for part in tree.get(node, "name").names])

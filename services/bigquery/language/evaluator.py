@@ -131,7 +131,7 @@ class Evaluator:
             return module.call("EvaluateQuery", request, package.service.EvaluateQueryResponse)
 
         try:
-            answer = self._pool.run(work, seconds)
+            answer = self._pool.run(work, seconds, is_long=True)
         except ServiceError as error:
             raise as_error(error) from error
         rows = answer.content.table_data.row
@@ -157,7 +157,7 @@ class Evaluator:
 
     def _call(self, work: Any) -> Any:
         try:
-            return self._pool.run(work)
+            return self._pool.run(work, is_long=True)
         except ServiceError as error:
             raise as_error(error) from error
 

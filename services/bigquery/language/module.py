@@ -7,10 +7,13 @@ import fcntl
 import importlib.metadata
 import os
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import wasmtime
+import wasmtime._bindings as ffi
 
 from services.bigquery.language import package
 
@@ -24,8 +27,21 @@ _PARTIAL = ".compiled-"
 _PAGE = 2**16
 _MEMORIES = 5
 """The number of the section that declares memories; https://webassembly.github.io/spec/core/binary/modules.html."""
+_TICKED = ctypes.CFUNCTYPE(
+    ctypes.c_size_t,
+    ctypes.POINTER(ffi.wasmtime_context_t),
+    ctypes.c_void_p,
+    ctypes.POINTER(ctypes.c_uint64),
+    ctypes.POINTER(ffi.wasmtime_update_deadline_kind_t),
+)
+_FREED = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+"""C's types of wasmtime_store_epoch_deadline_callback, which wasmtime's Python classes do not have."""
 STACK = 2 * 2**20
 """Bytes of machine stack that the module's calls may take: wasmtime's maximum, enough for 400 terms of a sum."""
+
+
+def _never() -> bool:
+    return False
 
 
 class ModuleFailed(Exception):
@@ -119,6 +135,26 @@ def _number(data: bytes, start: int) -> tuple[int, int]:
             return result, start
 
 
+class _Deadline:
+    """Decides at each tick of the clock whether a call goes on."""
+
+    def __init__(self) -> None:
+        self.set(0, _never)
+
+    def set(self, seconds: float, is_stopped: Callable[[], bool]) -> None:
+        """Begins anew."""
+        self._until, self._is_stopped, self.is_over = time.monotonic() + seconds, is_stopped, False
+
+    def tick(self, context: Any, data: Any, ticks: Any, kind: Any) -> int:
+        """Gives 0 and the ticks until the next decision, or the address of the error that ends the call."""
+        if time.monotonic() < self._until and not self._is_stopped():
+            ticks[0], kind[0] = 1, 0
+            return 0
+        self.is_over = True
+        error = ffi.wasmtime_error_new(ctypes.create_string_buffer(b"interrupted"))
+        return ctypes.cast(error, ctypes.c_void_p).value or 0
+
+
 class Module:
     """An instance, for one thread at a time."""
 
@@ -127,6 +163,10 @@ class Module:
         wasi.preopen_dir(str(package.time_zones()), "/usr/share/zoneinfo")
         self._store = wasmtime.Store(engine)
         self._store.set_wasi(wasi)
+        self._deadline = _Deadline()
+        # Kept here, because the module only has their addresses
+        self._callbacks = _TICKED(self._deadline.tick), _FREED(0)
+        ffi.wasmtime_store_epoch_deadline_callback(self._store.ptr(), self._callbacks[0], None, self._callbacks[1])
         linker = wasmtime.Linker(engine)
         linker.define_wasi()
         self.allow(60)
@@ -136,9 +176,15 @@ class Module:
         self.prepared: dict[object, Any] = {}
         """What the evaluator has prepared in this instance."""
 
-    def allow(self, seconds: float) -> None:
-        """Sets after how many seconds from now a call is interrupted."""
-        self._store.set_epoch_deadline(max(1, round(seconds / TICK)))
+    def allow(self, seconds: float, is_stopped: Callable[[], bool] = _never) -> None:
+        """Sets when a call is interrupted.
+
+        Args:
+            seconds: Until then, from now.
+            is_stopped: Asked at each tick; True interrupts it.
+        """
+        self._deadline.set(seconds, is_stopped)
+        self._store.set_epoch_deadline(1)
 
     def call(self, method: str, request: Any, response: Any) -> Any:
         """Calls a method of the module's service.
@@ -155,8 +201,7 @@ class Module:
         try:
             return response.FromString(self._call(method, request.SerializeToString()))
         except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
-            interrupted = isinstance(error, wasmtime.Trap) and error.trap_code == wasmtime.TrapCode.INTERRUPT
-            raise ModuleFailed(str(error), interrupted) from error
+            raise ModuleFailed(str(error), self._deadline.is_over) from error
 
     def _call(self, method: str, request: bytes) -> bytes:
         store, allocate, free = self._store, self._function("wasm_malloc"), self._function("wasm_free")

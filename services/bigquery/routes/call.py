@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,7 @@ class Call:
         query: The parameters behind the question mark; of several values the last one counts.
         headers: By their names, without regard to case.
         body: Unpacked.
+        stream: The body as it comes, of a piece of an upload.
     """
 
     api: Api
@@ -78,6 +79,7 @@ class Call:
     query: Mapping[str, str]
     headers: Headers
     body: bytes = b""
+    stream: AsyncIterator[bytes] | None = None
 
     @property
     def project(self) -> str:
@@ -99,7 +101,7 @@ class Call:
         text = self.query.get(name, "")
         if not text:
             return default
-        if not re.fullmatch(r"\d{1,18}", text):
+        if not re.fullmatch(r"[0-9]{1,18}", text):
             raise invalid(f"Invalid value for parameter {name}: {text[:100]}")
         return int(text) if most is None else min(int(text), most)
 
@@ -114,17 +116,23 @@ class Route:
 
     Attributes:
         handler: One that is not async runs in a thread.
+        is_upload: Whether a file comes with its requests.
     """
 
     methods: tuple[str, ...]
     pattern: re.Pattern[str]
     handler: Callable[[Call], Any]
+    is_upload: bool = False
+
+    def streams(self, call: Call) -> bool:
+        """Whether the handler reads the body itself, as it comes."""
+        return self.is_upload and bool(call.query.get("upload_id"))
 
 
 def route(methods: str, path: str, handler: Callable[[Call], Any], prefix: str = PREFIX) -> Route:
     """Returns a route; in its path `{name}` is one part."""
     pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
-    return Route(tuple(methods.split()), re.compile(prefix + pattern + "/?"), handler)
+    return Route(tuple(methods.split()), re.compile(prefix + pattern + "/?"), handler, "upload" in prefix)
 
 
 def refuse(what: str) -> Callable[[Call], Any]:
@@ -198,9 +206,13 @@ def error_response(error: BigQueryError) -> Response:
 
 def page_of(items: list[Any], call: Call, most: int = 1000) -> tuple[list[Any], str]:
     """A page of a list by `maxResults` and `pageToken`; and the token of the next page, empty at the end."""
+    start, size = place_of(call, most)
+    return items[start : start + size], str(start + size) if start + size < len(items) else ""
+
+
+def place_of(call: Call, most: int = 1000) -> tuple[int, int]:
+    """Where a page begins by `pageToken`, and how long it is by `maxResults`."""
     token = call.query.get("pageToken", "")
-    if token and not re.fullmatch(r"\d{1,12}", token):
+    if token and not re.fullmatch(r"[0-9]{1,12}", token):
         raise invalid("Invalid value for pageToken")
-    start, size = int(token or 0), call.number("maxResults", 50 if most == 1000 else most, most) or most
-    end = start + size
-    return items[start:end], str(end) if end < len(items) else ""
+    return int(token or 0), call.number("maxResults", 50 if most == 1000 else most, most) or most

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import inspect
 import logging
 import re
-import zlib
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from services.bigquery import bodies
 from services.bigquery.errors import BigQueryError, failed
 from services.bigquery.routes import datasets, jobs, platform, queries, routines, rows, tables, unbuilt, uploads
 from services.bigquery.routes.call import Api, Call, Route, decode, error_response, json_response, read_query
@@ -30,9 +30,8 @@ ROUTES: tuple[Route, ...] = tuple(
 """All routes; the first one that fits answers."""
 THREADS = 40
 """Requests that work on the catalogue or wait for a job at the same time."""
-MOST_BODY = 100 * 2**20
-"""Bytes of a request's body; Google's limit for JSON is 10 MB, for uploads larger."""
 CLEAN_UP_SECONDS = 600
+PRUNE_SECONDS, PRUNE_DAYS = 86_400, 7
 _log = logging.getLogger("bigquery")
 
 
@@ -42,11 +41,15 @@ class App:
     Args:
         api: Store and jobs.
         close: What is to be done at the end.
+        end_old: Ends old sessions.
     """
 
-    def __init__(self, api: Api, close: Callable[[], None] = lambda: None) -> None:
-        self.api, self._close = api, close
+    def __init__(
+        self, api: Api, close: Callable[[], None] = lambda: None, end_old: Callable[[], None] = lambda: None
+    ) -> None:
+        self.api, self._close, self._end_old = api, close, end_old
         self._threads = ThreadPoolExecutor(THREADS, "bigquery")
+        self._room = bodies.Room()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request, or takes part in the server's start and end."""
@@ -73,7 +76,16 @@ class App:
     async def _dispatch(self, request: Request, path: str) -> Response:
         found, params = find_route(request.method, path)
         query = read_query(request.scope["query_string"])
-        call = Call(self.api, request.method, decode(params), query, request.headers, await read_body(request))
+        call = Call(self.api, request.method, decode(params), query, request.headers)
+        if found.streams(call):
+            call.stream = request.stream()
+            return await self._answer(found, call)
+        most = bodies.MOST_UPLOAD if found.is_upload else bodies.MOST_JSON
+        async with self._room.taken(bodies.size_of(request, most)):
+            call.body = await bodies.read(request, most)
+            return await self._answer(found, call)
+
+    async def _answer(self, found: Route, call: Call) -> Response:
         if inspect.iscoroutinefunction(found.handler):
             answer = await found.handler(call)
         else:
@@ -86,6 +98,7 @@ class App:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS, "waiting"))
         cleaning = asyncio.create_task(self._clean_up())
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -95,30 +108,19 @@ class App:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _clean_up(self) -> None:
+        """Removes what has expired, every ten minutes, and once a day what `make prune` would."""
+        pruned = time.monotonic()
         while True:
-            await self.in_thread(self.api.jobs.forget_expired)
             await asyncio.sleep(CLEAN_UP_SECONDS)
-
-
-async def read_body(request: Request) -> bytes:
-    """The request's body, unpacked.
-
-    Raises:
-        BigQueryError: It is too large, or not the gzip that it says it is.
-    """
-    pieces, size = [], 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size > MOST_BODY:
-            raise BigQueryError("uploadTooLarge", f"Request body is larger than {MOST_BODY} bytes", status=413)
-        pieces.append(piece)
-    body = b"".join(pieces)
-    if request.headers.get("content-encoding", "").strip().lower() == "gzip":
-        try:
-            return gzip.decompress(body)
-        except (OSError, EOFError, zlib.error):
-            raise BigQueryError("parseError", "The request's body is not valid gzip") from None
-    return body
+            steps: list[Callable[[], Any]] = [self.api.jobs.forget_expired, self._end_old]
+            if time.monotonic() - pruned > PRUNE_SECONDS:
+                pruned = time.monotonic()
+                steps.append(partial(self.api.store.prune, PRUNE_DAYS, False))
+            for step in steps:
+                try:
+                    await self.in_thread(step)
+                except Exception:
+                    _log.exception("cleaning up failed")
 
 
 def raw_path(scope: Scope) -> str:

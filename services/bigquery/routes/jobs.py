@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from services.bigquery.jobs.job import Job
-from services.bigquery.routes.call import Call, page_of, route
+from services.bigquery.routes.call import Call, place_of, route
 from services.bigquery.routes.queries import wait
 from services.bigquery.routes.resources import etag
 
@@ -55,14 +55,13 @@ def delete(call: Call) -> Any:
 
 def find(call: Call) -> Any:
     """Lists a project's jobs, the newest first."""
-    found = call.api.jobs.find(call.project, call.query.get("parentJobId", ""))
-    if states := [text.upper() for text in call.query.get("stateFilter", "").split(",") if text]:
-        found = [job for job in found if job["status"]["state"] in states]
-    for name, is_kept in (("minCreationTime", int.__ge__), ("maxCreationTime", int.__le__)):
-        if call.query.get(name):
-            limit = call.number(name, 0)
-            found = [job for job in found if is_kept(int(job["statistics"]["creationTime"]), limit)]
-    page, token = page_of(found, call)
+    states = [text.upper() for text in call.query.get("stateFilter", "").split(",") if text]
+    first, last = call.number("minCreationTime", 0), call.number("maxCreationTime", 2**62)
+    start, size = place_of(call)
+    parent = call.query.get("parentJobId", "")
+    page = call.api.jobs.find(call.project, parent, states=states, first=first, last=last, offset=start, most=size + 1)
+    token = str(start + size) if len(page) > size else ""
+    page = page[:size]
     listed = [{**job, "kind": "bigquery#job", "state": job["status"]["state"]} for job in page]
     for job in listed:
         if "errorResult" in job["status"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from starlette.responses import StreamingResponse
@@ -45,10 +46,9 @@ def service_account(call: Call) -> Any:
 def prune(call: Call) -> Any:
     """Gives back the space of dropped data: `POST /prune?days=7&dry_run=true`."""
     text = call.query.get("days", "0")
-    try:
-        days = float(text)
-    except ValueError:
-        raise invalid(f"Invalid value for parameter days: {text[:100]}") from None
+    if not re.fullmatch(r"[0-9]{1,5}(\.[0-9]{1,9})?", text):
+        raise invalid(f"Invalid value for parameter days: {text[:100]}")
+    days = float(text)
     return call.api.store.prune(days, call.flag("dry_run"))
 
 

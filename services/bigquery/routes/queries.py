@@ -95,11 +95,14 @@ def answer(call: Call, job: Job, start: int, most: int | None, as_int64: bool, k
     if job.error:
         raise job.error
     about = job.statistics.get("query", {})
-    found |= {"totalBytesProcessed": about.get("totalBytesProcessed", "0"), "cacheHit": False}
+    names = ("totalBytesProcessed", "totalBytesBilled", "totalSlotMs")
+    found |= {name: about[name] for name in names if name in about} | {"cacheHit": False}
     found |= {"creationTime": job.statistics.get("creationTime"), "location": job.location}
     for name in ("numDmlAffectedRows", "dmlStats"):
         if name in about:
             found[name] = about[name]
+    if "sessionInfo" in job.statistics:
+        found["sessionInfo"] = job.statistics["sessionInfo"]
     if kind == "bigquery#queryResponse":
         found |= {name: job.statistics[name] for name in ("startTime", "endTime") if name in job.statistics}
     if job.configuration.get("dryRun"):

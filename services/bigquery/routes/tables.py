@@ -55,7 +55,7 @@ def _path(call: Call) -> Path:
 
 def _answer(call: Call, tx: Transaction, table: Table) -> dict[str, Any]:
     location = tx.dataset(table.path[:2]).resource.get("location", "US")
-    size = tx.size(table.path) if table.kind in ("TABLE", "SNAPSHOT") else Size(0, 0)
+    size = tx.size(table.path) if table.kind in ("TABLE", "SNAPSHOT") else Size(0)
     return resource(call, table, size, location)
 
 
@@ -127,7 +127,7 @@ def _result(call: Call) -> dict[str, Any] | None:
     if result is None:
         return None
     table = Table(_path(call), "TABLE", {"schema": {"fields": result.fields}}, job.created, job.created)
-    return resource(call, table, Size(result.table.num_rows, result.table.nbytes), "US")
+    return resource(call, table, Size(result.table.num_rows, {"": result.table.nbytes}), "US")
 
 
 def patch(call: Call) -> Any:
@@ -215,7 +215,7 @@ def find(call: Call) -> Any:
     keys = (*_LISTED, "timePartitioning", "rangePartitioning", "clustering")
     listed = []
     for table in page:
-        one = resource(call, table, Size(0, 0), "US")
+        one = resource(call, table, Size(0), "US")
         listed.append({key: value for key, value in one.items() if key in keys})
         if view := table.resource.get("view"):
             listed[-1]["view"] = {"useLegacySql": bool(view.get("useLegacySql"))}

@@ -6,9 +6,11 @@ https://cloud.google.com/bigquery/docs/reference/api-uploads
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import secrets
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ async def insert(call: Call) -> Any:
     if kind == "multipart":
         resource, data = read_multipart(call.headers.get("content-type", ""), call.body)
         file = new_file(call)
+        call.api.store.require_room(len(data))
         await asyncio.get_running_loop().run_in_executor(None, file.write_bytes, data)
         return await begin(call, resource, file)
     if kind == "resumable":
@@ -91,8 +94,8 @@ async def resume(call: Call) -> Any:
     total = None if found is None or found[3] == "*" else int(found[3])
     if first > size:
         raise invalid(f"Invalid request. The upload has {size} bytes, and the piece begins at {first}.")
-    piece = call.body if found is None or found[1] else b""
-    await asyncio.get_running_loop().run_in_executor(None, _append, upload.file, first, piece)
+    if found is None or found[1]:
+        await _append(call, upload.file, first)
     size = upload.file.stat().st_size
     if found is not None and (total is None or size < total):
         headers = {"range": f"bytes=0-{size - 1}"} if size else {}
@@ -101,11 +104,19 @@ async def resume(call: Call) -> Any:
     return json_response(upload.answer)
 
 
-def _append(file: Path, first: int, piece: bytes) -> None:
-    with file.open("r+b") as target:
-        target.seek(first)
-        target.write(piece)
-        target.truncate()
+async def _append(call: Call, file: Path, first: int) -> None:
+    """Writes a piece as it comes; what a client that goes away has sent of it stays."""
+    loop = asyncio.get_running_loop()
+    os.truncate(file, first)
+    with file.open("ab") as target:
+        async for data in call.stream or _nothing():
+            call.api.store.require_room(len(data))
+            await loop.run_in_executor(None, target.write, data)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield b""
 
 
 ROUTES = (route("POST PUT", "/projects/{project}/jobs", insert, "(?:/resumable)?/upload/bigquery/v2"),)

@@ -102,17 +102,19 @@ class _Frame:
 
 @dataclass
 class Interpreter:
-    """Runs one script.
+    """Runs a script; one after the other, where they belong to a session.
 
     Attributes:
         system: System variables; the host may set some, such as `row_count`.
         last: The answer of the last statement.
+        variables: Those of the outermost block, which the next script of a session has, too.
     """
 
     pool: Pool
     host: Host
     system: dict[str, Value] = field(default_factory=dict)
     last: Answer | None = None
+    variables: dict[str, Value] = field(default_factory=dict)
     _functions: dict[str, Function] = field(default_factory=dict)
     _errors: list[BigQueryError] = field(default_factory=list)
     _calls: int = 0
@@ -123,8 +125,9 @@ class Interpreter:
         Raises:
             BigQueryError: Of the statement that failed.
         """
+        self.last = None
         try:
-            self._all(_Frame(script.source), script.statements)
+            self._all(_Frame(script.source, [self.variables]), script.statements)
         except _Leave as left:
             if left.what != "RETURN":
                 raise invalid_query(f"{left.what} is only allowed inside of a loop body") from None

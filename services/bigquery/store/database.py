@@ -10,8 +10,8 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,49 +19,25 @@ import duckdb
 
 from services.bigquery.compiler.signatures import connection as compiled
 from services.bigquery.errors import BigQueryError
+from services.bigquery.settings import Limits
+from services.bigquery.store import pressure
 from services.bigquery.store.catalogue import Catalogue, loaded
 
 FILE = "bigquery.duckdb"
 SPILL = "spill"
+MOST_FUNCTIONS = 200
+"""How many functions DuckDB keeps that no statement uses: each query may need others."""
+LEAST_MEMORY = 128 * 2**20
 SETTINGS = {
     # A local variable of this program is no table
     "python_enable_replacements": "false",
     "preserve_insertion_order": "true",
     "temp_file_encryption": "false",
     "checkpoint_threshold": "'64MB'",
+    # Memory that a statement had goes back within seconds; by default DuckDB keeps it for the next one
+    "allocator_flush_threshold": "'1MB'",
+    "allocator_bulk_deallocation_flush_threshold": "'1MB'",
 }
-_CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-LEAST_MEMORY = 256 * 2**20
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the store may use.
-
-    Attributes:
-        memory: Bytes that DuckDB may have; 0 for a third of what the machine or container has.
-        spill: Bytes on disk for what exceeds it.
-        seconds: Of one transaction's statements together.
-        statements: How many run at once; the others wait.
-        folders: Where DuckDB may read files, besides its own.
-    """
-
-    memory: int = 0
-    spill: int = 2 * 2**30
-    seconds: float = 360
-    statements: int = 20
-    folders: Sequence[Path] = ()
-
-
-def machine_memory() -> int:
-    """Bytes that this process may use."""
-    found = []
-    for file in _CGROUPS:
-        with contextlib.suppress(OSError, ValueError):
-            found.append(int(file.read_text()))
-    with contextlib.suppress(OSError, ValueError):
-        found.append(int(Path("/proc/meminfo").read_text().split()[1]) * 1024)
-    return min(found, default=3 * 2**30)
 
 
 class Database:
@@ -74,6 +50,8 @@ class Database:
         self._lock = threading.Lock()
         self._late = threading.Lock()
         self._functions: dict[str, int] = {}
+        self._removable: OrderedDict[str, None] = OrderedDict()
+        self._held: Counter[str] = Counter()
         self._count = 0
         self._discarded: list[Any] = []
         self._root = duckdb.connect(
@@ -89,7 +67,7 @@ class Database:
     def _open(self) -> None:
         self._attach()
         limits = self.limits
-        memory = limits.memory or max(machine_memory() // 3, LEAST_MEMORY)
+        memory = limits.memory or max(pressure.total_of(limits) // 3, LEAST_MEMORY)
         folders = ", ".join(quoted(folder) for folder in (self.folder, *limits.folders))
         settings = {
             **SETTINGS,
@@ -174,11 +152,29 @@ class Database:
         return self._functions.get(name, self._count + 1)
 
     def create_function(self, name: str, function: Any, *arguments: Any, **options: Any) -> None:
-        """Registers a function for the transactions that begin from now on, unless there is one of this name."""
+        """Registers a function for the transactions that begin from now on, unless there is one of this name.
+
+        The caller holds it until `release`.
+        """
         with self._lock:
             if name not in self._functions:
                 self._root.create_function(name, function, *arguments, **options)
+                self._removable[name] = None
                 self._created(name)
+            self._held[name] += 1
+            if name in self._removable:
+                self._removable.move_to_end(name)
+
+    def release(self, names: Collection[str]) -> None:
+        """Gives functions up; of those that nobody holds the last ones stay, for the next statement."""
+        with self._lock:
+            self._held.subtract(names)
+            self._held = +self._held
+            free = [name for name in self._removable if name not in self._held]
+            for name in free[: max(len(self._removable) - MOST_FUNCTIONS, 0)]:
+                with contextlib.suppress(duckdb.Error):  # another time
+                    self._root.remove_function(name)
+                    del self._removable[name], self._functions[name]
 
     @contextlib.contextmanager
     def late(self, check: Callable[[], None]) -> Iterator[None]:

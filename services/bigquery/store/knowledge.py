@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from services.bigquery import schema, types
+from services.bigquery import cost, schema, types
 from services.bigquery.compiler.context import Relation
 from services.bigquery.compiler.signatures.connection import register_scalars
 from services.bigquery.compiler.statement import compile_query, output_columns
@@ -59,6 +59,7 @@ class _Found:
     columns: Sequence[catalog.Column]
     relation: Relation | None
     contents: Callable[[], list[list[Any]] | None] | None = None
+    is_view: bool = False
 
 
 @dataclass
@@ -72,6 +73,8 @@ class _Names:
     relations: dict[str, Relation] = field(default_factory=dict)
     contents: dict[str, Callable[[], list[list[Any]] | None]] = field(default_factory=dict)
     referenced: list[Path] = field(default_factory=list)
+    tables_of: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    read_by_views: list[tuple[Path, frozenset[str]]] = field(default_factory=list)
 
 
 class Defaults(Mapping[str, str]):
@@ -101,10 +104,18 @@ class Knowledge:
         queries: Analyzes and compiles views and default values.
         external: Reads external tables.
         shares_projects: Whether a table that the named project lacks is looked for in the others.
+        jobs: Gives a project's jobs in REST form.
     """
 
-    def __init__(self, queries: Queries, external: External | None, shares_projects: bool) -> None:
+    def __init__(
+        self,
+        queries: Queries,
+        external: External | None,
+        shares_projects: bool,
+        jobs: Callable[[str], Sequence[Resource]],
+    ) -> None:
         self._queries = queries
+        self._jobs = jobs
         self._external = external
         self._shares_projects = shares_projects
         self._numbers = itertools.count(1)
@@ -163,7 +174,8 @@ class Knowledge:
         functions = self._queries.analyzer.functions(called, resource_of, tables_of)[0] if called else []
         scope = Scope(tables=list(names.tables.values()), functions=functions)
         rows = Tables(names.relations, lambda name: names.contents[name]())
-        return Known(scope, rows, tuple(dict.fromkeys(names.referenced)))
+        referenced = tuple(dict.fromkeys(names.referenced))
+        return Known(scope, rows, referenced, names.tables_of, tuple(names.read_by_views))
 
     def _table(self, reader: Reader, written: tuple[str, ...], names: _Names) -> catalog.Table:
         if written in names.tables:
@@ -172,7 +184,10 @@ class Knowledge:
             full, found = ".".join(written), self._schema_view(reader, written, names)
         else:
             path = self.find(reader, written, names.project, names.dataset)
-            full, found = ".".join(path), self._meaning(reader, path, names)
+            full, before = ".".join(path), len(names.referenced)
+            found = self._meaning(reader, path, names)
+            if not found.is_view:
+                names.tables_of[full] = tuple(names.referenced[before:])
         if found.relation is not None:
             names.relations[full] = found.relation
         names.contents[full] = found.contents or self._rows_of(reader, found)
@@ -269,7 +284,7 @@ class Knowledge:
                 found = [reader.at(table_key((*path, name))) for name in sorted(contents.tables)]
                 living = [entry.table for entry in found if isinstance(entry, Entry)]
                 listed.append(information_schema.Listed(contents.dataset, living, list(contents.routines.values())))
-        return information_schema.Source(listed, reader.size, reader.partitions)
+        return information_schema.Source(listed, reader.size, reader.partitions, lambda: self._jobs(project))
 
     def _view(self, reader: Reader, entry: Entry, names: _Names) -> _Found:
         path = entry.table.path
@@ -281,6 +296,9 @@ class Knowledge:
         known = self._know(reader, analyzer.table_paths(sql), analyzer.routine_paths(sql), inner)
         names.referenced.extend(known.referenced)
         statement = analyzer.analyze(sql, known.scope)
+        names.read_by_views.extend(known.read_by_views)
+        for name, read in cost.columns_read(statement).items():
+            names.read_by_views.extend((one, frozenset(read)) for one in known.tables_of.get(name, ()))
         columns = output_columns(statement)
         relation = None
         try:
@@ -297,7 +315,7 @@ class Knowledge:
         fields = [str(one["name"]) for one in entry.table.fields]
         called = fields if len(fields) == len(columns) else [name for name, _ in columns]
         pairs = zip(called, columns, strict=True)
-        return _Found([catalog.Column(name, kind) for name, (_, kind) in pairs], relation, contents)
+        return _Found([catalog.Column(name, kind) for name, (_, kind) in pairs], relation, contents, is_view=True)
 
     def _rows_of(self, reader: Reader, found: _Found) -> Callable[[], list[list[Any]] | None]:
         relation, columns = found.relation, found.columns

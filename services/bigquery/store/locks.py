@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 
+from services.bigquery.errors import BigQueryError
 from services.bigquery.records import Path
 
 _LOOK = 0.2
@@ -43,14 +44,15 @@ class TableLocks:
 
 
 class Watch:
-    """The limit of a transaction: its time, and whether somebody cancelled it."""
+    """The limit of a transaction: its time, whether somebody cancelled it, and why the server itself ends it."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.is_cancelled = False
+        self.error: BigQueryError | None = None
         self._end = time.monotonic() + seconds
 
     @property
     def is_over(self) -> bool:
         """Whether it must stop."""
-        return self.is_cancelled or time.monotonic() > self._end
+        return self.is_cancelled or self.error is not None or time.monotonic() > self._end

@@ -17,12 +17,15 @@ from services.bigquery.store.catalogue import Catalogue, Key, Value, key_text, v
 from services.bigquery.store.connection import Connection, broken_rule
 from services.bigquery.store.database import Database
 from services.bigquery.store.locks import TableLocks, Watch
+from services.bigquery.store.pressure import Pressure
 from services.bigquery.store.refusals import Conflict
 
 _SNAPSHOTS = 64
 """How many versions of the catalogue are kept for transactions that are just beginning."""
 _LOOK = 0.1
-"""Seconds between two looks at the limits of the running transactions."""
+"""Seconds between two looks of a transaction that waits for its turn."""
+_GROWING = ("INSERT", "UPDATE", "MERGE ", "CREATE")
+"""What statements begin with that need more disk."""
 
 
 class Versions:
@@ -87,8 +90,9 @@ def _name(key: Key) -> str:
 class Running:
     """The transactions that are running: their limits, who waits, and how to stop one."""
 
-    def __init__(self, statements: int) -> None:
+    def __init__(self, statements: int, pressure: Pressure) -> None:
         self.locks = TableLocks()
+        self.pressure = pressure
         self._statements = statements
         self._slots = threading.BoundedSemaphore(statements)
         self._sessions: set[Session] = set()
@@ -98,10 +102,8 @@ class Running:
         self._thread.start()
 
     @contextlib.contextmanager
-    def slot(self, session: Session) -> Iterator[None]:
-        """Waits until fewer statements than allowed run, and watches the session's limit."""
-        while not self._slots.acquire(timeout=_LOOK):
-            session.check()
+    def watched(self, session: Session) -> Iterator[None]:
+        """Watches a session's limit."""
         with self._lock:
             self._sessions.add(session)
         try:
@@ -109,6 +111,15 @@ class Running:
         finally:
             with self._lock:
                 self._sessions.discard(session)
+
+    @contextlib.contextmanager
+    def slot(self, session: Session) -> Iterator[None]:
+        """Waits until fewer statements than allowed run."""
+        while not self._slots.acquire(timeout=_LOOK):
+            session.check()
+        try:
+            yield
+        finally:
             self._slots.release()
 
     @contextlib.contextmanager
@@ -129,11 +140,14 @@ class Running:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._ended.wait(_LOOK):
+        seconds = _LOOK
+        while not self._ended.wait(seconds):
             with self._lock:
-                over = [session for session in self._sessions if session.watch.is_over]
-            for session in over:
-                session.interrupt()
+                sessions = list(self._sessions)
+            seconds = self.pressure.look(sessions)
+            for session in sessions:
+                if session.watch.is_over:
+                    session.interrupt()
 
 
 class Session:
@@ -154,17 +168,23 @@ class Session:
         self.base = versions.current
         self.seen: dict[Key, Value | None] = {}
         self.has_written = False
+        self.grown, self.began = 0.0, time.monotonic()
         self.connection = Connection(self._begun, self._explained, self._create_function)
         self._exit = ExitStack()
         self._cursor: Any = None
         self._is_begun = False
         self._functions = 0
         self._late: list[str] = []
+        self._held: list[str] = []
 
     def check(self) -> None:
         """Raises if the transaction must stop."""
         if self.watch.is_over:
-            raise self._stopped()
+            raise self.stopped()
+
+    def end(self, error: BigQueryError) -> None:
+        """Lets it stop soon, with an error."""
+        self.watch.error = error
 
     def interrupt(self) -> None:
         """Stops what DuckDB does for it."""
@@ -175,7 +195,7 @@ class Session:
 
     def begin_writing(self) -> None:
         """Begins, if it has not; from now on nothing is begun anew."""
-        self._begun("INSERT")
+        self._begun("DELETE")
 
     def _begun(self, sql: str = "") -> Any:
         self.check()
@@ -190,7 +210,10 @@ class Session:
             self._is_begun = True
             version = self._cursor.execute("SELECT max(version) FROM store.main.versions").fetchall()[0][0]
             self._see(self._versions.at(version))
-        self.has_written = self.has_written or sql.lstrip("( \n")[:6].upper() not in ("SELECT", "")
+        word = sql.lstrip("( \n")[:6].upper()
+        if word in _GROWING:
+            self._running.pressure.require_room()
+        self.has_written = self.has_written or word not in ("SELECT", "")
         return self._cursor
 
     def _see(self, catalogue: Catalogue) -> None:
@@ -204,7 +227,7 @@ class Session:
         if not self.has_written:
             self._rollback()
         if isinstance(error, duckdb.InterruptException) and self.watch.is_over:
-            return self._stopped()
+            return self.stopped()
         if isinstance(error, duckdb.TransactionException) and "onflict" in str(error):
             return Conflict("a table")
         return broken_rule(error, self._fields) or error
@@ -217,7 +240,10 @@ class Session:
                     return dict(zip(entry.columns, names, strict=True))
         return {}
 
-    def _stopped(self) -> BigQueryError:
+    def stopped(self) -> BigQueryError:
+        """Why it must stop."""
+        if self.watch.error is not None:
+            return self.watch.error
         if self.watch.is_cancelled:
             return BigQueryError("stopped", "Job execution was cancelled: User requested cancellation", "query")
         text = f"Operation timed out after {self.watch.seconds:g} seconds. Consider reducing the amount of work"
@@ -228,6 +254,7 @@ class Session:
         """A function is seen by transactions that begin later: this one begins anew, or makes it for itself."""
         if not self.has_written:
             self._database.create_function(name, function, *arguments, **options)
+            self._held.append(name)
             if self._is_begun and self._database.number_of(name) > self._functions:
                 self._rollback()
             return
@@ -281,5 +308,7 @@ class Session:
             self.connection.forget(self._cursor)
         if self._late:
             self._database.discard(self._cursor)
+        self._database.release(self._held)
+        self._held = []
         self._cursor = None
         self._exit.close()

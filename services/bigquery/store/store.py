@@ -5,16 +5,20 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path as Folder
 from typing import Any, TypeVar
 
+from services.bigquery.errors import BigQueryError
+from services.bigquery.language.pool import is_stopped
 from services.bigquery.queries import Queries
-from services.bigquery.records import Path, Size
+from services.bigquery.records import Path, Resource, Size
+from services.bigquery.settings import Limits
 from services.bigquery.store import backup, takeover
-from services.bigquery.store.database import SPILL, Database, Limits
+from services.bigquery.store.database import SPILL, Database
 from services.bigquery.store.knowledge import External, Knowledge
 from services.bigquery.store.locks import Watch
+from services.bigquery.store.pressure import Pressure
 from services.bigquery.store.refusals import Conflict
 from services.bigquery.store.session import Running, Session, Versions
 from services.bigquery.store.transaction import StoreTransaction, now_ms
@@ -26,6 +30,8 @@ _WAIT = 10.0
 """Seconds that rewriting waits for running statements to end."""
 _TAKE_OVER = 3600.0
 """Seconds that taking over data of 0.1.0 may take."""
+MOST_SIZES = 5000
+"""How many tables' sizes are remembered; a change of a table makes another one."""
 _ATTEMPTS = 10
 """How often `run` tries a transaction that others get in the way of."""
 
@@ -43,7 +49,7 @@ class FileStore:
         self._knowledge = knowledge
         catalogue, number = database.load()
         self._versions = Versions(catalogue, number)
-        self._running = Running(database.limits.statements)
+        self._running = Running(database.limits.statements, Pressure(database.folder, database.limits))
         self._sizes: dict[tuple[int, int], Size] = {}
         self._watches: dict[str, set[Watch]] = {}
 
@@ -58,11 +64,16 @@ class FileStore:
             with self._running.locks.held(writes, lambda: _check(watch)):
                 session = Session(self._database, self._versions, self._running, watch)
                 transaction = StoreTransaction(session, self._versions, self._sizes, self._knowledge)
-                try:
-                    yield transaction
-                    session.commit(transaction.changes)
-                finally:
-                    session.close()
+                with self._running.watched(session), _stopping(watch):
+                    try:
+                        yield transaction
+                        session.commit(transaction.changes)
+                        self._remember(transaction.new_sizes)
+                    except BigQueryError as error:
+                        # The SQL module knows that it was stopped, not why
+                        raise (session.stopped() if error.reason == "stopped" and watch.is_over else error) from error
+                    finally:
+                        session.close()
         finally:
             self._forget(job, watch)
 
@@ -91,6 +102,11 @@ class FileStore:
                 time.sleep(0.01 * attempt)
         raise AssertionError
 
+    def _remember(self, sizes: dict[tuple[int, int], Size]) -> None:
+        self._sizes.update(sizes)
+        while len(self._sizes) > MOST_SIZES:
+            self._sizes.pop(next(iter(self._sizes)), None)
+
     def _forget(self, job: str, watch: Watch) -> None:
         left = self._watches.get(job, set())
         left.discard(watch)
@@ -105,15 +121,20 @@ class FileStore:
         return bool(watches)
 
     def prune(self, days: float, dry_run: bool) -> dict[str, int]:
-        """Drops tables that have expired, and gives back the space of what was dropped.
+        """Drops tables that have expired and old files of 0.1.0, and gives back the space of what was dropped.
 
         Args:
-            days: How long ago a table must have expired.
+            days: How long ago a table must have expired, and data of 0.1.0 been taken over.
             dry_run: Whether to say only what it would do.
 
         Returns:
-            `files`: tables that had expired. `bytes`: what the disk gets back.
+            `files`: tables that had expired, and files of 0.1.0. `bytes`: what the disk gets back.
         """
+        old, size = takeover.prune_old_files(self._database.folder, days, dry_run)
+        found = self._prune(days, dry_run)
+        return {"files": found["files"] + old, "bytes": found["bytes"] + size}
+
+    def _prune(self, days: float, dry_run: bool) -> dict[str, int]:
         latest = now_ms() - int(days * 86_400_000)
         expired = self.run(lambda transaction: transaction.drop_expired(latest, dry_run))
         if dry_run:
@@ -137,10 +158,25 @@ class FileStore:
             rows = backup.rows_by_table(transaction.connection, transaction.catalogue)
         return {"rows": rows, "bytes": self._database.file.stat().st_size}
 
+    def require_room(self, needed: int = 0) -> None:
+        """Refuses what would fill the disk."""
+        self._running.pressure.require_room(needed)
+
     def close(self) -> None:
         """Writes everything and closes the files."""
         self._running.close()
         self._database.close()
+
+
+@contextlib.contextmanager
+def _stopping(watch: Watch) -> Iterator[None]:
+    """Lets the limit hold for what the SQL module does for this thread, too."""
+    before = is_stopped.set(lambda: watch.is_over)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # the transaction of a session, which another thread began
+            is_stopped.reset(before)
 
 
 def _check(watch: Watch) -> None:
@@ -154,6 +190,7 @@ def open_store(
     limits: Limits | None = None,
     external: External | None = None,
     shares_projects: bool = False,
+    jobs: Callable[[str], Sequence[Resource]] = lambda project: (),
 ) -> FileStore:
     """Opens the data of a folder, and creates it if it is new.
 
@@ -163,11 +200,12 @@ def open_store(
         limits: What it may use.
         external: Reads the files behind an external table: Arrow data with the fields' names and `Type.arrow`.
         shares_projects: Whether a table that the named project lacks is looked for in the others.
+        jobs: Gives a project's jobs in REST form, for INFORMATION_SCHEMA.JOBS.
 
     Raises:
         BigQueryError: The file is damaged, or another process has it.
     """
-    known, knowledge = limits or Limits(), Knowledge(queries, external, shares_projects)
+    known, knowledge = limits or Limits(), Knowledge(queries, external, shares_projects, jobs)
 
     def fill(new: Folder, work: Callable[[StoreTransaction], None]) -> None:
         with contextlib.closing(_opened(new, known, knowledge)) as store:
@@ -184,4 +222,6 @@ def open_store(
 def _opened(folder: Folder, limits: Limits, knowledge: Knowledge) -> FileStore:
     shutil.rmtree(folder / SPILL, ignore_errors=True)  # left by a server that was killed
     (folder / SPILL).mkdir()
-    return FileStore(Database(folder, limits), knowledge)
+    store = FileStore(Database(folder, limits), knowledge)
+    store.run(StoreTransaction.drop_temporary)
+    return store

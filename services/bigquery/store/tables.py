@@ -189,9 +189,11 @@ _BYTES: Mapping[str, str] = {
 
 
 def size_sql(number: int, fields: Sequence[Resource], columns: Sequence[str]) -> str:
-    """A query of a table's rows and bytes; nested values count as their text."""
-    sums = [_bytes(name, schema.type_of(field)) for name, field in zip(columns, fields, strict=True)]
-    return f"SELECT count(*), CAST({' + '.join(['0', *sums])} AS BIGINT) FROM {sql_name(number)}"
+    """A query of a table's rows and of the bytes of each column; nested values count as their text."""
+    sums = [
+        f"CAST({_bytes(name, schema.type_of(field))} AS BIGINT)" for name, field in zip(columns, fields, strict=True)
+    ]
+    return f"SELECT {', '.join(['count(*)', *sums])} FROM {sql_name(number)}"
 
 
 def _bytes(name: str, kind: Type) -> str:

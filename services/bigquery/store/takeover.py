@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,6 +100,27 @@ def move_old_files(folder: Path) -> None:
                 os.replace(file, kept / file.name)
     for file in folder.glob(f"{OLD}*"):
         os.replace(file, kept / file.name)
+
+
+def prune_old_files(folder: Path, days: float, dry_run: bool) -> tuple[int, int]:
+    """Deletes the files of 0.1.0 some days after they have been taken over.
+
+    Args:
+        folder: Of the data.
+        days: How long ago that must have been.
+        dry_run: Whether to say only what would go.
+
+    Returns:
+        How many files there are, and their bytes.
+    """
+    kept = folder / KEPT
+    if not kept.exists() or time.time() - kept.stat().st_mtime < days * 86_400:
+        return 0, 0
+    files = [file for file in kept.rglob("*") if file.is_file()]
+    size = sum(file.stat().st_size for file in files)
+    if not dry_run:
+        shutil.rmtree(kept)
+    return len(files), size
 
 
 def _copy_all(folder: Path, transaction: StoreTransaction) -> None:

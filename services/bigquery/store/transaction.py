@@ -32,6 +32,8 @@ from services.bigquery.store.catalogue import (
 from services.bigquery.store.knowledge import Knowledge
 from services.bigquery.store.session import Session, Versions
 
+TEMPORARY = "_script"
+"""What the names of datasets of temporary tables begin with."""
 _WITH_ROWS = ("TABLE", "SNAPSHOT")
 
 
@@ -59,6 +61,8 @@ class StoreTransaction:
         self._knowledge = knowledge
         self._after: dict[Key, Value | None] = {}
         self._own: Catalogue | None = None
+        self.new_sizes: dict[tuple[int, int], Size] = {}
+        """Those that it has computed; others may use them once it is committed."""
 
     @property
     def connection(self) -> Any:
@@ -251,6 +255,11 @@ class StoreTransaction:
             self._drop(key)
         return len(keys)
 
+    def drop_temporary(self) -> None:
+        """Drops the temporary tables of scripts and sessions that a killed server left."""
+        for path in [path for path in self.catalogue.datasets if path[1].startswith(TEMPORARY)]:
+            self.drop_dataset(path, with_contents=True)
+
     def relation(self, path: Path) -> Relation:
         """Where a table's rows are."""
         return self._knowledge.relation(self, path)
@@ -259,15 +268,14 @@ class StoreTransaction:
         """How much a table holds; views hold nothing."""
         entry = self.entry(path)
         if not entry.number:
-            return Size(0, 0)
+            return Size(0)
         key = (entry.number, entry.changes)
-        if key in self._sizes and not self._after:
-            return self._sizes[key]
-        sql = tables.size_sql(entry.number, entry.table.fields, entry.columns)
-        rows, count = self.connection.execute(sql).fetchall()[0]
-        if not self._after:
-            self._sizes[key] = Size(rows, count)
-        return Size(rows, count)
+        if (known := self.new_sizes.get(key) or self._sizes.get(key)) is None:
+            sql = tables.size_sql(entry.number, entry.table.fields, entry.columns)
+            rows, *sizes = self.connection.execute(sql).fetchall()[0]
+            names = (str(field["name"]).lower() for field in entry.table.fields)
+            known = self.new_sizes[key] = Size(rows, dict(zip(names, sizes, strict=True)))
+        return known
 
     def partitions(self, path: Path) -> list[tuple[str | None, int]]:
         """Ids and rows of a table's partitions; one without an id for a table that has none."""

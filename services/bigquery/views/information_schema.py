@@ -14,7 +14,7 @@ import pyarrow as pa
 from services.bigquery import schema, types
 from services.bigquery.records import Dataset, Path, Resource, Routine, Size, Table
 from services.bigquery.types import Type
-from services.bigquery.views import texts
+from services.bigquery.views import jobs, texts
 
 Row = Sequence[Any]
 
@@ -36,11 +36,13 @@ class Source:
         datasets: Those that the view's name covers: one, or all of a project.
         size: How much a table holds.
         partitions: Ids and rows of a table's partitions.
+        jobs: A project's jobs in REST form, of the last 24 hours.
     """
 
     datasets: Sequence[Listed]
     size: Callable[[Path], Size]
     partitions: Callable[[Path], Sequence[tuple[str | None, int]]]
+    jobs: Callable[[], Sequence[Resource]] = tuple
 
     def tables(self) -> Iterator[Table]:
         """All tables."""
@@ -56,11 +58,11 @@ class View:
     """A view.
 
     Attributes:
-        columns: Names and types, `a STRING, b INT64`.
+        columns: Names and types, `a STRING, b INT64`, or as pairs.
         rows: Gives its rows.
     """
 
-    columns: str
+    columns: str | Sequence[tuple[str, Type]]
     rows: Callable[[Source], Iterator[Row]]
 
 
@@ -218,6 +220,7 @@ _TABLE = "table_catalog STRING, table_schema STRING, table_name STRING"
 _KEY = f"constraint_catalog STRING, constraint_schema STRING, constraint_name STRING, {_TABLE}"
 _ROUTINE = "specific_catalog STRING, specific_schema STRING, specific_name STRING"
 _OPTION = "option_name STRING, option_type STRING, option_value STRING"
+_JOBS = ("JOBS", "JOBS_BY_PROJECT", "JOBS_BY_USER")
 VIEWS = {
     "SCHEMATA": View(
         "catalog_name STRING, schema_name STRING, schema_owner STRING, creation_time TIMESTAMP, "
@@ -284,6 +287,9 @@ VIEWS = {
         "grantee STRING",
         lambda source: iter(()),
     ),
+    **dict.fromkeys(
+        ("JOBS", "JOBS_BY_PROJECT", "JOBS_BY_USER"), View(jobs.COLUMNS, lambda source: jobs.rows(source.jobs()))
+    ),
     "__TABLES__": View(
         "project_id STRING, dataset_id STRING, table_id STRING, creation_time INT64, last_modified_time INT64, "
         "row_count INT64, size_bytes INT64, type INT64",
@@ -291,12 +297,14 @@ VIEWS = {
     ),
 }
 """By name; `__TABLES__` stands in a dataset itself."""
-OF_PROJECT = ("SCHEMATA", "SCHEMATA_OPTIONS", "OBJECT_PRIVILEGES")
+OF_PROJECT = ("SCHEMATA", "SCHEMATA_OPTIONS", "OBJECT_PRIVILEGES", *_JOBS)
 """Views that name no dataset."""
 
 
 def columns_of(view: View) -> list[tuple[str, Type]]:
     """Names and types of a view's columns."""
+    if not isinstance(view.columns, str):
+        return list(view.columns)
     pairs = (item.rsplit(" ", 1) for item in view.columns.split(", "))
     return [(name, Type(types.BY_NAME[kind])) for name, kind in pairs]
 

@@ -20,7 +20,7 @@ from tests.conftest import ROOT
 from tests.tracked import tracked_files
 
 LAYERS = (
-    ("orionbox.errors", "orionbox.http_guard", "orionbox.loopback"),
+    ("orionbox.errors", "orionbox.http_guard", "orionbox.http_server", "orionbox.loopback"),
     ("orionbox.services",),
     ("orionbox.file_errors",),
     ("orionbox.files", "orionbox.orion", "orionbox.trips"),
@@ -41,11 +41,12 @@ LAYERS = (
     ("cli.bundle", "cli.doctor", "cli.runs"),
     ("cli.__main__",),
     ("cli.launcher",),
-    ("services.bigquery.clock", "services.bigquery.errors"),
+    ("services.bigquery.clock", "services.bigquery.errors", "services.bigquery.settings"),
+    ("services.bigquery.bodies", "services.bigquery.disk"),
     ("services.bigquery.types",),
     ("services.bigquery.language",),
     ("services.bigquery.compiler",),
-    ("services.bigquery.queries", "services.bigquery.schema"),
+    ("services.bigquery.cost", "services.bigquery.queries", "services.bigquery.schema"),
     ("services.bigquery.records",),
     ("services.bigquery.views",),
     ("services.bigquery.store", "services.bigquery.loads", "services.bigquery.scripts"),

@@ -8,8 +8,8 @@ import decimal
 import hashlib
 import json
 import threading
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ SECONDS = 30.0
 MOST_MEMORY = 128 * 2**20
 """Bytes that a function may use."""
 CONTEXTS = 8
-"""How many functions a thread keeps compiled."""
+"""How many contexts with a compiled function are kept; each takes some megabytes."""
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _AROUND = """
 function orionbox_in(kind, value) {
@@ -104,11 +104,11 @@ class Javascript:
         kinds = json.dumps([_shape(kind) for kind in self.arguments])
         call = f"orionbox_all({kinds}, {json.dumps(_shape(self.result))}, {json.dumps(rows)})"
         try:
-            answer = str(_context(self).eval(call, timeout_sec=SECONDS, max_memory=MOST_MEMORY))
+            with _contexts.of(self) as context:
+                answer = str(context.eval(call, timeout_sec=SECONDS, max_memory=MOST_MEMORY))
         except py_mini_racer.JSTimeoutException as error:
             raise invalid_query(f"UDF timed out: {self.title} took more than {SECONDS:g} seconds") from error
         except py_mini_racer.JSOOMException as error:
-            _forget(self)
             raise invalid_query(f"UDF out of memory: {self.title}") from error
         except py_mini_racer.JSParseException as error:
             raise invalid_query(f"{_first_line(error)} in {self._signature()}") from error
@@ -129,33 +129,50 @@ def _first_line(error: Exception) -> str:
     return line.split(": ", 1)[-1] if line.startswith("<") else line
 
 
-_kept = threading.local()
+class _Contexts:
+    """V8 contexts with a function in each: every one for one thread at a time, and only some kept, of all threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._free: list[tuple[Javascript, Any]] = []
+
+    @contextmanager
+    def of(self, function: Javascript) -> Iterator[Any]:
+        """A context with a function; after an error it is not used again."""
+        context = self._taken(function) or _new_context(function)
+        try:
+            yield context
+        except BaseException:
+            context.close()
+            raise
+        with self._lock:
+            self._free.append((function, context))
+            old = [context for _, context in self._free[:-CONTEXTS]]
+            del self._free[:-CONTEXTS]
+        for context in old:
+            context.close()
+
+    def _taken(self, function: Javascript) -> Any:
+        with self._lock:
+            for place in range(len(self._free) - 1, -1, -1):
+                if self._free[place][0] == function:
+                    return self._free.pop(place)[1]
+        return None
 
 
-def _contexts() -> OrderedDict[Javascript, Any]:
-    if not hasattr(_kept, "contexts"):
-        _kept.contexts = OrderedDict()
-    contexts: OrderedDict[Javascript, Any] = _kept.contexts
-    return contexts
+_contexts = _Contexts()
 
 
-def _context(function: Javascript) -> Any:
-    """A V8 context with the function in it; threads do not share one."""
-    contexts = _contexts()
-    if function not in contexts:
-        if len(contexts) >= CONTEXTS:
-            contexts.popitem(last=False)
-        context = py_mini_racer.MiniRacer()
+def _new_context(function: Javascript) -> Any:
+    context = py_mini_racer.MiniRacer()
+    try:
         context.eval(_AROUND)
         head = f"function orionbox_function({', '.join(function.names)})"
         context.eval(f"{head} {{\n{function.code}\n}}", timeout_sec=SECONDS, max_memory=MOST_MEMORY)
-        contexts[function] = context
-    contexts.move_to_end(function)
-    return contexts[function]
-
-
-def _forget(function: Javascript) -> None:
-    _contexts().pop(function, None)
+    except BaseException:
+        context.close()
+        raise
+    return context
 
 
 def _shape(kind: Type) -> dict[str, Any]:

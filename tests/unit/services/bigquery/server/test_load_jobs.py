@@ -257,10 +257,13 @@ def storage(warehouse: Warehouse) -> Iterator[dict[str, bytes]]:
         def do_POST(self) -> None:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            is_there = parts.path == "/upload/storage/v1/b/bucket/o"
-            if is_there:
-                uploaded[parse_qs(parts.query)["name"][0]] = body
-            self.send_response(200 if is_there else 404)
+            query = parse_qs(parts.query)
+            status = 200 if parts.path == "/upload/storage/v1/b/bucket/o" else 404
+            if status == 200 and "ifGenerationMatch" in query and query["name"][0] in uploaded:
+                status = 412
+            if status == 200:
+                uploaded[query["name"][0]] = body
+            self.send_response(status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -270,10 +273,12 @@ def storage(warehouse: Warehouse) -> Iterator[dict[str, bytes]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever).start()
         runners = warehouse.server.app.api.jobs._runners
-        before = runners["extract"]
-        runners["extract"] = ExtractRunner(warehouse.server.app.api.store, f"http://127.0.0.1:{server.server_port}")
+        before: Any = runners["extract"]
+        queries: Any = runners["query"]
+        own = ExtractRunner(warehouse.server.app.api.store, f"http://127.0.0.1:{server.server_port}")
+        runners["extract"] = queries.extracts = own
         yield uploaded
-        runners["extract"] = before
+        runners["extract"] = queries.extracts = before
         server.shutdown()
 
 
@@ -299,3 +304,15 @@ def test_a_table_is_extracted_in_each_format(warehouse: Warehouse, storage: dict
     assert found.column_names == ["a", "m", "b", "s"] and found.to_pylist()[0]["b"] == b"x"
     with pytest.raises(NotFound, match="Not found: Bucket nothing"):
         warehouse.client.extract_table(source, "gs://nothing/x").result(retry=None)
+
+
+def test_export_data_writes_a_query_into_the_bucket(warehouse: Warehouse, storage: dict[str, bytes]) -> None:
+    options = "uri = 'gs://bucket/out-*.csv', format = 'CSV', field_delimiter = ';'"
+    warehouse.rows(f"EXPORT DATA OPTIONS ({options}) AS SELECT 1 AS a, 'x' AS b ORDER BY a")
+    assert storage == {"out-000000000000.csv": b"a;b\n1;x\n"}
+    with pytest.raises(BadRequest, match="not empty"):
+        warehouse.rows(f"EXPORT DATA OPTIONS ({options}) AS SELECT 2 AS a")
+    warehouse.rows(f"EXPORT DATA OPTIONS ({options}, overwrite = true) AS SELECT 2 AS a")
+    assert storage == {"out-000000000000.csv": b"a\n2\n"}
+    with pytest.raises(BadRequest, match="wild card URI"):
+        warehouse.rows("EXPORT DATA OPTIONS (uri = 'gs://bucket/x.csv', format = 'CSV') AS SELECT 1 AS a")

@@ -39,7 +39,7 @@ def test_all_is_there_after_a_restart(client: Client) -> None:
         assert tx.table(T).resource["description"] == "mine" and tx.table(T).created
         assert [one.path for one in tx.datasets("p")] == [("p", "d")] and tx.projects() == ["p"]
         assert tx.routine(("p", "d", "f")).resource == {"definitionBody": "x"}
-        assert tx.size(T) == Size(2, 2 * 8 + 3)
+        assert tx.size(T) == Size(2, {"x": 2 * 8, "s": 3})
 
 
 def test_rows_and_catalogue_are_rolled_back_together(client: Client) -> None:
