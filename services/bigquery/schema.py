@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -18,12 +20,40 @@ _KINDS = {
     "DECIMAL": "NUMERIC",
     "BIGDECIMAL": "BIGNUMERIC",
 }
+_NOT_OF_FIELD = re.compile(r"""[!"$()*,./;?@\[\\\]^`{}~\x00-\x1f\x7f\ud800-\udfff]""")
 _RECORDS = ("RECORD", "STRUCT")
 
 
 def invalid(message: str) -> BigQueryError:
     """An error about a schema or another part of a request."""
     return BigQueryError("invalid", message)
+
+
+def check_names(table: str, fields: Iterable[Field]) -> None:
+    """Refuses names that no new table can have.
+
+    https://cloud.google.com/bigquery/docs/tables#table_naming, https://cloud.google.com/bigquery/docs/schemas#column_names
+
+    Raises:
+        BigQueryError: In Google's words.
+    """
+    if not table or len(table.encode()) > 1024 or any(not _is_of_table(char) for char in table):
+        text = "Table IDs must be alphanumeric (plus underscores) and must be at most 1024 characters long."
+        raise invalid(f'Invalid table ID "{table[:100]}". {text} Also, Table decorators cannot be used.')
+    for field in fields:
+        name = str(field["name"])
+        if len(name) > 300 or _NOT_OF_FIELD.search(name):
+            text = "Fields must contain the allowed characters, and be at most 300 characters long. For allowed"
+            text += " characters, please refer to https://cloud.google.com/bigquery/docs/schemas#column_names"
+            raise invalid(f'Invalid field name "{name[:100]}". {text}')
+        if field.get("fields"):
+            check_names(table, field["fields"])
+
+
+def _is_of_table(char: str) -> bool:
+    """Letters, marks, numbers, connectors, dashes and spaces."""
+    kind = unicodedata.category(char)
+    return kind[0] in "LMN" or kind in ("Pc", "Pd", "Zs")
 
 
 def type_of(field: Field) -> Type:

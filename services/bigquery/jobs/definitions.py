@@ -129,6 +129,7 @@ class Maker:
             resource["tableConstraints"] = {"primaryKey": {"columns": list(definition.primary_key)}}
         if definition.like:
             resource, rows = self._like(definition, resource)
+        schema.check_names(path[2], resource["schema"]["fields"])
         operation = self._make_room(path, definition.mode)
         if operation != "SKIP":
             self.tx.create_table(Table(path, "TABLE", resource), rows)
@@ -147,6 +148,7 @@ class Maker:
 
     def _create_view(self, definition: asked.CreateView) -> Done:
         path = self.locate(definition.path)
+        schema.check_names(path[2], ())
         operation = self._make_room(path, definition.mode)
         if operation == "SKIP":
             return Done(operation, "table", path)

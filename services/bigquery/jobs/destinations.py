@@ -152,6 +152,7 @@ def _text(path: Path) -> str:
 def _create(tx: Transaction, to: Destination, fields: Sequence[Mapping[str, Any]], rows: str) -> Table:
     if to.create == "CREATE_NEVER":
         raise BigQueryError("notFound", f"Not found: Table {_text(to.path)}", status=404)
+    schema.check_names(to.path[2], fields)
     resource = {**to.resource, "schema": {"fields": schema.normal(fields)}}
     if to.partition and "timePartitioning" not in resource and to.partition.isdigit():
         resource["timePartitioning"] = {"type": _UNITS[len(to.partition)]}

@@ -47,7 +47,7 @@ def _typed(parameter: Mapping[str, Any]) -> Typed:
     name = parameter.get("name") or "?"
     try:
         return kind, _value(kind, parameter.get("parameterValue") or {})
-    except (ValueError, KeyError, TypeError, OverflowError):
+    except (ValueError, KeyError, TypeError, ArithmeticError):
         value = (parameter.get("parameterValue") or {}).get("value")
         raise BigQueryError(
             "invalid", f"Invalid value for query parameter {name}: could not parse {value!r} as {kind.sql}", "query"

@@ -88,13 +88,21 @@ def _int(value: Any) -> int:
     if isinstance(value, bool):
         raise ValueError("BOOL is not INT64")
     text = _string(value).strip()
-    if _INTEGER.fullmatch(text):
+    if _INTEGER.fullmatch(text) and len(text) < 1000:
         number = int(text)
-    elif _NUMBER.fullmatch(text) and (exact := decimal.Decimal(text)) == exact.to_integral_value(context=_EXACT):
+    elif _NUMBER.fullmatch(text) and (exact := _in_range(text)) == exact.to_integral_value(context=_EXACT):
         number = int(exact)
     else:
         raise ValueError("Unable to parse")
     if not -(2**63) <= number < 2**63:
+        raise ValueError("Out of range")
+    return number
+
+
+def _in_range(text: str) -> decimal.Decimal:
+    """A number; written out, one with a huge exponent would fill the memory."""
+    number = decimal.Decimal(text)
+    if number.adjusted() > 40:
         raise ValueError("Out of range")
     return number
 

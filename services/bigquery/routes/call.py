@@ -154,6 +154,8 @@ def parse_json(body: bytes) -> dict[str, Any]:
         return {}
     try:
         found = json.loads(body)
+        if b"\\ud" in body or b"\\uD" in body:
+            json.dumps(found, ensure_ascii=False).encode()  # half a character is no text
     except (ValueError, RecursionError):
         raise BigQueryError("parseError", "Parse Error") from None
     if not isinstance(found, dict):

@@ -13,7 +13,7 @@ from services.bigquery.jobs.query import ANONYMOUS
 from services.bigquery.loads.columns import Reading
 from services.bigquery.loads.json_files import objects_batch, unknown_field
 from services.bigquery.records import Path, Table, Transaction
-from services.bigquery.routes.call import Call, route
+from services.bigquery.routes.call import Call, place_of, route
 from services.bigquery.routes.resources import etag
 from services.bigquery.schema import invalid
 
@@ -74,10 +74,7 @@ def _page(
 
 def start_of(call: Call) -> int:
     """The first row that the client asks for, by pageToken or startIndex."""
-    token = call.query.get("pageToken", "")
-    if token and not token.isdigit():
-        raise invalid("Invalid value for pageToken")
-    return int(token) if token else call.number("startIndex", 0)
+    return place_of(call)[0] if call.query.get("pageToken") else call.number("startIndex", 0)
 
 
 def int64_timestamps(call: Call, options: Mapping[str, Any] | None = None) -> bool:

@@ -16,7 +16,10 @@ OBJECTS = frozenset(
 LISTS = frozenset("fields queryParameters sourceUris sourceTables destinationUris schemaUpdateOptions rows".split())
 OF_OBJECTS = frozenset("fields queryParameters sourceTables rows".split())
 """Lists of objects; a clustering's `fields` are strings, though."""
-NUMBERS = frozenset("maxResults timeoutMs jobTimeoutMs skipLeadingRows maxBadRecords".split())
+NUMBERS = frozenset(
+    "maxResults timeoutMs jobTimeoutMs skipLeadingRows maxBadRecords expirationTime expirationMs "
+    "defaultTableExpirationMs defaultPartitionExpirationMs".split()
+)
 USERS = frozenset(["json", "labels", "value", "structValues", "arrayValues"])
 """What is below these is the user's own."""
 
@@ -33,7 +36,7 @@ def check(body: Any, path: str = "") -> None:
             continue
         if name in OBJECTS and not isinstance(value, dict) or name in LISTS and not isinstance(value, list):
             raise _wrong(here, value)
-        if name in NUMBERS and not re.fullmatch(r"-?\d{1,18}", str(value)):
+        if name in NUMBERS and not re.fullmatch(r"-?[0-9]{1,18}", str(value)):
             raise _wrong(here, value)
         if name in USERS:
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +14,6 @@ from services.bigquery.routes.call import Call, page_of, route
 from services.bigquery.routes.resources import check_etag, cleaned, etag, patched
 from services.bigquery.schema import invalid
 
-NAME = re.compile(r"[\w\-  \u00a0-\uffff]{1,1024}")
 _OUTPUT = (
     "kind etag id selfLink creationTime lastModifiedTime tableReference type numBytes numLongTermBytes numRows "
     "location numTotalLogicalBytes numActiveLogicalBytes numLongTermLogicalBytes numTotalPhysicalBytes "
@@ -66,8 +64,6 @@ def insert(call: Call) -> Any:
     name = str(reference.get("tableId") or "")
     if not name:
         raise BigQueryError("required", "Required parameter is missing: tableReference.tableId")
-    if not NAME.fullmatch(name):
-        raise invalid(f'Invalid table ID "{name[:100]}".')
     path = (str(reference.get("projectId") or call.project), call.params["dataset"], name)
     table = _described(call, path, cleaned(body, _OUTPUT))
     with call.api.store.transaction(writes=[path]) as tx:
@@ -78,6 +74,7 @@ def _described(call: Call, path: Path, given: dict[str, Any]) -> Table:
     """The table that a resource describes."""
     fields = schema.normal((given.get("schema") or {}).get("fields") or [])
     given["schema"] = {"fields": fields}
+    schema.check_names(path[2], ())
     if view := (given.get("view") or given.get("materializedView")):
         if view.get("useLegacySql") is True:
             raise NotBuilt("legacy SQL; set useLegacySql to false")
@@ -87,6 +84,7 @@ def _described(call: Call, path: Path, given: dict[str, Any]) -> Table:
         fields = fields or schema.normal((configuration.get("schema") or {}).get("fields") or [])
         given["schema"] = {"fields": fields or external.detected(configuration, call.api.bucket)}
         return Table(path, "EXTERNAL", given)
+    schema.check_names(path[2], fields)
     _check_columns(given, fields)
     return Table(path, "TABLE", given)
 

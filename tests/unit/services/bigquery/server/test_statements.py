@@ -40,13 +40,21 @@ def test_a_session_keeps_tables_functions_and_variables(warehouse: Warehouse) ->
         run(warehouse, "SELECT * FROM kept")
 
 
+def hidden(warehouse: Warehouse) -> set[Any]:
+    """The datasets of temporary tables."""
+    store: Any = warehouse.server.app.api.store
+    with store.transaction() as tx:
+        return {path for path in tx.catalogue.datasets if path[1].startswith("_script")}
+
+
 def test_a_session_that_was_ended_is_gone(warehouse: Warehouse) -> None:
+    before = hidden(warehouse)
     session = run(warehouse, "CREATE TEMP TABLE kept AS SELECT 1 AS a", create_session=True).session_info.session_id
+    assert len(hidden(warehouse) - before) == 1
     run(warehouse, "CALL BQ.ABORT_SESSION()", session)
     with pytest.raises(exceptions.NotFound, match="Session"):
         run(warehouse, "SELECT 1", session)
-    with warehouse.server.app.api.store.transaction() as tx:
-        assert not [path for path in tx.catalogue.datasets if path[1].startswith("_script")]  # type: ignore[attr-defined]
+    assert hidden(warehouse) == before
 
 
 def test_a_transaction_does_not_stay_open_between_the_jobs_of_a_session(warehouse: Warehouse) -> None:
