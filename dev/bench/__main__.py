@@ -18,13 +18,14 @@ from dev.bench import machine
 from dev.bench.bench_platform import BenchPlatform, running_platform
 from dev.bench.measurements import Measurements
 from dev.bench.results import Row, missed, table, to_json, without_verdict, write
-from dev.bench.topics import gcs_to_bigquery, ingest, memory, scaling, startup, storage, web_to_gcs
+from dev.bench.topics import bigquery, gcs_to_bigquery, ingest, memory, scaling, startup, storage, web_to_gcs
 from orionbox.errors import BadInputError
 
 TOPICS = {
     "ingest": ingest,
     "web_to_gcs": web_to_gcs,
     "gcs_to_bigquery": gcs_to_bigquery,
+    "bigquery": bigquery,
     "storage": storage,
     "memory": memory,
     "startup": startup,

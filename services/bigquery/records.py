@@ -21,6 +21,8 @@ DatasetPath = tuple[str, str]
 Path = tuple[str, str, str]
 """Project, dataset, and table or routine."""
 Resource = Mapping[str, Any]
+GRANTS = "_grants"
+"""The key in a resource of the grantees by role, which clients do not see."""
 
 
 @dataclass(frozen=True)

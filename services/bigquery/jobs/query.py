@@ -27,7 +27,7 @@ from services.bigquery.jobs.job import Job, Jobs
 from services.bigquery.jobs.load import LoadRunner
 from services.bigquery.jobs.parameters import Parameters
 from services.bigquery.jobs.script_host import Means, ScriptHost
-from services.bigquery.jobs.statements import assertion, export_data, load_data, sessions
+from services.bigquery.jobs.statements import assertion, export_data, grants, load_data, sessions
 from services.bigquery.language import names, tree
 from services.bigquery.language.analyzer import Scope
 from services.bigquery.language.catalog import Table
@@ -397,7 +397,8 @@ class QueryRunner:
             node = tree.node(one.statement)
             return [self._path_of(one, node.table_scan.table.name)]
         path = tree.get(tree.node(one.statement), "name_path") if _has_path(one.statement) else ()
-        if "Schema" in one.kind or one.statement_type == "DROP_SCHEMA" or not path:
+        is_schema = "Schema" in one.kind or one.statement_type == "DROP_SCHEMA"
+        if is_schema or one.kind in ("GrantStmt", "RevokeStmt") or not path:
             return []
         if "CreateTable" in one.kind and tree.get(tree.node(one.statement), "create_scope") == _TEMPORARY:
             return [self._temporary(session, path[-1])]
@@ -537,6 +538,12 @@ class QueryRunner:
         self.loads.load_data(tx, one.job, configuration)
         one.job.statistics["query"]["loadQueryStatistics"] = one.job.statistics.pop("load")
 
+    def _grant(self, tx: Transaction, session: Session, one: _One) -> None:
+        def locate(path: tuple[str, ...]) -> Path:
+            return self.locate(tx, session, path)
+
+        grants.carry_out(tx, one.statement, locate, lambda path: self._locate_dataset(session, path))
+
     def _inner(self, tx: Transaction, session: Session, one: _One, sql: str) -> Result:
         """The result of a query that is a part of a statement."""
         scratch = Job(one.job.project, one.job.name, {"query": {}, "jobType": "QUERY"})
@@ -592,6 +599,8 @@ _OTHERS: Mapping[str, Callable[[QueryRunner, Transaction, Session, _One], None]]
     "AssertStmt": QueryRunner._assert,
     "ExportDataStmt": QueryRunner._export,
     "AuxLoadDataStmt": QueryRunner._load,
+    "GrantStmt": QueryRunner._grant,
+    "RevokeStmt": QueryRunner._grant,
 }
 _TEMPORARY = 3
 """The module's number of CreateScope TEMP."""

@@ -8,7 +8,7 @@ from typing import Any
 from services.bigquery.errors import BigQueryError
 from services.bigquery.records import Dataset, Transaction
 from services.bigquery.routes.call import Call, page_of, route
-from services.bigquery.routes.resources import check_etag, cleaned, etag, patched
+from services.bigquery.routes.resources import check_etag, cleaned, etag, hidden, patched, shown
 from services.bigquery.schema import invalid
 
 NAME = re.compile(r"[A-Za-z0-9_]{1,1024}")
@@ -23,7 +23,7 @@ _ACCESS = [
 def resource(call: Call, dataset: Dataset) -> dict[str, Any]:
     """The REST form."""
     project, name = dataset.path
-    own: dict[str, Any] = {"location": "US", "access": _ACCESS, **dataset.resource}
+    own: dict[str, Any] = {"location": "US", "access": _ACCESS, **shown(dataset.resource)}
     return {
         "kind": "bigquery#dataset",
         "etag": etag(dataset.path, dataset.modified, dataset.resource),
@@ -65,7 +65,7 @@ def get(call: Call) -> Any:
 def _change(call: Call, tx: Transaction, new: dict[str, Any]) -> Any:
     old = tx.dataset(_path(call))
     check_etag(call, resource(call, old)["etag"])
-    changed = Dataset(old.path, cleaned(new, _OUTPUT), old.created)
+    changed = Dataset(old.path, cleaned(new, _OUTPUT) | hidden(old.resource), old.created)
     return resource(call, tx.put_dataset(changed, is_new=False))
 
 

@@ -20,7 +20,8 @@ def etag(*parts: Any) -> str:
 
 def cleaned(resource: Mapping[str, Any], outputs: Collection[str]) -> dict[str, Any]:
     """A resource as sent, without null and without what only the server sets."""
-    return {key: value for key, value in resource.items() if value is not None and key not in outputs}
+    kept = ((key, value) for key, value in resource.items() if value is not None and key not in outputs)
+    return {key: value for key, value in kept if not key.startswith("_")}
 
 
 def patched(old: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,6 +35,16 @@ def patched(old: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
         else:
             new[key] = value
     return new
+
+
+def shown(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """A resource without what only the server reads."""
+    return {key: value for key, value in resource.items() if not key.startswith("_")}
+
+
+def hidden(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """The other part of it, which a client's change must not take away."""
+    return {key: value for key, value in resource.items() if key.startswith("_")}
 
 
 def check_etag(call: Call, tag: str) -> None:

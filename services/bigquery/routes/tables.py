@@ -11,7 +11,7 @@ from services.bigquery.jobs import external
 from services.bigquery.jobs.query import ANONYMOUS
 from services.bigquery.records import ColumnChange, Path, Size, Table, Transaction
 from services.bigquery.routes.call import Call, page_of, route
-from services.bigquery.routes.resources import check_etag, cleaned, etag, patched
+from services.bigquery.routes.resources import check_etag, cleaned, etag, hidden, patched, shown
 from services.bigquery.schema import invalid
 
 _OUTPUT = (
@@ -33,7 +33,7 @@ def resource(call: Call, table: Table, size: Size, location: str) -> dict[str, A
         "id": f"{project}:{dataset}.{name}",
         "selfLink": f"{call.base}/bigquery/v2/projects/{project}/datasets/{dataset}/tables/{name}",
         "tableReference": {"projectId": project, "datasetId": dataset, "tableId": name},
-        **table.resource,
+        **shown(table.resource),
         "type": table.kind,
         "location": location,
         "creationTime": str(table.created),
@@ -153,6 +153,7 @@ def update(call: Call) -> Any:
 
 def _change(call: Call, tx: Transaction, table: Table, new: dict[str, Any]) -> Any:
     check_etag(call, _answer(call, tx, table)["etag"])
+    new |= hidden(table.resource)
     if table.kind in ("VIEW", "MATERIALIZED_VIEW"):
         changed = _described(call, table.path, new)
         return _answer(call, tx, tx.put_table(Table(table.path, table.kind, changed.resource, table.created)))

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from services.bigquery import schema, types
-from services.bigquery.records import Dataset, Path, Resource, Routine, Size, Table
+from services.bigquery.records import GRANTS, Dataset, Path, Resource, Routine, Size, Table
 from services.bigquery.types import Type
 from services.bigquery.views import jobs, texts
 
@@ -216,6 +216,19 @@ def _meta_tables(source: Source) -> Iterator[Row]:
         yield *one.path, one.created, one.modified, size.rows, size.bytes, numbers.get(one.kind, 1)
 
 
+def _privileges(source: Source) -> Iterator[Row]:
+    for listed in source.datasets:
+        objects: list[tuple[Path, str, Resource]] = [
+            ((*listed.dataset.path, listed.dataset.path[1]), "SCHEMA", listed.dataset.resource)
+        ]
+        objects += [(one.path, _TYPES.get(one.kind, one.kind), one.resource) for one in listed.tables]
+        for path, kind, resource in objects:
+            for role, grantees in sorted((resource.get(GRANTS) or {}).items()):
+                for grantee in grantees:
+                    schema_name = None if kind == "SCHEMA" else path[1]
+                    yield path[0], schema_name, path[2], kind.removeprefix("BASE "), role, grantee
+
+
 _TABLE = "table_catalog STRING, table_schema STRING, table_name STRING"
 _KEY = f"constraint_catalog STRING, constraint_schema STRING, constraint_name STRING, {_TABLE}"
 _ROUTINE = "specific_catalog STRING, specific_schema STRING, specific_name STRING"
@@ -285,7 +298,7 @@ VIEWS = {
     "OBJECT_PRIVILEGES": View(
         "object_catalog STRING, object_schema STRING, object_name STRING, object_type STRING, privilege_type STRING, "
         "grantee STRING",
-        lambda source: iter(()),
+        _privileges,
     ),
     **dict.fromkeys(
         ("JOBS", "JOBS_BY_PROJECT", "JOBS_BY_USER"), View(jobs.COLUMNS, lambda source: jobs.rows(source.jobs()))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from services.bigquery.settings import Limits, WrongSettingError, limits_from
 from services.bigquery.store import pressure
 from services.bigquery.store.pressure import Pressure
 from services.bigquery.types import Type
+from tests.conftest import ROOT
 from tests.googlesql import pool
 from tests.unit.services.gcs.hostile_requests import BOMB
 
@@ -60,6 +62,16 @@ def test_what_is_packed_is_unpacked_within_limits() -> None:
 def test_billed_are_whole_mebibytes_and_ten_for_each_table() -> None:
     mib = 2**20
     assert [cost.billed(size, 2) for size in (0, 1, 20 * mib + 1)] == [0, 20 * mib, 21 * mib]
+
+
+def test_the_documentation_has_every_setting() -> None:
+    page = (ROOT / "docs/emulators.md").read_text()
+    source = (ROOT / "services/bigquery/settings.py").read_text()
+    listed = dict(re.findall(r"^\| `(BIGQUERY_\w+)` \|.*\| (?:`(\w+)`|[^`|]*) \|$", page, re.MULTILINE))
+    assert set(listed) == set(re.findall(r'"(BIGQUERY_\w+)"', source))
+    defaults = limits_from({name: value for name, value in listed.items() if value})
+    assert defaults == replace(Limits(is_enforced=True), least_free=500 * 2**20)
+    assert abs(defaults.least_free / Limits().least_free - 1) < 0.05
 
 
 @dataclass

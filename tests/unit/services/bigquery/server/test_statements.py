@@ -125,6 +125,21 @@ def test_options_are_kept_and_unknown_ones_refused(warehouse: Warehouse) -> None
         warehouse.rows("CREATE TABLE t2 (x INT64) OPTIONS (storage_uri = 'gs://b/x')")
 
 
+def test_grants_are_kept_and_shown(warehouse: Warehouse) -> None:
+    warehouse.rows("CREATE TABLE t (x INT64)")
+    warehouse.rows("GRANT `roles/bigquery.dataViewer` ON TABLE t TO 'user:a@x.com', 'user:b@x.com'")
+    warehouse.rows(f"GRANT `roles/bigquery.dataOwner` ON SCHEMA {warehouse.dataset} TO 'user:c@x.com'")
+    warehouse.rows("REVOKE `roles/bigquery.dataViewer` ON TABLE t FROM 'user:a@x.com'")
+    sql = "SELECT object_type, privilege_type, grantee FROM `region-us`.INFORMATION_SCHEMA.OBJECT_PRIVILEGES "
+    assert warehouse.rows(f"{sql} WHERE object_schema = '{warehouse.dataset}' AND object_name = 't'") == [
+        ("TABLE", "roles/bigquery.dataViewer", "user:b@x.com")
+    ]
+    assert warehouse.rows(f"{sql} WHERE object_name = '{warehouse.dataset}'") == [
+        ("SCHEMA", "roles/bigquery.dataOwner", "user:c@x.com")
+    ]
+    assert "_grants" not in warehouse.get(f"/datasets/{warehouse.dataset}/tables/t")
+
+
 def test_jobs_are_seen_in_the_information_schema(warehouse: Warehouse) -> None:
     job = run(warehouse, "SELECT 1 AS one", labels={"a": "b"})
     sql = "SELECT statement_type, state, total_bytes_processed, labels[0].key, query, error_result.reason FROM "
