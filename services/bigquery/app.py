@@ -52,8 +52,8 @@ def create_app(settings: Settings, pool: Pool | None = None) -> App:
     for leftover in (results, settings.folder / "uploads"):
         shutil.rmtree(leftover, ignore_errors=True)
     results.mkdir(parents=True)
-    history = History(settings.folder / "jobs", limits.least_free)
-    loads, extracts = LoadRunner(store, bucket), ExtractRunner(store, settings.storage)
+    history = History(settings.folder / "jobs", limits.least_free, 2 * limits.result)
+    loads, extracts = LoadRunner(store, bucket), ExtractRunner(store, settings.storage, results)
     runner = QueryRunner(store, queries, workers, loads, extracts)
     runners: dict[str, Runner] = {
         "query": runner,

@@ -7,9 +7,12 @@ import gzip
 import http.client
 import io
 import json
+import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -21,7 +24,7 @@ from services.bigquery.errors import BigQueryError, NotBuilt
 from services.bigquery.jobs import destinations
 from services.bigquery.jobs.history import Result
 from services.bigquery.jobs.job import Job
-from services.bigquery.jobs.rows import arrow_fields, rest_value
+from services.bigquery.jobs.rows import arrow_fields, arrow_schema, rest_value
 from services.bigquery.records import Store
 from services.bigquery.schema import invalid
 from services.bigquery.types import Type
@@ -29,6 +32,8 @@ from services.bigquery.types import Type
 Fields = Sequence[Mapping[str, Any]]
 _URI = re.compile(r"gs://([^/*]+)/(.+)", re.DOTALL)
 _SECONDS = 600
+BATCH = 50_000
+"""Rows that are written at a time."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +43,12 @@ class ExtractRunner:
     Attributes:
         store: Where the tables are.
         storage: The Cloud Storage server's address, such as http://gcs:4443; empty if there is none.
+        folder: Where a file may lie until it is uploaded; the system's for temporary files if there is none.
     """
 
     store: Store
     storage: str
+    folder: Path | None = None
 
     def __call__(self, job: Job) -> Result | None:
         """Runs a job; fills its statistics.
@@ -56,22 +63,35 @@ class ExtractRunner:
         if not uris or not isinstance(uris[0], str):
             raise BigQueryError("required", "Required parameter is missing: destinationUris")
         path = destinations.path_of(configuration["sourceTable"], job.project)
+        size = 0
+
+        def pieces(rows: Any) -> Iterator[pa.Table]:
+            nonlocal size
+            for batch in rows:
+                size += batch.nbytes
+                yield pa.Table.from_batches([batch])
+
         with self.store.transaction(job.key) as tx:
             table = tx.table(path)
             relation = tx.relation(path)
             columns = ", ".join(f"{name} AS o{number}" for number, name in enumerate(relation.columns))
-            rows = tx.connection.execute(f"SELECT {columns} FROM {relation.sql}").to_arrow_table()
-        self.write(rows, table.fields, configuration, uris[0])
-        job.statistics["extract"] = {"destinationUriFileCounts": ["1"], "inputBytes": str(rows.nbytes)}
+            rows = tx.connection.execute(f"SELECT {columns} FROM {relation.sql}").to_arrow_reader(BATCH)
+            self.write(pieces(rows), table.fields, configuration, uris[0])
+        job.statistics["extract"] = {"destinationUriFileCounts": ["1"], "inputBytes": str(size)}
         return None
 
     def write(
-        self, rows: pa.Table, fields: Fields, configuration: Mapping[str, Any], uri: str, is_new: bool = False
+        self,
+        pieces: Iterable[pa.Table],
+        fields: Fields,
+        configuration: Mapping[str, Any],
+        uri: str,
+        is_new: bool = False,
     ) -> None:
-        """Writes rows into an object.
+        """Writes rows into an object, by way of a file.
 
         Args:
-            rows: Columns o0, o1, ...
+            pieces: Rows; columns o0, o1, ...
             fields: Their REST form.
             configuration: Of an extract job: format, compression and so on.
             uri: Of the object.
@@ -80,9 +100,24 @@ class ExtractRunner:
         Raises:
             BigQueryError: The bucket is not there, or the object is.
         """
-        self._put(uri, _packed(_write(rows, fields, configuration), configuration), is_new)
+        kind = str(configuration.get("destinationFormat") or "CSV").upper()
+        if kind not in _WRITERS:
+            raise NotBuilt(f"destination format {kind[:50]}")
+        packing = str(configuration.get("compression") or "NONE").upper()
+        with tempfile.TemporaryFile(dir=self.folder) as file:
+            if packing == "GZIP" and kind != "PARQUET":
+                with gzip.GzipFile(fileobj=file, mode="wb") as packed:
+                    _WRITERS[kind](packed, self._checked(pieces), fields, configuration)
+            else:
+                _WRITERS[kind](file, self._checked(pieces), fields, configuration)
+            self._put(uri, file, is_new)
 
-    def _put(self, uri: str, data: bytes, is_new: bool) -> None:
+    def _checked(self, pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        for piece in pieces:
+            self.store.require_room(piece.nbytes)
+            yield piece
+
+    def _put(self, uri: str, file: Any, is_new: bool) -> None:
         found = _URI.fullmatch(uri)
         if not found:
             raise invalid(f"Invalid extract destination URI '{uri[:200]}'. Must be a valid Google Cloud Storage path.")
@@ -94,7 +129,10 @@ class ExtractRunner:
         try:
             target = f"/upload/storage/v1/b/{quote(bucket, safe='')}/o?uploadType=media&name={quote(name, safe='')}"
             target += "&ifGenerationMatch=0" if is_new else ""
-            connection.request("POST", target, data, {"Content-Type": "application/octet-stream"})
+            size = str(file.seek(0, os.SEEK_END))
+            file.seek(0)
+            headers = {"Content-Type": "application/octet-stream", "Content-Length": size}
+            connection.request("POST", target, file, headers)
             answer = connection.getresponse()
             text = answer.read()
         except OSError as error:
@@ -109,35 +147,32 @@ class ExtractRunner:
             raise invalid(f"Cloud Storage refuses {uri}: {text[:200].decode('utf-8', 'replace')}")
 
 
-def _packed(data: bytes, configuration: Mapping[str, Any]) -> bytes:
-    packing = str(configuration.get("compression") or "NONE").upper()
-    kind = str(configuration.get("destinationFormat") or "CSV").upper()
-    return gzip.compress(data) if packing == "GZIP" and kind in ("CSV", "NEWLINE_DELIMITED_JSON") else data
-
-
-def _write(rows: pa.Table, fields: Fields, configuration: Mapping[str, Any]) -> bytes:
-    kind = str(configuration.get("destinationFormat") or "CSV").upper()
-    if kind not in _WRITERS:
-        raise NotBuilt(f"destination format {kind[:50]}")
-    return _WRITERS[kind](rows, fields, configuration)
-
-
 def _plain_rows(rows: pa.Table, kinds: Sequence[Type]) -> list[tuple[Any, ...]]:
     columns = [types.plain_column(rows.column(number), kind) for number, kind in enumerate(kinds)]
     return list(zip(*columns, strict=True))
 
 
-def _csv(rows: pa.Table, fields: Fields, configuration: Mapping[str, Any]) -> bytes:
+def _delimiter(configuration: Mapping[str, Any]) -> str:
+    given = str(configuration.get("fieldDelimiter") or ",")
+    found = {"tab": "\t", "\\t": "\t"}.get(given, given)
+    if len(found) != 1 or found in '"\r\n':
+        raise invalid(f"Invalid value for fieldDelimiter: {given[:50]}")
+    return found
+
+
+def _csv(file: Any, pieces: Iterator[pa.Table], fields: Fields, configuration: Mapping[str, Any]) -> None:
     kinds = [schema.type_of(field) for field in fields]
     if any(types.contains(kind, "ARRAY", "STRUCT") for kind in kinds):
         raise invalid("Operation cannot be performed on a nested schema. Field: " + str(fields[0]["name"]))
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter=str(configuration.get("fieldDelimiter") or ","), lineterminator="\n")
+    text = io.TextIOWrapper(file, "utf-8", newline="")
+    writer = csv.writer(text, delimiter=_delimiter(configuration), lineterminator="\n")
     if configuration.get("printHeader") is not False:
         writer.writerow([field["name"] for field in fields])
-    for row in _plain_rows(rows, kinds):
-        writer.writerow([_text(kind, value) for kind, value in zip(kinds, row, strict=True)])
-    return text.getvalue().encode()
+    for piece in pieces:
+        for row in _plain_rows(piece, kinds):
+            writer.writerow([_text(kind, value) for kind, value in zip(kinds, row, strict=True)])
+    text.flush()
+    text.detach()
 
 
 def _text(kind: Type, value: Any) -> Any:
@@ -148,14 +183,13 @@ def _text(kind: Type, value: Any) -> Any:
     return rest_value(kind, value, True)
 
 
-def _json(rows: pa.Table, fields: Fields, configuration: Mapping[str, Any]) -> bytes:
+def _json(file: Any, pieces: Iterator[pa.Table], fields: Fields, configuration: Mapping[str, Any]) -> None:
     kinds = [schema.type_of(field) for field in fields]
-    lines = []
-    for row in _plain_rows(rows, kinds):
-        pairs = zip(fields, kinds, row, strict=True)
-        line = {field["name"]: _json_value(kind, value) for field, kind, value in pairs if value is not None}
-        lines.append(json.dumps(line, separators=(",", ":"), ensure_ascii=False))
-    return "".join(f"{line}\n" for line in lines).encode()
+    for piece in pieces:
+        for row in _plain_rows(piece, kinds):
+            pairs = zip(fields, kinds, row, strict=True)
+            line = {field["name"]: _json_value(kind, value) for field, kind, value in pairs if value is not None}
+            file.write(json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
 
 
 def _json_value(kind: Type, value: Any) -> Any:
@@ -170,14 +204,16 @@ def _json_value(kind: Type, value: Any) -> Any:
     return json.loads(value) if kind.kind == "JSON" else _text(kind, value)
 
 
-def _parquet(rows: pa.Table, fields: Fields, configuration: Mapping[str, Any]) -> bytes:
-    sink = io.BytesIO()
-    packing = str(configuration.get("compression") or "NONE").upper()
-    pq.write_table(arrow_fields(rows, fields), sink, compression={"NONE": "none"}.get(packing, packing.lower()))
-    return sink.getvalue()
+def _parquet(file: Any, pieces: Iterator[pa.Table], fields: Fields, configuration: Mapping[str, Any]) -> None:
+    packing = str(configuration.get("compression") or "NONE").lower()
+    if packing not in ("none", "snappy", "gzip", "zstd"):
+        raise invalid(f"Invalid value for compression: {packing[:50]}")
+    with pq.ParquetWriter(file, arrow_schema(fields), compression=packing) as writer:
+        for piece in pieces:
+            writer.write_table(arrow_fields(piece, fields))
 
 
-_WRITERS: Mapping[str, Callable[[pa.Table, Fields, Mapping[str, Any]], bytes]] = {
+_WRITERS: Mapping[str, Callable[[Any, Iterator[pa.Table], Fields, Mapping[str, Any]], None]] = {
     "CSV": _csv,
     "NEWLINE_DELIMITED_JSON": _json,
     "JSON": _json,

@@ -55,10 +55,11 @@ class History:
     Args:
         folder: Where they are.
         least_free: Bytes of the disk that stay free.
+        most: Bytes of all results; beyond them the oldest go before their time.
     """
 
-    def __init__(self, folder: Path, least_free: int = 0) -> None:
-        self._folder, self._least_free = folder, least_free
+    def __init__(self, folder: Path, least_free: int = 0, most: int = 4 * 2**30) -> None:
+        self._folder, self._least_free, self._most = folder, least_free, most
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._database = sqlite3.connect(folder / "jobs.sqlite", check_same_thread=False, isolation_level=None)
@@ -68,6 +69,7 @@ class History:
         self._database.executescript(_SCHEMA)
         self._cache: OrderedDict[Key, Result] = OrderedDict()
         self._sweep()
+        self._size = self._size_of_all()
 
     def save(self, project: str, name: str, created: int, parent: str, state: str, resource: dict[str, Any]) -> None:
         """Writes a job as it is now; `created` in milliseconds since 1970."""
@@ -143,6 +145,8 @@ class History:
         with self._lock:
             self._database.execute("INSERT OR REPLACE INTO results VALUES (?, ?, ?, ?, ?, ?)", row)
             self._remember((project, name), result)
+            self._size += len(data) + self._bytes_of(file)
+            self._drop_oldest((project, name))
 
     def result(self, project: str, name: str) -> Result | None:
         """A query's rows; None once they have expired."""
@@ -175,6 +179,33 @@ class History:
         with self._lock:
             self._database.close()
 
+    def _bytes_of(self, file: str) -> int:
+        try:
+            return (self._folder / file).stat().st_size if file else 0
+        except OSError:
+            return 0
+
+    def _size_of_all(self) -> int:
+        found = self._database.execute("SELECT coalesce(sum(length(data)), 0) FROM results").fetchone()[0]
+        files = self._database.execute("SELECT file FROM results WHERE file <> ''").fetchall()
+        return int(found) + sum(self._bytes_of(file) for (file,) in files)
+
+    def _drop_oldest(self, kept: Key) -> None:
+        """Forgets the oldest results while all together are too large; not the newest one, nor any job."""
+        while self._size > self._most:
+            sql = "SELECT project, id, file, length(data) FROM results WHERE (project, id) <> (?, ?) ORDER BY created"
+            old = self._database.execute(f"{sql} LIMIT 100", kept).fetchall()
+            if not old:
+                return
+            for project, name, file, size in old:
+                if self._size <= self._most:
+                    return
+                self._size -= size + self._bytes_of(file)
+                self._database.execute("DELETE FROM results WHERE project = ? AND id = ?", (project, name))
+                self._cache.pop((project, name), None)
+                if file:
+                    (self._folder / file).unlink(missing_ok=True)
+
     def _remember(self, key: Key, result: Result) -> None:
         self._cache[key] = result
         while len(self._cache) > 1 and sum(one.table.nbytes for one in self._cache.values()) > CACHED:
@@ -190,6 +221,7 @@ class History:
             self._cache.pop((project, name), None)
             if file:
                 (self._folder / file).unlink(missing_ok=True)
+        self._size = self._size_of_all() if files else self._size
 
     def _sweep(self) -> None:
         """Removes files of results that no row names: a server that was killed left them."""

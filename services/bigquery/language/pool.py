@@ -235,4 +235,4 @@ def _as_error(failure: ModuleFailed, seconds: float, is_over: bool) -> BigQueryE
         return BigQueryError("stopped", "Job execution was cancelled: User requested cancellation")
     if failure.interrupted:
         return BigQueryError("timeout", f"Operation timed out after {seconds:g} seconds in Google's SQL module")
-    return BigQueryError("resourcesExceeded", "Resources exceeded: the statement is nested too deeply")
+    return BigQueryError("resourcesExceeded", "Resources exceeded: the statement is nested too deeply, or too large")

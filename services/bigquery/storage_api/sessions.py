@@ -24,6 +24,8 @@ from services.bigquery.schema import invalid
 
 KEPT_SECONDS = 6 * 3600
 """How long a session lives, as Google's do."""
+MOST_BYTES = 4 * 2**30
+"""Of all sessions; beyond them the oldest end before their time."""
 _TABLE = re.compile(r"projects/([^/]+)/datasets/([^/]+)/tables/([^/]+)")
 _BATCH = 10_000
 """Rows of a record batch; a message of gRPC has at most some megabytes."""
@@ -97,6 +99,12 @@ class Sessions:
         session = Session(f"projects/{path[0]}/locations/us/sessions/{name}", file, *made, time.monotonic())
         with self._lock:
             self._known[session.name] = session
+            sizes = sum(one.bytes for one in self._known.values())
+            for old in [one for one in self._known.values() if one is not session]:
+                if sizes <= MOST_BYTES:
+                    break
+                sizes -= old.bytes
+                self._known.pop(old.name).file.unlink(missing_ok=True)
         return session
 
     def get(self, name: str) -> Session:
@@ -134,6 +142,7 @@ class Sessions:
         with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
             for piece in content:
                 public = rows.arrow_fields(piece, fields)
+                self._store.require_room(public.nbytes)
                 writer.write_table(public, _BATCH)
                 count, size = count + public.num_rows, size + public.nbytes
         return count, size, schema

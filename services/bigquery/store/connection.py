@@ -54,6 +54,8 @@ class Rows:
             yield
         except duckdb.Error as error:
             raise self._explain(error) from error
+        except MemoryError as error:
+            raise self._explain(duckdb.OutOfMemoryException(str(error))) from error
         except (OSError, pa.ArrowException) as error:
             text = str(error)
             kind = next((kind for start, kind in _DUCKDB.items() if text.startswith(start)), duckdb.Error)

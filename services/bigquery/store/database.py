@@ -170,8 +170,9 @@ class Database:
         with self._lock:
             self._held.subtract(names)
             self._held = +self._held
-            free = [name for name in self._removable if name not in self._held]
-            for name in free[: max(len(self._removable) - MOST_FUNCTIONS, 0)]:
+            over = len(self._removable) - MOST_FUNCTIONS
+            free = [name for name in self._removable if name not in self._held] if over > 0 else []
+            for name in free[: max(over, 0)]:
                 with contextlib.suppress(duckdb.Error):  # another time
                     self._root.remove_function(name)
                     del self._removable[name], self._functions[name]

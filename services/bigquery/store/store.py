@@ -142,6 +142,7 @@ class FileStore:
         before = self._database.file.stat().st_size
         self._database.checkpoint()
         if self._database.free_bytes() > _WORTH_IT:
+            self.require_room(before)
             with self._running.alone(_WAIT) as is_alone:
                 if is_alone:
                     self._database.rewrite(backup.copy)
@@ -149,6 +150,7 @@ class FileStore:
 
     def backup(self) -> Iterator[bytes]:
         """A tar of all data as they are now; made before this returns, so that an error comes at once."""
+        self.require_room(self._database.file.stat().st_size)
         with self._database.cursor() as cursor:
             return backup.stream(cursor, self._database.folder)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.bigquery.compiler.definitions import options_of
 from services.bigquery.errors import NotBuilt, invalid_query
-from services.bigquery.jobs.extract import ExtractRunner
+from services.bigquery.jobs.extract import BATCH, ExtractRunner
 from services.bigquery.jobs.history import Result
 from services.bigquery.language import tree
 from services.bigquery.scripts.syntax import Parsed, syntax_node
@@ -40,7 +40,9 @@ def export(statement: Any, parsed: Parsed, answer: Callable[[str], Result], extr
     given = {name.lower(): value for name, value in options_of(found.option_list).items()}
     uri, configuration = _checked(given)
     result = answer(parsed.source.statement(syntax_node(parsed.statements[0].query)))
-    extract.write(result.table, result.fields, configuration, uri, is_new=not given.get("overwrite"))
+    table = result.table
+    pieces = (table.slice(start, BATCH) for start in range(0, table.num_rows, BATCH))
+    extract.write(pieces, result.fields, configuration, uri, is_new=not given.get("overwrite"))
     return {"exportDataStatistics": {"fileCount": "1", "rowCount": str(result.table.num_rows)}}
 
 

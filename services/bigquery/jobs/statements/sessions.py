@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.bigquery.errors import BigQueryError
+from services.bigquery.errors import BigQueryError, NotBuilt
 from services.bigquery.jobs.job import Job, stopped
 
 KEPT_SECONDS = 24 * 3600
@@ -71,13 +71,16 @@ class Sessions:
         if configuration.get("createSession"):
             return self.begin()
         properties = configuration.get("connectionProperties") or ()
-        found = [one.get("value") for one in properties if isinstance(one, dict) and one.get("key") == "session_id"]
-        if not found:
+        found = {str(one.get("key")): str(one.get("value")) for one in properties if isinstance(one, dict)}
+        for name in found:
+            if name not in ("session_id", "query_label"):
+                raise NotBuilt(f"the connection property {name[:50]}")
+        if "session_id" not in found:
             return None
         with self._lock:
-            if (kept := self._known.get(str(found[0]))) is not None:
+            if (kept := self._known.get(found["session_id"])) is not None:
                 return kept
-        raise BigQueryError("notFound", f"Not found: Session {str(found[0])[:100]}", status=404)
+        raise BigQueryError("notFound", f"Not found: Session {found['session_id'][:100]}", status=404)
 
     @contextmanager
     def turn(self, kept: Kept, job: Job) -> Iterator[None]:

@@ -8,12 +8,14 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from services.bigquery import cost
 from services.bigquery.bodies import unpacked
 from services.bigquery.disk import require_room
 from services.bigquery.errors import BigQueryError
+from services.bigquery.jobs.history import History, Result
 from services.bigquery.language.analyzer import Analyzer, Scope
 from services.bigquery.language.evaluator import Evaluator
 from services.bigquery.language.pool import is_stopped
@@ -136,3 +138,13 @@ def test_an_evaluation_ends_at_its_limit() -> None:
     with pytest.raises(BigQueryError, match="timed out after 0.3 seconds") as told:
         Evaluator(pool()).query(ENDLESS, Scope(), {}, [Type("INT64")], {}, seconds=0.3)
     assert told.value.reason == "timeout" and time.monotonic() - began >= 0.3
+
+
+def test_the_oldest_results_go_where_all_are_too_large(tmp_path: Path) -> None:
+    history = History(tmp_path, most=2_000_000)
+    table = pa.table({"o0": ["x" * 1000] * 900})
+    for number in range(4):
+        history.save_result("p", f"j{number}", number, Result([], table))
+    assert [history.result("p", f"j{number}") is not None for number in range(4)] == [False, False, True, True]
+    assert len(list(tmp_path.glob("*.arrow"))) == 2
+    history.close()

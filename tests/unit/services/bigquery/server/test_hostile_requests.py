@@ -112,6 +112,26 @@ def test_hostile_requests_have_answers_and_leave_nothing(tmp_path: Path) -> None
     assert not [path for path in found if "escape" in path]
 
 
+def test_the_server_ends_although_statements_do_not(tmp_path: Path) -> None:
+    threads = list[threading.Thread]()
+    with running(tmp_path / "bigquery") as server:
+        server.ask(query("SELECT 1"))
+        for sql in ENDLESS:
+            threads.append(threading.Thread(target=server.raw, args=(query(sql),), daemon=True))
+            threads[-1].start()
+        while server.ask(query(_RUNNING))["rows"][0]["f"][0]["v"] != str(len(ENDLESS)):
+            pass
+    assert server.process.returncode == 0
+    for thread in threads:
+        thread.join()
+
+
+_RUNNING = (
+    "SELECT COUNT(*) FROM INFORMATION_SCHEMA.JOBS WHERE state != 'DONE' AND parent_job_id IS NULL AND "
+    "query NOT LIKE '%INFORMATION_SCHEMA%'"
+)
+
+
 def test_statements_that_never_end_or_want_all_memory_are_refused_and_stop_nobody(tmp_path: Path) -> None:
     answers, others = dict[str, dict[str, Any]](), list[Any]()
     with running(tmp_path / "bigquery") as server:
