@@ -17,6 +17,8 @@ MOST_UPLOAD = 100 * 2**20
 """Bytes of a job with its file in one request; larger files come in pieces, which go to the disk as they come."""
 AT_ONCE = 128 * 2**20
 """Bytes of the bodies that are in memory at the same time; further requests wait for their turn."""
+SMALL = 2**18
+"""Bytes of a body that needs no room: nobody who sends a large one slowly makes a query wait."""
 _GZIP = 31
 
 
@@ -30,6 +32,9 @@ class Room:
     @asynccontextmanager
     async def taken(self, size: int) -> AsyncIterator[None]:
         """Waits for room, and keeps it."""
+        if size <= SMALL:
+            yield
+            return
         size = min(size, AT_ONCE)
         async with self._changed:
             await self._changed.wait_for(lambda: self._free >= size)

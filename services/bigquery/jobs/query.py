@@ -308,39 +308,55 @@ class QueryRunner:
                 return self._execute(tx, session, one)
 
         def work(tx: Transaction) -> Result | None:
-            return self._execute(tx, session, self._analyze(tx, session, sql, job))
+            return self._execute(tx, session, self._analyze(tx, session, sql, job, one))
 
         return self.store.run(work, session.job.key, writes, session.seconds)
 
-    def _analyze(self, tx: Transaction, session: Session, sql: str, job: Job) -> _One:
-        paths = [names.parts(path) for path in self._paths(tx, session, sql)]
-        known = self._know(tx, session, paths, self.queries.analyzer.routine_paths(sql))
+    def _analyze(self, tx: Transaction, session: Session, sql: str, job: Job, before: _One | None = None) -> _One:
+        """What a statement means.
+
+        Args:
+            tx: In which its names are looked up.
+            session: What it shares with others.
+            sql: The statement.
+            job: Where the statistics go.
+            before: What it meant in an earlier transaction.
+        """
+        text = before.text if before else self._read(sql)
+        paths = [names.parts(path) for path in self._paths(tx, session, text)]
+        known = self._know(tx, session, paths, text.routines)
         positional = tuple(kind for kind, _ in session.values.positional)
         named = {name: kind for name, (kind, _) in session.values.named.items()}
         scope = session.step.scope(known.scope) if session.step else known.scope
-        if (path := scripts.loaded(self.pool, sql)) and all(path != table.path for table in scope.tables):
+        if text.loaded and all(text.loaded != table.path for table in scope.tables):
             # The analyzer wants to know the table that LOAD DATA may make
-            scope = dataclasses.replace(scope, tables=[*scope.tables, Table(path, ".".join(path), ())])
+            scope = dataclasses.replace(scope, tables=[*scope.tables, Table(text.loaded, ".".join(text.loaded), ())])
         # The evaluator knows no system variables, and a query without them needs none
         system = scope.system if "@@" in sql else {}
         scope = dataclasses.replace(scope, named=named, positional=positional, system=system)
         known = dataclasses.replace(known, scope=scope)
-        statement = self.queries.analyzer.analyze(sql, scope)
-        one = _One(sql, known, statement, session.values, job)
+        is_same = before is not None and before.known.scope == scope
+        statement = before.statement if before and is_same else self.queries.analyzer.analyze(sql, scope)
+        one = _One(sql, text, known, statement, session.values, job)
         about = job.statistics["query"]
         about["statementType"] = one.statement_type
         if known.referenced:
             about["referencedTables"] = [_table_reference(path) for path in known.referenced]
         return one
 
-    def _paths(self, tx: Transaction, session: Session, sql: str) -> list[tuple[str, ...]]:
+    def _read(self, sql: str) -> _Text:
+        analyzer = self.queries.analyzer
+        names_in_it = analyzer.table_paths(sql), analyzer.routine_paths(sql)
+        return _Text(*names_in_it, scripts.altered(self.pool, sql), scripts.loaded(self.pool, sql))
+
+    def _paths(self, tx: Transaction, session: Session, text: _Text) -> list[tuple[str, ...]]:
         """The tables that a statement names."""
-        paths = self.queries.analyzer.table_paths(sql)
-        if target := scripts.altered(self.pool, sql):
+        paths = list(text.tables)
+        if target := text.altered:
             is_known = not target.is_if_exists or _exists(tx, self.locate(tx, session, target.path))
             paths += [target.path] if is_known else []
-        if (path := scripts.loaded(self.pool, sql)) and _exists(tx, self.locate(tx, session, path)):
-            paths.append(path)
+        if text.loaded and _exists(tx, self.locate(tx, session, text.loaded)):
+            paths.append(text.loaded)
         return paths
 
     def _know(
@@ -357,8 +373,11 @@ class QueryRunner:
             scope = dataclasses.replace(known.scope, tables=[*known.scope.tables, *tables])
             relations = {**known.tables.relations, **own.tables.relations}
             both = _both(known.tables.contents, own.tables.contents, set(own.tables.relations))
-            known = Known(
-                scope, dataclasses.replace(known.tables, relations=relations, contents=both), known.referenced
+            known = dataclasses.replace(
+                known,
+                scope=scope,
+                tables=dataclasses.replace(known.tables, relations=relations, contents=both),
+                tables_of={**known.tables_of, **own.tables_of},
             )
         return known
 
@@ -607,10 +626,28 @@ _TEMPORARY = 3
 
 
 @dataclass(frozen=True)
+class _Text:
+    """What a statement's text names, whatever that may be.
+
+    Attributes:
+        tables: Paths of tables.
+        routines: Paths of routines.
+        altered: What ALTER names.
+        loaded: The path of LOAD DATA's table; empty for another statement.
+    """
+
+    tables: list[tuple[str, ...]]
+    routines: list[tuple[str, ...]]
+    altered: scripts.Altered | None
+    loaded: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class _One:
     """An analyzed statement."""
 
     sql: str
+    text: _Text
     known: Known
     statement: Any
     values: Parameters

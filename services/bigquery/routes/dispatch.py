@@ -28,8 +28,8 @@ ROUTES: tuple[Route, ...] = tuple(
     for one in module.ROUTES
 )
 """All routes; the first one that fits answers."""
-THREADS = 40
-"""Requests that work on the catalogue or wait for a job at the same time."""
+THREADS = 100
+"""Requests that work on the catalogue at the same time; some may wait for a table that a job changes."""
 CLEAN_UP_SECONDS = 600
 PRUNE_SECONDS, PRUNE_DAYS = 86_400, 7
 _log = logging.getLogger("bigquery")

@@ -14,7 +14,8 @@ from services.bigquery.errors import BigQueryError
 from services.bigquery.storage_api import messages
 from services.bigquery.storage_api.sessions import KEPT_SECONDS, Session, Sessions
 
-THREADS = 8
+THREADS = 32
+"""Calls at the same time; a client that reads slowly keeps one."""
 _STREAM = "/streams/0"
 _CODES = {
     400: grpc.StatusCode.INVALID_ARGUMENT,
