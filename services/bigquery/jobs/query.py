@@ -27,7 +27,7 @@ from services.bigquery.jobs.job import Job, Jobs
 from services.bigquery.jobs.load import LoadRunner
 from services.bigquery.jobs.parameters import Parameters
 from services.bigquery.jobs.script_host import Means, ScriptHost
-from services.bigquery.jobs.statements import assertion, export_data, grants, load_data, sessions
+from services.bigquery.jobs.statements import assertion, export_data, grants, load_data, partition_filter, sessions
 from services.bigquery.language import names, tree
 from services.bigquery.language.analyzer import Scope
 from services.bigquery.language.catalog import Table
@@ -338,6 +338,8 @@ class QueryRunner:
         is_same = before is not None and before.known.scope == scope
         statement = before.statement if before and is_same else self.queries.analyzer.analyze(sql, scope)
         one = _One(sql, text, known, statement, session.values, job)
+        written = _target(statement) if one.kind == "InsertStmt" else ""
+        partition_filter.check(statement, known.tables_of, tx.table, written)
         about = job.statistics["query"]
         about["statementType"] = one.statement_type
         if known.referenced:

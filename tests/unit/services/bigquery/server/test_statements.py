@@ -125,6 +125,27 @@ def test_options_are_kept_and_unknown_ones_refused(warehouse: Warehouse) -> None
         warehouse.rows("CREATE TABLE t2 (x INT64) OPTIONS (storage_uri = 'gs://b/x')")
 
 
+def test_a_table_may_want_a_filter_on_its_partitions(warehouse: Warehouse) -> None:
+    warehouse.rows("CREATE TABLE t (day DATE, x INT64) PARTITION BY day OPTIONS (require_partition_filter = true)")
+    warehouse.rows("INSERT INTO t VALUES ('2020-01-01', 1), ('2020-01-02', 2)")
+    for sql in (
+        "SELECT x FROM t WHERE day = '2020-01-02'",
+        "SELECT x FROM (SELECT * FROM t) WHERE day > '2020-01-01'",
+        "SELECT t.x FROM t JOIN (SELECT DATE '2020-01-02' AS d) ON day = d",
+    ):
+        assert warehouse.rows(sql) == [(2,)]
+    warehouse.rows("MERGE t USING (SELECT DATE '2020-01-02' AS d) ON day = d WHEN MATCHED THEN UPDATE SET x = 3")
+    warehouse.rows("UPDATE t SET x = 4 WHERE day = '2020-01-02'")
+    for sql in (
+        "SELECT COUNT(*) FROM t",
+        "SELECT * FROM t WHERE x = 1",
+        "DELETE FROM t WHERE x > 0",
+        "SELECT day FROM t",
+    ):
+        with pytest.raises(exceptions.BadRequest, match=r"without a filter over column\(s\) 'day'"):
+            warehouse.rows(sql)
+
+
 def test_grants_are_kept_and_shown(warehouse: Warehouse) -> None:
     warehouse.rows("CREATE TABLE t (x INT64)")
     warehouse.rows("GRANT `roles/bigquery.dataViewer` ON TABLE t TO 'user:a@x.com', 'user:b@x.com'")
