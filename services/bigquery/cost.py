@@ -5,7 +5,6 @@ https://cloud.google.com/bigquery/pricing#on_demand_pricing. Partitions that a f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from services.bigquery.language import tree
@@ -43,8 +42,3 @@ def statistics(processed: int, tables: int, milliseconds: int | None) -> dict[st
         return found | {"totalBytesProcessedAccuracy": "UPPER_BOUND"}
     own = {"totalBytesBilled": str(billed(processed, tables)), "billingTier": 1 if processed else 0}
     return found | own | {"totalSlotMs": str(max(milliseconds, 1))}
-
-
-def total(columns: Mapping[str, int], wanted: set[str] | None) -> int:
-    """Bytes of some of a table's columns; None for all."""
-    return sum(size for name, size in columns.items() if wanted is None or name in wanted)

@@ -192,8 +192,8 @@ class Transaction(Protocol):
     def relation(self, path: Path) -> Relation:
         """Where a table's rows are; of a view the compiled query in parentheses."""
 
-    def size(self, path: Path) -> Size:
-        """How much a table holds."""
+    def size(self, path: Path, columns: Collection[str] | None = None) -> Size:
+        """How much a table holds: of some columns, in lower case, or of all."""
 
     def routines(self, dataset: DatasetPath) -> list[Routine]:
         """A dataset's routines, by name."""

@@ -97,7 +97,7 @@ def write(tx: Transaction, to: Destination, fields: Sequence[Mapping[str, Any]],
         return _create(tx, to, fields, rows)
     if known.kind != "TABLE":
         raise schema.invalid(f"{_text(to.path)} is not allowed for this operation because it is a {known.kind}")
-    if to.write == "WRITE_EMPTY" and tx.size(to.path).rows:
+    if to.write == "WRITE_EMPTY" and tx.size(to.path, ()).rows:
         raise BigQueryError("duplicate", f"Already Exists: Table {_text(to.path)}", status=409)
     if to.partition:
         _clear_partition(tx, known, to)

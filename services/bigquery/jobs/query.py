@@ -397,7 +397,7 @@ class QueryRunner:
         for path, inner in one.known.read_by_views:
             known = read.get(path, set())
             read[path] = None if known is None else known | inner
-        processed = sum(cost.total(tx.size(path).columns, columns) for path, columns in read.items())
+        processed = sum(tx.size(path, columns).bytes for path, columns in read.items())
         spent = None if is_dry else now_ms() - int(one.job.statistics["startTime"])
         one.job.statistics["query"] |= cost.statistics(processed, len(read), spent)
 

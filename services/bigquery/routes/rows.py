@@ -67,7 +67,7 @@ def _page(
     size = min(most, rows.MOST_ROWS)
     sql = f"SELECT {columns or '1'} FROM {relation.sql} LIMIT {size} OFFSET {start}"
     found = tx.connection.execute(sql).to_arrow_table()
-    total = tx.size(table.path).rows
+    total = tx.size(table.path, ()).rows
     fields = [table.fields[place] for place in places]
     return rows.page(found, fields, 0, size, as_int64), total
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from services.bigquery.records import (
     DatasetPath,
     Known,
     Path,
+    Resource,
     Routine,
     Size,
     Table,
@@ -264,18 +265,27 @@ class StoreTransaction:
         """Where a table's rows are."""
         return self._knowledge.relation(self, path)
 
-    def size(self, path: Path) -> Size:
-        """How much a table holds; views hold nothing."""
+    def size(self, path: Path, columns: Collection[str] | None = None) -> Size:
+        """How much a table holds; views hold nothing.
+
+        Args:
+            path: Its path.
+            columns: Names, in lower case, of those that count; None for all.
+        """
         entry = self.entry(path)
         if not entry.number:
             return Size(0)
         key = (entry.number, entry.changes)
-        if (known := self.new_sizes.get(key) or self._sizes.get(key)) is None:
-            sql = tables.size_sql(entry.number, entry.table.fields, entry.columns)
-            rows, *sizes = self.connection.execute(sql).fetchall()[0]
-            names = (str(field["name"]).lower() for field in entry.table.fields)
-            known = self.new_sizes[key] = Size(rows, dict(zip(names, sizes, strict=True)))
-        return known
+        known = self.new_sizes.get(key) or self._sizes.get(key)
+        pairs = {str(field["name"]).lower(): (field, column) for field, column in _zip(entry)}
+        wanted = pairs.keys() if columns is None else pairs.keys() & set(columns)
+        missing = [name for name in pairs if name in wanted and (known is None or name not in known.columns)]
+        if known is None or missing:
+            fields, own = [pairs[name][0] for name in missing], [pairs[name][1] for name in missing]
+            rows, *sizes = self.connection.execute(tables.size_sql(entry.number, fields, own)).fetchall()[0]
+            found = {**(known.columns if known else {}), **dict(zip(missing, sizes, strict=True))}
+            known = self.new_sizes[key] = Size(rows, found)
+        return Size(known.rows, {name: known.columns[name] for name in wanted})
 
     def partitions(self, path: Path) -> list[tuple[str | None, int]]:
         """Ids and rows of a table's partitions; one without an id for a table that has none."""
@@ -325,6 +335,10 @@ class StoreTransaction:
     ) -> Known:
         """What the names of a statement stand for."""
         return self._knowledge.know(self, paths, project, dataset, routines)
+
+
+def _zip(entry: Entry) -> Iterator[tuple[Resource, str]]:
+    return zip(entry.table.fields, entry.columns, strict=True)
 
 
 def _has_expired(table: Table) -> bool:
