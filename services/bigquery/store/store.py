@@ -70,8 +70,10 @@ class FileStore:
                         session.commit(transaction.changes)
                         self._remember(transaction.new_sizes)
                     except BigQueryError as error:
-                        # The SQL module knows that it was stopped, not why
-                        raise (session.stopped() if error.reason == "stopped" and watch.is_over else error) from error
+                        if error.reason == "stopped" and watch.is_over:
+                            # The SQL module knows that it was stopped, not why
+                            raise session.stopped() from error
+                        raise
                     finally:
                         session.close()
         finally:
