@@ -16,6 +16,7 @@ import pytest
 
 from services.bigquery.errors import BigQueryError
 from services.bigquery.records import ColumnChange, Dataset, Routine, Size, Table
+from services.bigquery.store import database
 from services.bigquery.store.refusals import Conflict
 from tests.unit.services.bigquery.store.conftest import Client, column, run
 
@@ -360,3 +361,13 @@ def test_a_backup_holds_one_moment_and_can_be_unpacked(client: Client, tmp_path:
     assert copied.sql("SELECT SUM(x) FROM d.t") == [["3"]]
     copied.store.close()
     assert not list(client.folder.glob(".backup-*"))
+
+
+def test_functions_that_no_statement_uses_go(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "MOST_FUNCTIONS", 3)
+    client.table("t", column("x", "INTEGER"))
+    assert client.sql("INSERT INTO d.t VALUES (7)") == 1
+    for number in (*range(8), 0):
+        assert client.sql(f"SELECT FORMAT('%d-{number}', x) FROM d.t") == [[f"7-{number}"]]
+    known = client.store._database._functions
+    assert 0 < len(known) <= 3
