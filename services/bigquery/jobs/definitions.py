@@ -37,8 +37,10 @@ _OPTIONS = {
 _OF_VIEW = {"enable_refresh": "enableRefresh", "refresh_interval_minutes": "refreshIntervalMs"}
 _OF_VIEW |= {"max_staleness": "maxStaleness", "allow_non_incremental_definition": "allowNonIncrementalDefinition"}
 """Likewise inside `materializedView`."""
-_REFUSED = ("privacy_policy", "storage_uri", "file_format", "table_format", "enable_change_history", "primary_replica")
-_REFUSED += ("is_primary", "failover_reservation", "default_kms_key_name", "enable_fine_grained_mutations")
+_REFUSED = frozenset(
+    "privacy_policy storage_uri file_format table_format enable_change_history primary_replica is_primary "
+    "failover_reservation default_kms_key_name enable_fine_grained_mutations".split()
+)
 """Options whose work nothing here does."""
 _DAY_MS = 86_400_000
 

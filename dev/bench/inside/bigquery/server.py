@@ -66,7 +66,7 @@ def grow(url: str, queries: int) -> None:
         list(pool.map(lambda number: _project(url, number), range(PROJECTS)))
         client = connect(url)
         each = queries // THREADS
-        list(pool.map(lambda part: [_query(client, part * each + number) for number in range(each)], range(THREADS)))
+        list(pool.map(lambda part: _queries(client, range(part * each, part * each + each)), range(THREADS)))
 
 
 def _project(url: str, number: int) -> None:
@@ -74,6 +74,11 @@ def _project(url: str, number: int) -> None:
     client.create_dataset("many", exists_ok=True)
     for table in range(TABLES // PROJECTS):
         client.query_and_wait(f"CREATE OR REPLACE TABLE many.t{table} AS SELECT {table} AS x, 'a' AS y")
+
+
+def _queries(client: Any, numbers: range) -> None:
+    for number in numbers:
+        _query(client, number)
 
 
 def _query(client: Any, number: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from services.bigquery.compiler.module_text import constant_of
 from services.bigquery.errors import NotBuilt, invalid_query
 from services.bigquery.language import tree
 from services.bigquery.records import GRANTS, Dataset, Path, Table, Transaction
@@ -36,9 +37,10 @@ def carry_out(
     is_grant = tree.kind(found) == "GrantStmt"
     what = " ".join(tree.get(found, "object_type_list")).upper()
     roles = [one.action_type for one in tree.get(found, "privilege_list")]
-    grantees = list(tree.get(found, "grantee_list"))
-    if not grantees:
-        raise invalid_query("GRANT and REVOKE need at least one grantee in quotes")
+    known = [constant_of(one) for one in tree.get(found, "grantee_expr_list")]
+    grantees = [str(one[1]) for one in known if one is not None]
+    if len(grantees) < max(len(known), 1):
+        raise invalid_query("GRANT and REVOKE need grantees in quotes")
     path = tuple(tree.get(found, "name_path"))
     if what == "SCHEMA":
         dataset = tx.dataset(locate_dataset(path))

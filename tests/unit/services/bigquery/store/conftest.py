@@ -14,7 +14,7 @@ from services.bigquery import types
 from services.bigquery.compiler.signatures import connection as duck
 from services.bigquery.compiler.statement import compile_change, is_change
 from services.bigquery.records import Dataset, Table
-from services.bigquery.store.database import Limits
+from services.bigquery.settings import Limits
 from services.bigquery.store.store import FileStore, open_store
 from services.bigquery.store.transaction import StoreTransaction
 from tests.googlesql import queries

@@ -15,7 +15,7 @@ import pytest
 
 from services.bigquery.queries import Queries
 from services.bigquery.records import Dataset, Table
-from services.bigquery.store.database import Limits
+from services.bigquery.settings import Limits
 from services.bigquery.store.store import FileStore, open_store
 from tests.conftest import ROOT
 from tests.unit.services.bigquery.store.conftest import column
