@@ -57,7 +57,8 @@ def create_app(settings: Settings, pool: Pool | None = None) -> App:
         pool: The SQL module's workers, where they are running already.
     """
     workers = pool or Pool(settings.module, settings.workers)
-    queries, bucket = Queries(Analyzer(workers), Evaluator(workers)), Bucket(settings.bucket)
+    bucket = Bucket(settings.bucket)
+    queries = Queries(Analyzer(workers, bucket.library), Evaluator(workers))
     limits = Limits(folders=[settings.bucket])
     store = open_store(
         settings.folder,

@@ -51,7 +51,7 @@ def _window(context: Context, group: Any, function: Any, name: str) -> str:
     if tree.has(function, "window_frame") and name not in _WITHOUT_FRAME:
         frame = _frame(context, function.window_frame, items)
     if items:
-        parts.append(f"ORDER BY {order_items(items, is_range='RANGE' in frame and 'g_' in frame)}")
+        parts.append(f"ORDER BY {order_items(items)}")
     return " ".join([*parts, frame]).strip()
 
 

@@ -21,8 +21,10 @@ g_flt(a, b) AS CASE WHEN (isnan(a) AND b IS NOT NULL) OR (isnan(b) AND a IS NOT 
 g_fle(a, b) AS CASE WHEN (isnan(a) AND b IS NOT NULL) OR (isnan(b) AND a IS NOT NULL) THEN false ELSE a <= b END
 g_tri(l) AS CASE WHEN list_contains(l, false) THEN false WHEN len(l) <> list_count(l) THEN NULL ELSE true END
 g_unless_null(nulls, v) AS CASE WHEN list_contains(nulls, true) THEN NULL ELSE v END
-g_nan_if(is_nan, v) AS CASE WHEN is_nan THEN 'nan'::DOUBLE ELSE v END
+g_number(x) AS CASE WHEN NOT isnan(x) THEN x END
 g_in(x, l) AS CASE WHEN l IS NULL OR len(l) = 0 THEN false WHEN list_contains(l, x) THEN true WHEN x IS NULL OR len(l) <> list_count(l) THEN NULL ELSE false END
+g_in_floats(x, l) AS CASE WHEN l IS NULL OR len(l) = 0 THEN false WHEN x IS NULL THEN NULL WHEN NOT isnan(x) AND list_contains(l, x) THEN true WHEN len(l) <> list_count(l) THEN NULL ELSE false END
+g_float_key(x) AS CASE WHEN x = 0 THEN '0' ELSE CAST(x AS VARCHAR) END
 g_int64(x) AS CASE WHEN x BETWEEN CAST('-9223372036854775808' AS HUGEINT) AND CAST('9223372036854775807' AS HUGEINT) THEN CAST(x AS BIGINT) END
 g_at(a, o) AS CASE WHEN a IS NULL OR o IS NULL THEN NULL WHEN o < 0 OR o >= len(a) THEN a[g_err('Array index ' || CAST(o AS VARCHAR) || ' is out of bounds')] ELSE a[o + 1] END
 g_series(a, b, s) AS CASE WHEN a IS NULL OR b IS NULL OR s IS NULL THEN NULL WHEN s = 0 THEN [g_err('Sequence step cannot be 0.')] WHEN (CAST(b AS HUGEINT) - a) // s >= 16000 THEN [g_err('Output array would exceed 16000 elements')] WHEN (s > 0 AND a > b) OR (s < 0 AND a < b) THEN CAST([] AS BIGINT[]) ELSE generate_series(a, b, s) END
