@@ -14,8 +14,10 @@ from services.bigquery.errors import NotBuilt
 from services.bigquery.language import tree, values
 from services.bigquery.types import Type
 
-IGNORE_NULLS = 1
+IGNORE_NULLS, RESPECT_NULLS = 1, 2
 """The module's enumeration of null handling modifiers: default, IGNORE NULLS, RESPECT NULLS."""
+_SAME_WITH_DISTINCT = ("min", "max", "any_value", "logical_and", "logical_or", "approx_count_distinct")
+"""Functions for which DISTINCT changes nothing."""
 _MAX = 1
 """The module's enumeration of HAVING MAX and HAVING MIN."""
 
@@ -152,6 +154,8 @@ class _Call:
         if self._is_distinct:
             for kind in self._kinds:
                 check_grouped(kind, f"{name}(DISTINCT)")
+            if "{D}" not in self._line.template and self._name not in _SAME_WITH_DISTINCT:
+                raise NotBuilt(f"{name}(DISTINCT)")
         if self._name == "array_agg" and self._kinds[0].kind == "ARRAY":
             raise NotBuilt("ARRAY_AGG of arrays")
         if not self._is_plain:

@@ -24,6 +24,11 @@ _NOT_SCALAR_BY_MODULE = {"rand", "generate_uuid", "session_user", "current_user"
 """Functions whose values the module must not make: they depend on the row or on the session."""
 
 
+def is_left_to_duckdb(name: str) -> bool:
+    """Whether DuckDB evaluates a function without a line: a form of the language."""
+    return name in _FORMS
+
+
 def function_name(function: Any) -> str:
     """The name of a call's function, such as `substr` or `$add`.
 

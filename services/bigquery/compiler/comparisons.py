@@ -72,7 +72,7 @@ def compare_floats(operator: str, left: str, right: str, numbers: tuple[bool, bo
         is_condition: Whether NULL is as good as false, as in WHERE and ON.
     """
     if operator in _TURNED:
-        return compare_floats(_TURNED[operator], right, left, numbers[::-1], is_condition)
+        return compare_floats(_TURNED[operator], right, left, (numbers[1], numbers[0]), is_condition)
     if numbers[1] or (numbers[0] and operator in ("=", "<>")):
         return f"({left} {operator} {right})"
     if numbers[0]:

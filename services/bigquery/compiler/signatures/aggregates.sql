@@ -27,3 +27,6 @@ stddev_pop(DOUBLE) = g_stat(stddev_pop({D}CASE WHEN isfinite({0}) THEN {0} END){
 stddev_samp(DOUBLE) = g_stat(stddev_samp({D}CASE WHEN isfinite({0}) THEN {0} END){W}, bool_and(isfinite({0})){W}, count({D}{0}){W}, 2)
 var_pop(DOUBLE) = g_stat(var_pop({D}CASE WHEN isfinite({0}) THEN {0} END){W}, bool_and(isfinite({0})){W}, count({D}{0}){W}, 1)
 var_samp(DOUBLE) = g_stat(var_samp({D}CASE WHEN isfinite({0}) THEN {0} END){W}, bool_and(isfinite({0})){W}, count({D}{0}){W}, 2)
+corr(DOUBLE,DOUBLE) = g_stat(corr(g_of_pair({0}, {1}), {1}){W}, bool_and(isfinite({0} - {0} + {1} - {1})){W}, regr_count({0}, {1}){W}, 2)
+covar_pop(DOUBLE,DOUBLE) = g_stat(covar_pop(g_of_pair({0}, {1}), {1}){W}, bool_and(isfinite({0} - {0} + {1} - {1})){W}, regr_count({0}, {1}){W}, 1)
+covar_samp(DOUBLE,DOUBLE) = g_stat(covar_samp(g_of_pair({0}, {1}), {1}){W}, bool_and(isfinite({0} - {0} + {1} - {1})){W}, regr_count({0}, {1}){W}, 2)

@@ -198,6 +198,11 @@ def lookup(family: str, name: str, kinds: Sequence[Type], is_window: bool = Fals
     return None
 
 
+def is_used(line: Line) -> bool:
+    """Whether a line counts, as it is."""
+    return _counts(line, False)
+
+
 @cache
 def _counts(line: Line, is_window: bool) -> bool:
     # Time and chance have no second answer to compare with: unit tests look at them

@@ -7,6 +7,8 @@ g_sum(s, finite) AS CASE WHEN finite AND NOT isfinite(s) THEN CAST(g_err('double
 g_avg(s, n) AS CASE WHEN n > 0 THEN CAST(s AS DOUBLE) / n END
 g_avg_floats(finite, rest, n) AS CASE WHEN n > 0 THEN COALESCE(rest, finite) END
 g_stat(v, finite, n, least_n) AS CASE WHEN n < least_n THEN NULL WHEN NOT finite THEN 'nan'::DOUBLE ELSE v END
+g_of_pair(a, b) AS CASE WHEN isfinite(a - a + b - b) THEN a END
+g_only(what, holds, v) AS CASE WHEN NOT holds THEN CAST(g_err('Orionbox does not support ' || what || ' yet') AS DOUBLE) ELSE v END
 g_finite(r, a, b, op) AS CASE WHEN NOT isfinite(r) AND isfinite(a) AND isfinite(b) THEN CAST(g_err('Floating point overflow: ' || g_short(a) || ' ' || op || ' ' || g_short(b)) AS DOUBLE) ELSE r END
 g_divide(a, b) AS CASE WHEN b = 0 AND a IS NOT NULL THEN CAST(g_err('division by zero: ' || g_short(a) || ' / ' || g_short(b)) AS DOUBLE) ELSE g_finite(a / b, a, b, '/') END
 g_safe_divide(a, b) AS CASE WHEN b = 0 THEN NULL WHEN NOT isfinite(a / b) AND isfinite(a) AND isfinite(b) THEN NULL ELSE a / b END
