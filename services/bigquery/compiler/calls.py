@@ -57,8 +57,14 @@ def call(context: Context, expression: Any) -> str:
     line = lookup(SCALARS, named, own) or lookup(SESSION, named, own)
     if line is not None:
         context.used.add(line.text)
+
+        def by_module(compiled: Sequence[str]) -> str:
+            return evaluated(context, call_text(expression, name, kinds, False), arguments, result, compiled)
+
         sql = line.fill(
-            [_argument(context, argument) for argument in arguments], NOW=f"make_timestamptz({context.now})"
+            [_argument(context, argument) for argument in arguments],
+            by_module,
+            NOW=f"make_timestamptz({context.now})",
         )
         return f"CAST({sql} AS {result.duckdb})" if name in _TYPED or name == "error" else sql
     return _by_module(context, expression, name, arguments, kinds, is_safe=False)

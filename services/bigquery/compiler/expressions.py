@@ -13,6 +13,7 @@ from services.bigquery.compiler.ordering import order_items
 from services.bigquery.compiler.signatures.lines import CASTS, lookup
 from services.bigquery.errors import NotBuilt
 from services.bigquery.language import tree, values
+from services.bigquery.language.evaluator import Scalar
 from services.bigquery.types import Type
 
 _SCALAR, _ARRAY, _EXISTS, _IN = range(4)
@@ -136,7 +137,8 @@ def converted(context: Context, sql: str, source: Type, target: Type) -> str:
     if line is None:
         raise KeyError(f"{source}>{target}")
     context.used.add(line.text)
-    return line.fill([sql])
+    scalar = Scalar(f"CAST(a0 AS {target.sql})", (source,), target)
+    return line.fill([sql], lambda compiled: f"{context.scalar(scalar)}({compiled[0]})")
 
 
 def _cast_by_module(context: Context, expression: Any, target: Type) -> str:

@@ -113,6 +113,7 @@ def call_text(line: Line, count: int) -> str:
     if line.family == CASTS:
         return f"CAST(a0 AS {parse(line.name.split('>')[1]).sql})"
     name, _, part = line.name.partition(" ")
+    part = f"WEEK({part.removeprefix('WEEK_')})" if part.startswith("WEEK_") else part
     if name == "$extract":
         return f"EXTRACT({part} FROM a0)"
     if part and name.endswith(("_add", "_sub")):

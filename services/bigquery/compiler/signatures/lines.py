@@ -3,7 +3,8 @@
 In a line's arguments, `?` is any type, `ORDERED` one that DuckDB orders as GoogleSQL does, `ARRAY` and `RANGE` any of
 them, `A|B` alternatives, `A...` any number more of A. In a template `{0}` is an argument, `{*}` all of them joined by
 commas, `{*:AND}` joined by AND, `{*:nul}` their `IS NULL`. Aggregates have `{D}` for DISTINCT, `{O}` for ORDER BY and
-`{W}` for FILTER and OVER; window functions `{N}` for IGNORE NULLS. Casts are lines `cast FROM TO (ARGUMENT)`.
+`{W}` for FILTER and OVER; window functions `{N}` for IGNORE NULLS. `{MODULE}` is the value as Google's module evaluates
+it, for the rows that DuckDB's functions do not get right. Casts are lines `FROM>TO(ARGUMENT)`.
 
 A line counts only while signatures.lock has its hash: then the comparison with Google's evaluator found no difference
 (tests/conformance/differential), with this DuckDB. What has no line, or one that does not count, the module evaluates.
@@ -14,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -35,7 +36,10 @@ SCALARS, AGGREGATES, WINDOWS, CASTS, SESSION = "scalars", "aggregates", "windows
 OVER = "-over"
 """Marks in the lock that an aggregate function's line passed as a window function."""
 _PLACE = re.compile(r"\{(\d+|\*(?::[^}]+)?|[A-Z]+)\}")
+_MODULE = "{MODULE}"
 _OWN = re.compile(r"\b([gu]_\w+)\(")
+
+Module = Callable[[Sequence[str]], str]
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,18 @@ class Line:
             return False
         return all(any(_fits(one, kind) for one in either) for either, kind in zip(patterns, kinds, strict=True))
 
-    def fill(self, arguments: Sequence[str], **places: str) -> str:
-        """The template with the arguments in it."""
+    def fill(self, arguments: Sequence[str], module: Module | None = None, **places: str) -> str:
+        """The template with the arguments in it.
+
+        Args:
+            arguments: Their SQL.
+            module: Makes, from the SQL of the arguments, SQL that has Google's module evaluate the same call.
+            places: What the other places stand for.
+        """
 
         def filled(values: Sequence[str]) -> str:
-            return _PLACE.sub(lambda found: _filled(found[1], values, places), self.template)
+            more = {**places, "MODULE": module(values)} if module and _MODULE in self.template else places
+            return _PLACE.sub(lambda found: _filled(found[1], values, more), self.template)
 
         if self.family in (AGGREGATES, WINDOWS) or not self._repeats():
             return filled(arguments)
@@ -94,6 +105,7 @@ class Line:
         """Whether an argument may stand in the SQL more than once."""
         return (
             bool(_OWN.search(self.template))
+            or _MODULE in self.template
             or "{*:nul}" in self.template
             or any(self.template.count(f"{{{number}}}") > 1 for number in range(len(self.arguments)))
         )

@@ -56,3 +56,6 @@ g_fraction(us) AS CASE WHEN us % 1000000 = 0 THEN '' WHEN us % 1000 = 0 THEN '.'
 g_date_text(d) AS lpad(CAST(date_part('year', d) AS VARCHAR), 4, '0') || strftime(d, '-%m-%d')
 g_datetime_text(d) AS g_date_text(d) || strftime(d, ' %H:%M:%S') || g_fraction(date_part('microsecond', d))
 g_time_text(t) AS left(CAST(t AS VARCHAR), 8) || g_fraction(date_part('microsecond', t))
+g_civil(s) AS CASE WHEN regexp_full_match(s, '[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?') AND s >= '0001' THEN TRY_CAST(s AS TIMESTAMP) END
+g_without_utc(s) AS CASE WHEN ends_with(s, ' UTC') THEN left(s, length(s) - 4) ELSE s END
+g_unix_date(d) AS CAST(d - DATE '1970-01-01' AS BIGINT)

@@ -101,7 +101,7 @@ def test_floats_are_joined_by_a_hash_whatever_the_join(database: Database) -> No
         ("SELECT 9223372036854775807 + x FROM p.d.t", "Overflow"),
         ("SELECT [1, 2][OFFSET(x)] FROM p.d.t", "out of bounds"),
         ("SELECT ERROR('mine')", "mine"),
-        ("SELECT (SELECT x FROM p.d.t)", "More than one"),
+        ("SELECT (SELECT x FROM p.d.t)", "Scalar subquery produced more than one element"),
     ],
 )
 def test_an_error_of_a_value_fails_the_query(database: Database, sql: str, sentence: str) -> None:
