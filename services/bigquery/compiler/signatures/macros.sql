@@ -59,3 +59,10 @@ g_time_text(t) AS left(CAST(t AS VARCHAR), 8) || g_fraction(date_part('microseco
 g_civil(s) AS CASE WHEN regexp_full_match(s, '[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?') AND s >= '0001' THEN TRY_CAST(s AS TIMESTAMP) END
 g_without_utc(s) AS CASE WHEN ends_with(s, ' UTC') THEN left(s, length(s) - 4) ELSE s END
 g_unix_date(d) AS CAST(d - DATE '1970-01-01' AS BIGINT)
+g_how_many(n) AS CASE WHEN n IS NULL THEN g_err('The number of elements must not be NULL') WHEN n < 1 THEN g_err('The number of elements must be positive') WHEN n > 100000 THEN g_err('The number of elements cannot be greater than 100000') ELSE n END
+g_quantiles(a, n) AS CASE WHEN len(a) > 0 THEN list_transform(range(0, g_how_many(n) + 1), lambda i: a[greatest((i * len(a) + n - 1) // n, 1)]) END
+g_counts(e) AS list_transform(e, lambda p: row(-CAST(p.value AS BIGINT), p.key))
+g_top(e, n) AS CASE WHEN e IS NOT NULL THEN list_transform(list_sort(e)[1:g_how_many(n)], lambda p: {'f0': p[2], 'f1': -p[1]}) END
+g_top_count(e, nulls, n) AS g_top(CASE WHEN nulls > 0 THEN list_append(COALESCE(g_counts(e), []), row(-nulls, CASE WHEN false THEN e[1].key END)) ELSE g_counts(e) END, n)
+g_weights(l, x) AS list_sum(list_transform(list_filter(l, lambda p: p[1] IS NOT DISTINCT FROM x), lambda p: p[2]))
+g_sums(l) AS CASE WHEN len(list_filter(l, lambda p: p[2] < 0 OR CAST(p[2] AS DOUBLE) = CAST('nan' AS DOUBLE))) > 0 THEN [row(g_err('The weight must be neither negative nor NaN'), l[1][1])] ELSE list_transform(list_distinct(list_transform(l, lambda p: row(p[1]))), lambda x: row(-g_weights(l, x[1]), x[1])) END
