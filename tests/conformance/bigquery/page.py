@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -73,7 +73,7 @@ def functions() -> dict[str, list[str]]:
     return sorts
 
 
-def _sort(function: Any, name: str, native: Iterable[str]) -> str:
+def _sort(function: Any, name: str, native: Collection[str]) -> str:
     if name in native or is_left_to_duckdb(name.lower()):
         return COMPILED
     return HELPED if function.mode == _SCALAR else EVALUATED
