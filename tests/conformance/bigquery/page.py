@@ -22,8 +22,12 @@ PAGE = ROOT / "docs/emulators.md"
 BEGIN, END = "<!-- functions of BigQuery -->", "<!-- end of functions -->"
 _SCALAR = 1
 """The module's enumeration of a function's modes: scalar, aggregate, window."""
-_ELSEWHERE = ("st_", "s2_", "$", "anon_", "array_filter", "array_transform")
-"""Functions with a section of their own, operators, and what no statement can name."""
+_ELSEWHERE = ("st_", "s2_", "$", "anon_", "array_filter", "array_transform", "match_")
+"""How functions begin that have a section of their own, operators, and what no statement can name."""
+_NOT_EVALUATED = ("HLL_COUNT.", "KLL_QUANTILES.", "KEYS.", "AEAD.", "DETERMINISTIC_", "SESSION_USER")
+"""How functions begin that the module's library has, and its evaluator has not."""
+_INNER = {"FIRST", "LAST", "NEXT", "PREV", "IS_FIRST", "IS_LAST", "CLASSIFIER", "FLATTEN", "APPLY"}
+"""Names of MATCH_RECOGNIZE, and of the analyzer's own functions."""
 _HEADS = {
     COMPILED: "DuckDB evaluates, for the types that tables mostly have (for others, the module)",
     HELPED: "Google's module evaluates, 24,000 different values a second, in a query that DuckDB runs",
@@ -40,13 +44,15 @@ def functions() -> dict[str, list[str]]:
     sorts: dict[str, list[str]] = {name: [] for name in _HEADS}
     for function in sorted(found, key=lambda one: list(one.name_path)):
         name = ".".join(function.name_path).upper()
-        if not name.lower().startswith(_ELSEWHERE):
+        if not name.lower().startswith(_ELSEWHERE) and name not in _INNER:
             sorts[_sort(function, name, native)].append(name)
-    sorts[REFUSED] = sorted([*NOT_IN_MODULE, "ML.*", "AI.*", "OBJ.*"])
+    sorts[REFUSED] = sorted([*sorts[REFUSED], *NOT_IN_MODULE, "ML.*", "AI.*", "OBJ.*"])
     return sorts
 
 
 def _sort(function: Any, name: str, native: Collection[str]) -> str:
+    if name.startswith(_NOT_EVALUATED):
+        return REFUSED
     if name in native or is_left_to_duckdb(name.lower()):
         return COMPILED
     return HELPED if function.mode == _SCALAR else EVALUATED
