@@ -2,7 +2,7 @@
 
 FOLDER holds clones of the suites, below the names of their repositories; this says which are missing. Without URL= it
 starts a Cloud Storage server of its own, without buckets that are created at the first write, and with faults on
-request. The suites take half an hour.
+request. Google's compliance tests of the SQL language need no server. Everything takes half an hour.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ PACKAGES = (
 )
 """What the suites need."""
 GCSFS, CLIENT, CONFORMANCE = "fsspec/gcsfs", "googleapis/python-storage", "googleapis/conformance-tests"
+LANGUAGE = "google/googlesql"
 CORE = ("core", "mapping", "manyopens", "core_versioned", "concurrency", "checkers", "retry")
 
 
@@ -73,9 +74,13 @@ def main() -> int:
     parser.add_argument("--url", metavar="ADDRESS", default="", help="a running server, instead of one of its own")
     options = parser.parse_args()
     folder = Path(options.suites).resolve()
-    missing = [name for name in (GCSFS, CLIENT, CONFORMANCE) if not (folder / name).is_dir()]
+    missing = [name for name in (GCSFS, CLIENT, CONFORMANCE, LANGUAGE) if not (folder / name).is_dir()]
     for name in missing:
         say(f"{name}: missing; clone it: git clone https://github.com/{name} {folder / name}")
+    if LANGUAGE not in missing:
+        say(f"googlesql: {_last_line(_googlesql(folder), {})}")
+    if not {GCSFS, CLIENT, CONFORMANCE} - set(missing):
+        return 1
     python = _environment(folder)
     with _server(options.url, folder) as url:
         for suite in SUITES:
@@ -86,6 +91,13 @@ def main() -> int:
         signatures = [sys.executable, "-m", "dev.peers.signatures", str(folder / CONFORMANCE / "storage/v1")]
         say(f"signatures: {_last_line(signatures, {})}")
     return min(len(missing), 1)
+
+
+def _googlesql(folder: Path) -> list[str]:
+    """Return the command of Google's compliance tests; it writes every case with its verdict to googlesql.json."""
+    program = [sys.executable, "-m", "dev.peers.googlesql"]
+    files = (folder / LANGUAGE / "googlesql/compliance/testdata", ROOT / ".venv/googlesql", folder / "googlesql.json")
+    return [*program, *map(str, files)]
 
 
 def _environment(folder: Path) -> str:

@@ -39,7 +39,7 @@ def create_app(settings: Settings, pool: Pool | None = None) -> App:
     """
     workers, bucket = pool or Pool(settings.module), Bucket(settings.bucket)
     limits, results = replace(settings.limits, folders=[settings.bucket]), settings.folder / "results"
-    queries = Queries(Analyzer(workers), Evaluator(workers), limits=limits, folder=results)
+    queries = Queries(Analyzer(workers, bucket.library), Evaluator(workers), limits=limits, folder=results)
     store = open_store(
         settings.folder,
         queries,

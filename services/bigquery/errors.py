@@ -10,6 +10,8 @@ MARK = "E!"
 _PLACE = re.compile(r" \[at (\d+:\d+)\]")
 _RAISED = re.compile(re.escape(MARK) + r"(.*?)(?:' (?:to|when casting) |\x00|$)", re.DOTALL)
 
+_SEVERAL_ROWS = ("More than one element", "More than one row returned by a subquery")
+"""How the module and DuckDB say that a subquery has several rows where one is due."""
 _MISSING = re.compile(r"Orionbox does not support (.*) yet", re.DOTALL)
 """A NotBuilt that a function raised inside DuckDB."""
 
@@ -50,6 +52,8 @@ def failed(error: BaseException) -> BigQueryError:
 
 def invalid_query(sentence: str) -> BigQueryError:
     """An error in a statement; the module writes `[at 1:8]`, BigQuery `at [1:8]`."""
+    if sentence.startswith(_SEVERAL_ROWS):
+        sentence = "Scalar subquery produced more than one element"
     return BigQueryError("invalidQuery", _PLACE.sub(r" at [\1]", sentence), "query")
 
 

@@ -55,12 +55,14 @@ class Answer:
         table: The rows as DuckDB gives them (`Type.arrow`); columns o0, o1, ...
         reason: Why the evaluator answered; empty if DuckDB did.
         lines: The lines of `signatures/*.sql` that it used.
+        scalars: DuckDB's names of the functions that Google's module or V8 evaluated.
     """
 
     columns: tuple[tuple[str, Type], ...]
     table: pa.Table
     reason: str = ""
     lines: frozenset[str] = frozenset()
+    scalars: frozenset[str] = frozenset()
 
     @property
     def rows(self) -> list[list[Any]]:
@@ -112,7 +114,8 @@ class Queries:
         statement = statement or self.analyzer.analyze(sql, scope)
         try:
             query = compile_query(statement, tables.relations, self.now(), parameters, scope)
-            return Answer(query.columns, self._run(connection, query), lines=query.lines)
+            table = self._run(connection, query)
+            return Answer(query.columns, table, lines=query.lines, scalars=frozenset(query.scalars.values()))
         except BigQueryError as error:
             if error.reason in _FINAL or any(function.javascript for function in scope.functions):
                 raise

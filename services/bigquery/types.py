@@ -304,7 +304,7 @@ _INTERVAL_ARROW = pa.struct([("f0", pa.int64()), ("f1", pa.int64()), ("f2", pa.i
 ROWS = {
     "INT64": Row(
         "INT64", "INTEGER", "BIGINT", pa.int64(), pa.int64(),
-        lambda value: str(value) if value > -(2**63) else "(-9223372036854775807 - 1)", str,
+        lambda value: f"{value}::BIGINT" if value >= 0 else f"CAST({value} AS BIGINT)", str,
         _setter("int64_value"), _getter("int64_value"),
     ),
     "DOUBLE": Row(

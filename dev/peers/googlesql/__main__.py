@@ -48,8 +48,8 @@ def main(arguments: Sequence[str]) -> int:
             say(f"{file.stem:44} {_counts(outcomes)}")
     text = json.dumps([dataclasses.asdict(outcome) for outcome in every], ensure_ascii=False, indent=0)
     options.out.write_text(text, "utf-8", "surrogateescape")
-    say(f"ALL {_counts(every)}")
-    say(f"by {dict(collections.Counter(outcome.by for outcome in every if outcome.verdict == 'right'))}")
+    by = collections.Counter(outcome.by or "error" for outcome in every if outcome.verdict == "right")
+    say(f"ALL {_counts(every)}, right by {dict(by)}")
     return 1 if any(outcome.verdict.startswith("wrong") for outcome in every) else 0
 
 

@@ -14,8 +14,12 @@ from services.bigquery.errors import NotBuilt
 from services.bigquery.language import tree, values
 from services.bigquery.types import Type
 
-IGNORE_NULLS = 1
+IGNORE_NULLS, RESPECT_NULLS = 1, 2
 """The module's enumeration of null handling modifiers: default, IGNORE NULLS, RESPECT NULLS."""
+_SAME_WITH_DISTINCT = ("min", "max", "any_value", "logical_and", "logical_or", "approx_count_distinct")
+"""Functions for which DISTINCT changes nothing."""
+_WITHOUT_NULLS = ("array_concat_agg", "approx_quantiles")
+"""Functions that leave NULL out unless RESPECT NULLS says otherwise."""
 _MAX = 1
 """The module's enumeration of HAVING MAX and HAVING MIN."""
 
@@ -99,7 +103,8 @@ def aggregate(context: Context, function: Any, window: str | None = None) -> str
         raise NotBuilt(f"aggregate function {name.upper()}({', '.join(map(str, kinds))}){over}")
     context.used.add(line.text)
     arguments = [context.expression(message) for message in messages]
-    return _Call(context, function, name, kinds, arguments, line).sql(window)
+    sql = _Call(context, function, name, kinds, arguments, line).sql(window)
+    return sql if line.is_compared else f"CAST({sql} AS {values.type_of(tree.get(function, 'type')).duckdb})"
 
 
 class _Call:
@@ -125,7 +130,7 @@ class _Call:
     def sql(self, window: str | None) -> str:
         self._check()
         nulls = tree.get(self._function, "null_handling_modifier")
-        if nulls == IGNORE_NULLS or (self._name == "array_concat_agg" and not nulls):
+        if nulls == IGNORE_NULLS or (self._name in _WITHOUT_NULLS and not nulls):
             self._filters.append(f"{self._arguments[0]} IS NOT NULL")
         if self._is_plain and tree.has(self._function, "having_modifier"):
             return self._having()
@@ -152,6 +157,8 @@ class _Call:
         if self._is_distinct:
             for kind in self._kinds:
                 check_grouped(kind, f"{name}(DISTINCT)")
+            if "{D}" not in self._line.template and self._name not in _SAME_WITH_DISTINCT:
+                raise NotBuilt(f"{name}(DISTINCT)")
         if self._name == "array_agg" and self._kinds[0].kind == "ARRAY":
             raise NotBuilt("ARRAY_AGG of arrays")
         if not self._is_plain:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from services.bigquery.compiler.comparisons import OPERATORS, compare, is_native
 from services.bigquery.compiler.context import Context
-from services.bigquery.compiler.module_text import call_text, evaluated
-from services.bigquery.compiler.signatures.holding import hold
+from services.bigquery.compiler.module_text import call_text, constant, evaluated
+from services.bigquery.compiler.signatures.holding import hold, is_volatile
 from services.bigquery.compiler.signatures.lines import SCALARS, SESSION, lookup
 from services.bigquery.errors import NotBuilt
 from services.bigquery.language import tree, values
@@ -21,6 +22,11 @@ _TYPED = {"$make_array", "if", "ifnull", "coalesce", "nullif", "$case_no_value",
 """What takes its type from its arguments, which DuckDB may see otherwise: an empty array, NULL."""
 _NOT_SCALAR_BY_MODULE = {"rand", "generate_uuid", "session_user", "current_user", "error"}
 """Functions whose values the module must not make: they depend on the row or on the session."""
+
+
+def is_left_to_duckdb(name: str) -> bool:
+    """Whether DuckDB evaluates a function without a line: a form of the language."""
+    return name in _FORMS
 
 
 def function_name(function: Any) -> str:
@@ -51,8 +57,14 @@ def call(context: Context, expression: Any) -> str:
     line = lookup(SCALARS, named, own) or lookup(SESSION, named, own)
     if line is not None:
         context.used.add(line.text)
+
+        def by_module(compiled: Sequence[str]) -> str:
+            return evaluated(context, call_text(expression, name, kinds, False), arguments, result, compiled)
+
         sql = line.fill(
-            [_argument(context, argument) for argument in arguments], NOW=f"make_timestamptz({context.now})"
+            [_argument(context, argument) for argument in arguments],
+            by_module,
+            NOW=f"make_timestamptz({context.now})",
         )
         return f"CAST({sql} AS {result.duckdb})" if name in _TYPED or name == "error" else sql
     return _by_module(context, expression, name, arguments, kinds, is_safe=False)
@@ -108,7 +120,18 @@ def _comparison(context: Context, name: str, arguments: Sequence[Any], kinds: Se
     if kinds[0].kind in ("ARRAY", "STRUCT") and operator not in ("=", "<>"):
         return None
     left, right = (context.expression(argument) for argument in arguments)
-    return hold([left, right], lambda held: compare(context, operator, held[0], held[1], kinds[0]))
+    numbers = are_numbers(context, arguments)
+    return hold([left, right], lambda held: compare(context, operator, held[0], held[1], kinds[0], numbers))
+
+
+def are_numbers(context: Context, arguments: Sequence[Any]) -> tuple[bool, bool]:
+    """For each of two arguments, whether it is a literal or parameter that is neither NULL nor NaN."""
+    left, right = (_is_number(constant(context, argument)) for argument in arguments)
+    return left, right
+
+
+def _is_number(known: tuple[Type, Any] | None) -> bool:
+    return known is not None and isinstance(known[1], float) and not math.isnan(known[1])
 
 
 def _same(kinds: Sequence[Type]) -> bool:
@@ -119,7 +142,7 @@ def _in(context: Context, name: str, arguments: Sequence[Any], kinds: Sequence[T
     if not _same(kinds):
         return None
     sql = [context.expression(argument) for argument in arguments]
-    if is_ordered(kinds[0]):
+    if is_ordered(kinds[0]) or all(_is_number(constant(context, argument)) for argument in arguments[1:]):
         return f"({sql[0]} IN ({', '.join(sql[1:])}))"
     return hold(sql, lambda held: f"({' OR '.join(compare(context, '=', held[0], x, kinds[0]) for x in held[1:])})")
 
@@ -128,13 +151,11 @@ def _between(context: Context, name: str, arguments: Sequence[Any], kinds: Seque
     if not _same(kinds) or kinds[0].kind in ("ARRAY", "STRUCT"):
         return None
     sql = [context.expression(argument) for argument in arguments]
+    value, low, high = (_is_number(constant(context, argument)) for argument in arguments)
 
     def build(held: list[str]) -> str:
-        low, high = (
-            compare(context, "<=", held[1], held[0], kinds[0]),
-            compare(context, "<=", held[0], held[2], kinds[0]),
-        )
-        return f"({low} AND {high})"
+        above = compare(context, "<=", held[1], held[0], kinds[0], (low, value))
+        return f"({above} AND {compare(context, '<=', held[0], held[2], kinds[0], (value, high))})"
 
     return hold(sql, build)
 
@@ -168,17 +189,22 @@ def _case_value(context: Context, name: str, arguments: Sequence[Any], kinds: Se
     if not _same(tested):
         raise NotBuilt(f"CASE of {kinds[0]}")
     value, *sql = (context.expression(argument) for argument in arguments)
-    whens = (
-        f"WHEN {compare(context, '=', value, sql[i], kinds[0])} THEN {sql[i + 1]}" for i in range(0, len(sql) - 1, 2)
-    )
-    return f"CASE {' '.join(whens)}{f' ELSE {sql[-1]}' if len(sql) % 2 else ''} END"
+
+    def build(held: list[str]) -> str:
+        equal = (compare(context, "=", held[0], sql[i], kinds[0]) for i in range(0, len(sql) - 1, 2))
+        whens = (f"WHEN {one} THEN {sql[2 * i + 1]}" for i, one in enumerate(equal))
+        return f"CASE {' '.join(whens)}{f' ELSE {sql[-1]}' if len(sql) % 2 else ''} END"
+
+    # Only what changes from call to call: in the lambda of `hold` the branches may have no subquery
+    return hold([value], build) if is_volatile(value) else build([value])
 
 
 def _in_array(context: Context, name: str, arguments: Sequence[Any], kinds: Sequence[Type]) -> str | None:
-    if not is_ordered(kinds[0]) or str(kinds[0]) != str(kinds[1].part):
+    is_float = kinds[0].kind == "DOUBLE"
+    if not (is_ordered(kinds[0]) or is_float) or str(kinds[0]) != str(kinds[1].part):
         return None
     sql = [context.expression(argument) for argument in arguments]
-    return hold(sql, lambda held: f"g_in({held[0]}, {held[1]})")
+    return hold(sql, lambda held: f"{'g_in_floats' if is_float else 'g_in'}({held[0]}, {held[1]})")
 
 
 def _side_effects(context: Context, name: str, arguments: Sequence[Any], kinds: Sequence[Type]) -> str | None:

@@ -16,8 +16,8 @@ OPERATORS = {
     "$greater_or_equal": ">=",
 }
 """The functions of comparisons, and their operators."""
-_FLOATS = {"=": "g_feq({0}, {1})", "<>": "g_fne({0}, {1})", "<": "g_flt({0}, {1})", "<=": "g_fle({0}, {1})",
-           ">": "g_flt({1}, {0})", ">=": "g_fle({1}, {0})"}  # fmt: skip
+_FLOATS = {"=": "g_feq({0}, {1})", "<>": "g_fne({0}, {1})", "<": "g_flt({0}, {1})", "<=": "g_fle({0}, {1})"}
+_TURNED = {">": "<", ">=": "<="}
 
 
 def is_native(kind: Type) -> bool:
@@ -29,8 +29,18 @@ def is_native(kind: Type) -> bool:
     return types.is_ordered(kind) or kind.kind == "DOUBLE"
 
 
-def compare(context: Context, operator: str, left: str, right: str, kind: Type) -> str:
+def compare(
+    context: Context, operator: str, left: str, right: str, kind: Type, numbers: tuple[bool, bool] = (False, False)
+) -> str:
     """`left operator right` for two values of one type.
+
+    Args:
+        context: The compiler's state.
+        operator: One of OPERATORS.
+        left: SQL of a value.
+        right: SQL of another.
+        kind: The type of both.
+        numbers: For each side, whether it is certainly neither NULL nor NaN.
 
     Raises:
         NotBuilt: DuckDB cannot compare them as GoogleSQL does.
@@ -38,7 +48,7 @@ def compare(context: Context, operator: str, left: str, right: str, kind: Type) 
     if types.is_ordered(kind):
         return f"({left} {operator} {right})"
     if kind.kind == "DOUBLE":
-        return _FLOATS[operator].format(left, right)
+        return compare_floats(operator, left, right, numbers)
     if operator == "<>":
         return f"(NOT {compare(context, '=', left, right, kind)})"
     if operator == "=" and kind.kind == "STRUCT":
@@ -46,6 +56,30 @@ def compare(context: Context, operator: str, left: str, right: str, kind: Type) 
     if operator == "=" and kind.kind == "ARRAY":
         return _arrays(context, left, right, kind)
     raise NotBuilt(f"comparison {operator} of {kind}")
+
+
+def compare_floats(operator: str, left: str, right: str, numbers: tuple[bool, bool], is_condition: bool = False) -> str:
+    """`left operator right` of two FLOAT64, as simple as may be: DuckDB joins by `=`, and skips rows by `<`.
+
+    For DuckDB NaN equals itself and is greater than all else. So a NaN on the right gives another answer with `<` and
+    `<=`, two of them with `=` and `<>`; a NaN on the left alone does not.
+
+    Args:
+        operator: As for `compare`, like the next three.
+        left: SQL of a value.
+        right: SQL of another.
+        numbers: For each side, whether it is certainly neither NULL nor NaN.
+        is_condition: Whether NULL is as good as false, as in WHERE and ON.
+    """
+    if operator in _TURNED:
+        return compare_floats(_TURNED[operator], right, left, (numbers[1], numbers[0]), is_condition)
+    if numbers[1] or (numbers[0] and operator in ("=", "<>")):
+        return f"({left} {operator} {right})"
+    if numbers[0]:
+        return f"({left} {operator} {right} AND NOT isnan({right}))"
+    if is_condition and operator != "<>":
+        return f"({left} {operator} g_number({right}))"
+    return _FLOATS[operator].format(left, right)
 
 
 def _structs(context: Context, left: str, right: str, kind: Type) -> str:

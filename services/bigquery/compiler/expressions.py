@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from services.bigquery import types
-from services.bigquery.compiler.calls import call, function_name
+from services.bigquery.compiler.calls import are_numbers, call, function_name
+from services.bigquery.compiler.comparisons import OPERATORS, compare_floats
 from services.bigquery.compiler.context import Context, Handler
 from services.bigquery.compiler.module_text import evaluated
 from services.bigquery.compiler.ordering import order_items
 from services.bigquery.compiler.signatures.lines import CASTS, lookup
 from services.bigquery.errors import NotBuilt
 from services.bigquery.language import tree, values
+from services.bigquery.language.evaluator import Scalar
 from services.bigquery.types import Type
 
 _SCALAR, _ARRAY, _EXISTS, _IN = range(4)
@@ -24,13 +26,15 @@ def condition(context: Context, message: Any) -> str:
     Keeps = of FLOAT64 an equality: DuckDB joins 100,000 rows by a hash in milliseconds, by a CASE in minutes.
     """
     found = tree.node(message)
-    if tree.kind(found) == "FunctionCall":
-        arguments = tree.get(found, "argument_list")
-        if function_name(found) == "$and":
-            return f"({' AND '.join(condition(context, argument) for argument in arguments)})"
-        if function_name(found) == "$equal" and tree.type_of(arguments[0]).kind == "DOUBLE":
-            left, right = (context.expression(argument) for argument in arguments)
-            return f"({left} = {right} AND NOT isnan({left}) AND NOT isnan({right}))"
+    if tree.kind(found) != "FunctionCall":
+        return context.expression(message)
+    name, arguments = function_name(found), tree.get(found, "argument_list")
+    if name in ("$and", "$or"):
+        word = name.removeprefix("$").upper()
+        return f"({f' {word} '.join(condition(context, argument) for argument in arguments)})"
+    if name in OPERATORS and all(tree.type_of(argument).kind == "DOUBLE" for argument in arguments):
+        left, right = (context.expression(argument) for argument in arguments)
+        return compare_floats(OPERATORS[name], left, right, are_numbers(context, arguments), is_condition=True)
     return context.expression(message)
 
 
@@ -133,7 +137,8 @@ def converted(context: Context, sql: str, source: Type, target: Type) -> str:
     if line is None:
         raise KeyError(f"{source}>{target}")
     context.used.add(line.text)
-    return line.fill([sql])
+    scalar = Scalar(f"CAST(a0 AS {target.sql})", (source,), target)
+    return line.fill([sql], lambda compiled: f"{context.scalar(scalar)}({compiled[0]})")
 
 
 def _cast_by_module(context: Context, expression: Any, target: Type) -> str:
@@ -184,7 +189,10 @@ def _array(context: Context, query: Any, name: str, kind: Type) -> str:
 
 def _in(context: Context, expression: Any, name: str, kind: Type) -> str:
     value, other = context.expression(expression.in_expr), tree.type_of(expression.in_expr)
-    if not types.is_ordered(kind) or str(kind) != str(other):
+    if kind.kind == other.kind == "DOUBLE":
+        # As text NaN can differ from NaN: IN has no other way to keep NULL apart from false
+        value, name = f"g_float_key({value})", f"CASE WHEN isnan({name}) THEN '' ELSE g_float_key({name}) END"
+    elif not types.is_ordered(kind) or str(kind) != str(other):
         raise NotBuilt(f"IN (SELECT ...) of {kind}")
     return f"({value} IN (SELECT {name} FROM ({context.scan(expression.subquery)})))"
 

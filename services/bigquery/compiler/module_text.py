@@ -74,7 +74,9 @@ def constant_of(message: Any) -> tuple[Type, Any] | None:
     return (kind, types.from_module(kind, found.value.value)) if kind.kind != "ENUM" else None
 
 
-def evaluated(context: Context, text: Any, arguments: Sequence[Any], result: Type) -> str:
+def evaluated(
+    context: Context, text: Any, arguments: Sequence[Any], result: Type, compiled: Sequence[str] | None = None
+) -> str:
     """SQL that has the module evaluate an expression.
 
     Args:
@@ -82,17 +84,18 @@ def evaluated(context: Context, text: Any, arguments: Sequence[Any], result: Typ
         text: Makes the GoogleSQL expression from the texts of the arguments.
         arguments: Resolved expressions; literals stay literals.
         result: The expression's type.
+        compiled: The SQL of the arguments, where the caller has it.
     """
     texts: list[str] = []
     columns: list[str] = []
     kinds: list[Type] = []
-    for argument in arguments:
+    for number, argument in enumerate(arguments):
         written = _enumerated(argument)
         if written is None and (known := constant(context, argument)) is not None:
             written = literal_text(*known) if known[0].kind in _CONSTANT else None
         if written is None:
             written = f"a{len(columns)}"
-            columns.append(context.expression(argument))
+            columns.append(compiled[number] if compiled else context.expression(argument))
             kinds.append(tree.type_of(argument))
         texts.append(written)
     for kind in (*kinds, result):

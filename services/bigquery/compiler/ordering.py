@@ -10,17 +10,12 @@ from services.bigquery.language import tree, values
 from services.bigquery.types import Type
 
 
-def order_items(items: Any, is_range: bool = False) -> str:
-    """The items of an ORDER BY.
-
-    Args:
-        items: Resolved items: columns with directions.
-        is_range: Whether a RANGE frame needs exactly one item.
-    """
-    return ", ".join(part for item in items for part in _parts(item, is_range))
+def order_items(items: Any) -> str:
+    """The items of an ORDER BY, from resolved items: columns with directions."""
+    return ", ".join(_item(item) for item in items)
 
 
-def _parts(item: Any, is_range: bool) -> list[str]:
+def _item(item: Any) -> str:
     if item.collation.collation_name or tree.node(item.collation_name) is not None:
         raise NotBuilt("ORDER BY COLLATE")
     column = item.column_ref.column
@@ -28,12 +23,12 @@ def _parts(item: Any, is_range: bool) -> list[str]:
     direction = "DESC" if item.is_descending else "ASC"
     is_first = item.null_order == 1 or (item.null_order == 0 and not item.is_descending)
     nulls = f"NULLS {'FIRST' if is_first else 'LAST'}"
-    if kind.kind == "DOUBLE" and not is_range:
-        # GoogleSQL: NULL, NaN, -inf, ...; DuckDB has NaN at the end
-        return [f"isnan({name}) {'ASC' if item.is_descending else 'DESC'} {nulls}", f"{name} {direction} {nulls}"]
-    if not types.is_ordered(kind) and kind.kind != "DOUBLE":
+    if kind.kind == "DOUBLE":
+        # GoogleSQL has NaN before -inf, DuckDB after inf; -x turns all of the order but NaN's place in it
+        return f"(-{name}) {'ASC' if item.is_descending else 'DESC'} {nulls}"
+    if not types.is_ordered(kind):
         raise NotBuilt(f"ORDER BY {kind}")
-    return [f"{name} {direction} {nulls}"]
+    return f"{name} {direction} {nulls}"
 
 
 def check_grouped(kind: Type, where: str) -> None:

@@ -115,8 +115,6 @@ def _number(context: Context, message: Any) -> str:
 
 def set_operation(context: Context, scan: Any) -> str:
     """UNION, INTERSECT, EXCEPT."""
-    if scan.column_match_mode:
-        raise NotBuilt("set operation BY NAME")
     word, columns = _SET_OPERATIONS[scan.op_type], tree.get(scan, "column_list")
     first, *others = scan.input_item_list
     for column in columns if word != "UNION ALL" else ():

@@ -90,18 +90,12 @@ def _has_query(found: Any) -> bool:
 
 
 def output_columns(statement: Any) -> tuple[tuple[str, Type], ...]:
-    """Names and types of a query's result, without compiling it: what a dry run answers.
-
-    Raises:
-        NotBuilt: SELECT AS VALUE of something else than a STRUCT.
-    """
+    """Names and types of a query's result, without compiling it: what a dry run answers."""
     found = tree.node(statement)
     outputs = [(output.name, values.type_of(output.column.type)) for output in tree.get(found, "output_column_list")]
     if not tree.get(found, "is_value_table"):
         return tuple(outputs)
-    if not is_struct_table(statement):
-        raise NotBuilt("SELECT AS VALUE at the top of a statement")
-    return outputs[0][1].fields
+    return outputs[0][1].fields if is_struct_table(statement) else (("", outputs[0][1]),)
 
 
 def raw_columns(statement: Any) -> list[Type]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.bigquery.compiler.aggregates import IGNORE_NULLS, aggregate, computed_column
+from services.bigquery.compiler.aggregates import IGNORE_NULLS, RESPECT_NULLS, aggregate, computed_column
 from services.bigquery.compiler.calls import function_name
 from services.bigquery.compiler.context import Context
 from services.bigquery.compiler.ordering import check_grouped, order_items
@@ -39,8 +39,11 @@ def _window_function(context: Context, group: Any, function: Any) -> str:
         return aggregate(context, function, window)
     if tree.get(function, "error_mode") or tree.get(function, "distinct"):
         raise NotBuilt(f"SAFE. or DISTINCT with {name.upper()}")
+    modifier = tree.get(function, "null_handling_modifier")
+    if modifier == RESPECT_NULLS and "{N}" not in line.template:
+        raise NotBuilt(f"RESPECT NULLS with {name.upper()}")
     context.used.add(line.text)
-    nulls = " IGNORE NULLS" if tree.get(function, "null_handling_modifier") == IGNORE_NULLS else ""
+    nulls = " IGNORE NULLS" if modifier == IGNORE_NULLS else ""
     return line.fill([context.expression(message) for message in messages], N=nulls, W=f" OVER ({window})")
 
 
@@ -51,7 +54,7 @@ def _window(context: Context, group: Any, function: Any, name: str) -> str:
     if tree.has(function, "window_frame") and name not in _WITHOUT_FRAME:
         frame = _frame(context, function.window_frame, items)
     if items:
-        parts.append(f"ORDER BY {order_items(items, is_range='RANGE' in frame and 'g_' in frame)}")
+        parts.append(f"ORDER BY {order_items(items)}")
     return " ".join([*parts, frame]).strip()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.bigquery.errors import invalid_query
+from services.bigquery.errors import NotBuilt, invalid_query
 from services.bigquery.language import features, package, values
 from services.bigquery.language.catalog import Table, catalog_message, parameters
 from services.bigquery.language.functions import routines
@@ -87,11 +87,22 @@ def registered(module: Module, catalog: Any) -> int:
     return known[key]
 
 
+def _no_library(uri: str) -> str:
+    raise NotBuilt(f"the JavaScript library {uri} here")
+
+
 class Analyzer:
     """Google's analyzer, for any number of threads."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, library_of: Callable[[str], str] = _no_library) -> None:
+        """Makes one.
+
+        Args:
+            pool: The module's workers.
+            library_of: Reads a library of JavaScript functions, by its address gs://BUCKET/OBJECT.
+        """
         self._pool = pool
+        self._library_of = library_of
 
     def table_paths(self, sql: str, is_script: bool = False) -> list[tuple[str, ...]]:
         """The paths of the tables that a statement names, in parts as it writes them; not those of its WITH clauses.
@@ -189,7 +200,7 @@ class Analyzer:
         Raises:
             BigQueryError: It cannot be analyzed.
         """
-        return routines.function_of(self.analyze(text, scope), path)
+        return routines.function_of(self.analyze(text, scope), path, self._library_of)
 
 
 def syntax_of(pool: Pool, sql: str) -> Any:

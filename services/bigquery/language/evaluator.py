@@ -40,8 +40,18 @@ class Scalar:
     result: Type
 
     def vector(self, evaluator: Evaluator, columns: Rows) -> list[Any]:
-        """Its values for each row of a vector; as `Evaluator.scalar`."""
-        return evaluator.scalar(self, columns)
+        """Its values for each row of a vector; as `Evaluator.scalar`.
+
+        Rows that are the same are evaluated once: months, names and the like are few.
+        """
+        if any(types.contains(kind, "ARRAY", "STRUCT", "RANGE", "INTERVAL", "DOUBLE") for kind in self.arguments):
+            return evaluator.scalar(self, columns)  # no keys of a dictionary, or -0.0, which equals 0.0
+        places: dict[Any, int] = {}
+        rows = [places.setdefault(row, len(places)) for row in zip(*columns, strict=True)]
+        if not self.arguments or len(places) == len(rows):
+            return evaluator.scalar(self, columns)
+        found = evaluator.scalar(self, list(zip(*places, strict=True)))
+        return [found[place] for place in rows]
 
     @property
     def name(self) -> str:

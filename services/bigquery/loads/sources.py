@@ -26,6 +26,8 @@ _FORMATS = {
     "ORC": columnar,
     "AVRO": columnar,
 }
+MOST_LIBRARY = 10**6
+"""Bytes, as at Google: https://cloud.google.com/bigquery/quotas#udf_limits."""
 DESCRIBED = ("PARQUET", "ORC", "AVRO")
 """Formats whose files name their columns and types."""
 
@@ -53,6 +55,22 @@ class Bucket:
                 raise BigQueryError("notFound", f"Not found: URI {uri}", status=404)
             found += files
         return found
+
+    def library(self, uri: str) -> str:
+        """The text of a library of JavaScript functions.
+
+        Raises:
+            BigQueryError: It is not there, is larger than MOST_LIBRARY, or is no UTF-8.
+        """
+        [file, *_] = self.find([uri])
+        try:
+            with file.open("rb") as content:
+                data = content.read(MOST_LIBRARY + 1)
+            if len(data) > MOST_LIBRARY:
+                raise invalid(f"The JavaScript library {uri} has more than {MOST_LIBRARY} bytes")
+            return data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise invalid(f"The JavaScript library {uri} is not UTF-8") from error
 
     def _find(self, uri: str) -> list[Path]:
         match = _URI.fullmatch(uri)

@@ -25,7 +25,8 @@ FOLDER = Path(__file__).parent
 _STATEMENT = re.compile(r"(SELECT|WITH|FROM)\b")
 _ERROR = "ERROR"
 _START = datetime.datetime(1970, 1, 1)
-COMPILED, EVALUATED, REFUSED, ERROR = "compiled", "by Google's evaluator", "not built", "an error"
+COMPILED, HELPED, EVALUATED = "DuckDB", "DuckDB, with functions of Google's module", "Google's evaluator"
+REFUSED, ERROR = "not built", "an error"
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def run(case: Case, database: Database) -> tuple[str, str]:
         sentence = str(case.answer).removeprefix(_ERROR).strip()
         is_right = case.is_error and sentence in error.message
         return ERROR, "" if is_right else f"{case.text}: {error.message}"
-    by = EVALUATED if answer.reason else COMPILED
+    by = EVALUATED if answer.reason else HELPED if answer.scalars else COMPILED
     kinds = [kind for _, kind in answer.columns]
     rows = [[_natural(kind, value) for kind, value in zip(kinds, row, strict=True)] for row in answer.rows]
     if not case.is_error and rows == _written(case.answer):

@@ -1,4 +1,4 @@
-"""The answers of Google's documentation, statement by statement."""
+"""The answers of Google's documentation, statement by statement, and what docs/emulators.md says of functions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.bigquery import page
 from tests.conformance.bigquery.cases import FOLDER, REFUSED, all_cases, read, run
 from tests.googlesql import Database
 
@@ -28,3 +29,9 @@ def test_statements_answer_as_googles_documentation_says(file: Path) -> None:
 def test_there_are_enough_statements_and_none_twice() -> None:
     texts = [case.text for case in all_cases()]
     assert len(texts) == len(set(texts)) >= LEAST
+
+
+def test_the_document_lists_the_functions() -> None:
+    written = page.PAGE.read_text().splitlines()
+    missing = [line for line in page.function_lines() if line not in written]
+    assert missing == [], "run python -m tests.conformance.bigquery.page"

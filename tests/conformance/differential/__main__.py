@@ -44,7 +44,7 @@ def lock(judge: Judge, seed: int, only: str) -> int:
     """
     known = dict(signatures.compared())
     signatures.trust(signatures.all_lines())
-    table = [line for line in signatures.all_lines() if only in line.text and line.family != signatures.SESSION]
+    table = [line for line in signatures.all_lines() if only in line.text and line.is_compared]
     results: dict[signatures.Line, lines.Result] = {}
     for part, file in itertools.product((lines.PLAIN, lines.OVER), dict.fromkeys(line.file for line in table)):
         members = [line for line in table if line.file == file and _is_open(line, part, known)]

@@ -22,7 +22,7 @@ $bitwise_not(INT64) = (~{0})
 $bitwise_and(INT64,INT64) = ({0} & {1})
 $bitwise_or(INT64,INT64) = ({0} | {1})
 $bitwise_xor(INT64,INT64) = xor({0}, {1})
-bit_count(INT64) = CAST(bit_count(CAST({0} AS BIGINT)) AS BIGINT)
+bit_count(INT64) = CAST(bit_count({0}) AS BIGINT)
 $and(BOOL...) = ({*:AND})
 $or(BOOL...) = ({*:OR})
 $not(BOOL) = (NOT {0})
@@ -53,3 +53,13 @@ greatest(ORDERED...) = g_unless_null([{*:nul}], greatest({*}))
 least(ORDERED...) = g_unless_null([{*:nul}], least({*}))
 exp(DOUBLE) = g_finite(exp({0}), {0}, 0.0, 'EXP')
 ln(DOUBLE) = g_ln({0})
+pow(DOUBLE,DOUBLE) = CASE WHEN {0} > 0 AND isfinite(pow({0}, {1})) AND isfinite({0}) AND isfinite({1}) THEN pow({0}, {1}) WHEN {0} IS NOT NULL AND {1} IS NOT NULL THEN {MODULE} END
+log10(DOUBLE) = CASE WHEN {0} > 0 AND isfinite({0}) THEN log10({0}) WHEN {0} IS NOT NULL THEN {MODULE} END
+log(DOUBLE) = CASE WHEN {0} > 0 AND isfinite({0}) THEN ln({0}) WHEN {0} IS NOT NULL THEN {MODULE} END
+sin(DOUBLE) = CASE WHEN isfinite({0}) THEN sin({0}) WHEN {0} IS NOT NULL THEN {MODULE} END
+cos(DOUBLE) = CASE WHEN isfinite({0}) THEN cos({0}) WHEN {0} IS NOT NULL THEN {MODULE} END
+tan(DOUBLE) = CASE WHEN isfinite({0}) THEN tan({0}) WHEN {0} IS NOT NULL THEN {MODULE} END
+asin(DOUBLE) = CASE WHEN abs({0}) <= 1 THEN asin({0}) WHEN {0} IS NOT NULL THEN {MODULE} END
+acos(DOUBLE) = CASE WHEN abs({0}) <= 1 THEN acos({0}) WHEN {0} IS NOT NULL THEN {MODULE} END
+atan(DOUBLE) = atan({0})
+atan2(DOUBLE,DOUBLE) = CASE WHEN isfinite({0}) AND isfinite({1}) THEN atan2({0}, {1}) WHEN {0} IS NOT NULL AND {1} IS NOT NULL THEN {MODULE} END

@@ -38,7 +38,9 @@ def prepare(connection: Any) -> None:
         register(connection, name, helper.vector, list(helper.parameters), helper.result)
 
 
-def register(connection: Any, name: str, function: Any, parameters: list[str], result: str) -> None:
+def register(
+    connection: Any, name: str, function: Any, parameters: list[str], result: str, is_volatile: bool = False
+) -> None:
     """Registers a function over Arrow columns; a name that the database has stands for the same function."""
 
     def run(*columns: Any) -> Any:
@@ -53,14 +55,17 @@ def register(connection: Any, name: str, function: Any, parameters: list[str], r
     names = ", ".join(f"column{number}" for number in range(len(parameters)))
     counted = eval(f"lambda {names}: run({names})", {"run": run})
     with contextlib.suppress(duckdb.CatalogException, duckdb.NotImplementedException):
-        connection.create_function(name, counted, parameters, result, type="arrow", null_handling="special")
+        connection.create_function(
+            name, counted, parameters, result, type="arrow", null_handling="special", side_effects=is_volatile
+        )
 
 
 def register_scalars(connection: Any, scalars: Mapping[Scalar | Javascript, str], evaluator: Evaluator) -> None:
     """Registers what a compiled statement has Google's module or V8 evaluate, unless the database has it."""
     for scalar, name in scalars.items():
         parameters = [kind.duckdb for kind in scalar.arguments] or ["INTEGER"]
-        register(connection, name, _vector(scalar, evaluator), parameters, scalar.result.duckdb)
+        is_volatile = isinstance(scalar, Javascript)
+        register(connection, name, _vector(scalar, evaluator), parameters, scalar.result.duckdb, is_volatile)
 
 
 def _vector(scalar: Scalar | Javascript, evaluator: Evaluator) -> Any:

@@ -3,7 +3,8 @@
 In a line's arguments, `?` is any type, `ORDERED` one that DuckDB orders as GoogleSQL does, `ARRAY` and `RANGE` any of
 them, `A|B` alternatives, `A...` any number more of A. In a template `{0}` is an argument, `{*}` all of them joined by
 commas, `{*:AND}` joined by AND, `{*:nul}` their `IS NULL`. Aggregates have `{D}` for DISTINCT, `{O}` for ORDER BY and
-`{W}` for FILTER and OVER; window functions `{N}` for IGNORE NULLS. Casts are lines `cast FROM TO (ARGUMENT)`.
+`{W}` for FILTER and OVER; window functions `{N}` for IGNORE NULLS. `{MODULE}` is the value as Google's module evaluates
+it, for the rows that DuckDB's functions do not get right. Casts are lines `FROM>TO(ARGUMENT)`.
 
 A line counts only while signatures.lock has its hash: then the comparison with Google's evaluator found no difference
 (tests/conformance/differential), with this DuckDB. What has no line, or one that does not count, the module evaluates.
@@ -14,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,10 +33,15 @@ LOCK = FOLDER / "signatures.lock"
 WAITING = FOLDER / "waiting.txt"
 """The lines that do not count, because they are not compared yet or differ; written with the lock."""
 SCALARS, AGGREGATES, WINDOWS, CASTS, SESSION = "scalars", "aggregates", "windows", "casts", "session"
+APPROXIMATE = "approximate.sql"
+"""Has the aggregate functions that Google's evaluator lacks."""
 OVER = "-over"
 """Marks in the lock that an aggregate function's line passed as a window function."""
 _PLACE = re.compile(r"\{(\d+|\*(?::[^}]+)?|[A-Z]+)\}")
+_MODULE = "{MODULE}"
 _OWN = re.compile(r"\b([gu]_\w+)\(")
+
+Module = Callable[[Sequence[str]], str]
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,11 @@ class Line:
     file: str = ""
 
     @property
+    def is_compared(self) -> bool:
+        """Whether the comparison looks at it: time and chance have no second answer, nor what the evaluator lacks."""
+        return self.family != SESSION and self.file != APPROXIMATE
+
+    @property
     def hash(self) -> str:
         """Of the line and of every macro and helper that it uses, however far down."""
         parts, ahead, seen = [self.text], _OWN.findall(self.template), set[str]()
@@ -80,11 +91,18 @@ class Line:
             return False
         return all(any(_fits(one, kind) for one in either) for either, kind in zip(patterns, kinds, strict=True))
 
-    def fill(self, arguments: Sequence[str], **places: str) -> str:
-        """The template with the arguments in it."""
+    def fill(self, arguments: Sequence[str], module: Module | None = None, **places: str) -> str:
+        """The template with the arguments in it.
+
+        Args:
+            arguments: Their SQL.
+            module: Makes, from the SQL of the arguments, SQL that has Google's module evaluate the same call.
+            places: What the other places stand for.
+        """
 
         def filled(values: Sequence[str]) -> str:
-            return _PLACE.sub(lambda found: _filled(found[1], values, places), self.template)
+            more = {**places, "MODULE": module(values)} if module and _MODULE in self.template else places
+            return _PLACE.sub(lambda found: _filled(found[1], values, more), self.template)
 
         if self.family in (AGGREGATES, WINDOWS) or not self._repeats():
             return filled(arguments)
@@ -94,6 +112,7 @@ class Line:
         """Whether an argument may stand in the SQL more than once."""
         return (
             bool(_OWN.search(self.template))
+            or _MODULE in self.template
             or "{*:nul}" in self.template
             or any(self.template.count(f"{{{number}}}") > 1 for number in range(len(self.arguments)))
         )
@@ -138,7 +157,13 @@ def _read(file: Path, family: str) -> list[Line]:
 @cache
 def all_lines() -> tuple[Line, ...]:
     """Every line of the table, used or not."""
-    special = {"aggregates.sql": AGGREGATES, "windows.sql": WINDOWS, "casts.sql": CASTS, "session.sql": SESSION}
+    special = {
+        "aggregates.sql": AGGREGATES,
+        APPROXIMATE: AGGREGATES,
+        "windows.sql": WINDOWS,
+        "casts.sql": CASTS,
+        "session.sql": SESSION,
+    }
     files = sorted(file for file in FOLDER.glob("*.sql") if file.name != "macros.sql")
     return tuple(line for file in files for line in _read(file, special.get(file.name, SCALARS)))
 
@@ -198,7 +223,13 @@ def lookup(family: str, name: str, kinds: Sequence[Type], is_window: bool = Fals
     return None
 
 
+def is_used(line: Line) -> bool:
+    """Whether a line counts, as it is."""
+    return _counts(line, False)
+
+
 @cache
 def _counts(line: Line, is_window: bool) -> bool:
-    # Time and chance have no second answer to compare with: unit tests look at them
-    return line.family == SESSION or line.hash + (OVER if is_window else "") in compared()
+    if not line.is_compared:
+        return not is_window
+    return line.hash + (OVER if is_window else "") in compared()

@@ -7,6 +7,8 @@ g_sum(s, finite) AS CASE WHEN finite AND NOT isfinite(s) THEN CAST(g_err('double
 g_avg(s, n) AS CASE WHEN n > 0 THEN CAST(s AS DOUBLE) / n END
 g_avg_floats(finite, rest, n) AS CASE WHEN n > 0 THEN COALESCE(rest, finite) END
 g_stat(v, finite, n, least_n) AS CASE WHEN n < least_n THEN NULL WHEN NOT finite THEN 'nan'::DOUBLE ELSE v END
+g_of_pair(a, b) AS CASE WHEN isfinite(a - a + b - b) THEN a END
+g_only(what, holds, v) AS CASE WHEN NOT holds THEN CAST(g_err('Orionbox does not support ' || what || ' yet') AS DOUBLE) ELSE v END
 g_finite(r, a, b, op) AS CASE WHEN NOT isfinite(r) AND isfinite(a) AND isfinite(b) THEN CAST(g_err('Floating point overflow: ' || g_short(a) || ' ' || op || ' ' || g_short(b)) AS DOUBLE) ELSE r END
 g_divide(a, b) AS CASE WHEN b = 0 AND a IS NOT NULL THEN CAST(g_err('division by zero: ' || g_short(a) || ' / ' || g_short(b)) AS DOUBLE) ELSE g_finite(a / b, a, b, '/') END
 g_safe_divide(a, b) AS CASE WHEN b = 0 THEN NULL WHEN NOT isfinite(a / b) AND isfinite(a) AND isfinite(b) THEN NULL ELSE a / b END
@@ -21,8 +23,10 @@ g_flt(a, b) AS CASE WHEN (isnan(a) AND b IS NOT NULL) OR (isnan(b) AND a IS NOT 
 g_fle(a, b) AS CASE WHEN (isnan(a) AND b IS NOT NULL) OR (isnan(b) AND a IS NOT NULL) THEN false ELSE a <= b END
 g_tri(l) AS CASE WHEN list_contains(l, false) THEN false WHEN len(l) <> list_count(l) THEN NULL ELSE true END
 g_unless_null(nulls, v) AS CASE WHEN list_contains(nulls, true) THEN NULL ELSE v END
-g_nan_if(is_nan, v) AS CASE WHEN is_nan THEN 'nan'::DOUBLE ELSE v END
+g_number(x) AS CASE WHEN NOT isnan(x) THEN x END
 g_in(x, l) AS CASE WHEN l IS NULL OR len(l) = 0 THEN false WHEN list_contains(l, x) THEN true WHEN x IS NULL OR len(l) <> list_count(l) THEN NULL ELSE false END
+g_in_floats(x, l) AS CASE WHEN l IS NULL OR len(l) = 0 THEN false WHEN x IS NULL THEN NULL WHEN NOT isnan(x) AND list_contains(l, x) THEN true WHEN len(l) <> list_count(l) THEN NULL ELSE false END
+g_float_key(x) AS CASE WHEN x = 0 THEN '0' ELSE CAST(x AS VARCHAR) END
 g_int64(x) AS CASE WHEN x BETWEEN CAST('-9223372036854775808' AS HUGEINT) AND CAST('9223372036854775807' AS HUGEINT) THEN CAST(x AS BIGINT) END
 g_at(a, o) AS CASE WHEN a IS NULL OR o IS NULL THEN NULL WHEN o < 0 OR o >= len(a) THEN a[g_err('Array index ' || CAST(o AS VARCHAR) || ' is out of bounds')] ELSE a[o + 1] END
 g_series(a, b, s) AS CASE WHEN a IS NULL OR b IS NULL OR s IS NULL THEN NULL WHEN s = 0 THEN [g_err('Sequence step cannot be 0.')] WHEN (CAST(b AS HUGEINT) - a) // s >= 16000 THEN [g_err('Output array would exceed 16000 elements')] WHEN (s > 0 AND a > b) OR (s < 0 AND a < b) THEN CAST([] AS BIGINT[]) ELSE generate_series(a, b, s) END
@@ -52,3 +56,13 @@ g_fraction(us) AS CASE WHEN us % 1000000 = 0 THEN '' WHEN us % 1000 = 0 THEN '.'
 g_date_text(d) AS lpad(CAST(date_part('year', d) AS VARCHAR), 4, '0') || strftime(d, '-%m-%d')
 g_datetime_text(d) AS g_date_text(d) || strftime(d, ' %H:%M:%S') || g_fraction(date_part('microsecond', d))
 g_time_text(t) AS left(CAST(t AS VARCHAR), 8) || g_fraction(date_part('microsecond', t))
+g_civil(s) AS CASE WHEN regexp_full_match(s, '[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?') AND s >= '0001' THEN TRY_CAST(s AS TIMESTAMP) END
+g_without_utc(s) AS CASE WHEN ends_with(s, ' UTC') THEN left(s, length(s) - 4) ELSE s END
+g_unix_date(d) AS CAST(d - DATE '1970-01-01' AS BIGINT)
+g_how_many(n) AS CASE WHEN n IS NULL THEN g_err('The number of elements must not be NULL') WHEN n < 1 THEN g_err('The number of elements must be positive') WHEN n > 100000 THEN g_err('The number of elements cannot be greater than 100000') ELSE n END
+g_quantiles(a, n) AS CASE WHEN len(a) > 0 THEN list_transform(range(0, g_how_many(n) + 1), lambda i: a[greatest((i * len(a) + n - 1) // n, 1)]) END
+g_counts(e) AS list_transform(e, lambda p: row(-CAST(p.value AS BIGINT), p.key))
+g_top(e, n) AS CASE WHEN e IS NOT NULL THEN list_transform(list_sort(e)[1:g_how_many(n)], lambda p: {'f0': p[2], 'f1': -p[1]}) END
+g_top_count(e, nulls, n) AS g_top(CASE WHEN nulls > 0 THEN list_append(COALESCE(g_counts(e), []), row(-nulls, CASE WHEN false THEN e[1].key END)) ELSE g_counts(e) END, n)
+g_weights(l, x) AS list_sum(list_transform(list_filter(l, lambda p: p[1] IS NOT DISTINCT FROM x), lambda p: p[2]))
+g_sums(l) AS CASE WHEN len(list_filter(l, lambda p: p[2] < 0 OR CAST(p[2] AS DOUBLE) = CAST('nan' AS DOUBLE))) > 0 THEN [row(g_err('The weight must be neither negative nor NaN'), l[1][1])] ELSE list_transform(list_distinct(list_transform(l, lambda p: row(p[1]))), lambda x: row(-g_weights(l, x[1]), x[1])) END

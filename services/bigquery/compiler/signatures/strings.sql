@@ -26,3 +26,14 @@ repeat(STRING,INT64) = g_repeat({0}, {1})
 trim(STRING,STRING) = g_trim({0}, {1}, trim({0}, {1}))
 ltrim(STRING,STRING) = g_trim({0}, {1}, ltrim({0}, {1}))
 rtrim(STRING,STRING) = g_trim({0}, {1}, rtrim({0}, {1}))
+upper(STRING) = CASE WHEN strlen({0}) > length({0}) THEN {MODULE} ELSE upper({0}) END
+lower(STRING) = CASE WHEN strlen({0}) > length({0}) THEN {MODULE} ELSE lower({0}) END
+reverse(STRING) = CASE WHEN strlen({0}) > length({0}) THEN {MODULE} ELSE reverse({0}) END
+split(STRING) = string_split({0}, ',')
+split(STRING,STRING) = CASE WHEN {1} = '' THEN {MODULE} WHEN {1} IS NOT NULL THEN string_split({0}, {1}) END
+regexp_contains(STRING,STRING) = regexp_matches({0}, {1})
+lpad(STRING,INT64) = CASE WHEN {1} BETWEEN 0 AND 1000 THEN lpad({0}, CAST({1} AS INTEGER), ' ') WHEN {1} IS NOT NULL THEN {MODULE} END
+rpad(STRING,INT64) = CASE WHEN {1} BETWEEN 0 AND 1000 THEN rpad({0}, CAST({1} AS INTEGER), ' ') WHEN {1} IS NOT NULL THEN {MODULE} END
+lpad(STRING,INT64,STRING) = CASE WHEN {1} BETWEEN 0 AND 1000 AND {2} <> '' THEN lpad({0}, CAST({1} AS INTEGER), {2}) WHEN {1} IS NOT NULL AND {2} IS NOT NULL THEN {MODULE} END
+rpad(STRING,INT64,STRING) = CASE WHEN {1} BETWEEN 0 AND 1000 AND {2} <> '' THEN rpad({0}, CAST({1} AS INTEGER), {2}) WHEN {1} IS NOT NULL AND {2} IS NOT NULL THEN {MODULE} END
+regexp_replace(STRING,STRING,STRING) = CASE WHEN contains({2}, '\') OR {1} = '' THEN {MODULE} ELSE regexp_replace({0}, {1}, {2}, 'g') END

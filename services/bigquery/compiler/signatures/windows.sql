@@ -15,3 +15,6 @@ first_value(?) = nth_value({0}, 1{N}){W}
 last_value(?) = last_value({0}{N}){W}
 nth_value(?,INT64) = nth_value({0}, g_positive({1}){N}){W}
 any_value(?) = nth_value({0}, 1){W}
+percentile_cont(DOUBLE,DOUBLE) = g_only('PERCENTILE_CONT of infinity or NaN', bool_and(isfinite({0})){W}, quantile_cont({0}, {1}){W})
+percentile_disc(DOUBLE,DOUBLE) = g_only('PERCENTILE_DISC of NaN', bool_and(NOT isnan({0})){W}, quantile_disc({0}, {1}){W})
+percentile_disc(ORDERED,DOUBLE) = quantile_disc({0}, {1}){W}

@@ -37,7 +37,7 @@ function orionbox_in(kind, value) {
   }
   if (kind.name === 'TIMESTAMP') {
     const result = new Date(Math.floor(value / 1000));
-    result.microseconds = value % 1000;
+    result.microsecond = value % 1000;
     return result;
   }
   if (kind.name === 'DATE') return new Date(value * 86400000);
@@ -46,7 +46,6 @@ function orionbox_in(kind, value) {
 }
 function orionbox_out(kind, value) {
   if (value === null || value === undefined) return null;
-  if (value instanceof Promise) throw new Error('orionbox: Promise');
   if (kind.array) return Array.from(value, item => orionbox_out(kind.array, item));
   if (kind.struct) return kind.struct.map(([name, field]) => orionbox_out(field, value[name]));
   if (kind.name === 'JSON') return JSON.stringify(value);
@@ -54,8 +53,9 @@ function orionbox_out(kind, value) {
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
 }
 function orionbox_all(kinds, result, rows) {
-  return JSON.stringify(rows.map(row =>
-    orionbox_out(result, orionbox_function(...row.map((value, i) => orionbox_in(kinds[i], value))))));
+  const values = rows.map(row => orionbox_function(...row.map((value, i) => orionbox_in(kinds[i], value))));
+  const text = settled => JSON.stringify(settled.map(value => orionbox_out(result, value)));
+  return values.some(value => value instanceof Promise) ? Promise.all(values).then(text) : text(values);
 }
 """
 """Values pass as JSON; https://cloud.google.com/bigquery/docs/user-defined-functions#javascript-udf-type-encoding."""
@@ -71,6 +71,7 @@ class Javascript:
         names: Of its arguments.
         arguments: Their types.
         result: The type of its value.
+        libraries: The texts of its libraries.
     """
 
     title: str
@@ -78,13 +79,14 @@ class Javascript:
     names: tuple[str, ...]
     arguments: tuple[Type, ...]
     result: Type
+    libraries: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """The function's name in DuckDB: the same for the same function, in all statements."""
         kinds = [kind.sql for kind in (*self.arguments, self.result)]
         # The names of fields are part of what the code sees
-        whole = repr((self.title, self.code, self.names, self.arguments, self.result))
+        whole = repr((self.title, self.code, self.names, self.arguments, self.result, self.libraries))
         return f"javascript_{hashlib.sha256(repr((whole, kinds)).encode()).hexdigest()[:20]}"
 
     def vector(self, evaluator: Any, columns: Sequence[Sequence[Any]]) -> list[Any]:
@@ -105,18 +107,17 @@ class Javascript:
         call = f"orionbox_all({kinds}, {json.dumps(_shape(self.result))}, {json.dumps(rows)})"
         try:
             with _contexts.of(self) as context:
-                answer = str(context.eval(call, timeout_sec=SECONDS, max_memory=MOST_MEMORY))
+                answer = context.eval(call, timeout_sec=SECONDS, max_memory=MOST_MEMORY)
+                text = str(answer.get(timeout=SECONDS) if isinstance(answer, py_mini_racer.JSPromise) else answer)
         except py_mini_racer.JSTimeoutException as error:
             raise invalid_query(f"UDF timed out: {self.title} took more than {SECONDS:g} seconds") from error
         except py_mini_racer.JSOOMException as error:
             raise invalid_query(f"UDF out of memory: {self.title}") from error
         except py_mini_racer.JSParseException as error:
             raise invalid_query(f"{_first_line(error)} in {self._signature()}") from error
-        except py_mini_racer.JSEvalException as error:
-            if "orionbox: Promise" in str(error):
-                raise NotBuilt("JavaScript functions that return a Promise") from error
+        except (py_mini_racer.JSEvalException, py_mini_racer.JSPromiseError) as error:
             raise invalid_query(f"{_first_line(error)} at {self._signature()}") from error
-        return [_from_json(self.result, value) for value in json.loads(answer)]
+        return [_from_json(self.result, value) for value in json.loads(text)]
 
     def _signature(self) -> str:
         return f"{self.title}({', '.join(kind.sql for kind in self.arguments)})"
@@ -167,6 +168,8 @@ def _new_context(function: Javascript) -> Any:
     context = py_mini_racer.MiniRacer()
     try:
         context.eval(_AROUND)
+        for library in function.libraries:
+            context.eval(library, timeout_sec=SECONDS, max_memory=MOST_MEMORY)
         head = f"function orionbox_function({', '.join(function.names)})"
         context.eval(f"{head} {{\n{function.code}\n}}", timeout_sec=SECONDS, max_memory=MOST_MEMORY)
     except BaseException:
@@ -195,7 +198,7 @@ def check(function: Javascript) -> Javascript:
         if types.contains(kind, "INT64"):
             raise invalid_query(f"Unsupported type INT64 of an argument of the JavaScript function {function.title}")
     for kind in (*function.arguments, function.result):
-        if types.contains(kind, "TIME", "DATETIME", "INTERVAL", "RANGE", "GEOGRAPHY", "BIGNUMERIC"):
+        if types.contains(kind, "TIME", "DATETIME", "INTERVAL", "RANGE", "GEOGRAPHY"):
             raise NotBuilt(f"{kind} in a JavaScript function")
     return function
 
@@ -211,7 +214,8 @@ def _to_json(kind: Type, value: Any) -> Any:
         return base64.b64encode(value).decode()
     if kind.kind == "DOUBLE":
         return value if abs(value) < float("inf") else {"number": str(value).replace("inf", "Infinity")}
-    if kind.kind == "NUMERIC":
+    if kind.kind in ("NUMERIC", "BIGNUMERIC"):
+        value = types.decimal_of(value) if kind.kind == "BIGNUMERIC" else value
         is_exact = value == value.to_integral_value() and abs(value) <= 2**53
         return int(value) if is_exact else f"{value.normalize():f}"
     return value
@@ -250,11 +254,22 @@ def _timestamp(text: str) -> int:
     return (moment - _EPOCH) // datetime.timedelta(microseconds=1)
 
 
+_EXACT = decimal.Context(prec=100, rounding=decimal.ROUND_HALF_UP)
+
+
 def _numeric(text: str) -> decimal.Decimal:
-    value = decimal.Decimal(text).quantize(decimal.Decimal("1e-9"), decimal.ROUND_HALF_UP)
-    if not value.is_finite():
+    value = decimal.Decimal(text).quantize(decimal.Decimal("1e-9"), context=_EXACT)
+    if not value.is_finite() or abs(value) >= decimal.Decimal(10) ** 29:
         raise ValueError(text)
     return value
+
+
+def _bignumeric(text: str) -> bytes:
+    value = decimal.Decimal(text).quantize(decimal.Decimal("1e-38"), context=_EXACT)
+    try:
+        return types.bignumeric(value)
+    except OverflowError as error:
+        raise ValueError(text) from error
 
 
 _READERS: dict[str, Callable[[str], Any]] = {
@@ -265,6 +280,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "JSON": str,
     "BYTES": lambda text: base64.b64decode(text, validate=True),
     "NUMERIC": _numeric,
+    "BIGNUMERIC": _bignumeric,
     "DATE": lambda text: (datetime.date.fromisoformat(text[:10]) - _EPOCH.date()).days,
     "TIMESTAMP": _timestamp,
 }

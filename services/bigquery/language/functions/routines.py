@@ -7,7 +7,7 @@ rule for them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,12 +45,13 @@ class Function:
     javascript: Javascript | None = None
 
 
-def function_of(statement: Any, path: Path) -> Function:
+def function_of(statement: Any, path: Path, library_of: Callable[[str], str]) -> Function:
     """A function from its resolved CREATE statement.
 
     Args:
         statement: Of `text_of(resource)`, analyzed with what its body refers to.
         path: The parts under which statements name it.
+        library_of: Reads a library of JavaScript functions, by its address gs://BUCKET/OBJECT.
 
     Raises:
         NotBuilt: It is in a language that is not built.
@@ -68,12 +69,11 @@ def function_of(statement: Any, path: Path) -> Function:
         return Function(path, message)
     if found.language.lower() != "js":
         raise NotBuilt(f"functions in {found.language}")
-    if any(option.name == "library" for option in found.option_list):
-        raise NotBuilt("libraries of JavaScript functions")
+    libraries = tuple(library_of(uri) for uri in _options(found).get("importedLibraries", ()))
     message.group = _OTHER
     kinds = tuple(values.type_of(argument.type) for argument in found.signature.argument)
     names = tuple(found.argument_name_list)
-    script = Javascript(".".join(path), found.code, names, kinds, values.type_of(found.return_type))
+    script = Javascript(".".join(path), found.code, names, kinds, values.type_of(found.return_type), libraries)
     return Function(path, message, javascript=check(script))
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.bigquery.compiler.definitions import CreateRoutine, describe
 from services.bigquery.errors import BigQueryError
-from services.bigquery.language.analyzer import Scope
+from services.bigquery.language.analyzer import Analyzer, Scope
 from services.bigquery.language.functions import javascript
 from services.bigquery.language.functions.routines import text_of
-from tests.googlesql import Database, queries
+from services.bigquery.loads.sources import MOST_LIBRARY, Bucket
+from tests.googlesql import Database, pool, queries
 
 
 class Routines:
@@ -61,6 +63,14 @@ class Routines:
          "'return [b, t.toISOString(), d.toISOString(), typeof n, j.a];'",
          "SELECT d.f(b'\\xff', TIMESTAMP '2020-01-01', DATE '1969-12-31', NUMERIC '1.5', JSON '{\"a\": 1}')",
          [[["/w==", "2020-01-01T00:00:00.000Z", "1969-12-31T00:00:00.000Z", "string", "1"]]]),
+        ("CREATE FUNCTION d.f(x BIGNUMERIC) RETURNS BIGNUMERIC LANGUAGE js AS 'return x + \"5\";'",
+         "SELECT CAST(d.f(BIGNUMERIC '1.2345678901234567890') AS STRING)", [["1.2345678901234567895"]]),
+        ("CREATE FUNCTION d.f(t TIMESTAMP) RETURNS FLOAT64 LANGUAGE js AS 'return t.microsecond;'",
+         "SELECT d.f(TIMESTAMP '2020-01-01 00:00:00.123456')", [[456.0]]),
+        ("CREATE FUNCTION d.f(x FLOAT64) RETURNS FLOAT64 LANGUAGE js AS 'return x > 1 ? Promise.resolve(x) : x;'",
+         "SELECT d.f(x) FROM p.d.t ORDER BY 1", [[1.0], [2.0], [3.0]]),
+        ("CREATE FUNCTION d.f() RETURNS FLOAT64 LANGUAGE js AS 'return Math.random();'",
+         "SELECT COUNT(DISTINCT d.f()) FROM p.d.t", [[3]]),
         ("CREATE FUNCTION d.f(x FLOAT64) RETURNS FLOAT64 LANGUAGE js AS 'return x;'",
          "SELECT IS_NAN(d.f(CAST('nan' AS FLOAT64))), d.f(CAST('-inf' AS FLOAT64)) < 0", [[True, True]]),
     ],
@@ -86,7 +96,7 @@ def test_a_function_calls_another_and_reads_a_table() -> None:
     [("throw new Error('no ' + x);", "Error: no 1"), ("return ((;", "SyntaxError"), ("return 'a';", "Failed to coerce"),
      ("return 1.5;", "Failed to coerce"), ("while (true) {}", "timed out"),
      ("const a = []; while (true) a.push(new Array(1e6).fill(1));", "out of memory"),
-     ("return require('fs');", "require is not defined"), ("return Promise.resolve(1);", "Promise")],
+     ("return require('fs');", "require is not defined"), ("return Promise.reject(new Error('late'));", "late")],
 )  # fmt: skip
 def test_a_bad_javascript_function_fails_its_query(body: str, sentence: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if "timed out" in sentence:
@@ -124,3 +134,22 @@ def test_only_dotted_calls_are_looked_up() -> None:
     sql = "SELECT d.f(1), `p.d.g`(x), SAFE.SUBSTR('a', 1), NET.HOST('a'), UPPER('a') FROM d.h(3), p.d.t"
     assert queries().analyzer.routine_paths(sql) == [("d", "f"), ("p.d.g",), ("d", "h")]
     assert queries().analyzer.routine_paths("SELECT COUNT(*) FROM p.d.t") == []
+
+
+def test_a_javascript_function_uses_its_libraries() -> None:
+    texts = {"gs://b/one.js": "function one(x) { return two(x) + 1; }", "gs://b/two.js": "const two = x => x * 2;"}
+    analyzer = Analyzer(pool(), texts.__getitem__)
+    text = """CREATE FUNCTION f(x FLOAT64) RETURNS FLOAT64 LANGUAGE js
+        OPTIONS (library = ['gs://b/one.js', 'gs://b/two.js']) AS 'return one(x);'"""
+    scope = Scope(functions=[analyzer.function(text, ("f",), Scope())])
+    database = Database()
+    assert queries().answer(database.connection, "SELECT f(3)", scope, database.behind()).rows == [[7.0]]
+
+
+def test_a_library_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BigQueryError, match="gs://b/none.js"):
+        Bucket(tmp_path).library("gs://b/none.js")
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b/large.js").write_bytes(b"/" * (MOST_LIBRARY + 1))
+    with pytest.raises(BigQueryError, match="more than 1000000 bytes"):
+        Bucket(tmp_path).library("gs://b/large.js")
