@@ -38,6 +38,8 @@ from services.bigquery.scripts.interpreter import Interpreter, Step
 from services.bigquery.scripts.syntax import Parsed, parse
 from services.bigquery.types import Type
 
+SCRIPT = 10
+"""How many times as long as a statement a script may take."""
 _TYPES = {
     "QueryStmt": "SELECT",
     "InsertStmt": "INSERT",
@@ -270,6 +272,7 @@ class QueryRunner:
             statement,
             scope,
             lambda tx, path: self.locate(tx, session, tuple(path)),
+            SCRIPT * self.queries.limits.seconds,
         )
         return ScriptHost(means, session.job, "", partial(setattr, session, "tx"))
 

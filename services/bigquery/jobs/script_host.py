@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.bigquery import cost, schema
+from services.bigquery.clock import now_ms
 from services.bigquery.compiler.definitions import CreateRoutine, describe
 from services.bigquery.errors import BigQueryError
 from services.bigquery.jobs.history import Result
@@ -32,6 +33,7 @@ class Means:
         statement: Runs one statement; gets the step, its text, and the job for the statistics.
         scope: What a statement's names stand for.
         find: The full path of a name.
+        seconds: How long a script may take.
     """
 
     store: Store
@@ -40,6 +42,7 @@ class Means:
     statement: Callable[[Step | None, str, Job], Result | None]
     scope: Callable[[Transaction, str], Scope]
     find: Callable[[Transaction, Sequence[str]], Path]
+    seconds: float
 
 
 @dataclass
@@ -62,10 +65,18 @@ class ScriptHost:
     tx: Transaction | None = None
     _open: ExitStack = field(default_factory=ExitStack)
 
-    def run(self, step: Step) -> Answer | None:
-        """Runs a statement."""
+    def _check(self) -> None:
+        """Ends a script that was cancelled, or that takes too long: each of its statements has a limit of its own."""
         if self.job.is_cancelled:
             raise stopped()
+        most = self.means.seconds
+        if now_ms() - int(self.job.statistics["startTime"]) > most * 1000:
+            text = f"Operation timed out after {most:g} seconds. Consider reducing the amount of work performed by your"
+            raise BigQueryError("timeout", f"{text} operation so that it can complete within this limit.", "query")
+
+    def run(self, step: Step) -> Answer | None:
+        """Runs a statement."""
+        self._check()
         if step.kind in _CONTROL:
             _CONTROL[step.kind](self)
             return None
@@ -74,6 +85,7 @@ class ScriptHost:
 
     def evaluate(self, step: Step) -> Answer:
         """Answers a query that belongs to another statement."""
+        self._check()
         scratch = Job(self.job.project, self.job.name, {"query": {}, "jobType": "QUERY"})
         scratch.statistics |= {"query": {}, "startTime": self.job.statistics["startTime"]}
         result = self.means.statement(step, step.sql, scratch)

@@ -7,24 +7,15 @@ import datetime
 import decimal
 import hashlib
 import json
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import py_mini_racer
-
 from services.bigquery import types
-from services.bigquery.errors import NotBuilt, invalid_query
+from services.bigquery.errors import BigQueryError, NotBuilt, invalid_query
+from services.bigquery.language.functions.v8 import SECONDS, FailedError, processes
 from services.bigquery.types import Type
 
-SECONDS = 30.0
-"""How long a function may take for a vector of at most 2,048 rows."""
-MOST_MEMORY = 128 * 2**20
-"""Bytes that a function may use."""
-CONTEXTS = 8
-"""How many contexts with a compiled function are kept; each takes some megabytes."""
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _AROUND = """
 function orionbox_in(kind, value) {
@@ -106,18 +97,22 @@ class Javascript:
         kinds = json.dumps([_shape(kind) for kind in self.arguments])
         call = f"orionbox_all({kinds}, {json.dumps(_shape(self.result))}, {json.dumps(rows)})"
         try:
-            with _contexts.of(self) as context:
-                answer = context.eval(call, timeout_sec=SECONDS, max_memory=MOST_MEMORY)
-                text = str(answer.get(timeout=SECONDS) if isinstance(answer, py_mini_racer.JSPromise) else answer)
-        except py_mini_racer.JSTimeoutException as error:
-            raise invalid_query(f"UDF timed out: {self.title} took more than {SECONDS:g} seconds") from error
-        except py_mini_racer.JSOOMException as error:
-            raise invalid_query(f"UDF out of memory: {self.title}") from error
-        except py_mini_racer.JSParseException as error:
-            raise invalid_query(f"{_first_line(error)} in {self._signature()}") from error
-        except (py_mini_racer.JSEvalException, py_mini_racer.JSPromiseError) as error:
-            raise invalid_query(f"{_first_line(error)} at {self._signature()}") from error
+            text = processes.evaluate(self._texts(), call)
+        except FailedError as error:
+            raise self._refusal(error) from error
         return [_from_json(self.result, value) for value in json.loads(text)]
+
+    def _texts(self) -> list[str]:
+        head = f"function orionbox_function({', '.join(self.names)})"
+        return [_AROUND, *self.libraries, f"{head} {{\n{self.code}\n}}"]
+
+    def _refusal(self, error: FailedError) -> BigQueryError:
+        if error.kind == "timeout":
+            return invalid_query(f"UDF timed out: {self.title} took more than {SECONDS:g} seconds")
+        if error.kind == "memory":
+            return invalid_query(f"UDF out of memory: {self.title}")
+        place = "in" if error.kind == "parse" else "at"
+        return invalid_query(f"{_first_line(error)} {place} {self._signature()}")
 
     def _signature(self) -> str:
         return f"{self.title}({', '.join(kind.sql for kind in self.arguments)})"
@@ -128,54 +123,6 @@ def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     line = next((line for line in lines if "Error" in line or "Uncaught" in line), lines[0] if lines else "Error")
     return line.split(": ", 1)[-1] if line.startswith("<") else line
-
-
-class _Contexts:
-    """V8 contexts with a function in each: every one for one thread at a time, and only some kept, of all threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._free: list[tuple[Javascript, Any]] = []
-
-    @contextmanager
-    def of(self, function: Javascript) -> Iterator[Any]:
-        """A context with a function; after an error it is not used again."""
-        context = self._taken(function) or _new_context(function)
-        try:
-            yield context
-        except BaseException:
-            context.close()
-            raise
-        with self._lock:
-            self._free.append((function, context))
-            old = [context for _, context in self._free[:-CONTEXTS]]
-            del self._free[:-CONTEXTS]
-        for context in old:
-            context.close()
-
-    def _taken(self, function: Javascript) -> Any:
-        with self._lock:
-            for place in range(len(self._free) - 1, -1, -1):
-                if self._free[place][0] == function:
-                    return self._free.pop(place)[1]
-        return None
-
-
-_contexts = _Contexts()
-
-
-def _new_context(function: Javascript) -> Any:
-    context = py_mini_racer.MiniRacer()
-    try:
-        context.eval(_AROUND)
-        for library in function.libraries:
-            context.eval(library, timeout_sec=SECONDS, max_memory=MOST_MEMORY)
-        head = f"function orionbox_function({', '.join(function.names)})"
-        context.eval(f"{head} {{\n{function.code}\n}}", timeout_sec=SECONDS, max_memory=MOST_MEMORY)
-    except BaseException:
-        context.close()
-        raise
-    return context
 
 
 def _shape(kind: Type) -> dict[str, Any]:
