@@ -17,10 +17,10 @@ from typing import Any
 
 import duckdb
 
+from services.bigquery import pressure
 from services.bigquery.compiler.signatures import connection as compiled
 from services.bigquery.errors import BigQueryError
 from services.bigquery.settings import Limits
-from services.bigquery.store import pressure
 from services.bigquery.store.catalogue import Catalogue, loaded
 
 FILE = "bigquery.duckdb"

@@ -13,11 +13,11 @@ from typing import Any
 import duckdb
 
 from services.bigquery.errors import BigQueryError
+from services.bigquery.pressure import Pressure
 from services.bigquery.store.catalogue import Catalogue, Key, Value, key_text, value_text
 from services.bigquery.store.connection import Connection, broken_rule
 from services.bigquery.store.database import Database
 from services.bigquery.store.locks import TableLocks, Watch
-from services.bigquery.store.pressure import Pressure
 from services.bigquery.store.refusals import Conflict
 
 _SNAPSHOTS = 64

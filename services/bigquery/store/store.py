@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from services.bigquery.errors import BigQueryError
 from services.bigquery.language.pool import is_stopped
+from services.bigquery.pressure import Pressure
 from services.bigquery.queries import Queries
 from services.bigquery.records import Path, Resource, Size
 from services.bigquery.settings import Limits
@@ -18,7 +19,6 @@ from services.bigquery.store import backup, takeover
 from services.bigquery.store.database import SPILL, Database
 from services.bigquery.store.knowledge import External, Knowledge
 from services.bigquery.store.locks import Watch
-from services.bigquery.store.pressure import Pressure
 from services.bigquery.store.refusals import Conflict
 from services.bigquery.store.session import Running, Session, Versions
 from services.bigquery.store.transaction import StoreTransaction, now_ms

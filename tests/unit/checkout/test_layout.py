@@ -43,6 +43,7 @@ LAYERS = (
     ("cli.launcher",),
     ("services.bigquery.clock", "services.bigquery.errors", "services.bigquery.settings"),
     ("services.bigquery.bodies", "services.bigquery.disk"),
+    ("services.bigquery.pressure",),
     ("services.bigquery.types",),
     ("services.bigquery.language",),
     ("services.bigquery.compiler",),

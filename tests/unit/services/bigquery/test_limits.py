@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from services.bigquery import cost
+from services.bigquery import cost, pressure
 from services.bigquery.bodies import unpacked
 from services.bigquery.disk import require_room
 from services.bigquery.errors import BigQueryError
@@ -18,9 +18,8 @@ from services.bigquery.jobs.history import History, Result
 from services.bigquery.language.analyzer import Analyzer, Scope
 from services.bigquery.language.evaluator import Evaluator
 from services.bigquery.language.pool import is_stopped
+from services.bigquery.pressure import Pressure
 from services.bigquery.settings import Limits, WrongSettingError, limits_from
-from services.bigquery.store import pressure
-from services.bigquery.store.pressure import Pressure
 from services.bigquery.types import Type
 from tests.conftest import ROOT
 from tests.googlesql import pool

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import resource
 import shutil
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+import pyarrow as pa
 
 from services.bigquery.disk import disk_full, require_room
 from services.bigquery.errors import BigQueryError
@@ -24,6 +27,10 @@ WALL = 0.92
 """Of the memory: from here on the system gives this process no more, and what asks for it fails by itself."""
 _PATIENCE = 0.5
 """Seconds that memory has to sink after one statement was ended, before the next one is."""
+_TRIM_SECONDS, _WORTH_IT = 2.0, 16 * 2**20
+"""At most how often, and for how many bytes, memory is given back."""
+_ARENA_MAX = -8
+"""glibc's M_ARENA_MAX (malloc.h)."""
 LOOK, LOOK_CLOSELY = 0.1, 0.02
 """Seconds between two looks; the second from half of HIGH on."""
 
@@ -68,7 +75,9 @@ class Pressure:
         self._folder, self._least_free = folder, limits.least_free
         self._total = total_of(limits)
         self._is_enforced = limits.is_enforced and _STATM.exists()
-        self._before = self._calm = self._disk_seen = 0.0
+        self._before = self._calm = self._disk_seen = self._trimmed = 0.0
+        self._least = 0
+        self._libc = _libc() if self._is_enforced else None
 
     def require_room(self, needed: int = 0) -> None:
         """Refuses what would fill the disk.
@@ -86,6 +95,7 @@ class Pressure:
         used, reserved = _used()
         self._confine(used, reserved)
         self._blame(running, used)
+        self._trim(used)
         if used > HIGH * self._total and running and time.monotonic() > self._calm:
             worst = max(running, key=lambda one: (one.grown, one.began))
             text = "Resources exceeded during query execution: The query could not be executed in the allotted memory."
@@ -98,6 +108,15 @@ class Pressure:
         for one in running:
             one.grown += (used - self._before) / len(running)
         self._before = used
+
+    def _trim(self, used: int) -> None:
+        """Gives back what the C library keeps of memory that nobody uses any more."""
+        self._least = min(self._least or used, used)
+        if self._libc is None or time.monotonic() < self._trimmed + _TRIM_SECONDS or used < self._least + _WORTH_IT:
+            return
+        pa.default_memory_pool().release_unused()
+        self._libc.malloc_trim(0)
+        self._trimmed, self._least = time.monotonic(), _used()[0]
 
     def _confine(self, used: int, reserved: int) -> None:
         """Lets the system refuse memory beyond the wall. What is reserved and not used does not count."""
@@ -116,6 +135,15 @@ class Pressure:
             for one in running if free < self._least_free // 2 else ():
                 if one.has_written:
                     one.end(disk_full(free))
+
+
+def _libc() -> Any:
+    """glibc, with few arenas: by default every thread keeps memory for itself; None for another library."""
+    library = ctypes.CDLL(None)
+    if not hasattr(library, "malloc_trim"):
+        return None
+    library.mallopt(_ARENA_MAX, 2)
+    return library
 
 
 def _used() -> tuple[int, int]:
