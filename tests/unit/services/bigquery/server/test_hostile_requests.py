@@ -21,8 +21,10 @@ from tests.googlesql import MODULE_FOLDER, pool
 from tests.unit.services.bigquery.server.hostile_requests import ENDLESS, HUNGRY, PROJECT, all_requests, post, query
 
 MOST_GROWTH = 150_000
-"""Kilobytes that the process may grow between two rounds of the same requests: an instance of the SQL module may grow to
-192 MiB before it is replaced."""
+"""Kilobytes that the process may grow between two rounds of the same requests.
+
+An instance of the SQL module may grow to 192 MiB before it is replaced.
+"""
 LIMITS = {"BIGQUERY_MEMORY": "1G", "BIGQUERY_SECONDS": "3", "BIGQUERY_SPILL": "50M", "BIGQUERY_RESULT": "200M"}
 
 
