@@ -42,6 +42,7 @@ LAYERS = (
     ("cli.__main__",),
     ("cli.launcher",),
     ("services.bigquery.clock", "services.bigquery.errors"),
+    ("services.bigquery.geography",),
     ("services.bigquery.types",),
     ("services.bigquery.language",),
     ("services.bigquery.compiler",),
