@@ -50,12 +50,14 @@ def arranged(points: Iterable[Point] = (), lines: Iterable[Line] = (), polygons:
     """
     points, lines, polygons = list(points), list(lines), list(polygons)
     area = Geography(polygons=merged(polygons))
+    known = {point for line in lines for point in line}
     if lines:
         thin = [line for line in map(_without_repetitions, lines) if len(line) == 1]
         points += [line[0] for line in thin]
         lines = [line for line in map(_without_repetitions, lines) if len(line) > 1]
         lines = [part for line in linework.noded(lines) for part in _outside(line, area)]
-    paths = Geography(lines=tuple(lines), polygons=area.polygons)
+    cuts = {end for line in lines for end in (line[0], line[-1])} - known
+    paths = Geography(lines=tuple(lines), polygons=linework.with_cuts(area.polygons, cuts))
     kept = sorted(dict.fromkeys(points), key=cell) if len(points) > 1 else points
     if not paths.is_empty:
         kept = [point for point in kept if not covers_point(paths, point)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import s2rst
 
-from services.bigquery.geography.shapes import Geography, Line, Point, cell, degrees, s2_point, s2_points
+from services.bigquery.geography.shapes import Geography, Line, Point, Polygon, cell, degrees, s2_point, s2_points
 
 CLOSED: dict[str, Any] = {
     "polygon_model": s2rst.PolygonModel.CLOSED,
@@ -125,6 +125,22 @@ def _chain(one: Line, other: Line, point: Point) -> Line:
         return other + one[1:]
     chain = (one if one[-1] == point else one[::-1]) + (other if other[0] == point else other[::-1])[1:]
     return chain if cell(chain[0]) <= cell(chain[-1]) else chain[::-1]
+
+
+def with_cuts(polygons: tuple[Polygon, ...], points: set[Point]) -> tuple[Polygon, ...]:
+    """Polygons that have a vertex wherever a line was cut at their boundary."""
+    if not points:
+        return polygons
+    return tuple(tuple(_ring_with(ring, points) for ring in polygon) for polygon in polygons)
+
+
+def _ring_with(ring: Line, points: set[Point]) -> Line:
+    closed, found = (*ring, *ring[:1]), dict[tuple[int, int], set[Point]]()
+    for place, ends in enumerate(itertools.pairwise(s2_points(closed))):
+        near = {p for p in points if s2rst.distance_from_segment(s2_point(p), *ends).radians < _NEAR.radians}
+        if near:
+            found[0, place] = near
+    return _with_vertices(0, closed, found)[:-1]
 
 
 def inside(line: Line, area: Geography) -> list[Line]:

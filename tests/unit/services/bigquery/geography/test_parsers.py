@@ -37,7 +37,8 @@ def test_a_value_keeps_its_text_on_every_way(text: str) -> None:
         "CIRCULARSTRING(0 0, 1 1, 2 0)", "GEOMETRYCOLLECTION(" * (DEPTH + 2) + "POINT(1 1)" + ")" * (DEPTH + 2),
         "GEOMETRYCOLLECTION(" * 5000, '{"type": "Point"}', '{"type": "Point", "coordinates": "12"}', "{" * 50_000,
         '{"type": ["Point"], "coordinates": [1, 2]}', '{"type": "Polygon", "coordinates": [[[true, 1]]]}',
-        '{"type": "GeometryCollection", "geometries": 5}', "0101", "01010000", "01070000000200000001", "0103000000ffffffff",
+        '{"type": "GeometryCollection", "geometries": 5}', "0101", "01010000", "01070000000200000001",
+        "0103000000ffffffff",
     ],
 )  # fmt: skip
 def test_a_wrong_text_is_refused_with_a_sentence(text: str) -> None:
