@@ -22,6 +22,8 @@ import google_crc32c
 
 PIECE = 2**20
 """Bytes that are read or written at a time."""
+ROOM = 8 * 2**20
+"""Bytes that contents leave free on the disk, so that the catalogue can still note what is deleted."""
 MODE = 0o644
 """Of an object's file: BigQuery's server, another user perhaps, reads it in place."""
 NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EXDEV)
@@ -63,8 +65,15 @@ class Incoming:
         self.size += len(piece)
 
     def write(self, piece: bytes) -> None:
-        """Append bytes."""
+        """Append bytes.
+
+        Raises:
+            OSError: with ENOSPC, before the disk is quite full.
+        """
         file, rest = self._opened(), memoryview(piece)
+        disk = os.fstatvfs(file.fileno())
+        if disk.f_bavail * disk.f_frsize < ROOM + len(piece):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         while rest:
             rest = rest[file.write(rest) :]
         self._add(piece)

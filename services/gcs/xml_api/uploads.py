@@ -120,7 +120,8 @@ def complete(call: Call, _: Plan) -> Response:
     for file in unneeded:
         call.store.contents.part(file).unlink(missing_ok=True)
     content = {"Location": f"{call.base}/{bucket}/{plan.name}", "Bucket": bucket, "Key": plan.name}
-    return document("CompleteMultipartUploadResult", {**content, "ETag": f'"{xml_etag(stored)}"'})
+    headers = {"x-goog-generation": str(stored.generation), "x-goog-hash": f"crc32c={stored.crc32c}"}
+    return document("CompleteMultipartUploadResult", {**content, "ETag": f'"{xml_etag(stored)}"'}, headers=headers)
 
 
 def _store(call: Call, plan: Plan, upload: Upload, incoming: Incoming) -> tuple[str, Any, list[str]]:
@@ -173,8 +174,23 @@ def list_parts(call: Call) -> Response:
 
 def list_uploads(call: Call, tx: Transaction) -> Response:
     """Answer with a bucket's uploads that are not complete."""
-    sql = "SELECT name, id, created FROM uploads WHERE bucket = ? AND kind = ? ORDER BY name, created LIMIT 1000"
-    content: list[tuple[str, Any]] = [("Bucket", call.params["bucket"]), ("IsTruncated", "false")]
-    for name, number, created in tx.execute(sql, [call.params["bucket"], KIND]):
+    most = values.integer(call.query.get("max-uploads"), "max-uploads")
+    size = values.MOST_RESULTS if most is None else min(max(most, 0), values.MOST_RESULTS)
+    prefix, after = (
+        call.query.get("prefix", ""),
+        (call.query.get("key-marker", ""), call.query.get("upload-id-marker", "")),
+    )
+    sql = (
+        "SELECT name, id, created FROM uploads WHERE bucket = ? AND kind = ? AND substr(name, 1, ?) = ? "
+        "AND (name, id) > (?, ?) ORDER BY name, id LIMIT ?"
+    )
+    # Without an upload, the marker stands for all uploads of its name
+    last = "\U0010ffff" if after[0] and not after[1] else after[1]
+    rows = tx.execute(sql, [call.params["bucket"], KIND, len(prefix), prefix, after[0], last, size + 1]).fetchall()
+    content: list[tuple[str, Any]] = [("Bucket", call.params["bucket"]), ("Prefix", prefix), ("MaxUploads", size)]
+    content.append(("IsTruncated", str(len(rows) > size).lower()))
+    if len(rows) > size > 0:
+        content += [("NextKeyMarker", rows[size - 1][0]), ("NextUploadIdMarker", rows[size - 1][1])]
+    for name, number, created in rows[:size]:
         content.append(("Upload", {"Key": name, "UploadId": number, "Initiated": created}))
     return document("ListMultipartUploadsResult", content)
