@@ -114,7 +114,7 @@ def not_built(name: str) -> StorageError:
 
 def disk_full() -> StorageError:
     """Return the error for what does not fit on the disk; Google's client for Python does not repeat such a request."""
-    text = "The disk with the data of Cloud Storage is full: nothing was stored. Free some space and try again; "
+    text = "The disk with the data of Cloud Storage is full: nothing was changed. Free some space and try again; "
     return StorageError(507, "insufficientStorage", f"{text}to remove deleted objects for good, run: make prune")
 
 
