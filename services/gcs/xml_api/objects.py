@@ -47,6 +47,11 @@ async def get_object(call: Call) -> Response:
         return await call.server.in_thread(xml_uploads.list_parts, call)  # type: ignore[no-any-return]
     given = conditions.from_xml_headers(call.headers)
     response = await downloads.open_content(call, given)
+    if call.headers.get("authorization", "").startswith("AWS"):
+        # Clients of S3 look for metadata under Amazon's names
+        prefix = "x-goog-meta-"
+        metadata = {name: value for name, value in response.headers.items() if name.startswith(prefix)}
+        response.headers.update({name.replace(prefix, "x-amz-meta-"): value for name, value in metadata.items()})
     for name, value in call.query.items():
         # https://cloud.google.com/storage/docs/xml-api/reference-headers#responsecontentdisposition
         if name in ("response-content-disposition", "response-content-type") and value.isprintable():
