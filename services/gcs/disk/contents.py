@@ -57,7 +57,13 @@ class Incoming:
         """Return the file, which is made when something is first written: until then nothing waits for the disk."""
         if self._file is None:
             self._file = self.path.open("ab" if self._append else "wb", buffering=0)
+            self._leave_room(0)
         return self._file
+
+    def _leave_room(self, size: int) -> None:
+        disk = os.fstatvfs(self._opened().fileno())
+        if disk.f_bavail * disk.f_frsize < ROOM + size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _add(self, piece: bytes) -> None:
         self._md5.update(piece)
@@ -71,9 +77,7 @@ class Incoming:
             OSError: with ENOSPC, before the disk is quite full.
         """
         file, rest = self._opened(), memoryview(piece)
-        disk = os.fstatvfs(file.fileno())
-        if disk.f_bavail * disk.f_frsize < ROOM + len(piece):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._leave_room(len(piece))
         while rest:
             rest = rest[file.write(rest) :]
         self._add(piece)

@@ -68,6 +68,8 @@ def test_an_upload_leaves_room_for_deletions(app: App, tmp_path: Path, monkeypat
     assert ask(app, "POST", UPLOAD, "uploadType=media&name=b", b"9 bytes..")[0] == 200
     assert ask(app, "DELETE", "/storage/v1/b/taxi/o/a")[0] == 204
     assert ask(app, "POST", "/prune", "days=0") == (200, b'{"objects":1,"bytes":5}')
+    leave(monkeypatch, ROOM - 1)
+    assert ask(app, "POST", UPLOAD, "uploadType=media&name=empty")[0] == 507
     leave(monkeypatch, ROOM + 10)
     assert ask(app, "POST", UPLOAD, "uploadType=media&name=a", b"ten bytes!")[0] == 200
 
