@@ -178,9 +178,9 @@ def _check_retention(before: dict[str, Any], after: dict[str, Any], overrides: b
 def check_sums(sums: Sums, md5: str | None, crc32c: str | None) -> None:
     """Compare a content with the checksums that the client has sent."""
     if crc32c and crc32c != sums.crc32c:
-        raise invalid(f'Provided CRC32C "{crc32c[:100]}" doesn\'t match calculated CRC32C "{sums.crc32c}".')
+        raise invalid(f'Provided CRC32C "{str(crc32c)[:100]}" doesn\'t match calculated CRC32C "{sums.crc32c}".')
     if md5 and md5 != sums.md5:
-        raise invalid(f'Provided MD5 hash "{md5[:100]}" doesn\'t match calculated MD5 hash "{sums.md5}".')
+        raise invalid(f'Provided MD5 hash "{str(md5)[:100]}" doesn\'t match calculated MD5 hash "{sums.md5}".')
 
 
 def read_hash_header(headers: Mapping[str, str]) -> tuple[str | None, str | None]:

@@ -207,7 +207,7 @@ def _does_not_match() -> StorageError:
 def _check_v2(request: SignedRequest, given: Mapping[str, str], keys: Keys, now: datetime) -> None:
     """https://cloud.google.com/storage/docs/access-control/signed-urls-v2."""
     expires, signer = given.get("expires", ""), given.get("googleaccessid", "")
-    if not re.fullmatch(r"\d{1,12}", expires) or not signer:
+    if not re.fullmatch(r"[0-9]{1,11}", expires) or not signer:
         raise invalid("A signed URL needs GoogleAccessId and Expires.")
     _check_time(datetime.min.replace(tzinfo=UTC) + EARLY, datetime.fromtimestamp(int(expires), UTC), now)
     headers = request.headers
@@ -290,8 +290,8 @@ def _check_condition(condition: object, fields: Mapping[str, str], size: int) ->
         raise invalid(f"Invalid condition in the policy: {str(condition)[:100]}", xml_code="InvalidPolicyDocument")
     kind, name = str(kind).lower(), str(name).lower().removeprefix("$")
     if kind == "content-length-range":
-        low, high = condition[1], condition[2]
-        if not int(low) <= size <= int(high):
+        low, high = _limits(condition)
+        if not low <= size <= high:
             code = "EntityTooLarge" if size > int(high) else "EntityTooSmall"
             raise StorageError(
                 400, "invalid", f"The file has {size} bytes; allowed are {low} to {high}.", xml_code=code
@@ -302,6 +302,16 @@ def _check_condition(condition: object, fields: Mapping[str, str], size: int) ->
     if kind not in ("eq", "starts-with") or not fits:
         raise _not_allowed(str(condition)[:200])
     return name
+
+
+def _limits(condition: object) -> tuple[int, int]:
+    """Return the fewest and the most bytes that a policy allows."""
+    try:
+        _, low, high = condition if isinstance(condition, list) else ()
+        return int(low), int(high)
+    except (ValueError, TypeError):
+        text = f"Invalid condition in the policy: {str(condition)[:100]}"
+        raise invalid(text, xml_code="InvalidPolicyDocument") from None
 
 
 def _not_allowed(what: str) -> StorageError:

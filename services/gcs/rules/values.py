@@ -100,7 +100,7 @@ def location_type(location: str, placement: Any) -> str:
 
 def check_storage_class(value: Any) -> str:
     """Return a storage class if Google has it (https://cloud.google.com/storage/docs/storage-classes)."""
-    if value not in STORAGE_CLASSES:
+    if not isinstance(value, str) or value not in STORAGE_CLASSES:
         raise invalid(f"Invalid argument: The storage class '{value}' is not valid.", "storageClass")
     return str(value)
 

@@ -43,16 +43,19 @@ def read_deletions(body: bytes) -> tuple[list[tuple[str, str | None]], bool]:
     """Return name and generation of the objects that a document wants to delete, and whether only errors count."""
     text = body.decode("utf-8", "replace")
     found = []
-    for entry in re.findall(r"<Object>(.*?)</Object>", text, re.DOTALL):
-        name, version = (
-            re.search(r"<Key>(.+?)</Key>", entry, re.DOTALL),
-            re.search(r"<VersionId>(.+?)</VersionId>", entry),
-        )
-        if name:
-            found.append((_plain(name[1]), version[1].strip() if version else None))
+    for entry in elements(text, "Object"):
+        names, versions = elements(entry, "Key"), elements(entry, "VersionId")
+        if names and names[0]:
+            found.append((_plain(names[0]), versions[0].strip() if versions else None))
     if not 0 < len(found) <= MOST_DELETIONS:
         raise invalid("The XML you provided was not well-formed.", xml_code="MalformedXML")
-    return found, bool(re.search(r"<Quiet>\s*true\s*</Quiet>", text, re.IGNORECASE))
+    return found, any(each.strip().lower() == "true" for each in elements(text, "Quiet"))
+
+
+def elements(text: str, name: str) -> list[str]:
+    """Return the contents of all elements of a name, in linear time also where their ends are missing."""
+    pieces = (piece.partition(f"</{name}>") for piece in text.split(f"<{name}>")[1:])
+    return [content for content, end, _ in pieces if end]
 
 
 def _plain(text: str) -> str:

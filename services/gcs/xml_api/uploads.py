@@ -21,13 +21,12 @@ from services.gcs.errors import StorageError, invalid, not_found
 from services.gcs.routes import uploads
 from services.gcs.routes.uploads import Plan
 from services.gcs.rules import object_fields, values
-from services.gcs.xml_api.text import document, xml_etag
+from services.gcs.xml_api.text import document, elements, xml_etag
 
 KIND = "multipart"
 MOST_PARTS = 10_000
 SMALLEST_PART = 5 * 2**20
 """Bytes of every part but the last."""
-PART = re.compile(r"<Part>(.*?)</Part>", re.DOTALL)
 NUMBER = re.compile(r"<PartNumber>\s*(\d{1,5})\s*</PartNumber>")
 TAG = re.compile(r"<ETag>\s*(?:\"|&quot;|&#34;)?([0-9a-fA-F]{32})(?:\"|&quot;|&#34;)?\s*</ETag>")
 
@@ -138,7 +137,7 @@ def _store(call: Call, plan: Plan, upload: Upload, incoming: Incoming) -> tuple[
 def _read_wanted(body: bytes) -> list[tuple[int, str]]:
     """Return number and tag of the parts that a client names, which must be in order."""
     found = []
-    for part in PART.findall(body.decode("utf-8", "replace")):
+    for part in elements(body.decode("utf-8", "replace"), "Part"):
         number, tag = NUMBER.search(part), TAG.search(part)
         if not number or not tag:
             raise invalid("The XML you provided was not well-formed.", xml_code="MalformedXML")

@@ -236,7 +236,53 @@ def uploads_and_signatures() -> Iterator[bytes]:
         yield http("PUT", "/taxi/never", b"", header)
 
 
+def wrong_shapes() -> Iterator[bytes]:
+    """Yield fields that hold something else than Google's do."""
+    names = ("retentionPolicy", "softDeletePolicy", "iamConfiguration", "lifecycle", "autoclass", "encryption", "cors")
+    for name in (*names, "labels", "storageClass", "rpo", "acl", "website", "versioning", "defaultEventBasedHold"):
+        for value in ("x", [{}], {"x": [1]}, 5):
+            yield http("PATCH", "/storage/v1/b/taxi-shapes", json.dumps({name: value}).encode())
+    inner = {"uniformBucketLevelAccess": "x"}, {"publicAccessPrevention": []}, {"bucketPolicyOnly": [1]}
+    for each in inner:
+        yield http("PATCH", "/storage/v1/b/taxi-shapes", json.dumps({"iamConfiguration": each}).encode())
+    for name in ("md5Hash", "crc32c", "storageClass", "kmsKeyName", "metadata", "customTime", "acl", "retention"):
+        for value in (5, ["x"], {"x": {"y": 1}}):
+            body = b"--x\r\n\r\n" + json.dumps({"name": "never", name: value}).encode() + b"\r\n--x\r\n\r\nx\r\n--x--"
+            yield http(
+                "POST", f"{UPLOAD}?uploadType=multipart&ifGenerationMatch=1", body, kind="multipart/related; boundary=x"
+            )
+    for value in (None, "x", [{}], 5):
+        topic = {"topic": "t", "payload_format": "NONE", "event_types": value}
+        yield http("POST", "/storage/v1/b/taxi/notificationConfigs", json.dumps(topic).encode())
+        policy = {"bindings": [{"role": "r", "members": value}]}
+        yield http("PUT", "/storage/v1/b/taxi-shapes/iam", json.dumps(policy).encode())
+
+
+def slow_patterns() -> Iterator[bytes]:
+    """Yield texts on which a careless regular expression takes minutes."""
+    yield http("POST", "/taxi/a?uploadId=x", b"<Part>" * 300_000)
+    yield http("POST", "/taxi?delete", b"<Object>" * 200_000)
+    yield http("POST", "/taxi?delete", b"<Object><Key>" + b"<Key>" * 300_000 + b"</Object>")
+    for value in (
+        "bytes=" + " " * 60_000 + "x",
+        "bytes" + " " * 60_000 + "x",
+        f"bytes=0-{'9' * 6000}",
+        f"bytes=-{'9' * 6000}",
+    ):
+        yield http("GET", "/taxi/a", b"", f"Range: {value}")
+    head = (
+        b'--x\r\nContent-Disposition: form-data; name="file"\r\nContent-Type: a'
+        + b" " * 500_000
+        + b"b\r\n\r\nx\r\n--x--"
+    )
+    yield http("POST", "/taxi", head, kind="multipart/form-data; boundary=x")
+    call = b"--x\r\n\r\nGET /storage/v1/b/taxi HTTP/1.1\r\nContent-Length: " + b"9" * 6000 + b"\r\n\r\n\r\n--x--"
+    yield http("POST", "/batch/storage/v1", call, kind="multipart/mixed; boundary=x")
+    yield http("GET", "/taxi/a?GoogleAccessId=x&Expires=999999999999&Signature=00")
+
+
 def all_requests() -> list[bytes]:
     """Return all of them."""
     kinds = (no_http, wrong_lengths, paths, parameters, documents, bodies_of_parts, uploads_and_signatures)
+    kinds += (wrong_shapes, slow_patterns)
     return [request for kind in kinds for request in kind()]
