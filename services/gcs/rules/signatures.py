@@ -307,7 +307,8 @@ def _check_condition(condition: object, fields: Mapping[str, str], size: int) ->
 def _limits(condition: object) -> tuple[int, int]:
     """Return the fewest and the most bytes that a policy allows."""
     try:
-        _, low, high = condition if isinstance(condition, list) else ()
+        parts = condition if isinstance(condition, list) else []
+        _, low, high = parts
         return int(low), int(high)
     except (ValueError, TypeError):
         text = f"Invalid condition in the policy: {str(condition)[:100]}"

@@ -283,6 +283,8 @@ def slow_patterns() -> Iterator[bytes]:
 
 def all_requests() -> list[bytes]:
     """Return all of them."""
-    kinds = (no_http, wrong_lengths, paths, parameters, documents, bodies_of_parts, uploads_and_signatures)
-    kinds += (wrong_shapes, slow_patterns)
+    kinds = (
+        *(no_http, wrong_lengths, paths, parameters, documents),
+        *(bodies_of_parts, uploads_and_signatures, wrong_shapes, slow_patterns),
+    )
     return [request for kind in kinds for request in kind()]
