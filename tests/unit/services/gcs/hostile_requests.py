@@ -13,6 +13,7 @@ DEEP = b"[" * 100_000
 BOMB = gzip.compress(bytes(20_000_000))
 JSON = "application/json"
 HUGE = "9" * 25
+SHAPES: tuple[object, ...] = ("x", 5, ["x"], [{}], {"x": [1]}, {"x": {"y": 1}})
 
 
 def http(method: str, target: str, body: bytes = b"", *lines: str, kind: str = JSON) -> bytes:
@@ -240,18 +241,19 @@ def wrong_shapes() -> Iterator[bytes]:
     """Yield fields that hold something else than Google's do."""
     names = ("retentionPolicy", "softDeletePolicy", "iamConfiguration", "lifecycle", "autoclass", "encryption", "cors")
     for name in (*names, "labels", "storageClass", "rpo", "acl", "website", "versioning", "defaultEventBasedHold"):
-        for value in ("x", [{}], {"x": [1]}, 5):
+        for value in SHAPES:
             yield http("PATCH", "/storage/v1/b/taxi-shapes", json.dumps({name: value}).encode())
-    inner = {"uniformBucketLevelAccess": "x"}, {"publicAccessPrevention": []}, {"bucketPolicyOnly": [1]}
-    for each in inner:
-        yield http("PATCH", "/storage/v1/b/taxi-shapes", json.dumps({"iamConfiguration": each}).encode())
+    for name in ("uniformBucketLevelAccess", "publicAccessPrevention", "bucketPolicyOnly"):
+        for value in SHAPES:
+            body = json.dumps({"iamConfiguration": {name: value}}).encode()
+            yield http("PATCH", "/storage/v1/b/taxi-shapes", body)
     for name in ("md5Hash", "crc32c", "storageClass", "kmsKeyName", "metadata", "customTime", "acl", "retention"):
-        for value in (5, ["x"], {"x": {"y": 1}}):
+        for value in SHAPES:
             body = b"--x\r\n\r\n" + json.dumps({"name": "never", name: value}).encode() + b"\r\n--x\r\n\r\nx\r\n--x--"
             yield http(
                 "POST", f"{UPLOAD}?uploadType=multipart&ifGenerationMatch=1", body, kind="multipart/related; boundary=x"
             )
-    for value in (None, "x", [{}], 5):
+    for value in (None, *SHAPES):
         topic = {"topic": "t", "payload_format": "NONE", "event_types": value}
         yield http("POST", "/storage/v1/b/taxi/notificationConfigs", json.dumps(topic).encode())
         policy = {"bindings": [{"role": "r", "members": value}]}
