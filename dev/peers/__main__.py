@@ -155,7 +155,7 @@ def _write_test_files(folder: Path, python: str) -> None:
 
 def _last_line(command: list[str], environment: dict[str, str], folder: Path = ROOT) -> str:
     found = subprocess.run(command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True)
-    lines = (found.stdout + found.stderr).strip().splitlines()
+    lines = (found.stdout.strip() or found.stderr.strip()).splitlines()  # warnings come on the other one
     return lines[-1] if lines else f"ended with {found.returncode}"
 
 
