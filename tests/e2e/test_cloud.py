@@ -88,7 +88,7 @@ def used(cloud: Checkout) -> Checkout:
     assert f"gcp bucket: there is no bucket {BUCKET}" in refusal
     assert f"fix: gcloud storage buckets create gs://{BUCKET} --project={PROJECT}" in refusal
     assert services(cloud) == {"google", "google-gcs", "google-bigquery"}
-    address = f"http://localhost:{cloud.env['GCS_PORT']}/storage/v1/b"
+    address = f"http://localhost:{cloud.env['GCS_PORT']}/storage/v1/b?project={PROJECT}"
     urlopen(Request(address, json.dumps({"name": BUCKET}).encode(), {"Content-Type": "application/json"})).close()
     output = cloud.make("run-etl", *WINTER)
     assert f"cloud: gcp, which costs money (project {PROJECT}, bucket {BUCKET})" in output
