@@ -28,7 +28,7 @@ from cli.settings.settings import Settings
 from orionbox.errors import OrionboxError
 from orionbox.trips.months import TripFile
 
-NEEDS_WHOLE_DATA = ("run-etl", "ingest", "check", "shell", "psql", "backup", "load")
+NEEDS_WHOLE_DATA = ("run-etl", "ingest", "check", "shell", "psql", "backup", "load", "prune", "inbox")
 """Commands that refuse a platform whose restore was interrupted."""
 PASSES_OUTPUT_THROUGH = ("logs", "shell", "psql", "inbox")
 """Commands whose standard output belongs to another program; our own lines go to standard error."""
@@ -109,6 +109,7 @@ def _build(call: Call) -> int:
 def _reset(call: Call) -> int:
     call.runtime.prepare()
     call.runtime.require_own()
+    restore_note.read(call.runtime)  # refuses while a restore is running
     messages.confirm_reset(call.settings, call.options.yes)
     call.runtime.reset()
     restore_note.remove(call.runtime)

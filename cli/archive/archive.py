@@ -7,6 +7,7 @@ list of members, the manifest, the checks of whoever opens it, and only then the
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import json
@@ -225,6 +226,8 @@ def open_archive(
         BadInputError: the file is missing, incomplete, damaged, of another type or of a newer format.
     """
     try:
+        if path.is_fifo():
+            raise OSError(errno.ESPIPE, "is a pipe, which would be waited for")
         file = path.open("rb")
     except OSError as error:
         reason = f"{printable(str(path))}: {error.strerror}"

@@ -14,6 +14,7 @@ from pathlib import Path
 from cli.archive.snapshots import KEY_TABLE
 from cli.programs import ROOT
 from cli.runtimes.runtime import Stores
+from orionbox.errors import CommandError
 from orionbox.files import write_private
 
 FOLDER = ROOT / "secrets"
@@ -22,9 +23,15 @@ ENTRY = "ENCRYPTION_KEY"
 
 
 def read(stores: Stores) -> str:
-    """Returns the key of the platform."""
-    (value,) = stores.ask_orion(f"SELECT value FROM {KEY_TABLE} WHERE key = '{ENTRY}'")
-    return str(json.loads(value)["fernet_key"])
+    """Returns the key of the platform.
+
+    Raises:
+        CommandError: Orion has not made one yet.
+    """
+    found = stores.ask_orion(f"SELECT value FROM {KEY_TABLE} WHERE key = '{ENTRY}'")
+    if not found:
+        raise CommandError("the platform's first start has not ended, so there is nothing to back up", "run: make up")
+    return str(json.loads(found[0])["fernet_key"])
 
 
 def put(stores: Stores, key: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
@@ -20,7 +21,7 @@ from cli.runtimes.runtime import Runtime, Stores, orion_url
 from orionbox.errors import CommandError, printable
 from orionbox.files import report_file_errors
 from orionbox.orion import names
-from orionbox.orion.client import Orion
+from orionbox.orion.client import Orion, RefusedError
 from orionbox.orion.states import ACTIVE
 
 RUN_TABLES = ("flow_run", "task_run")
@@ -149,7 +150,11 @@ def _crash(orion: Orion, unfinished: dict[str, list[str]]) -> None:
     """Marks the unfinished runs as crashed."""
     for table, ids in unfinished.items():
         for id_ in ids:
-            orion.call(f"{table}s/{quote(id_, safe='')}/set_state", {"state": CRASHED, "force": True})
+            try:
+                orion.call(f"{table}s/{quote(id_, safe='')}/set_state", {"state": CRASHED, "force": True})
+            except RefusedError as error:
+                if error.status != HTTPStatus.NOT_FOUND:  # somebody has deleted it meanwhile
+                    raise
     if runs := unfinished["flow_run"]:
         say(f"marked {len(runs)} runs as Crashed that were in progress when the backup was made")
 

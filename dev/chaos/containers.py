@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from uuid import uuid4
 
 from cli.programs import output
@@ -13,6 +14,8 @@ from dev.throwaway_platform import ThrowawayPlatform
 from orionbox.errors import CommandError
 
 CUT = "/opt/chaos/cut.py"
+NOTICED_WITHIN = 30
+"""Seconds in which Docker notices that a container's process has ended."""
 
 
 class Containers:
@@ -62,10 +65,14 @@ class Containers:
         """Kills their first processes by SIGKILL, as the kernel does when memory runs out.
 
         Docker restarts such a container. After `docker kill` it does not, because it treats that as a user's stop.
+        Returns when Docker has noticed it: until then it calls the container healthy.
         """
-        processes = output("docker", "inspect", "--format", "{{.State.Pid}}", *containers).split()
         killer = self.helper("killer", "--pid=host", "--cap-drop=ALL", "--cap-add=KILL")
+        processes = _processes(containers)
         output("docker", "exec", killer, "sh", "-c", "kill -9 $*", "kill", *processes)
+        deadline = time.monotonic() + NOTICED_WITHIN
+        while set(processes) & set(_processes(containers)) and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def helper(self, name: str, *options: str) -> str:
         """Returns the id of a container in which commands can be run as root; the first call starts it."""
@@ -112,3 +119,12 @@ class Containers:
         """Returns the service's address on the network of the runs."""
         form = f'{{{{(index .NetworkSettings.Networks "{self.platform.name}").IPAddress}}}}'
         return output("docker", "inspect", "--format", form, self.id_of_service(service)).strip()
+
+
+def _processes(containers: Sequence[str]) -> list[str]:
+    """Returns the ids of the containers' first processes; none of one that has ended and was removed."""
+    found = []
+    for container in containers:
+        with suppress(CommandError):
+            found.append(output("docker", "inspect", "--format", "{{.State.Pid}}", container).strip())
+    return [process for process in found if process != "0"]

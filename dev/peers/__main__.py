@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,11 +117,13 @@ def _server(url: str, folder: Path) -> Iterator[str]:
         yield url
         return
     environment = {**os.environ, "CREATE_BUCKETS": "no", "RETRY_TESTS": "yes", "SIGNING_KEYS": str(_key(folder))}
-    with tempfile.TemporaryDirectory() as data:
-        command = [sys.executable, "-m", "services.gcs", "--port", "0", "--data-dir", data]
-        with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True) as process:
-            assert process.stderr is not None
-            yield next(found[0] for line in process.stderr if (found := re.search(r"http://\S+", line)))
+    with tempfile.TemporaryDirectory() as temporary:
+        command = [sys.executable, "-m", "services.gcs", "--port", "0", "--data-dir", f"{temporary}/data"]
+        log = Path(temporary) / "log"  # a pipe that nobody reads would stop the server
+        with log.open("wb") as stream, subprocess.Popen(command, cwd=ROOT, env=environment, stderr=stream) as process:
+            while not (found := re.search(r"http://\S+", log.read_text())) and process.poll() is None:
+                time.sleep(0.1)
+            yield found[0] if found else ""
             process.terminate()
 
 
@@ -167,7 +170,7 @@ def _write_test_files(folder: Path, python: str) -> None:
 
 def _last_line(command: list[str], environment: dict[str, str], folder: Path = ROOT) -> str:
     found = subprocess.run(command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True)
-    lines = (found.stdout + found.stderr).strip().splitlines()
+    lines = (found.stdout.strip() or found.stderr.strip()).splitlines()  # warnings come on the other one
     return lines[-1] if lines else f"ended with {found.returncode}"
 
 

@@ -18,7 +18,7 @@ def operations(files: Any, bucket: str) -> list[tuple[str, Callable[[], Any], An
     table = pyarrow.table({"a": list(range(100_000))})
 
     def write() -> None:
-        with files.open_output_stream(f"{bucket}/big", metadata={"content-type": "text/x"}) as stream:
+        with files.open_output_stream(f"{bucket}/big", metadata={"Content-Type": "text/x"}) as stream:
             for _ in range(20):
                 stream.write(b"z" * 1_000_003)
 
@@ -36,7 +36,7 @@ def operations(files: Any, bucket: str) -> list[tuple[str, Callable[[], Any], An
         ("write 20 MB", write, None),
         ("a file's size", lambda: files.get_file_info(f"{bucket}/big").size, 20_000_060),
         ("read the end", lambda: files.open_input_file(f"{bucket}/big").read_at(10, 19_999_995), b"z" * 10),
-        ("read metadata", lambda: files.open_input_stream(f"{bucket}/big").metadata()["contentType"], b"text/x"),
+        ("read metadata", lambda: files.open_input_stream(f"{bucket}/big").metadata()["Content-Type"], b"text/x"),
         # "t" is no object, and pyarrow asks for objects: at Google, too, it lists a folder only if that has a marker
         # (https://cloud.google.com/storage/docs/json_api/v1/objects/list: `items` are objects, `prefixes` are not)
         ("list everything", lambda: listed(True), ["big", "d", "d/e", "t/x"]),

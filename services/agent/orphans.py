@@ -48,7 +48,7 @@ class Infrastructure:
             exists = name in self.containers and self.containers[name].state in ("running", "paused", "restarting")
             return "" if exists else "container"
         if host == socket.gethostname():
-            return "" if _is_process(int(name)) else "process"
+            return "" if _is_process(name) else "process"
         is_agent_process = bool(self.agent_host) and host.startswith(f"{self.agent_host}-")
         return "process" if is_agent_process and (self.agent is None or self.agent.name != host) else ""
 
@@ -62,13 +62,14 @@ class Infrastructure:
         return self.agent is None or datetime.fromisoformat(run["state"]["timestamp"]) < self.agent.started
 
 
-def _is_process(pid: int) -> bool:
+def _is_process(name: str) -> bool:
+    """Returns whether this is the id of a process; any client may have written something else."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
+        os.kill(int(name), 0)
     except PermissionError:
         return True
+    except (ProcessLookupError, ValueError, OverflowError):
+        return False
     return True
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import threading
 import time
@@ -98,7 +99,7 @@ class Sweeper:
             return None
         listed = self.docker.call("containers/json?all=1")
         return {
-            container["Id"]: Container(container["State"], (container["Labels"] or {}).get(RUN_LABEL, ""))
+            container["Id"]: Container(container["State"], _run_id((container["Labels"] or {}).get(RUN_LABEL, "")))
             for container in listed
         }
 
@@ -140,6 +141,11 @@ class Sweeper:
         assert self.docker, "only Docker's containers are removed"
         self.docker.call(f"containers/{container_id}?force=1&v=1", method="DELETE")
         log.warning("container %s: removed, as no run needs it", container_id[:12])
+
+
+def _run_id(label: str) -> str:
+    """Returns the label if it is the id of a run; else an empty text, as of a container without one."""
+    return label if re.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", label) else ""
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ A value has one *plain* form in Python, in which DuckDB's Arrow columns, Google'
     INTERVAL                                        {"f0": months, "f1": days, "f2": microseconds}
     RANGE                                           {"f0": start, "f1": end}, unbounded ends as DuckDB's infinity
     JSON                                            its text
+    GEOGRAPHY                                       its well-known binary (`geography.shapes`)
     ARRAY, STRUCT                                   list, {"f0": first field, ...}
 """
 
@@ -25,6 +26,7 @@ from typing import Any
 import pyarrow as pa
 
 from services.bigquery.errors import NotBuilt
+from services.bigquery.geography.formats import wkt_of_bytes
 
 _EXACT = decimal.Context(prec=100)
 _DAY_0 = datetime.date(1970, 1, 1).toordinal()
@@ -299,6 +301,10 @@ def _interval_literal(plain: dict[str, int]) -> str:
     return f"CAST({{'f0': {plain['f0']}, 'f1': {plain['f1']}, 'f2': {plain['f2']}}} AS {_INTERVAL})"
 
 
+def _not_in_module(*values: Any) -> Any:
+    raise NotBuilt("GEOGRAPHY in Google's SQL module")
+
+
 _INTERVAL = "STRUCT(f0 BIGINT, f1 BIGINT, f2 BIGINT)"
 _INTERVAL_ARROW = pa.struct([("f0", pa.int64()), ("f1", pa.int64()), ("f2", pa.int64())])
 ROWS = {
@@ -359,8 +365,12 @@ ROWS = {
         "JSON", "JSON", "VARCHAR", pa.string(), pa.string(), quoted, str,
         _setter("json_value"), _getter("json_value"), is_ordered=False,
     ),
+    "GEOGRAPHY": Row(
+        "GEOGRAPHY", "GEOGRAPHY", "BLOB", pa.binary(), pa.binary(), _bytes_literal, wkt_of_bytes,
+        _not_in_module, _not_in_module, is_ordered=False,
+    ),
 }  # fmt: skip
-"""The types without parts, by GoogleSQL's kind. GEOGRAPHY has none yet: its functions are not in the module."""
+"""The types without parts, by GoogleSQL's kind."""
 BY_NAME = {row.name: kind for kind, row in ROWS.items()}
 
 

@@ -34,7 +34,8 @@ def create_stores(credentials: GcpCredentials, connector: SqlAlchemyConnector, s
         bigquery.drop_abandoned(client, settings.dataset)
     except Forbidden as error:
         raise BadInputError(f"Google refused access: {error.message}", "needed roles: docs/cloud.md") from error
-    postgres.create_tables(clients.uri_of(connector))
+    # A student may have set another one
+    postgres.create_tables(f"{clients.uri_of(connector)}?options=-c%20statement_timeout%3D0")
     log.info("tables in BigQuery and Postgres: ready")
 
 

@@ -11,11 +11,22 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
-from rules import Json, Policy, Refused, as_is, as_list, as_object, check_fields, check_image, harden, read_only_notes
+from rules import (
+    RUN_LABEL,
+    Json,
+    Policy,
+    Refused,
+    as_is,
+    as_list,
+    as_object,
+    check_fields,
+    check_image,
+    harden,
+    read_only_notes,
+)
 
 MOST_RUNS = 50  # containers of one platform's runs, running or not; the agent removes those that have ended
 MOST_OF_ONE_RUN = 8  # containers of one flow run; those without a flow run count as one run's
-RUN_LABEL = "prefect.io/flow-run-id"  # by which Prefect names a container's run
 
 
 @dataclass(frozen=True)

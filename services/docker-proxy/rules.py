@@ -157,6 +157,10 @@ def check_networking(value: Any, policy: Policy) -> Json:
     return {"EndpointsConfig": {name: {} for name in endpoints}}
 
 
+RUN_LABEL = "prefect.io/flow-run-id"  # by which Prefect names a container's run
+UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+
 def check_labels(value: Any, policy: Policy) -> Json:
     """Accept labels, except Compose's own. Docker would keep null as an empty text, as which nobody would find it."""
     for name, text in as_object(value).items():
@@ -164,6 +168,8 @@ def check_labels(value: Any, policy: Policy) -> Json:
             raise Refused(f"{name!r} is Docker's own")
         if not isinstance(text, str):
             raise Refused(f"{name!r} is no text")
+        if name == RUN_LABEL and not re.fullmatch(UUID, text):
+            raise Refused(f"{name!r} is {text[:50]!r}, which is no id of a run")
     return as_object(value)
 
 
@@ -228,6 +234,8 @@ SYSTEM = tuple(f"/{name}" for name in "bin boot dev etc lib lib32 lib64 opt/venv
 PLATFORMS_TARGETS = ("/etc/ssl/certs/ca-certificates.crt", "/etc/orionbox/google-key.json", "/var/lib/prefect")
 FOLDERS = ("/", "/opt/prefect", "/opt/prefect/flows", "/workspace", "/tmp", "/home/orionbox")
 """In which a program of the image may begin; besides that, in a mount itself."""
+BEGINS = "/opt/prefect/flows"
+"""Where it begins if the request does not say: WORKDIR of the flows' image."""
 
 
 def check_targets(asked: Json) -> list[str]:
@@ -248,7 +256,7 @@ def check_targets(asked: Json) -> list[str]:
             raise Refused(f"{inner!r} lies in another mount")
         if inner not in PLATFORMS_TARGETS and any(inner == one or _is_below(inner, one) for one in SYSTEM):
             raise Refused(f"{inner!r} is in a folder of the system, where runs mount nothing of their own")
-    place = _path(asked.get("WorkingDir") or "/")
+    place = _path(asked.get("WorkingDir") or BEGINS)
     if place not in plain and (place not in FOLDERS or any(_is_below(place, target) for target in plain)):
         raise Refused(f"WorkingDir: {place!r} is neither a mount nor one of {', '.join(FOLDERS)}; begin there, and cd")
     return plain

@@ -6,6 +6,7 @@ The raw path counts, because `x%2Facl` is an object and `x/acl` is the list of a
 from __future__ import annotations
 
 import asyncio
+import errno
 import inspect
 import logging
 import re
@@ -19,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from orionbox.http_guard import AsgiGuard, HttpGuard, further_hosts
 from services.gcs import backup, signing, takeover
 from services.gcs.call import Call, decode, json_response
-from services.gcs.errors import NotModifiedError, StorageError, not_found
+from services.gcs.errors import NotModifiedError, StorageError, disk_full, not_found
 from services.gcs.faults import Faults
 from services.gcs.router import Route
 from services.gcs.routes import access, batch, buckets, downloads, hmac_keys, objects, platform, unbuilt, uploads
@@ -34,6 +35,7 @@ ROUTES: tuple[Route, ...] = tuple(
 )
 """All routes; the first one that fits answers."""
 READS = ("GET", "HEAD")
+OVERRIDES = ("GET", "PUT", "PATCH", "DELETE")
 CLEAN_UP_SECONDS = 3600
 JSON_PATHS = re.compile(r"/(storage|upload|download|batch|b|resumable)(/|$)")
 
@@ -76,10 +78,14 @@ class App:
         except StorageError as error:
             return error_response(error, path, request.method)
         except Exception as error:
+            if is_disk_full(error):
+                _log.error("%s %s: the disk is full", request.method, path[:200])
+                return error_response(disk_full(), path, request.method)
             _log.exception("%s %s failed", request.method, path[:200])
             return error_response(_unexpected(error), path, request.method)
 
     async def _dispatch(self, request: Request, path: str) -> Response:
+        override_method(request)
         route, params = find_route(request.method, path)
         signing.check(self.server, request, path)
         call = Call(self.server, request, {name: decode(text) for name, text in params.items()})
@@ -115,6 +121,17 @@ def create_app(settings: Settings) -> ASGIApp:
     return AsgiGuard(App(settings), guard)
 
 
+def override_method(request: Request) -> None:
+    """Give a request the method that it wants to have.
+
+    Java's own HTTP library knows no PATCH, so Google's clients for Java send POST and this header
+    (`MethodOverride` in google-http-java-client).
+    """
+    wanted = request.headers.get("x-http-method-override", "").upper()
+    if request.method == "POST" and wanted in OVERRIDES:
+        request.scope["method"] = wanted
+
+
 def raw_path(scope: Scope) -> str:
     """Return the path as the client has encoded it, without the query."""
     raw = scope.get("raw_path") or scope["path"].encode()
@@ -141,6 +158,13 @@ def error_response(error: StorageError, path: str, method: str) -> Response:
     if JSON_PATHS.match(path):
         return json_response(error.as_json(), error.status)
     return Response(error.as_xml(), error.status, media_type="application/xml; charset=UTF-8")
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Return whether an error says that the disk, or what the user may use of it, is full."""
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def _unexpected(error: Exception) -> StorageError:

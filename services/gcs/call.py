@@ -10,13 +10,14 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
+import orjson
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.gcs.errors import StorageError, invalid
 from services.gcs.rules.fields import select
-from services.gcs.rules.values import MOST_JSON_BYTES
+from services.gcs.rules.values import MOST_JSON_BYTES, MOST_LEVELS
 from services.gcs.server import Server
 
 HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,255}")
@@ -33,7 +34,7 @@ class Call:
 
     def __init__(self, server: Server, request: Request, params: Mapping[str, str]) -> None:
         self.server, self.store, self.request, self.params = server, server.store, request, params
-        self.headers: Headers = request.headers
+        self.headers = with_google_names(request.headers)
         self.query = read_query(request.scope["query_string"])
         self.body = b""
 
@@ -96,13 +97,27 @@ class Call:
         return projection == "full"
 
 
+def with_google_names(headers: Headers) -> Headers:
+    """Return headers with Google's names beside Amazon's, which clients of S3 send.
+
+    https://cloud.google.com/storage/docs/aws-simple-migration
+    """
+    given = dict(headers)
+    named = {f"x-goog-{name[6:]}": value for name, value in given.items() if name.startswith("x-amz-")}
+    return Headers({**named, **given}) if named else headers
+
+
 def _not_gzip() -> StorageError:
     return invalid("The request's body is not the gzip that its Content-Encoding promises.")
 
 
 def json_response(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return an answer in JSON."""
-    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    try:
+        body = orjson.dumps(content)
+    except TypeError:
+        # Half of a pair of surrogates, which an earlier version may have kept
+        body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     all_headers = {"cache-control": "no-cache, no-store, max-age=0", **(headers or {})}
     return Response(body, status, all_headers, "application/json; charset=UTF-8")
 
@@ -112,12 +127,17 @@ def parse_json(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
+        found = orjson.loads(body)
+    except ValueError:
         raise StorageError(400, "parseError", "Parse Error") from None
-    if not isinstance(found, dict):
+    if not isinstance(found, dict) or _is_deeper(found, MOST_LEVELS):
         raise StorageError(400, "parseError", "Parse Error")
     return found
+
+
+def _is_deeper(content: Any, levels: int) -> bool:
+    inside = content.values() if isinstance(content, dict) else content if isinstance(content, list) else ()
+    return levels == 0 or any(_is_deeper(each, levels - 1) for each in inside)
 
 
 def decode(text: str) -> str:

@@ -22,6 +22,7 @@ XML_CODES = {
     500: "InternalError",
     501: "NotImplemented",
     503: "ServiceUnavailable",
+    507: "InsufficientStorage",
 }
 
 
@@ -109,6 +110,12 @@ def forbidden(message: str, reason: str = "forbidden", xml_code: str = "") -> St
 def not_built(name: str) -> StorageError:
     """Return the error for a method of Google's that this server does not have."""
     return StorageError(501, "notImplemented", f"Orionbox's Cloud Storage server does not implement {name}.")
+
+
+def disk_full() -> StorageError:
+    """Return the error for what does not fit on the disk; Google's client for Python does not repeat such a request."""
+    text = "The disk with the data of Cloud Storage is full: nothing was changed. Free some space and try again; "
+    return StorageError(507, "insufficientStorage", f"{text}to remove deleted objects for good, run: make prune")
 
 
 class NotModifiedError(Exception):

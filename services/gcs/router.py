@@ -22,14 +22,15 @@ def json_route(methods: str, path: str, handler: Callable[..., Any], prefix: str
     """Return a route of the JSON API.
 
     Args:
-        methods: separated by blanks.
+        methods: separated by blanks; HEAD comes with GET.
         path: below /storage/v1; `{name}` is one part of it.
         handler: the function that answers; one that is not async is called after the body has been read, in a thread
             if it changes something.
         prefix: what the path begins with.
     """
     pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
-    return Route(tuple(methods.split()), re.compile(prefix + pattern), handler)
+    all_methods = methods.replace("GET", "GET HEAD").split()
+    return Route(tuple(all_methods), re.compile(prefix + pattern), handler)
 
 
 def route(methods: str, pattern: str, handler: Callable[..., Any], is_specific: bool = True) -> Route:

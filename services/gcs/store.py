@@ -322,7 +322,16 @@ class Store:
         return found
 
 
-NOT_COPIED = {"acl", "temporaryHold", "eventBasedHold", "retention", "hardDeleteTime", "componentCount", "_released"}
+NOT_COPIED = {
+    "acl",
+    "temporaryHold",
+    "eventBasedHold",
+    "retention",
+    "hardDeleteTime",
+    "componentCount",
+    "kmsKeyName",
+    "_released",
+}
 """Fields that a copy does not take over (https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite)."""
 
 

@@ -15,8 +15,9 @@ from itertools import accumulate
 from typing import Any
 
 from orionbox.http_guard import App, AsgiGuard, HttpGuard, Message, Receive, Scope, Send, further_hosts
-from services.orion import schedules
+from services.orion import parameter_schemas, schedules, times
 from services.orion.pages import Pages
+from services.orion.processor_time import SlowError
 
 ESCAPES = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # a pair of surrogates is one character
@@ -161,7 +162,7 @@ class Door:
             body = storable(body)
             if schedules.DEPLOYMENTS.fullmatch(scope["path"]):
                 schedules.require_dates(body)
-        except (NotStorableError, schedules.SlowScheduleError) as error:
+        except (NotStorableError, SlowError) as error:
             return await _refuse(send, str(error))
         if LOGS.fullmatch(scope["path"]):
             body = storable_logs(body)
@@ -204,6 +205,7 @@ def create_app() -> AsgiGuard:
     """Creates Orion's application, behind the door and the guard."""
     from prefect.server.api.server import create_app as create_orion
 
-    schedules.limit()
+    for part in (schedules, parameter_schemas, times):
+        part.limit()
     guard = HttpGuard("orion", r"/+api/", CLOSED, INSTEAD, further_hosts())
     return AsgiGuard(Door(Pages(create_orion())), guard)

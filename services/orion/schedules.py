@@ -8,47 +8,19 @@ from __future__ import annotations
 
 import json
 import re
-import signal
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any
+
+from services.orion.processor_time import MOST_SECONDS, SlowError, limited
 
 DEPLOYMENTS = re.compile(r"/+api/+deployments\b.*")
-MOST_SECONDS = 2
-"""Of computing. A rule for every hour that begins in 2020 takes a tenth of one."""
 KINDS = {"rrule": "RRuleSchedule", "interval": "IntervalSchedule", "cron": "CronSchedule"}
 """Prefect's classes by the field that only they have."""
-REASON = f"this schedule's next date takes more than {MOST_SECONDS} seconds to compute, which would stop all of Orion"
-FIX = "give it a start (DTSTART or anchor_date) near today, a larger step, or dates that exist"
-
-
-class SlowScheduleError(ValueError):
-    """The dates of a schedule take too long to compute."""
-
-
-@contextmanager
-def limited(seconds: float = MOST_SECONDS) -> Iterator[None]:
-    """Ends the block after so many seconds of the processor; outside of the main thread, never.
-
-    Raises:
-        SlowScheduleError: the block has taken longer.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(*_: Any) -> NoReturn:
-        raise SlowScheduleError(f"{REASON}; {FIX}")
-
-    previous = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, previous)
+REASON = (
+    f"this schedule's next date takes more than {MOST_SECONDS} seconds to compute, which would stop all of Orion; "
+    "give it a start (DTSTART or anchor_date) near today, a larger step, or dates that exist"
+)
 
 
 def limit() -> None:
@@ -58,7 +30,7 @@ def limit() -> None:
     async def get_dates(
         self: Any, n: int | None = None, start: datetime | None = None, end: datetime | None = None
     ) -> list[Any]:
-        with limited():
+        with limited(REASON):
             return sorted(self._get_dates_generator(n=n, start=start, end=end))
 
     for name in KINDS.values():
@@ -69,16 +41,16 @@ def require_dates(body: bytes) -> None:
     """Refuses the schedules in a request whose next date takes too long to compute.
 
     Raises:
-        SlowScheduleError: there is one. What else may be wrong with a schedule, Orion says itself.
+        SlowError: there is one. What else may be wrong with a schedule, Orion says itself.
     """
     from prefect.server.schemas import schedules
 
     for found in _schedules(_loaded(body)):
         name = next(KINDS[field] for field in KINDS if field in found)
-        with limited():
+        with limited(REASON):
             try:
                 next(iter(getattr(schedules, name).parse_obj(found)._get_dates_generator(n=1)), None)
-            except SlowScheduleError:
+            except SlowError:
                 raise
             except Exception:  # such as dates that no calendar has: Orion says so, or logs it
                 continue

@@ -17,7 +17,7 @@ import pytest
 
 from cli.bundle.checkout_copy import copy_checkout
 from cli.runtimes.compose.compose import LEADS_OUTSIDE
-from cli.runtimes.compose.key_files import AUTHORITY, EMULATOR_KEY, HOSTS, INTERNET, TRUSTED
+from cli.runtimes.compose.key_files import AUTHORITY, EMULATOR_KEY, HOSTS, INTERNET, KEY_IN_USE, TRUSTED
 from cli.settings import env_file
 from dev.throwaway_platform import identity
 from services.bootstrap.keys import authority_of_addresses, certificates, service_account_key
@@ -76,6 +76,7 @@ def write_secrets(folder: Path) -> None:
     files[EMULATOR_KEY] = service_account_key("http://gcs:4443/token", "orionbox-local")
     assert sorted(files) == sorted([*INTERNET, *AUTHORITY, EMULATOR_KEY])
     files[Path(KEY).name] = service_account_key("https://oauth2.googleapis.com/token", PROJECT)
+    files[KEY_IN_USE] = files[Path(KEY).name]  # Google's own container mounts it, too
     for name, content in files.items():
         (folder / name).write_text(content)
 
@@ -87,7 +88,7 @@ def used(cloud: Checkout) -> Checkout:
     assert f"gcp bucket: there is no bucket {BUCKET}" in refusal
     assert f"fix: gcloud storage buckets create gs://{BUCKET} --project={PROJECT}" in refusal
     assert services(cloud) == {"google", "google-gcs", "google-bigquery"}
-    address = f"http://localhost:{cloud.env['GCS_PORT']}/storage/v1/b"
+    address = f"http://localhost:{cloud.env['GCS_PORT']}/storage/v1/b?project={PROJECT}"
     urlopen(Request(address, json.dumps({"name": BUCKET}).encode(), {"Content-Type": "application/json"})).close()
     output = cloud.make("run-etl", *WINTER)
     assert f"cloud: gcp, which costs money (project {PROJECT}, bucket {BUCKET})" in output

@@ -96,6 +96,6 @@ def _end_of_log(name: str) -> str:
 def _health(name: str) -> str:
     """Returns what the container's health check said last; empty if it has none, or was content."""
     template = "{{if .State.Health}}{{json .State.Health.Log}}{{end}}"
-    checks = containers.ask("docker", "inspect", "--format", template, name).stdout
+    checks = containers.ask("docker", "inspect", "--format", template, name).stdout.strip()
     failed = [check["Output"].strip() for check in json.loads(checks or "[]") or [] if check["ExitCode"]]
     return next(filter(None, reversed(failed)), "")

@@ -119,8 +119,15 @@ class ComposeRuntime:
             return
         start = time.monotonic()
         images.ensure(self.compose, *names)
+        self.ensure_keys()
         self.compose_up(*names)
         readiness.wait_until_usable(self.settings.platform, start, {one.id for one in found}, names)
+
+    def ensure_keys(self) -> bool:
+        """Writes the keys in secrets/ that are missing; containers mount them. Returns whether any is new."""
+        are_new = key_files.ensure(self.compose)
+        google_cloud.copy_key(self.settings)
+        return are_new
 
     def _start(self, optional: Sequence[OptionalServices]) -> None:
         """Starts everything, and removes the optional services that no setting enables."""
@@ -129,8 +136,7 @@ class ComposeRuntime:
         for problem in self.compose.proxies().problems:
             say(problem)
         images.ensure(self.compose)
-        has_new_keys = key_files.ensure(self.compose)
-        google_cloud.copy_key(self.settings)
+        has_new_keys = self.ensure_keys()
         self._remove_changed_networks()
         google_cloud.require_access(self.compose)
         for one in optional:

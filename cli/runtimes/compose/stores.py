@@ -98,6 +98,7 @@ class ComposeStores:
     def start_databases(self) -> None:
         """Starts Postgres, and nothing that writes to it."""
         self._runtime.claim()
+        self._runtime.ensure_keys()
         start = time.monotonic()
         self._runtime.compose_up("postgres")
         readiness.wait_until_usable(self._compose.settings.platform, start, only=["postgres"])

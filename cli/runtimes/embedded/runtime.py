@@ -49,8 +49,16 @@ class EmbeddedRuntime:
         folders.prepare(self._user_settings)
 
     def leave_root(self) -> None:
-        """Starts this command again as another user, if this is root; ends what an older version runs as root."""
-        if not os.geteuid() and processes.is_roots(self._user_settings):
+        """Starts this command again as another user, if this is root; ends what an older version runs as root.
+
+        Raises:
+            BadInputError: nothing was started yet, and the settings need Docker: no folder has been given away.
+        """
+        if os.geteuid():
+            return
+        if not self.exists():
+            unsupported_settings.refuse(self._user_settings)
+        if processes.is_roots(self._user_settings):
             say("the platform was running as root; stopping it")
             with start.exclusive_lock():
                 start.stop(self._user_settings)

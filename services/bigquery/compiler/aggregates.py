@@ -8,9 +8,11 @@ from typing import Any
 from services.bigquery import types
 from services.bigquery.compiler.calls import function_name
 from services.bigquery.compiler.context import Context
+from services.bigquery.compiler.geography_calls import GeographyCall
 from services.bigquery.compiler.ordering import check_grouped, order_items
 from services.bigquery.compiler.signatures.lines import AGGREGATES, Line, lookup
 from services.bigquery.errors import NotBuilt
+from services.bigquery.geography.functions import AGGREGATES as GEOGRAPHY
 from services.bigquery.language import tree, values
 from services.bigquery.types import Type
 
@@ -97,7 +99,7 @@ def aggregate(context: Context, function: Any, window: str | None = None) -> str
     kinds = [tree.type_of(message) for message in messages]
     if tree.get(function, "error_mode"):
         raise NotBuilt(f"SAFE.{name.upper()}")
-    line = lookup(AGGREGATES, name, kinds, is_window=window is not None)
+    line = _geography(context, function, name) or lookup(AGGREGATES, name, kinds, is_window=window is not None)
     if line is None:
         over = " OVER (...)" if window is not None else ""
         raise NotBuilt(f"aggregate function {name.upper()}({', '.join(map(str, kinds))}){over}")
@@ -105,6 +107,16 @@ def aggregate(context: Context, function: Any, window: str | None = None) -> str
     arguments = [context.expression(message) for message in messages]
     sql = _Call(context, function, name, kinds, arguments, line).sql(window)
     return sql if line.is_compared else f"CAST({sql} AS {values.type_of(tree.get(function, 'type')).duckdb})"
+
+
+def _geography(context: Context, function: Any, name: str) -> Line | None:
+    """The line of a geography function, which gets the list of all values."""
+    if name not in GEOGRAPHY:
+        return None
+    several = (Type("ARRAY", Type("GEOGRAPHY")),)
+    call = GeographyCall(name, several, values.type_of(tree.get(function, "type")))
+    template = f"{context.scalar(call)}(list({{0}}) FILTER (WHERE {{0}} IS NOT NULL){{W}})"
+    return Line(f"{name}(GEOGRAPHY)", AGGREGATES, name, (("GEOGRAPHY",),), template)
 
 
 class _Call:

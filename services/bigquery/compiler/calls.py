@@ -8,10 +8,12 @@ from typing import Any
 
 from services.bigquery.compiler.comparisons import OPERATORS, compare, is_native
 from services.bigquery.compiler.context import Context
+from services.bigquery.compiler.geography_calls import GeographyCall
 from services.bigquery.compiler.module_text import call_text, constant, evaluated
 from services.bigquery.compiler.signatures.holding import hold, is_volatile
 from services.bigquery.compiler.signatures.lines import SCALARS, SESSION, lookup
 from services.bigquery.errors import NotBuilt
+from services.bigquery.geography.functions import SCALARS as GEOGRAPHY
 from services.bigquery.language import tree, values
 from services.bigquery.types import Type, is_ordered
 
@@ -49,6 +51,9 @@ def call(context: Context, expression: Any) -> str:
     name, arguments = function_name(expression), list(tree.get(expression, "argument_list"))
     kinds = [tree.type_of(argument) for argument in arguments]
     result = tree.type_of(expression)
+    if name in GEOGRAPHY:
+        call = GeographyCall(name, tuple(kinds), result, tree.get(expression, "error_mode") == _SAFE)
+        return f"{context.scalar(call)}({', '.join(map(context.expression, arguments))})"
     if tree.get(expression, "error_mode") == _SAFE:
         return _by_module(context, expression, name, arguments, kinds, is_safe=True)
     if name in _FORMS and (sql := _FORMS[name](context, name, arguments, kinds)) is not None:

@@ -6,11 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.bigquery.compiler.context import Context, Relation
+from services.bigquery.compiler.context import Computed, Context, Relation
 from services.bigquery.errors import NotBuilt, invalid_query
 from services.bigquery.language import tree
-from services.bigquery.language.evaluator import Scalar
-from services.bigquery.language.functions.javascript import Javascript
 from services.bigquery.types import Type
 
 ONE_SOURCE_ROW = "UPDATE/MERGE must match at most one source row for each target row"
@@ -35,7 +33,7 @@ class Change:
     table: str
     check: str
     sql: str
-    scalars: Mapping[Scalar | Javascript, str]
+    scalars: Mapping[Computed, str]
     lines: frozenset[str]
 
 

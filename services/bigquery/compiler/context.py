@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.bigquery.compiler.geography_calls import GeographyCall
 from services.bigquery.errors import NotBuilt
 from services.bigquery.language import tree
 from services.bigquery.language.analyzer import Scope
@@ -14,6 +15,8 @@ from services.bigquery.language.functions.javascript import Javascript
 from services.bigquery.types import Type
 
 Handler = Callable[["Context", Any], str]
+Computed = Scalar | Javascript | GeographyCall
+"""What DuckDB has Google's module, V8 or the geography functions compute, a vector a call."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Context:
         scans: What compiles each kind of scan.
         expressions: What compiles each kind of expression.
         scope: The statement's, for its functions and variables.
-        scalars: DuckDB's names of the functions that Google's module or V8 evaluates; filled while compiling.
+        scalars: DuckDB's names of the functions that DuckDB has others compute; filled while compiling.
         columns: SQL of columns that are not called c<id>.
         recursive: Names of the recursive WITH entries around the present place.
         used: The lines of `signatures/*.sql` that the statement uses.
@@ -54,7 +57,7 @@ class Context:
     scans: Mapping[str, Handler]
     expressions: Mapping[str, Handler]
     scope: Scope = field(default_factory=Scope)
-    scalars: dict[Scalar | Javascript, str] = field(default_factory=dict)
+    scalars: dict[Computed, str] = field(default_factory=dict)
     columns: dict[int, str] = field(default_factory=dict)
     recursive: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
@@ -98,8 +101,8 @@ class Context:
                 return function.javascript
         return None
 
-    def scalar(self, scalar: Scalar | Javascript) -> str:
-        """DuckDB's name of the function that lets Google's module, or V8, evaluate the scalar."""
+    def scalar(self, scalar: Computed) -> str:
+        """DuckDB's name of the function that computes the scalar."""
         return self.scalars.setdefault(scalar, scalar.name)
 
 

@@ -100,6 +100,8 @@ def evaluated(
         texts.append(written)
     for kind in (*kinds, result):
         kind.duckdb  # noqa: B018  refuses a type that is not built
+        if types.contains(kind, "GEOGRAPHY"):
+            raise NotBuilt(f"this expression with GEOGRAPHY: {text([f'argument {n}' for n in range(len(texts))])}")
     name = context.scalar(Scalar(text(texts), tuple(kinds), result))
     return f"{name}({', '.join(columns) or '0'})"
 

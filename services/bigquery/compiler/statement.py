@@ -8,15 +8,13 @@ from typing import Any
 
 from services.bigquery.compiler.aggregates import aggregate_scan
 from services.bigquery.compiler.changes import CHANGES, Change
-from services.bigquery.compiler.context import Context, Relation
+from services.bigquery.compiler.context import Computed, Context, Relation
 from services.bigquery.compiler.expressions import EXPRESSIONS
 from services.bigquery.compiler.scans import SCANS
 from services.bigquery.compiler.windows import analytic_scan
 from services.bigquery.errors import BigQueryError, NotBuilt
 from services.bigquery.language import tree, values
 from services.bigquery.language.analyzer import Scope
-from services.bigquery.language.evaluator import Scalar
-from services.bigquery.language.functions.javascript import Javascript
 from services.bigquery.types import Type
 
 _ALL_SCANS = {**SCANS, "AggregateScan": aggregate_scan, "AnalyticScan": analytic_scan}
@@ -35,7 +33,7 @@ class Query:
 
     sql: str
     columns: tuple[tuple[str, Type], ...]
-    scalars: Mapping[Scalar | Javascript, str]
+    scalars: Mapping[Computed, str]
     lines: frozenset[str]
 
 

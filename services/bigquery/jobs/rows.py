@@ -83,14 +83,23 @@ def arrow_fields(table: pa.Table, fields: Fields) -> pa.Table:
 
 def arrow_schema(fields: Fields) -> pa.Schema:
     """The Storage API's Arrow schema of columns."""
-    return pa.schema([pa.field(field["name"], public_type(schema.type_of(field))) for field in fields])
+    kinds = [schema.type_of(field) for field in fields]
+    return pa.schema(
+        [
+            pa.field(field["name"], public_type(kind), metadata=_METADATA if kind.kind == "GEOGRAPHY" else None)
+            for field, kind in zip(fields, kinds, strict=True)
+        ]
+    )
+
+
+_METADATA = {"ARROW:extension:name": "google:sqlType:geography", "ARROW:extension:metadata": '{"encoding": "WKT"}'}
 
 
 def _public(column: Any, kind: Type) -> Any:
     target = public_type(kind)
     if column.type == target:
         return column
-    if types.contains(kind, "BIGNUMERIC", "INTERVAL", "RANGE"):
+    if types.contains(kind, "BIGNUMERIC", "INTERVAL", "RANGE", "GEOGRAPHY"):
         plain = types.plain_column(column, kind)
         return pa.chunked_array([pa.array([_public_value(kind, value) for value in plain], type=target)])
     return pa.chunked_array([_renamed(chunk, kind) for chunk in column.chunks], type=target)
@@ -126,6 +135,8 @@ def public_type(kind: Type) -> pa.DataType:
         return pa.decimal256(76, 38)
     if kind.kind == "INTERVAL":
         return pa.month_day_nano_interval()
+    if kind.kind == "GEOGRAPHY":
+        return pa.string()
     return kind.arrow
 
 
@@ -143,6 +154,8 @@ def _public_value(kind: Type, value: Any) -> Any:
         return {name: None if abs(end) == infinity else end for name, end in ends.items()}
     if kind.kind == "BIGNUMERIC":
         return types.decimal_of(value)
+    if kind.kind == "GEOGRAPHY":
+        return types.to_rest(kind, value)
     if kind.kind == "INTERVAL":
         return pa.MonthDayNano([value["f0"], value["f1"], value["f2"] * 1000])
     return value

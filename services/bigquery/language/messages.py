@@ -16,10 +16,11 @@ _NOT_FOUND = re.compile(r"(?:Table-valued f|F)unction not found: ([\w.]+)")
 NOT_IN_MODULE = frozenset(
     """APPENDS CHANGES CONTAINS_SUBSTR EXTERNAL_QUERY GAP_FILL RANGE_SESSIONIZE SEARCH VECTOR_SEARCH
     EXTERNAL_OBJECT_TRANSFORM JSON_FLATTEN TEXT_ANALYZE BAG_OF_WORDS TF_IDF MAX_BY MIN_BY
-    NET.PUBLIC_SUFFIX NET.REG_DOMAIN""".split()
+    NET.PUBLIC_SUFFIX NET.REG_DOMAIN ST_REGIONSTATS DLP_DETERMINISTIC_DECRYPT DLP_DETERMINISTIC_ENCRYPT
+    DLP_KEY_CHAIN""".split()
 )
-"""Functions of BigQuery's that Google's library does not have, besides ML.*, AI.*, OBJ.* and ST_*."""
-_PREFIXES = ("ML.", "AI.", "OBJ.", "ST_", "S2_", "BQML.")
+"""Functions of BigQuery's that Google's library does not have, besides ML.*, AI.* and OBJ.*."""
+_PREFIXES = ("ML.", "AI.", "OBJ.", "BQML.")
 
 
 def as_error(error: ServiceError, statement: Statement | None = None) -> BigQueryError:

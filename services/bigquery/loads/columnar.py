@@ -122,7 +122,7 @@ def converted(column: Any, kind: Type, name: str) -> Any:
         column = column.combine_chunks()
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    if column.type == kind.arrow:
+    if column.type == kind.arrow and kind.kind != "GEOGRAPHY":  # whose bytes have to be looked at
         return column
     if pa.types.is_null(column.type):
         empty: list[Any] = [[] if kind.kind == "ARRAY" else None] * len(column)

@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from services.bigquery import types
+from services.bigquery.geography.parsers import from_text, from_wkb
+from services.bigquery.geography.shapes import to_bytes
 from services.bigquery.types import Type
 
 _EXACT = decimal.Context(prec=120)
@@ -261,6 +263,11 @@ def _range(kind: Type, value: Any) -> dict[str, int]:
     return found
 
 
+def _geography(value: Any) -> bytes:
+    """WKT, GeoJSON, or WKB in hexadecimal digits; well-known binary from files that have bytes."""
+    return to_bytes(from_wkb(value) if isinstance(value, bytes) else from_text(_string(value)))
+
+
 _PARSE: Mapping[str, Callable[[Any], Any]] = {
     "INT64": _int,
     "DOUBLE": _float,
@@ -274,4 +281,5 @@ _PARSE: Mapping[str, Callable[[Any], Any]] = {
     "DATETIME": _datetime,
     "TIMESTAMP": _timestamp,
     "INTERVAL": _interval,
+    "GEOGRAPHY": _geography,
 }

@@ -199,6 +199,8 @@ def size_sql(number: int, fields: Sequence[Resource], columns: Sequence[str]) ->
 def _bytes(name: str, kind: Type) -> str:
     if kind.kind in _BYTES:
         return f"{_BYTES[kind.kind]} * count({name})"
+    if kind.kind == "GEOGRAPHY":  # 16 bytes, and 24 a vertex, which takes 16 in the plain form
+        return f"coalesce(sum(16 + 24 * (octet_length({name}) // 16)), 0)"
     if kind.kind in ("STRING", "JSON"):
         return f"coalesce(sum(2 + strlen({name})), 0)"
     if kind.kind == "BYTES":

@@ -21,6 +21,8 @@ import duckdb
 
 from services.bigquery import schema, types
 from services.bigquery.errors import BigQueryError
+from services.bigquery.geography.parsers import from_wkt
+from services.bigquery.geography.shapes import to_bytes
 from services.bigquery.records import Dataset, Resource, Routine, Table
 from services.bigquery.store.database import FILE, quoted
 from services.bigquery.store.tables import PARTITION_TIME
@@ -41,9 +43,9 @@ _KINDS = {
     "usmallint": "INTEGER", "utinyint": "INTEGER", "ubigint": "NUMERIC", "hugeint": "BIGNUMERIC", "double": "FLOAT",
     "float": "FLOAT", "boolean": "BOOLEAN", "varchar": "STRING", "uuid": "STRING", "blob": "BYTES", "date": "DATE",
     "time": "TIME", "timestamp": "DATETIME", "timestamp with time zone": "TIMESTAMP", "interval": "INTERVAL",
-    "geometry": "STRING", "json": "JSON",
+    "geometry": "GEOGRAPHY", "json": "JSON",
 }  # fmt: skip
-"""REST's types by DuckDB's. GEOGRAPHY becomes its text: the server has no such type yet."""
+"""REST's types by DuckDB's."""
 log = logging.getLogger(__name__)
 
 
@@ -127,7 +129,7 @@ def _copy_all(folder: Path, transaction: StoreTransaction) -> None:
     with duckdb.connect() as engine:
         engine.execute("SET TimeZone = 'UTC'")
         engine.execute(f"LOAD {quoted(_extension(engine))}")
-        engine.create_function("bignumeric", types.bignumeric, ["DECIMAL(38,18)"], "BLOB")
+        add_functions(engine)
         engine.execute(f"ATTACH {quoted(folder / OLD)} AS old (READ_ONLY)")
         old = Old(engine, {sort: _resources(engine, sort) for sort in ("datasets", "tables", "routines")})
         for path, resource in old.resources["datasets"].items():
@@ -139,6 +141,20 @@ def _copy_all(folder: Path, transaction: StoreTransaction) -> None:
             engine.execute("DETACH lake")
         for path, resource in old.resources["routines"].items():
             transaction.keep(Routine((path[0], path[1], path[2]), _own(resource), *_times(resource)))
+
+
+def add_functions(engine: Any) -> None:
+    """Adds what `_value` calls."""
+    engine.create_function("bignumeric", types.bignumeric, ["DECIMAL(38,18)"], "BLOB")
+    engine.create_function("geography", _geography, ["VARCHAR"], "BLOB", null_handling="special")
+
+
+def _geography(text: str | None) -> bytes | None:
+    """A shape of DuckDB's as a GEOGRAPHY; NULL if it is none on the sphere, where edges are not straight on a map."""
+    try:
+        return None if text is None else to_bytes(from_wkt(text))
+    except ValueError:
+        return None
 
 
 def _extension(engine: Any) -> Path:
@@ -201,6 +217,7 @@ def _copy_table(old: Old, path: tuple[str, str, str], resource: Resource, transa
     pseudo = [name for name in columns if name.upper() == "_PARTITIONTIME"]
     known = {field["name"].lower(): field for field in (resource.get("schema") or {}).get("fields", ())}
     fields = [_field(name, kinds[name], known.get(name.lower())) for name in columns if name not in pseudo]
+    fields = [_valid(old.engine, source, field, path) for field in fields]
     own = {**_own(resource), "schema": {"fields": fields}}
     table = transaction.create_table(Table(path, "TABLE", own))
     items = [_value(_name(field["name"]), kinds[field["name"]], schema.type_of(field)) for field in fields]
@@ -217,6 +234,19 @@ def _copy_table(old: Old, path: tuple[str, str, str], resource: Resource, transa
     if resource:
         created, modified = _times(resource)
         transaction.keep(Table(path, "TABLE", table.resource, created, modified))
+
+
+def _valid(engine: Any, source: str, field: dict[str, Any], path: tuple[str, str, str]) -> dict[str, Any]:
+    """A column; as STRING if it is a GEOGRAPHY with values that have no meaning on the sphere."""
+    if field["type"] != "GEOGRAPHY" or field["mode"] == "REPEATED":
+        return field
+    name = _name(field["name"])
+    text = f"CAST({name} AS VARCHAR)"
+    count = engine.execute(f"SELECT count({name}) - count(geography({text})) FROM {source}").fetchone()[0]
+    if not count:
+        return field
+    log.warning("%s.%s.%s: column %s is now STRING: %s of its shapes are no GEOGRAPHY", *path, field["name"], count)
+    return {**field, "type": "STRING"}
 
 
 def _name(text: str) -> str:
@@ -273,6 +303,8 @@ def _value(value: str, old: Any, new: Type) -> str:
         return f"CASE WHEN {value} IS NOT NULL THEN {{{fields}}} END"
     if new.kind == "BIGNUMERIC":
         return f"bignumeric(CAST({value} AS DECIMAL(38,18)))"
+    if new.kind == "GEOGRAPHY":
+        return f"geography(CAST({value} AS VARCHAR))"
     if new.kind == "INTERVAL":
         months = f"date_part('year', {value}) * 12 + date_part('month', {value})"
         micros = f"(date_part('hour', {value}) * 60 + date_part('minute', {value})) * 60000000"

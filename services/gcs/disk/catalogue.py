@@ -17,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 FILE = "catalogue.sqlite"
 LIVE, NONCURRENT, SOFT_DELETED = 0, 1, 2
 """States of an object's generation."""
@@ -95,14 +97,22 @@ def timestamp(moment: datetime | None = None, later: float = 0) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
+def read_json(text: str) -> Any:
+    """Return what a column holds; an earlier version may have kept half of a pair of surrogates."""
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        return json.loads(text)
+
+
 def _object(row: tuple[Any, ...]) -> StoredObject:
     values = list(row)
-    values[2], values[11] = bytes(row[2]).decode(), json.loads(row[11])
+    values[2], values[11] = row[2].decode(), read_json(row[11])
     return StoredObject(*values)
 
 
 def _bucket(row: tuple[Any, ...]) -> Bucket:
-    values = [*row[:7], json.loads(row[7])]
+    values = [*row[:7], read_json(row[7])]
     return Bucket(*values)
 
 
@@ -251,7 +261,7 @@ class Transaction:
         found = self.execute(
             "SELECT id, bucket, name, created, fields FROM uploads WHERE id = ? AND kind = ?", [upload, kind]
         )
-        return next((Upload(*[*row[:4], json.loads(row[4])]) for row in found), None)
+        return next((Upload(*[*row[:4], read_json(row[4])]) for row in found), None)
 
     def insert_upload(self, upload: Upload, kind: str) -> None:
         """Add an upload: of kind `resumable` or `multipart`."""
@@ -359,5 +369,5 @@ def secret_of(catalogue: Catalogue, access_id: str) -> str | None:
     """Return the secret of an HMAC key that is active."""
     with catalogue.read() as tx:
         row = tx.execute("SELECT fields FROM hmac_keys WHERE access_id = ?", [access_id]).fetchone()
-    fields = json.loads(row[0]) if row else {}
+    fields = read_json(row[0]) if row else {}
     return fields["secret"] if fields.get("state") == "ACTIVE" else None

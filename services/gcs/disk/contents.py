@@ -22,6 +22,8 @@ import google_crc32c
 
 PIECE = 2**20
 """Bytes that are read or written at a time."""
+ROOM = 8 * 2**20
+"""Bytes that contents leave free on the disk, so that the catalogue can still note what is deleted."""
 MODE = 0o644
 """Of an object's file: BigQuery's server, another user perhaps, reads it in place."""
 NO_HARD_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK, errno.EXDEV)
@@ -55,7 +57,13 @@ class Incoming:
         """Return the file, which is made when something is first written: until then nothing waits for the disk."""
         if self._file is None:
             self._file = self.path.open("ab" if self._append else "wb", buffering=0)
+            self._leave_room(0)
         return self._file
+
+    def _leave_room(self, size: int) -> None:
+        disk = os.fstatvfs(self._opened().fileno())
+        if disk.f_bavail * disk.f_frsize < ROOM + size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _add(self, piece: bytes) -> None:
         self._md5.update(piece)
@@ -63,8 +71,13 @@ class Incoming:
         self.size += len(piece)
 
     def write(self, piece: bytes) -> None:
-        """Append bytes."""
+        """Append bytes.
+
+        Raises:
+            OSError: with ENOSPC, before the disk is quite full.
+        """
         file, rest = self._opened(), memoryview(piece)
+        self._leave_room(len(piece))
         while rest:
             rest = rest[file.write(rest) :]
         self._add(piece)

@@ -65,7 +65,7 @@ def _read_part(piece: bytes) -> Part:
     headers, body = _split(rest)
     number = _headers(outer).get("content-id", "")
     size = _headers(headers).get("content-length", "")
-    content = body[: int(size)] if size.isdigit() else body
+    content = body[: int(size)] if re.fullmatch(r"\d{1,12}", size, re.ASCII) else body
     return Part(number, asked[1].decode(), asked[2].decode("latin-1"), _headers(headers), content)
 
 

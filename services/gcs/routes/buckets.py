@@ -177,7 +177,9 @@ def add_notification(call: Call) -> Response:
     for name in ("topic", "payload_format"):
         if not isinstance(given.get(name), str):
             raise required(name)
-    if given["payload_format"] not in ("JSON_API_V1", "NONE") or not set(given.get("event_types", ())) <= EVENTS:
+    events = given.get("event_types") or []
+    is_known = isinstance(events, list) and all(isinstance(each, str) and each in EVENTS for each in events)
+    if given["payload_format"] not in ("JSON_API_V1", "NONE") or not is_known:
         raise invalid("Invalid value for payload_format or event_types")
     names = ("topic", "payload_format", "event_types", "object_name_prefix", "custom_attributes")
     with call.store.write() as tx:

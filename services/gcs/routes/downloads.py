@@ -28,7 +28,7 @@ from services.gcs.rules.resources import object_etag
 SMALL = 2**16
 """Bytes that are read at once."""
 CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
-RANGE = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE)
+RANGE = re.compile(r"bytes=(\d{0,19})-(\d{0,19})", re.IGNORECASE)
 
 
 def read_range(header: str | None, size: int) -> tuple[int, int] | None:
@@ -36,7 +36,7 @@ def read_range(header: str | None, size: int) -> tuple[int, int] | None:
 
     A range that is reversed, or that cannot be read, counts as none.
     """
-    found = RANGE.fullmatch(header or "")
+    found = RANGE.fullmatch("".join((header or "").split()))
     if not found or not (found[1] or found[2]):
         return None
     if not found[1]:

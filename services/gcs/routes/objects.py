@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from services.gcs.call import Call
 from services.gcs.disk.catalogue import Bucket, StoredObject, Transaction
-from services.gcs.errors import StorageError, invalid, required
+from services.gcs.errors import StorageError, invalid, not_built, required
 from services.gcs.router import json_route
 from services.gcs.rules import conditions, object_fields, values
 from services.gcs.rules.listing import Query, list_objects
@@ -57,6 +57,8 @@ def read_list_query(query: dict[str, str]) -> Query:
         raise invalid(f"Invalid value '{most}'. Values must be within the range: [0, 4294967295]", "maxResults")
     versions = values.boolean(query.get("versions"), "versions")
     soft_deleted = values.boolean(query.get("softDeleted"), "softDeleted")
+    if "filter" in query:
+        raise not_built("the parameter filter of a list")
     if versions and soft_deleted:
         raise invalid("versions and softDeleted cannot both be true.", "softDeleted")
     end = query.get("endOffset", "")
@@ -176,6 +178,8 @@ def _compose(call: Call) -> Response:
     destination = content.get("destination") or {}
     if not isinstance(destination, dict):
         raise invalid("Invalid value for field 'destination'", "destination")
+    if kms_key := call.query.get("kmsKeyName"):
+        destination["kmsKeyName"] = kms_key
     with call.store.read() as tx:
         bucket = call.store.bucket(tx, call.params["bucket"])
         sources = call.store.sources(tx, bucket, wanted)
@@ -219,7 +223,8 @@ def _copy(call: Call) -> tuple[Bucket, StoredObject]:
         of_source.check(source, object_etag(source))
         object_fields.check_key(source, source_key)
         bucket = call.store.bucket_to_write(tx, params["target_bucket"])
-        acl = call.query.get("destinationPredefinedAcl")
+        acl, kms_key = call.query.get("destinationPredefinedAcl"), call.query.get("destinationKmsKeyName")
+        content |= {"kmsKeyName": kms_key} if kms_key else {}
         fields = object_fields.new_fields(content, bucket, acl, call.server.account)
         if not set(content) & set(object_fields.SETTABLE):
             # Without metadata of its own the copy takes over the source's

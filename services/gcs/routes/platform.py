@@ -9,13 +9,15 @@ from starlette.responses import Response, StreamingResponse
 
 from services.gcs import backup, tokens
 from services.gcs.call import Call, json_response
-from services.gcs.errors import invalid
+from services.gcs.errors import invalid, not_built
 from services.gcs.router import route
 from services.gcs.rules import values
 
 
 def health(call: Call) -> Response:
     """Answer that the server is running and its catalogue can be read."""
+    if call.headers.get("authorization", "").startswith(("AWS", "GOOG")):
+        raise not_built("the XML API's list of buckets")
     with call.store.read() as tx:
         tx.execute("SELECT 1").fetchone()
     return Response(b"OK", media_type="text/plain")

@@ -28,7 +28,7 @@ from services.gcs.rules import conditions, object_fields, values
 from services.gcs.rules.resources import object_etag
 
 RESUMABLE = "resumable"
-CONTENT_RANGE = re.compile(r"bytes[ =](?:\*|(\d{1,19})-(\d{1,19}))/(\*|\d{1,19})")
+CONTENT_RANGE = re.compile(r"bytes[ =](?:\*|(\d{1,19})-(\d{1,19}|\*))/(\*|\d{1,19})")
 KEPT_PARAMETERS = re.compile(r"if\w+|predefinedAcl|projection|fields|userProject")
 """Parameters of the first request that hold for the last one."""
 
@@ -71,8 +71,9 @@ def plan_of(call: Call, resource: dict[str, Any], content_type: str | None) -> P
     given = {key: value for key, value in resource.items() if value is not None}
     if content_type:
         given.setdefault("contentType", content_type)
-    if encoding := call.query.get("contentEncoding"):
-        given.setdefault("contentEncoding", encoding)
+    for name in ("contentEncoding", "kmsKeyName"):
+        if value := call.query.get(name):
+            given.setdefault(name, value)
     md5, crc32c = object_fields.read_hash_header(call.headers)
     return Plan(
         bucket=call.params["bucket"],
@@ -200,7 +201,10 @@ def begin(call: Call, plan: Plan) -> str:
 
 @dataclass(frozen=True)
 class Span:
-    """What a request of an upload brings: bytes from `first` to `last`, of `total`; None where it does not say."""
+    """What a request of an upload brings: bytes from `first` to `last`, of `total`; None where it does not say.
+
+    Google's client for Node.js sends all that is left with `last` unknown: `bytes 0-*/*`.
+    """
 
     first: int | None = None
     last: int | None = None
@@ -260,7 +264,7 @@ async def _take(call: Call, upload: Upload, plan: Plan, incoming: Incoming) -> R
     if span.first is not None:
         _check_span(span, length, incoming.size)
         await _append(call, span, incoming)
-        total = incoming.size if span.is_whole else total
+        total = incoming.size if span.last is None and total is None else total
     elif span.total is None or span.total != incoming.size:
         return _incomplete(call, upload, incoming)
     if total is None or incoming.size < total:
@@ -294,7 +298,8 @@ def _check_span(span: Span, length: int | None, size: int) -> None:
 async def _append(call: Call, span: Span, incoming: Incoming) -> None:
     """Add the bytes of a request, less those that have arrived before."""
     start, skip = incoming.size, incoming.size - (span.first or 0)
-    most = None if span.last is None else span.last - (span.first or 0) + 1
+    end = span.total if span.last is None else span.last + 1
+    most = None if end is None else end - (span.first or 0)
 
     async def new_bytes() -> AsyncIterator[bytes]:
         left, seen = skip, 0
@@ -324,6 +329,9 @@ def _incomplete(call: Call, upload: Upload, incoming: Incoming) -> Response:
     headers = {"x-guploader-uploadid": upload.id, "content-length": "0"}
     if incoming.size:
         headers["range"] = f"bytes=0-{incoming.size - 1}"
+    if call.headers.get("x-guploader-no-308") == "yes":
+        # For the HTTP libraries that take 308 for a redirect; Google's clients for Go ask for it (google-api-go-client)
+        return Response(None, 200, {**headers, "x-http-status-code-override": "308"})
     return Response(None, 308, headers)
 
 

@@ -150,6 +150,10 @@ def policy_of(bucket: Bucket) -> dict[str, Any]:
     }
 
 
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)
+
+
 def set_policy(bucket: Bucket, given: dict[str, Any], etag: str) -> None:
     """Replace a bucket's policy; `etag` is that of the new one.
 
@@ -159,7 +163,7 @@ def set_policy(bucket: Bucket, given: dict[str, Any], etag: str) -> None:
         raise StorageError(412, "conditionNotMet", "The IAM policy has been changed by another request.", "etag")
     bindings = given.get("bindings", [])
     if not isinstance(bindings, list) or not all(
-        isinstance(each, dict) and each.get("role") and isinstance(each.get("members", []), list) for each in bindings
+        isinstance(each, dict) and each.get("role") and _are_texts(each.get("members", [])) for each in bindings
     ):
         raise invalid("Invalid value for field 'bindings'", "bindings")
     refuse_public(bucket, [member for each in bindings for member in each.get("members", [])])

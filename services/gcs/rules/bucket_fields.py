@@ -48,8 +48,7 @@ def change(bucket: Bucket, given: Mapping[str, Any], query: Mapping[str, str], r
             raise invalid(f"Invalid argument: the {name} of a bucket cannot be changed.", name)
     policy = bucket.fields.get("retentionPolicy", {})
     if policy.get("isLocked") and (replace or "retentionPolicy" in given):
-        period = (given.get("retentionPolicy") or {}).get("retentionPeriod", 0)
-        if int(period) < int(policy["retentionPeriod"]):
+        if _retention_period(given.get("retentionPolicy")) < int(policy["retentionPeriod"]):
             raise forbidden(
                 f"Cannot reduce retention duration of a locked Retention Policy for bucket '{bucket.name}'."
             )
@@ -125,11 +124,17 @@ def _cors(value: Any, fields: dict[str, Any]) -> Any:
     return value
 
 
+def _retention_period(value: Any) -> int:
+    """Return the seconds of a retention policy; 0 without one."""
+    period = _section(value, "retentionPolicy").get("retentionPeriod", 0)
+    return values.integer(str(period), "retentionPolicy.retentionPeriod") or 0
+
+
 def _retention_policy(value: Any, fields: dict[str, Any]) -> Any:
     """Return a retention policy with its moment (https://cloud.google.com/storage/docs/bucket-lock)."""
     if not value:
         return None
-    period = values.integer(str(value.get("retentionPeriod")), "retentionPolicy.retentionPeriod") or 0
+    period = _retention_period(value)
     if not 0 < period < LONGEST_RETENTION:
         raise invalid("Retention period must be positive and less than 100 years.", "retentionPolicy.retentionPeriod")
     old = fields.get("retentionPolicy", {})
@@ -140,7 +145,7 @@ def _retention_policy(value: Any, fields: dict[str, Any]) -> Any:
 
 def _soft_delete_policy(value: Any, fields: dict[str, Any]) -> Any:
     """Return a soft-delete policy with its moment (https://cloud.google.com/storage/docs/soft-delete)."""
-    given = (value or {}).get("retentionDurationSeconds", 0)
+    given = _section(value, "softDeletePolicy").get("retentionDurationSeconds", 0)
     seconds = values.integer(str(given), "softDeletePolicy.retentionDurationSeconds") or 0
     fewest, most = (days * 24 * 3600 for days in SOFT_DELETE_DAYS)
     if seconds and not fewest <= seconds <= most:
@@ -151,10 +156,11 @@ def _soft_delete_policy(value: Any, fields: dict[str, Any]) -> Any:
 
 def _iam_configuration(value: Any, fields: dict[str, Any]) -> Any:
     """Return how access is given (https://cloud.google.com/storage/docs/uniform-bucket-level-access)."""
+    _section(value, "iamConfiguration")
     given, old = value or {}, fields.get("iamConfiguration", {})
     was = old.get("uniformBucketLevelAccess", {"enabled": False})
     section = given.get("uniformBucketLevelAccess") or given.get("bucketPolicyOnly") or was
-    enabled = bool(section.get("enabled"))
+    enabled = bool(_section(section, "iamConfiguration.uniformBucketLevelAccess").get("enabled"))
     uniform: dict[str, Any] = {"enabled": enabled}
     if enabled:
         uniform["lockedTime"] = was.get("lockedTime") or timestamp(datetime.now(UTC) + timedelta(days=90))

@@ -8,6 +8,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 from services.gcs.errors import NotModifiedError, StorageError, condition_not_met, invalid
@@ -19,11 +21,16 @@ class Versioned(Protocol):
 
     generation: int
     metageneration: int
+    updated: str
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """The four conditions of a request; None where there is none. The tags are those of If-Match, If-None-Match."""
+    """The four conditions of a request; None where there is none. The tags are those of If-Match, If-None-Match.
+
+    `since` and `not_since` are If-Modified-Since and If-Unmodified-Since, which count where there are no tags, and only
+    if they are dates (RFC 9110, section 13.1).
+    """
 
     generation: int | None = None
     not_generation: int | None = None
@@ -31,6 +38,8 @@ class Conditions:
     not_metageneration: int | None = None
     tags: str | None = None
     not_tags: str | None = None
+    since: str | None = None
+    not_since: str | None = None
 
     def check(self, found: Versioned | None, etag: str = "", reading: bool = False) -> None:
         """Compare what there is (None: nothing) with the conditions.
@@ -46,10 +55,13 @@ class Conditions:
             raise condition_not_met()
         if self.tags is not None and not _matches(self.tags, etag, found):
             raise condition_not_met()
+        if self.tags is None and _is_newer(found, self.not_since):
+            raise condition_not_met("If-Unmodified-Since")
         unless = (
             self.not_generation is not None and self.not_generation == generation,
             self.not_metageneration is not None and self.not_metageneration == metageneration,
             self.not_tags is not None and _matches(self.not_tags, etag, found),
+            reading and self.not_tags is None and _is_newer(found, self.since) is False,
         )
         if any(unless):
             raise NotModifiedError if reading else condition_not_met("If-None-Match")
@@ -65,6 +77,17 @@ def _matches(header: str, etag: str, found: Versioned | None) -> bool:
     tags = [tag.strip().removeprefix("W/").strip('"') for tag in header.split(",")]
     md5: str = getattr(found, "md5", None) or ""
     return found is not None and ("*" in tags or etag in tags or bool(md5) and base64.b64decode(md5).hex() in tags)
+
+
+def _is_newer(found: Versioned | None, header: str | None) -> bool | None:
+    """Return whether something was changed after a moment, in whole seconds; None if there is no such moment."""
+    try:
+        moment = parsedate_to_datetime(header or "")
+    except ValueError:
+        return None
+    if not found or not moment.tzinfo:
+        return None
+    return datetime.fromisoformat(found.updated).replace(microsecond=0) > moment
 
 
 def from_query(query: Mapping[str, str], source: bool = False, headers: Mapping[str, str] | None = None) -> Conditions:
@@ -84,7 +107,9 @@ def from_xml_headers(headers: Mapping[str, str], prefix: str = "x-goog-") -> Con
     """
     generation = integer(headers.get(f"{prefix}if-generation-match"), "x-goog-if-generation-match")
     metageneration = integer(headers.get(f"{prefix}if-metageneration-match"), "x-goog-if-metageneration-match")
-    return Conditions(generation, None, metageneration, None, headers.get("if-match"), headers.get("if-none-match"))
+    names = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
+    standard = prefix if "copy-source" in prefix else ""
+    return Conditions(generation, None, metageneration, None, *(headers.get(standard + name) for name in names))
 
 
 def from_json(value: object) -> Conditions:

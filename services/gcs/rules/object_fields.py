@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +22,7 @@ TEXTS = ("contentType", "contentEncoding", "contentDisposition", "contentLanguag
 HOLDS = ("temporaryHold", "eventBasedHold")
 SETTABLE = (*TEXTS, *HOLDS, "metadata", "customTime", "retention", "acl", "contexts")
 """Others, such as `size` or `generation`, are ignored where a client sends back what it has read."""
+KMS_KEY = re.compile(r"projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/[^/]+(/cryptoKeyVersions/\d+)?")
 ENCRYPTION_HEADERS = {"": "x-goog-encryption-", "source": "x-goog-copy-source-encryption-"}
 
 
@@ -110,7 +112,20 @@ def new_fields(given: Mapping[str, Any], bucket: Bucket, predefined_acl: str | N
     fields = read_fields(given, bucket)
     if given.get("storageClass"):
         fields["storageClass"] = values.check_storage_class(given["storageClass"])
+    if key := given.get("kmsKeyName") or bucket.fields.get("encryption", {}).get("defaultKmsKeyName"):
+        fields["kmsKeyName"] = read_kms_key(key)
     return with_acl(fields, bucket, predefined_acl, account)
+
+
+def read_kms_key(name: Any) -> str:
+    """Return the version of a key of Cloud KMS that an object's resource names; nothing is encrypted with it.
+
+    https://cloud.google.com/storage/docs/encryption/customer-managed-keys
+    """
+    found = KMS_KEY.fullmatch(str(name))
+    if not found:
+        raise invalid(f"Malformed Cloud KMS crypto key: {str(name)[:200]}", "kmsKeyName")
+    return str(name) if found[1] else f"{name}/cryptoKeyVersions/1"
 
 
 def change(stored: StoredObject, given: Mapping[str, Any], bucket: Bucket, replace: bool, overrides: bool) -> None:
@@ -163,9 +178,9 @@ def _check_retention(before: dict[str, Any], after: dict[str, Any], overrides: b
 def check_sums(sums: Sums, md5: str | None, crc32c: str | None) -> None:
     """Compare a content with the checksums that the client has sent."""
     if crc32c and crc32c != sums.crc32c:
-        raise invalid(f'Provided CRC32C "{crc32c[:100]}" doesn\'t match calculated CRC32C "{sums.crc32c}".')
+        raise invalid(f'Provided CRC32C "{str(crc32c)[:100]}" doesn\'t match calculated CRC32C "{sums.crc32c}".')
     if md5 and md5 != sums.md5:
-        raise invalid(f'Provided MD5 hash "{md5[:100]}" doesn\'t match calculated MD5 hash "{sums.md5}".')
+        raise invalid(f'Provided MD5 hash "{str(md5)[:100]}" doesn\'t match calculated MD5 hash "{sums.md5}".')
 
 
 def read_hash_header(headers: Mapping[str, str]) -> tuple[str | None, str | None]:

@@ -26,7 +26,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from services.gcs.errors import StorageError, forbidden, invalid
 
-RSA, HMAC = "GOOG4-RSA-SHA256", "GOOG4-HMAC-SHA256"
+RSA, HMAC, AMAZON_HMAC = "GOOG4-RSA-SHA256", "GOOG4-HMAC-SHA256", "AWS4-HMAC-SHA256"
+"""Clients of S3 sign with an HMAC key and Amazon's names: https://cloud.google.com/storage/docs/aws-simple-migration."""
+KEY_PREFIXES = {HMAC: b"GOOG4", AMAZON_HMAC: b"AWS4"}
+V4_NAMES = {f"x-{brand}-{name}" for brand in ("goog", "amz") for name in ("signature", "algorithm")}
 LONGEST = 604_800
 """Seconds that a V4 signature is valid at most: 7 days."""
 EARLY = timedelta(minutes=15)
@@ -78,13 +81,13 @@ def _read_keys(path: Path | None) -> Iterable[tuple[str, RSAPublicKey]]:
 
 def is_signed(names: Iterable[str]) -> bool:
     """Return whether a request carries a signature in its query."""
-    return bool({name.lower() for name in names} & {"x-goog-signature", "x-goog-algorithm", "signature"})
+    return bool({name.lower() for name in names} & {*V4_NAMES, "signature"})
 
 
 def check(request: SignedRequest, keys: Keys, now: datetime) -> None:
     """Refuse a request whose signature is wrong, expired, or of an unknown signer."""
     given = {name.lower(): value for name, value in request.query}
-    if "x-goog-algorithm" in given or "x-goog-signature" in given:
+    if given.keys() & V4_NAMES:
         _check_v4(request, given, keys, now)
     else:
         _check_v2(request, given, keys, now)
@@ -95,9 +98,12 @@ def check(request: SignedRequest, keys: Keys, now: datetime) -> None:
 
 def _check_v4(request: SignedRequest, given: Mapping[str, str], keys: Keys, now: datetime) -> None:
     wanted = ("algorithm", "credential", "date", "expires", "signedheaders", "signature")
-    values = {name: given.get(f"x-goog-{name}", "") for name in wanted}
+    brand = "amz" if "x-amz-signature" in given or "x-amz-algorithm" in given else "goog"
+    values = {name: given.get(f"x-{brand}-{name}", "") for name in wanted}
     if missing := [name for name in wanted if not values[name]]:
-        raise invalid(f"A signed URL needs X-Goog-{missing[0].title()}.", xml_code="AuthorizationQueryParametersError")
+        raise invalid(
+            f"A signed URL needs X-{brand.title()}-{missing[0].title()}.", xml_code="AuthorizationQueryParametersError"
+        )
     made = _read_date(values["date"])
     if not re.fullmatch(r"\d{1,7}", values["expires"]) or not 0 < int(values["expires"]) <= LONGEST:
         raise invalid("X-Goog-Expires must be between 1 and 604800 seconds.", xml_code="InvalidArgument")
@@ -113,16 +119,12 @@ def _check_v4(request: SignedRequest, given: Mapping[str, str], keys: Keys, now:
 
 def canonical_request(request: SignedRequest, headers: Mapping[str, str], signed: str) -> str:
     """Return the text whose digest is signed (https://cloud.google.com/storage/docs/authentication/canonical-requests)."""
-    query = sorted(
-        (_encode(name), _encode(value)) for name, value in request.query if name.lower() != "x-goog-signature"
-    )
+    signatures = ("x-goog-signature", "x-amz-signature")
+    query = sorted((_encode(name), _encode(value)) for name, value in request.query if name.lower() not in signatures)
     names = signed.split(";")
     lines = [f"{name}:{' '.join(headers.get(name, '').split())}" for name in names]
-    payload = (
-        headers.get("x-goog-content-sha256", "UNSIGNED-PAYLOAD")
-        if "x-goog-content-sha256" in names
-        else "UNSIGNED-PAYLOAD"
-    )
+    digests = (headers.get(name, "") for name in ("x-goog-content-sha256", "x-amz-content-sha256") if name in names)
+    payload = next(filter(None, digests), "UNSIGNED-PAYLOAD")
     path = quote(unquote(request.path), safe="/~-._")
     parts = [request.method, path, "&".join(f"{name}={value}" for name, value in query), *lines, "", signed, payload]
     return "\n".join(parts)
@@ -151,7 +153,7 @@ def _read_credential(text: str, made: datetime) -> tuple[str, str]:
     """Return the signer, and the scope: date, region, service and kind of request."""
     signer, *scope = text.rsplit("/", 4)
     if len(scope) != 4 or scope[0] != f"{made:%Y%m%d}" or scope[3] not in ("goog4_request", "aws4_request"):
-        raise invalid("X-Goog-Credential must be in the form SIGNER/YYYYMMDD/REGION/storage/goog4_request.")
+        raise invalid("The credential must be in the form SIGNER/YYYYMMDD/REGION/storage/goog4_request.")
     return signer, "/".join(scope)
 
 
@@ -169,8 +171,8 @@ def _verifies(text: bytes, signature: str, algorithm: str, signer: str, scope: s
         return False
     if algorithm == RSA:
         return _rsa_verifies(text, given, signer, keys)
-    if algorithm == HMAC:
-        return hmac.compare_digest(_hmac_signature(text, keys.hmac_secret(signer), scope), given)
+    if prefix := KEY_PREFIXES.get(algorithm):
+        return hmac.compare_digest(_hmac_signature(text, keys.hmac_secret(signer), scope, prefix), given)
     raise invalid(f"Unsupported X-Goog-Algorithm: {algorithm[:100]}")
 
 
@@ -185,10 +187,10 @@ def _rsa_verifies(text: bytes, signature: bytes, signer: str, keys: Keys) -> boo
     return True
 
 
-def _hmac_signature(text: bytes, secret: str | None, scope: str) -> bytes:
+def _hmac_signature(text: bytes, secret: str | None, scope: str, prefix: bytes) -> bytes:
     if secret is None:
         raise forbidden("The access ID is not known here, or not active.", xml_code="InvalidSecurity")
-    key = b"GOOG4" + secret.encode()
+    key = prefix + secret.encode()
     for part in scope.split("/"):
         key = hmac.digest(key, part.encode(), "sha256")
     return hmac.digest(key, text, "sha256")
@@ -205,7 +207,7 @@ def _does_not_match() -> StorageError:
 def _check_v2(request: SignedRequest, given: Mapping[str, str], keys: Keys, now: datetime) -> None:
     """https://cloud.google.com/storage/docs/access-control/signed-urls-v2."""
     expires, signer = given.get("expires", ""), given.get("googleaccessid", "")
-    if not re.fullmatch(r"\d{1,12}", expires) or not signer:
+    if not re.fullmatch(r"[0-9]{1,11}", expires) or not signer:
         raise invalid("A signed URL needs GoogleAccessId and Expires.")
     _check_time(datetime.min.replace(tzinfo=UTC) + EARLY, datetime.fromtimestamp(int(expires), UTC), now)
     headers = request.headers
@@ -288,8 +290,8 @@ def _check_condition(condition: object, fields: Mapping[str, str], size: int) ->
         raise invalid(f"Invalid condition in the policy: {str(condition)[:100]}", xml_code="InvalidPolicyDocument")
     kind, name = str(kind).lower(), str(name).lower().removeprefix("$")
     if kind == "content-length-range":
-        low, high = condition[1], condition[2]
-        if not int(low) <= size <= int(high):
+        low, high = _limits(condition)
+        if not low <= size <= high:
             code = "EntityTooLarge" if size > int(high) else "EntityTooSmall"
             raise StorageError(
                 400, "invalid", f"The file has {size} bytes; allowed are {low} to {high}.", xml_code=code
@@ -300,6 +302,17 @@ def _check_condition(condition: object, fields: Mapping[str, str], size: int) ->
     if kind not in ("eq", "starts-with") or not fits:
         raise _not_allowed(str(condition)[:200])
     return name
+
+
+def _limits(condition: object) -> tuple[int, int]:
+    """Return the fewest and the most bytes that a policy allows."""
+    try:
+        parts = condition if isinstance(condition, list) else []
+        _, low, high = parts
+        return int(low), int(high)
+    except (ValueError, TypeError):
+        text = f"Invalid condition in the policy: {str(condition)[:100]}"
+        raise invalid(text, xml_code="InvalidPolicyDocument") from None
 
 
 def _not_allowed(what: str) -> StorageError:

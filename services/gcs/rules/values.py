@@ -16,6 +16,8 @@ from services.gcs.errors import StorageError, invalid
 MOST_NAME_BYTES = 1024
 MOST_JSON_BYTES = 2**21
 """Of a request's JSON. Google's own limit of an object's metadata is 8 KiB, of an IAM policy 256 KiB."""
+MOST_LEVELS = 100
+"""Of objects and lists in one another, as in Google's protocol buffers (https://protobuf.dev/programming-guides/json)."""
 MOST_METADATA_BYTES = 8192
 MOST_SOURCES = 32
 """Of one compose (https://cloud.google.com/storage/docs/json_api/v1/objects/compose)."""
@@ -98,7 +100,7 @@ def location_type(location: str, placement: Any) -> str:
 
 def check_storage_class(value: Any) -> str:
     """Return a storage class if Google has it (https://cloud.google.com/storage/docs/storage-classes)."""
-    if value not in STORAGE_CLASSES:
+    if not isinstance(value, str) or value not in STORAGE_CLASSES:
         raise invalid(f"Invalid argument: The storage class '{value}' is not valid.", "storageClass")
     return str(value)
 

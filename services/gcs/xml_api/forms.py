@@ -62,9 +62,9 @@ class Form:
             if not name:
                 raise invalid("A part of the form has no name.", xml_code="MalformedPOSTRequest")
             if name[1] == "file":
-                kind = re.search(r"^content-type:\s*(\S.*?)\s*$", head, re.IGNORECASE | re.MULTILINE)
+                kind = re.search(r"^content-type:([^\r\n]*)", head, re.IGNORECASE | re.MULTILINE)
                 file = FILE_NAME.search(head)
-                self.file_type, self.file_name = kind[1] if kind else "", file[1] if file else ""
+                self.file_type, self.file_name = kind[1].strip() if kind else "", file[1] if file else ""
                 return
             content = await self._until(self._mark)
             size += len(content) + len(name[1])

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from services.gcs.call import Call, decode
 from services.gcs.disk.catalogue import Bucket, StoredObject
-from services.gcs.errors import invalid, not_built
+from services.gcs.errors import StorageError, invalid, not_built
 from services.gcs.router import route
 from services.gcs.routes import downloads, uploads
 from services.gcs.routes.uploads import Plan
@@ -22,27 +22,36 @@ from services.gcs.rules.listing import Page, Query, list_objects, successor
 from services.gcs.rules.resources import object_etag
 from services.gcs.xml_api import forms
 from services.gcs.xml_api import uploads as xml_uploads
-from services.gcs.xml_api.text import document, xml_etag
+from services.gcs.xml_api.text import document, read_deletions, xml_etag
 
 SUB_RESOURCES = {
-    "acl", "billing", "compose", "cors", "encryption", "encryptionConfig", "lifecycle", "location", "logging", "policy",
-    "publicAccessBlock", "requestPayment", "retention", "storageClass", "tagging", "versioning", "website",
+    "accelerate", "acl", "attributes", "billing", "compose", "cors", "customPlacementConfig", "defaultObjectAcl",
+    "encryption", "encryptionConfig", "legal-hold", "lifecycle", "location", "logging", "notification", "object-lock",
+    "ownershipControls", "policy", "policyStatus", "publicAccessBlock", "replication", "requestPayment", "restore",
+    "retention", "select", "storageClass", "tagging", "versioning", "versions", "website", "websiteConfig",
 }  # fmt: skip
 """Parameters that make a request one for something else than the object or the bucket."""
 
 
-def _refuse_sub_resources(call: Call) -> None:
+def _refuse_what_is_not_built(call: Call) -> None:
+    if "aws-chunked" in call.headers.get("content-encoding", ""):
+        raise not_built("bodies in Amazon's chunks (Content-Encoding: aws-chunked)")
     if found := SUB_RESOURCES & call.query.keys():
         raise not_built(f"the XML API's ?{min(found)}")
 
 
 async def get_object(call: Call) -> Response:
     """Answer with an object's content, or its headers for HEAD."""
-    _refuse_sub_resources(call)
+    _refuse_what_is_not_built(call)
     if "uploadId" in call.query:
         return await call.server.in_thread(xml_uploads.list_parts, call)  # type: ignore[no-any-return]
     given = conditions.from_xml_headers(call.headers)
     response = await downloads.open_content(call, given)
+    if call.headers.get("authorization", "").startswith("AWS"):
+        # Clients of S3 look for metadata under Amazon's names
+        prefix = "x-goog-meta-"
+        metadata = {name: value for name, value in response.headers.items() if name.startswith(prefix)}
+        response.headers.update({name.replace(prefix, "x-amz-meta-"): value for name, value in metadata.items()})
     for name, value in call.query.items():
         # https://cloud.google.com/storage/docs/xml-api/reference-headers#responsecontentdisposition
         if name in ("response-content-disposition", "response-content-type") and value.isprintable():
@@ -84,7 +93,7 @@ def plan_of(call: Call) -> Plan:
 
 async def put_object(call: Call) -> Response:
     """Store an object: from the body, from another object, or a part of one."""
-    _refuse_sub_resources(call)
+    _refuse_what_is_not_built(call)
     if "upload_id" in call.query:
         return await uploads.resume(call)
     if "uploadId" in call.query:
@@ -130,7 +139,7 @@ def _copy(call: Call) -> Response:
 
 async def delete_object(call: Call) -> Response:
     """Delete an object, or end an upload."""
-    _refuse_sub_resources(call)
+    _refuse_what_is_not_built(call)
     if "upload_id" in call.query:
         return await uploads.cancel(call)
     if "uploadId" in call.query:
@@ -149,7 +158,7 @@ async def delete_object(call: Call) -> Response:
 
 async def post_object(call: Call) -> Response:
     """Begin a resumable upload or one in parts, or complete one in parts."""
-    _refuse_sub_resources(call)
+    _refuse_what_is_not_built(call)
     if "upload_id" in call.query:
         return await uploads.resume(call)
     if "uploads" in call.query or "uploadId" in call.query:
@@ -168,7 +177,7 @@ async def post_object(call: Call) -> Response:
 
 def get_bucket(call: Call) -> Response:
     """Answer with a page of a bucket's objects, or with 200 for HEAD."""
-    _refuse_sub_resources(call)
+    _refuse_what_is_not_built(call)
     with call.store.read() as tx:
         bucket = call.store.bucket(tx, call.params["bucket"])
         if call.method == "HEAD":
@@ -199,21 +208,29 @@ def _list_query(given: dict[str, str]) -> Query:
 
 def _list_document(given: dict[str, str], bucket: Bucket, query: Query, page: Page) -> Response:
     """https://cloud.google.com/storage/docs/xml-api/get-bucket-list."""
-    content: list[tuple[str, Any]] = [("Name", bucket.name), ("Prefix", given.get("prefix", ""))]
+    is_encoded = given.get("encoding-type", "").lower() == "url"
+
+    def written(name: str) -> str:
+        return quote(name) if is_encoded else name
+
+    content: list[tuple[str, Any]] = [("Name", bucket.name), ("Prefix", written(given.get("prefix", "")))]
     if "delimiter" in given:
-        content.append(("Delimiter", given["delimiter"]))
+        content.append(("Delimiter", written(given["delimiter"])))
+    if is_encoded:
+        content.append(("EncodingType", "url"))
     content += [("MaxKeys", query.most), ("IsTruncated", str(bool(page.token)).lower())]
     if given.get("list-type") == "2":
         content.append(("KeyCount", len(page.items) + len(page.prefixes)))
         if page.token:
             content.append(("NextContinuationToken", page.token))
     else:
-        content.append(("Marker", given.get("marker", "")))
+        content.append(("Marker", written(given.get("marker", ""))))
         if page.token:
-            content.append(("NextMarker", max([*page.prefixes, *(each.name for each in page.items)], key=str.encode)))
+            last = max([*page.prefixes, *(each.name for each in page.items)], key=str.encode)
+            content.append(("NextMarker", written(last)))
     for each in page.items:
         entry = {
-            "Key": each.name,
+            "Key": written(each.name),
             "Generation": each.generation,
             "MetaGeneration": each.metageneration,
             "LastModified": each.updated,
@@ -221,13 +238,13 @@ def _list_document(given: dict[str, str], bucket: Bucket, query: Query, page: Pa
             "Size": each.size,
         }
         content.append(("Contents", entry))
-    content += [("CommonPrefixes", {"Prefix": prefix}) for prefix in page.prefixes]
+    content += [("CommonPrefixes", {"Prefix": written(prefix)}) for prefix in page.prefixes]
     return document("ListBucketResult", content)
 
 
 def put_bucket(call: Call) -> Response:
     """Create a bucket (https://cloud.google.com/storage/docs/xml-api/put-bucket-create)."""
-    _refuse_sub_resources(call)
+    _refuse_what_is_not_built(call)
     text = call.body.decode("utf-8", "replace")
     given = {}
     for name, field in (("LocationConstraint", "location"), ("StorageClass", "storageClass")):
@@ -238,9 +255,38 @@ def put_bucket(call: Call) -> Response:
     return Response(b"", 200)
 
 
+async def post_bucket(call: Call) -> Response:
+    """Store the file of a form, or delete the objects that a document names."""
+    _refuse_what_is_not_built(call)
+    if "delete" not in call.query:
+        return await forms.upload(call)
+    await call.read_body()
+    answer: Response = await call.server.in_thread(_delete_objects, call)
+    return answer
+
+
+def _delete_objects(call: Call) -> Response:
+    """https://cloud.google.com/storage/docs/xml-api/post-bucket; an object that is not there counts as deleted."""
+    wanted, is_quiet = read_deletions(call.body)
+    content: list[tuple[str, Any]] = []
+    with call.store.write() as tx:
+        bucket = call.store.bucket(tx, call.params["bucket"])
+        for name, version in wanted:
+            of_object = {"Key": name, **({"VersionId": version} if version else {})}
+            try:
+                number = values.integer(version, "VersionId")
+                if tx.object(bucket, name, number):
+                    call.store.delete(tx, bucket, name, number, conditions.Conditions())
+                if not is_quiet:
+                    content.append(("Deleted", of_object))
+            except StorageError as error:
+                content.append(("Error", {**of_object, "Code": error.xml_code, "Message": error.message}))
+    return document("DeleteResult", content)
+
+
 def delete_bucket(call: Call) -> Response:
     """Delete a bucket that has no object."""
-    _refuse_sub_resources(call)
+    _refuse_what_is_not_built(call)
     with call.store.write() as tx:
         call.store.delete_bucket(tx, call.params["bucket"], conditions.Conditions())
     return Response(status_code=204)
@@ -253,7 +299,7 @@ ROUTES = (
     route("GET HEAD", OTHER_APIS + BUCKET, get_bucket, is_specific=False),
     route("PUT", OTHER_APIS + BUCKET, put_bucket, is_specific=False),
     route("DELETE", OTHER_APIS + BUCKET, delete_bucket, is_specific=False),
-    route("POST", OTHER_APIS + BUCKET, forms.upload, is_specific=False),
+    route("POST", OTHER_APIS + BUCKET, post_bucket, is_specific=False),
     route("GET HEAD", OTHER_APIS + OBJECT, get_object, is_specific=False),
     route("PUT", OTHER_APIS + OBJECT, put_object, is_specific=False),
     route("DELETE", OTHER_APIS + OBJECT, delete_object, is_specific=False),

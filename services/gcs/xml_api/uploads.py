@@ -21,13 +21,12 @@ from services.gcs.errors import StorageError, invalid, not_found
 from services.gcs.routes import uploads
 from services.gcs.routes.uploads import Plan
 from services.gcs.rules import object_fields, values
-from services.gcs.xml_api.text import document, xml_etag
+from services.gcs.xml_api.text import document, elements, xml_etag
 
 KIND = "multipart"
 MOST_PARTS = 10_000
 SMALLEST_PART = 5 * 2**20
 """Bytes of every part but the last."""
-PART = re.compile(r"<Part>(.*?)</Part>", re.DOTALL)
 NUMBER = re.compile(r"<PartNumber>\s*(\d{1,5})\s*</PartNumber>")
 TAG = re.compile(r"<ETag>\s*(?:\"|&quot;|&#34;)?([0-9a-fA-F]{32})(?:\"|&quot;|&#34;)?\s*</ETag>")
 
@@ -120,7 +119,8 @@ def complete(call: Call, _: Plan) -> Response:
     for file in unneeded:
         call.store.contents.part(file).unlink(missing_ok=True)
     content = {"Location": f"{call.base}/{bucket}/{plan.name}", "Bucket": bucket, "Key": plan.name}
-    return document("CompleteMultipartUploadResult", {**content, "ETag": f'"{xml_etag(stored)}"'})
+    headers = {"x-goog-generation": str(stored.generation), "x-goog-hash": f"crc32c={stored.crc32c}"}
+    return document("CompleteMultipartUploadResult", {**content, "ETag": f'"{xml_etag(stored)}"'}, headers=headers)
 
 
 def _store(call: Call, plan: Plan, upload: Upload, incoming: Incoming) -> tuple[str, Any, list[str]]:
@@ -137,7 +137,7 @@ def _store(call: Call, plan: Plan, upload: Upload, incoming: Incoming) -> tuple[
 def _read_wanted(body: bytes) -> list[tuple[int, str]]:
     """Return number and tag of the parts that a client names, which must be in order."""
     found = []
-    for part in PART.findall(body.decode("utf-8", "replace")):
+    for part in elements(body.decode("utf-8", "replace"), "Part"):
         number, tag = NUMBER.search(part), TAG.search(part)
         if not number or not tag:
             raise invalid("The XML you provided was not well-formed.", xml_code="MalformedXML")
@@ -173,8 +173,23 @@ def list_parts(call: Call) -> Response:
 
 def list_uploads(call: Call, tx: Transaction) -> Response:
     """Answer with a bucket's uploads that are not complete."""
-    sql = "SELECT name, id, created FROM uploads WHERE bucket = ? AND kind = ? ORDER BY name, created LIMIT 1000"
-    content: list[tuple[str, Any]] = [("Bucket", call.params["bucket"]), ("IsTruncated", "false")]
-    for name, number, created in tx.execute(sql, [call.params["bucket"], KIND]):
+    most = values.integer(call.query.get("max-uploads"), "max-uploads")
+    size = values.MOST_RESULTS if most is None else min(max(most, 0), values.MOST_RESULTS)
+    prefix, after = (
+        call.query.get("prefix", ""),
+        (call.query.get("key-marker", ""), call.query.get("upload-id-marker", "")),
+    )
+    sql = (
+        "SELECT name, id, created FROM uploads WHERE bucket = ? AND kind = ? AND substr(name, 1, ?) = ? "
+        "AND (name, id) > (?, ?) ORDER BY name, id LIMIT ?"
+    )
+    # Without an upload, the marker stands for all uploads of its name
+    last = "\U0010ffff" if after[0] and not after[1] else after[1]
+    rows = tx.execute(sql, [call.params["bucket"], KIND, len(prefix), prefix, after[0], last, size + 1]).fetchall()
+    content: list[tuple[str, Any]] = [("Bucket", call.params["bucket"]), ("Prefix", prefix), ("MaxUploads", size)]
+    content.append(("IsTruncated", str(len(rows) > size).lower()))
+    if len(rows) > size > 0:
+        content += [("NextKeyMarker", rows[size - 1][0]), ("NextUploadIdMarker", rows[size - 1][1])]
+    for name, number, created in rows[:size]:
         content.append(("Upload", {"Key": name, "UploadId": number, "Initiated": created}))
     return document("ListMultipartUploadsResult", content)

@@ -12,7 +12,15 @@ from orionbox.runs.report import STAGES, STORES
 from orionbox.trips.kinds import current_word
 from orionbox.trips.months import csv_name
 from orionbox.trips.schema import COLUMNS
-from services.start.run_page.queries import FARE_STEP, ask_all, count_table, find_run, queries, zone_names
+from services.start.run_page.queries import (
+    FARE_STEP,
+    UnknownRunError,
+    ask_all,
+    count_table,
+    find_run,
+    queries,
+    zone_names,
+)
 
 FARE_BARS = 10
 """Bars of the fares, without the last one for all higher fares."""
@@ -83,6 +91,8 @@ def gather_facts(run_id: str) -> RunFacts:
     """
     run, months = find_run(run_id), count_table(run_id)
     color = months[0]["color"]
+    if color not in COLUMNS:  # any flow may leave such a table
+        raise UnknownRunError(f"run {run_id} is none of the main job: its trips are {color!r}")
     # Dates in the trips may be in any year, so TripFile's validation does not apply
     year_months = [(month["year"], month["month"]) for month in months]
     answers = ask_all(queries(color, [csv_name(color, year, month) for year, month in year_months]))

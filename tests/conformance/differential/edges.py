@@ -10,6 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 from services.bigquery import types
+from services.bigquery.geography.parsers import from_wkt
+from services.bigquery.geography.shapes import to_bytes
 from services.bigquery.types import Type
 
 DAY = 86_400_000_000
@@ -105,6 +107,17 @@ EDGES: dict[str, list[Any]] = {
     "INTERVAL": [
         {"f0": months, "f1": days, "f2": micros}
         for months, days, micros in ((0, 0, 0), (14, 3, 14_706_789_000), (-14, -3, -1), (1, 0, 0), (0, 30, 0))
+    ],
+    "GEOGRAPHY": [
+        to_bytes(from_wkt(text))
+        for text in (
+            "POINT EMPTY",
+            "POINT(-122.35 47.62)",
+            "LINESTRING(1 1, 2 2)",
+            "MULTIPOINT(1 1, 2 2)",
+            "FULLGLOBE",
+            "GEOMETRYCOLLECTION(POINT(5 5), POLYGON((0 0, 4 0, 4 4, 0 0), (2 1, 3 1, 3 2, 2 1)))",
+        )
     ],
 }
 """Plain values where functions have gone wrong before: in other types' limits, in other characters, in NaN."""

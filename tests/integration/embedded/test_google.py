@@ -35,7 +35,7 @@ def test_a_bucket_of_any_name_is_created_by_its_first_write(platform: Checkout, 
     lines = printed["buckets.py"]
     assert "made True a" in lines
     assert "looked up None False" in lines
-    assert lines.count("read NotFound 404") == 2
+    assert lines.count("NotFound 404") == 2
     for name in ("My_Lake", "goog-lake", "192.168.5.4"):  # the line about the bucket may come between two words
         assert f"{name} BadRequest 400" in lines
     assert "made by hand BadRequest 400 by-hand" in lines
@@ -106,7 +106,7 @@ def test_curl_wget_and_python_reach_the_stand_in_and_trust_it(platform: Checkout
     commands = (f"curl -sS {url}", f"wget -qO- {url}", by_python)
     for answer in platform.shell(*commands, folder="/"):
         if answer.code != 127:  # a machine may lack curl or wget
-            assert '"aud": "orionbox"' in answer.output, answer
+            assert '"aud":"orionbox"' in answer.output, answer
 
 
 def test_a_key_file_of_the_student_s_own_wins(platform: Checkout) -> None:

@@ -108,9 +108,9 @@ def test_another_user_cannot_call_bigquery_s_storage_api(platform: Checkout) -> 
     if os.geteuid():
         pytest.skip(NOT_ROOT)
     code = (
-        "import os, grpc; os.setuid(int({user})); "
-        "call = grpc.insecure_channel('127.0.0.1:{port}').unary_unary("
+        "import os, grpc; call = grpc.insecure_channel('127.0.0.1:{port}').unary_unary("
         "'/google.cloud.bigquery.storage.v1.BigQueryRead/CreateReadSession')\n"
+        "os.setuid(int({user}))  # from now on it cannot read grpc's files, and connects\n"
         "try: call(b'', timeout=60)\n"
         "except grpc.RpcError as error: print(error.code().name)"
     )

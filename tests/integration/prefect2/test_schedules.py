@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from services.orion import schedules
-from services.orion.schedules import SlowScheduleError, limited, require_dates
+from services.orion.processor_time import SlowError, limited
+from services.orion.schedules import require_dates
 
 with warnings.catch_warnings():
     # Prefect's own imports warn
@@ -38,7 +39,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_schedule_that_takes_for_ever_is_refused(schedule: dict[str, str], wrap: Any) -> None:
     schedule = {name: value.replace("\\n", "\n") for name, value in schedule.items()}
     wrapped = wrap(schedule) if wrap is not list else [{"active": True, "schedule": schedule}]
-    with pytest.raises(SlowScheduleError, match="give it a start"):
+    with pytest.raises(SlowError, match="give it a start"):
         require_dates(json.dumps(wrapped).encode())
 
 
@@ -69,7 +70,7 @@ def test_a_schedule_that_is_stored_already_ends_its_own_dates_only(monkeypatch: 
     for kind in (RRuleSchedule, IntervalSchedule, CronSchedule):
         monkeypatch.setattr(kind, "get_dates", kind.get_dates)
     schedules.limit()
-    with pytest.raises(SlowScheduleError):
+    with pytest.raises(SlowError):
         asyncio.run(RRuleSchedule(rrule="FREQ=SECONDLY").get_dates(n=1))
     assert len(asyncio.run(CronSchedule(cron="0 5 1 * *").get_dates(n=3))) == 3
     assert len(asyncio.run(IntervalSchedule(interval=60).get_dates(n=3))) == 3
@@ -79,7 +80,7 @@ def test_outside_of_the_main_thread_there_is_no_limit_and_no_error() -> None:
     done: list[bool] = []
 
     def work() -> None:
-        with limited():
+        with limited("slow"):
             done.append(True)
 
     thread = threading.Thread(target=work)

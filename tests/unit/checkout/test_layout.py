@@ -44,6 +44,7 @@ LAYERS = (
     ("services.bigquery.clock", "services.bigquery.errors", "services.bigquery.settings"),
     ("services.bigquery.bodies", "services.bigquery.disk"),
     ("services.bigquery.pressure",),
+    ("services.bigquery.geography",),
     ("services.bigquery.types",),
     ("services.bigquery.language",),
     ("services.bigquery.compiler",),

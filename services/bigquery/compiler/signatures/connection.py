@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 
 from services.bigquery import types
+from services.bigquery.compiler.geography_calls import GeographyCall
 from services.bigquery.compiler.signatures import helpers, lines
 from services.bigquery.errors import BigQueryError, from_duckdb, invalid_query
 from services.bigquery.language.evaluator import Evaluator, Scalar
@@ -20,6 +21,7 @@ SETTINGS = {
     # Compiled SQL never names a file; so nothing else may, either
     "enable_external_access": "false",
 }
+Computed = Scalar | Javascript | GeographyCall
 _MARK = "\x00"
 """Ends a sentence inside an error of DuckDB's, which wraps what a Python function raises."""
 
@@ -60,15 +62,15 @@ def register(
         )
 
 
-def register_scalars(connection: Any, scalars: Mapping[Scalar | Javascript, str], evaluator: Evaluator) -> None:
-    """Registers what a compiled statement has Google's module or V8 evaluate, unless the database has it."""
+def register_scalars(connection: Any, scalars: Mapping[Computed, str], evaluator: Evaluator) -> None:
+    """Registers what a compiled statement has Google's module, V8 or Python compute, unless the database has it."""
     for scalar, name in scalars.items():
         parameters = [kind.duckdb for kind in scalar.arguments] or ["INTEGER"]
         is_volatile = isinstance(scalar, Javascript)
         register(connection, name, _vector(scalar, evaluator), parameters, scalar.result.duckdb, is_volatile)
 
 
-def _vector(scalar: Scalar | Javascript, evaluator: Evaluator) -> Any:
+def _vector(scalar: Computed, evaluator: Evaluator) -> Any:
     def run(*columns: Any) -> Any:
         if scalar.arguments:
             pairs = zip(columns, scalar.arguments, strict=True)

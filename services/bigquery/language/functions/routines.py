@@ -174,7 +174,7 @@ def type_text(described: Resource) -> str:
             f"{_quoted(field['name']) if field.get('name') else ''} {type_text(field['type'])}" for field in fields
         ]
         return f"STRUCT<{', '.join(text.strip() for text in texts)}>"
-    if name not in BY_NAME and name != "GEOGRAPHY":
+    if name not in BY_NAME:
         raise BigQueryError("invalid", f"Invalid value for typeKind: {name} is not a valid value", status=400)
     return name
 

@@ -52,6 +52,11 @@ def refusal(path: Path) -> str:
     return str(error.value)
 
 
+def test_a_pipe_is_refused_rather_than_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.tar")
+    assert "is a pipe, which would be waited for; name one of the files in backups/" in refusal(tmp_path / "pipe.tar")
+
+
 def test_written_members_are_read_back(file: Path) -> None:
     with archive.open_archive(file) as backup:
         assert backup.stream("orion.dump").read() == MEMBERS["orion.dump"]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from cli.backup import block_key
+from orionbox.errors import CommandError
 from tests.unit.cli.backup.fake_runtime import KEY, FakeRuntime
 
 
@@ -21,3 +24,10 @@ def test_a_key_that_is_put_into_orion_is_read_again(runtime: FakeRuntime) -> Non
     runtime.sql("DELETE FROM configuration")
     block_key.put(runtime.stores, "another")
     assert block_key.read(runtime.stores) == "another"
+
+
+def test_before_orion_has_made_one_there_is_nothing_to_back_up(runtime: FakeRuntime) -> None:
+    runtime.ensure_up()
+    runtime.sql("DELETE FROM configuration")
+    with pytest.raises(CommandError, match="the platform's first start has not ended"):
+        block_key.read(runtime.stores)

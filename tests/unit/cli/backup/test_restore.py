@@ -81,6 +81,12 @@ def test_runs_that_nothing_works_on_any_more_are_crashed(runtime: FakeRuntime, a
     assert sent == {"/api/flow_runs/run2/set_state": "CRASHED", "/api/task_runs/task1/set_state": "CRASHED"}
 
 
+def test_a_run_that_was_deleted_meanwhile_is_not_crashed_and_no_error(runtime: FakeRuntime, api: FakeApi) -> None:
+    file = back_up(runtime)
+    api.answers = [json_answer({"detail": "no such run"}, 404), json_answer({})]
+    assert restore.restore(as_runtime(runtime), file, without_blocks=False) == 0
+
+
 def test_without_the_key_only_the_blocks_are_lost(runtime: FakeRuntime, capsys: pytest.CaptureFixture[str]) -> None:
     file = back_up(runtime, with_secrets=False)
     block_key.key_file(block_key.fingerprint(KEY)).unlink()

@@ -84,6 +84,8 @@ def test_without_containers_processes_of_this_machine_are_looked_at() -> None:
     assert embedded.lost_infrastructure(run(f"{here}:{os.getpid()}")) == ""
     assert embedded.lost_infrastructure(run(f"{here}:{ended.pid}")) == "process"
     assert embedded.lost_infrastructure(run(f"{DOCKER}:gone")) == ""
+    for written_by_somebody in ("abc", "", "9" * 30, "-1.5"):
+        assert embedded.lost_infrastructure(run(f"{here}:{written_by_somebody}")) == "process"
 
 
 def test_only_an_orphan_in_every_sweep_is_removed() -> None:

@@ -35,6 +35,18 @@ def test_a_look_that_fails_sweeps_nothing(monkeypatch: pytest.MonkeyPatch, tmp_p
         sweeper.Sweeper(environment).sweep()
 
 
+def test_a_container_whose_label_is_no_run_stops_no_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_id = str(uuid4())
+    listed = [
+        {"Id": f"container {number}", "State": "running", "Labels": {sweeper.RUN_LABEL: label} if label else None}
+        for number, label in enumerate([run_id, "not-a-uuid", ""])
+    ]
+    sweeping = sweeper.Sweeper({"PREFECT_API_URL": "", "DOCKER_HOST": "tcp://docker:1", "AGENT_LOCK": ""})
+    monkeypatch.setattr(sweeping.docker, "call", lambda path: listed)
+    found = sweeping._containers() or {}
+    assert [container.run_id for container in found.values()] == [run_id, "", ""]
+
+
 class Answers:
     """An API with fixed answers; it keeps what it was asked to change."""
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from aiohttp import ClientConnectionError, ClientSession, TCPConnector, UnixConnector, web
@@ -156,7 +157,7 @@ def test_an_address_has_so_many_connections_and_takes_them_from_no_other(tmp_pat
 def test_of_containers_asked_for_at_once_none_is_one_too_many(tmp_path: Path) -> None:
     async def check(running: Platform) -> None:
         running.containers += [{"Id": "x", "Labels": {routes.RUN_LABEL: f"{n}"}} for n in range(routes.MOST_RUNS - 2)]
-        answers = await asyncio.gather(*(running.create(Labels={routes.RUN_LABEL: f"new{n}"}) for n in range(8)))
+        answers = await asyncio.gather(*(running.create(Labels={routes.RUN_LABEL: str(uuid4())}) for n in range(8)))
         assert sorted(status for status, _ in answers) == [201] * 2 + [403] * 6
         assert len(running.containers) == routes.MOST_RUNS
 

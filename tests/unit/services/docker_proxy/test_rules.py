@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.unit.services.docker_proxy.loader import ENV, IMAGE, create, decide, reason, rules
 
 
@@ -230,6 +231,9 @@ def test_a_run_may_not_ask_of_the_host(host: Any, words: str) -> None:
         ({"Volumes": {"box_orion": {}}}, "is not a path in the container"),
         ({"Labels": {"com.docker.compose.service": "postgres"}}, "is Docker's own"),
         ({"Labels": {"prefect.io/flow-run-id": None}}, "is no text"),
+        ({"Labels": {"prefect.io/flow-run-id": "x"}}, "is no id of a run"),
+        ({"HostConfig": {"Binds": ["/home/ada/box/workspace:/opt"]}}, "WorkingDir: '/opt/prefect/flows' is neither"),
+        ({"HostConfig": {"Binds": ["/home/ada/box/workspace:/opt/prefect"]}}, "is neither a mount nor"),
         ({"NetworkingConfig": {"EndpointsConfig": {"other": {}}}}, "'other' is not allowed"),
         ({"NetworkingConfig": {"endpointsconfig": {"other": {}}}}, "'endpointsconfig' is not allowed"),
         ({"NetworkingConfig": {"EndpointsConfig": {"box": {"Aliases": ["postgres"]}}}}, "settings of network 'box'"),
@@ -263,6 +267,10 @@ def test_a_run_begins_in_no_folder_that_docker_would_make_on_the_host(place: Any
         assert "WorkingDir" in reason("POST", "/containers/create", wanted) or "is not a path" in reason(
             "POST", "/containers/create", wanted
         )
+
+
+def test_without_a_place_a_run_begins_where_its_image_says() -> None:
+    assert f"WORKDIR {rules.BEGINS}\n" in (ROOT / "services/flows/Dockerfile").read_text()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ DEEP = b"[" * 100_000
 BOMB = gzip.compress(bytes(20_000_000))
 JSON = "application/json"
 HUGE = "9" * 25
+SHAPES: tuple[object, ...] = ("x", 5, ["x"], [{}], {"x": [1]}, {"x": {"y": 1}})
 
 
 def http(method: str, target: str, body: bytes = b"", *lines: str, kind: str = JSON) -> bytes:
@@ -236,7 +237,56 @@ def uploads_and_signatures() -> Iterator[bytes]:
         yield http("PUT", "/taxi/never", b"", header)
 
 
+def wrong_shapes() -> Iterator[bytes]:
+    """Yield fields that hold something else than Google's do."""
+    names = ("retentionPolicy", "softDeletePolicy", "iamConfiguration", "lifecycle", "autoclass", "encryption", "cors")
+    for name in (*names, "labels", "storageClass", "rpo", "acl", "website", "versioning", "defaultEventBasedHold"):
+        for value in SHAPES:
+            yield http("PATCH", "/storage/v1/b/taxi-shapes", json.dumps({name: value}).encode())
+    for name in ("uniformBucketLevelAccess", "publicAccessPrevention", "bucketPolicyOnly"):
+        for value in SHAPES:
+            body = json.dumps({"iamConfiguration": {name: value}}).encode()
+            yield http("PATCH", "/storage/v1/b/taxi-shapes", body)
+    for name in ("md5Hash", "crc32c", "storageClass", "kmsKeyName", "metadata", "customTime", "acl", "retention"):
+        for value in SHAPES:
+            body = b"--x\r\n\r\n" + json.dumps({"name": "never", name: value}).encode() + b"\r\n--x\r\n\r\nx\r\n--x--"
+            yield http(
+                "POST", f"{UPLOAD}?uploadType=multipart&ifGenerationMatch=1", body, kind="multipart/related; boundary=x"
+            )
+    for value in (None, *SHAPES):
+        topic = {"topic": "t", "payload_format": "NONE", "event_types": value}
+        yield http("POST", "/storage/v1/b/taxi/notificationConfigs", json.dumps(topic).encode())
+        policy = {"bindings": [{"role": "r", "members": value}]}
+        yield http("PUT", "/storage/v1/b/taxi-shapes/iam", json.dumps(policy).encode())
+
+
+def slow_patterns() -> Iterator[bytes]:
+    """Yield texts on which a careless regular expression takes minutes."""
+    yield http("POST", "/taxi/a?uploadId=x", b"<Part>" * 300_000)
+    yield http("POST", "/taxi?delete", b"<Object>" * 200_000)
+    yield http("POST", "/taxi?delete", b"<Object><Key>" + b"<Key>" * 300_000 + b"</Object>")
+    for value in (
+        "bytes=" + " " * 60_000 + "x",
+        "bytes" + " " * 60_000 + "x",
+        f"bytes=0-{'9' * 6000}",
+        f"bytes=-{'9' * 6000}",
+    ):
+        yield http("GET", "/taxi/a", b"", f"Range: {value}")
+    head = (
+        b'--x\r\nContent-Disposition: form-data; name="file"\r\nContent-Type: a'
+        + b" " * 500_000
+        + b"b\r\n\r\nx\r\n--x--"
+    )
+    yield http("POST", "/taxi", head, kind="multipart/form-data; boundary=x")
+    call = b"--x\r\n\r\nGET /storage/v1/b/taxi HTTP/1.1\r\nContent-Length: " + b"9" * 6000 + b"\r\n\r\n\r\n--x--"
+    yield http("POST", "/batch/storage/v1", call, kind="multipart/mixed; boundary=x")
+    yield http("GET", "/taxi/a?GoogleAccessId=x&Expires=999999999999&Signature=00")
+
+
 def all_requests() -> list[bytes]:
     """Return all of them."""
-    kinds = (no_http, wrong_lengths, paths, parameters, documents, bodies_of_parts, uploads_and_signatures)
+    kinds = (
+        *(no_http, wrong_lengths, paths, parameters, documents),
+        *(bodies_of_parts, uploads_and_signatures, wrong_shapes, slow_patterns),
+    )
     return [request for kind in kinds for request in kind()]

@@ -49,6 +49,7 @@ def test_hostile_requests_have_answers_and_leave_nothing(tmp_path: Path) -> None
     outside.write_text("of somebody else")
     with running(tmp_path / "deep/er/gcs", RETRY_TESTS="yes") as server:
         server.make_bucket()
+        server.make_bucket("taxi-shapes")
         server.upload("a", b"0123456789" * 20_000)
         assert (wrong := send_all(server)) == [], "\n".join(wrong)
         before, files = memory(server), open_files(server)

@@ -11,6 +11,7 @@ import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -50,7 +51,7 @@ class Client:
                 self.acknowledged.update(self.pending)
                 self.pending = {}
                 self.count()
-        except OSError:
+        except (OSError, HTTPException):
             return
 
     def write(self) -> None:

@@ -210,7 +210,8 @@ def test_orion_s_own_application_is_behind_the_guard(
     prefect = ModuleType("prefect.server.api.server")
     prefect.__dict__["create_app"] = lambda: orion
     monkeypatch.setitem(sys.modules, "prefect.server.api.server", prefect)
-    monkeypatch.setattr("services.orion.schedules.limit", lambda: None)
+    for name in ("schedules", "parameter_schemas", "times"):
+        monkeypatch.setattr(f"services.orion.{name}.limit", lambda: None)
     sent: list[Any] = []
 
     async def receive() -> MutableMapping[str, Any]:

@@ -30,7 +30,7 @@ class Docker:
     """What `docker logs` and `docker inspect` of one container print."""
 
     def __init__(self) -> None:
-        self.log, self.health, self.was_out_of_memory = "last words of {}\n", "", "false\n"
+        self.log, self.health, self.was_out_of_memory = "last words of {}\n", "\n", "false\n"
 
     def run(self, command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
         """Answers a command; the last word of each is the container's name."""

@@ -274,7 +274,7 @@ def test_the_stores_are_started_alone_and_only_if_they_do_not_run(
 ) -> None:
     """A backup needs no agent and no page."""
     done: list[tuple[str, ...]] = []
-    for name in ("prepare", "claim"):
+    for name in ("prepare", "claim", "ensure_keys"):
         monkeypatch.setattr(ComposeRuntime, name, lambda self: False)
     monkeypatch.setattr(images, "ensure", lambda compose, *only: done.append(("build", *only)))
     monkeypatch.setattr(ComposeRuntime, "compose_up", lambda self, *only: done.append(("up", *only)))

@@ -16,8 +16,9 @@ import pytest
 from cli.runtimes import checkout, choose, ports
 from cli.runtimes.embedded import health, processes, runtime, start, variables
 from cli.runtimes.embedded.runtime import EmbeddedRuntime
+from cli.runtimes.embedded.users import account
 from cli.settings.settings import Settings
-from orionbox.errors import CommandError
+from orionbox.errors import BadInputError, CommandError
 
 
 @pytest.fixture
@@ -49,6 +50,19 @@ def test_settings_have_the_ports_that_the_platform_took(
         ports.choose(variables.preferred_ports(embedded), file, reservations, taken=[4200])
     assert platform.settings["ORION_PORT"] == "4201"
     assert "localhost:4201" in platform.addresses() and "pgAdmin" not in platform.addresses()
+
+
+def test_settings_that_need_docker_are_refused_before_root_gives_folders_away(
+    embedded: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Settings] = []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(account, "leave_root", given.append)
+    with pytest.raises(BadInputError, match="needs Docker"):
+        EmbeddedRuntime(embedded.with_values(COMPOSE_PROJECT_NAME="new", BIND_ADDRESS="0.0.0.0")).leave_root()
+    assert given == []
+    EmbeddedRuntime(embedded).leave_root()
+    assert given == [embedded]
 
 
 def test_a_platform_that_was_never_started_is_not_up(embedded: Settings) -> None:

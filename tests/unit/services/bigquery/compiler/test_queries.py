@@ -85,6 +85,20 @@ def test_nan_has_its_place_and_equals_nothing(sql: str, values: list[Any]) -> No
     assert [row[0] for row in answer.rows] == values and answer.reason == ""
 
 
+def test_the_module_evaluates_only_rows_that_duckdb_would_get_wrong() -> None:
+    database = Database()
+    database.add("w", [("s", "STRING")], [["a"], ["straße"], [None], ["a,b"], [""]])
+    answer = database.answer("SELECT UPPER(s), SPLIT(s, ','), SPLIT(s, '') FROM p.d.w ORDER BY s")
+    assert answer.rows == [
+        [None, None, None],
+        ["", [""], [""]],
+        ["A", ["a"], ["a"]],
+        ["A,B", ["a", "b"], ["a", ",", "b"]],
+        ["STRASSE", ["straße"], ["s", "t", "r", "a", "ß", "e"]],
+    ]
+    assert answer.reason == "" and {line.split("(")[0] for line in answer.lines} >= {"upper", "split"}
+
+
 def test_floats_are_joined_by_a_hash_whatever_the_join(database: Database) -> None:
     for word in ("JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"):
         sql = f"SELECT COUNT(*) FROM p.d.t {word} p.d.u ON CAST(t.x AS FLOAT64) = CAST(u.x AS FLOAT64)"

@@ -51,3 +51,21 @@ def test_a_query_takes_parameters() -> None:
 def test_a_query_takes_positional_parameters() -> None:
     scope = Scope(positional=[INTEGER, TEXT])
     assert queries().evaluator.query("SELECT ? + 1, ?", scope, {}, [INTEGER, TEXT], {"1": 41, "2": "?"}) == [[42, "?"]]
+
+
+def test_rows_that_are_the_same_are_evaluated_once() -> None:
+    class Counting:
+        rows = 0
+
+        def scalar(self, scalar: Scalar, columns: Any) -> list[Any]:
+            self.rows += len(columns[0])
+            return [f"{a}{b}" for a, b in zip(*columns, strict=True)]
+
+    evaluator: Any = Counting()
+    text, whole, float64 = Type("STRING"), Type("INT64"), Type("DOUBLE")
+    columns: list[list[Any]] = [["x", "y", "x", None, None], [1, 1, 1, 2, 2]]
+    values = Scalar("CONCAT(a0, a1)", (text, whole), text).vector(evaluator, columns)
+    assert (values, evaluator.rows) == (["x1", "y1", "x1", "None2", "None2"], 3)
+    # -0.0 equals 0.0 and is another value
+    floats: list[list[Any]] = [[0.0, -0.0], [1, 1]]
+    assert Scalar("FORMAT('%t', a0)", (float64, whole), text).vector(evaluator, floats) == ["0.01", "-0.01"]

@@ -11,6 +11,7 @@ import pytest
 
 from services.bigquery import schema, types
 from services.bigquery.errors import BigQueryError
+from services.bigquery.geography.shapes import Geography, to_bytes
 from services.bigquery.queries import Queries
 from services.bigquery.store import takeover
 from services.bigquery.store.store import open_store
@@ -19,7 +20,7 @@ from services.bigquery.store.store import open_store
 def taken(sql: str, known: dict[str, Any] | None = None) -> tuple[dict[str, Any], Any]:
     """The field of a column x, and the plain value of its one row."""
     with duckdb.connect() as engine:
-        engine.create_function("bignumeric", types.bignumeric, ["DECIMAL(38,18)"], "BLOB")
+        takeover.add_functions(engine)
         engine.execute(f"CREATE TABLE t AS SELECT {sql} AS x")
         kind = engine.table("t").types[0]
         field = takeover._field("x", kind, known)
@@ -39,6 +40,7 @@ def taken(sql: str, known: dict[str, Any] | None = None) -> tuple[dict[str, Any]
         ("TIMESTAMPTZ '1970-01-01 00:00:01+00'", "TIMESTAMP", 1_000_000),
         ("DATE '1970-01-03'", "DATE", 2),
         ("INTERVAL '14 months 3 days 4.5 seconds'", "INTERVAL", {"f0": 14, "f1": 3, "f2": 4_500_000}),
+        ("'POINT (1 2)'::GEOMETRY", "GEOGRAPHY", to_bytes(Geography(points=((1.0, 2.0),)))),
         ("INTERVAL '-14 months'", "INTERVAL", {"f0": -14, "f1": 0, "f2": 0}),
     ],
 )
@@ -56,6 +58,15 @@ def test_structs_and_lists_keep_their_fields_and_what_was_known_of_them() -> Non
         ("a", "STRING", "NULLABLE", "5"), ("b", "DATE", "REPEATED", None)]  # fmt: skip
     assert value == [{"f0": "z", "f1": [1]}, None]
     assert taken("CAST(NULL AS BIGINT[])")[1] == []
+
+
+def test_shapes_that_have_no_meaning_on_the_sphere_stay_text() -> None:
+    with duckdb.connect() as engine:
+        takeover.add_functions(engine)
+        engine.execute("CREATE TABLE t AS SELECT 'POINT (1 2)'::GEOMETRY AS good, 'POINT (1 200)'::GEOMETRY AS bad")
+        fields = [{"name": name, "type": "GEOGRAPHY", "mode": "NULLABLE"} for name in ("good", "bad")]
+        found = [takeover._valid(engine, "t", field, ("p", "d", "t"))["type"] for field in fields]
+    assert found == ["GEOGRAPHY", "STRING"]
 
 
 def test_what_cannot_be_taken_over_stays_as_it_was(tmp_path: Path) -> None:
