@@ -70,8 +70,8 @@ class FileStore:
                         session.commit(transaction.changes)
                         self._remember(transaction.new_sizes)
                     except BigQueryError as error:
-                        if error.reason == "stopped" and watch.is_over:
-                            # The SQL module knows that it was stopped, not why
+                        if watch.is_over:
+                            # What was stopped knows that it was, not why
                             raise session.stopped() from error
                         raise
                     finally:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,10 @@ class Processes:
         with self._turns:
             with self._lock:
                 process = self._idle.pop() if self._idle else None
-            process = process or _Process()
+            try:
+                process = process or _Process()
+            except (OSError, RuntimeError) as error:  # too little memory for another process
+                raise FailedError("memory", str(error)) from error
             answer = process.ask(request)
             if answer is None:
                 process.close()
@@ -110,7 +114,8 @@ class Processes:
             self._idle.append(process)
         timer = threading.Timer(IDLE_SECONDS + 1, self._end_idle)
         timer.daemon = True
-        timer.start()
+        with suppress(RuntimeError):  # too little memory for another thread; the next one looks
+            timer.start()
 
     def _end_idle(self) -> None:
         with self._lock:
