@@ -217,8 +217,6 @@ HUNGRY = (
     "'const a = []; while (true) a.push(new Array(100000).fill(1))'; SELECT f()",
     "CREATE TEMP FUNCTION f(n FLOAT64) RETURNS STRING LANGUAGE js AS 'return \"x\".repeat(n)'; SELECT f(500000000)",
     "DECLARE s STRING DEFAULT 'x'; WHILE TRUE DO SET s = s || s; END WHILE",
-    "SELECT JSON_QUERY(PARSE_JSON(TO_JSON_STRING(GENERATE_ARRAY(1, 15000))), '$') "
-    "FROM UNNEST(GENERATE_ARRAY(1, 15000)) a, UNNEST(GENERATE_ARRAY(1, 100)) b",
 )
 """What would take all memory."""
 

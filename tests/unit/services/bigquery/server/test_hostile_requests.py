@@ -25,7 +25,7 @@ MOST_GROWTH = 150_000
 
 An instance of the SQL module may grow to 192 MiB before it is replaced.
 """
-LIMITS = {"BIGQUERY_MEMORY": "1G", "BIGQUERY_SECONDS": "3", "BIGQUERY_SPILL": "50M", "BIGQUERY_RESULT": "200M"}
+LIMITS = {"BIGQUERY_MEMORY": "1G", "BIGQUERY_SECONDS": "2", "BIGQUERY_SPILL": "50M", "BIGQUERY_RESULT": "200M"}
 
 
 @dataclass(frozen=True)
