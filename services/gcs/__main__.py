@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import logging
 import os
@@ -21,7 +22,7 @@ from services.gcs.settings import from_environment
 
 MOST_HEADER_BYTES = 65536
 IDLE_SECONDS = 60
-"""How long a connection stays open without a request."""
+"""How long a connection stays open whose client sends nothing of a request, or no more of it."""
 MOST_CONNECTIONS = 800
 """Each is a file for the system, which by default allows a process 1,024."""
 BACKLOG = 512
@@ -34,6 +35,27 @@ class Protocol(HttpToolsProtocol):
 
     _head = 0
     _in_head = _dropping = False
+    _watch: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to watch the connection."""
+        super().connection_made(transport)
+        self._heard = self.loop.time()
+        self._close_if_silent()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Watch it no longer."""
+        if self._watch is not None:
+            self._watch.cancel()
+        super().connection_lost(exc)
+
+    def _close_if_silent(self) -> None:
+        """Close the connection if the client owes bytes and sends none; uvicorn itself only does so after an answer."""
+        is_waiting = self.cycle is None or self.cycle.response_complete or self.cycle.more_body
+        if is_waiting and not self.flow.read_paused and self.loop.time() - self._heard > IDLE_SECONDS:
+            self.transport.close()
+        else:
+            self._watch = self.loop.call_later(IDLE_SECONDS / 4, self._close_if_silent)
 
     def on_message_begin(self) -> None:
         """Begin to count the bytes of a request's headers."""
@@ -50,6 +72,7 @@ class Protocol(HttpToolsProtocol):
         """Take bytes, as long as the headers are of a sane size."""
         if self._dropping:
             return
+        self._heard = self.loop.time()
         super().data_received(data)
         if self._in_head and not self._dropping:
             self._head += len(data)
