@@ -62,15 +62,13 @@ def get(call: Call) -> Response:
 def list_all(call: Call) -> Response:
     """Answer with a page of the buckets; every project has all of them."""
     _require_project(call)
-    most = values.integer(call.query.get("maxResults"), "maxResults") or values.MOST_RESULTS
-    if most < 0:
-        raise invalid(f"Invalid value '{most}'. Values must be within the range: [0, 4294967295]", "maxResults")
+    most = values.page_size(call.query.get("maxResults"))
     first, prefix = call.query.get("pageToken", ""), call.query.get("prefix", "")
     start = read_token(first)[0].decode("utf-8", "replace") if first else ""
     with call.store.read() as tx:
         every = tx.buckets(values.boolean(call.query.get("softDeleted"), "softDeleted"))
     found = [bucket for bucket in every if bucket.name.startswith(prefix) and bucket.name >= start]
-    page, rest = found[: min(most, values.MOST_RESULTS)], found[min(most, values.MOST_RESULTS) :]
+    page, rest = found[:most], found[most:]
     answer: dict[str, Any] = {"kind": "storage#buckets"}
     if page:
         answer["items"] = [bucket_resource(bucket, call.base, call.is_full) for bucket in page]

@@ -109,12 +109,20 @@ def integer(text: str | None, name: str) -> int | None:
     """Return a parameter as a number; None if it is missing."""
     if text is None:
         return None
-    if not re.fullmatch(r"[+-]?\d{1,19}", text):
+    if not re.fullmatch(r"-?[0-9]{1,19}", text):
         raise invalid(f"Invalid value '{text[:100]}'. Values must be integers for parameter {name}.", name)
     number = int(text)
     if not -(2**63) <= number < 2**63:
         raise invalid(f"Invalid value '{text}'. Values must be within the range of int64 for parameter {name}.", name)
     return number
+
+
+def page_size(text: str | None, most: int = MOST_RESULTS) -> int:
+    """Return how many items a page of a list has at most, by the parameter `maxResults`; 0 asks for all that may be."""
+    number = integer(text, "maxResults") or most
+    if number < 0:
+        raise invalid(f"Invalid value '{number}'. Values must be within the range: [0, 4294967295]", "maxResults")
+    return min(number, most)
 
 
 def boolean(text: str | None, name: str) -> bool:
