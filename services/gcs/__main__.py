@@ -65,8 +65,21 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Leave the connection in the request's scope, for faults on purpose."""
         self._in_head = False
+        if sum(len(name) + len(value) for name, value in self.headers) > MOST_HEADER_BYTES:
+            self.send_400_response("The headers of the request are too long.")
+            return
         self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Pass a part of the body on, unless the request was refused."""
+        if not self._dropping:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Note the end of a request, unless it was refused."""
+        if not self._dropping:
+            super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, as long as the headers are of a sane size."""
@@ -81,6 +94,9 @@ class Protocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Answer the last request of a client that has closed its half of the connection."""
+        if self._in_head and not self._dropping:
+            self.send_400_response("The request is not complete.")
+            return True
         if self._dropping or self.cycle is None or self.cycle.response_complete:
             return False
         self.cycle.keep_alive = False

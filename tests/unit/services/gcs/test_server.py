@@ -279,6 +279,8 @@ BAD = (
     b"POST /storage/v1/b?project=p HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf",
     b"GET /" + b"a" * 300_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"GET / HTTP/1.1\r\nX: " + b"a" * 300_000,
+    b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nX: " + b"a" * 66_000 + b"\r\n\r\nx",
+    b"GET / HTTP/1.1\r\nHost: x",
     b"PUT /taxi/../../etc/passwd HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx",
     b"POST /batch/storage/v1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/mixed; boundary=\r\n"
     b"Content-Length: 0\r\nConnection: close\r\n\r\n",
