@@ -13,7 +13,7 @@ from services.gcs.call import Call
 from services.gcs.disk.catalogue import Bucket
 from services.gcs.errors import StorageError, invalid, not_found, required
 from services.gcs.router import json_route
-from services.gcs.rules import access, bucket_fields, conditions, values
+from services.gcs.rules import access, bucket_fields, conditions, policies, values
 from services.gcs.rules.listing import read_token, write_token
 from services.gcs.rules.resources import bucket_resource, etag
 from services.gcs.store import find_deleted_bucket
@@ -135,7 +135,8 @@ def storage_layout(call: Call) -> Response:
 def get_policy(call: Call) -> Response:
     """Answer with a bucket's IAM policy."""
     with call.store.read() as tx:
-        return call.answer(access.policy_of(call.store.bucket(tx, call.params["bucket"])))
+        policy = access.policy_of(call.store.bucket(tx, call.params["bucket"]))
+    return call.answer(policies.as_requested(policy, call.query.get("optionsRequestedPolicyVersion")))
 
 
 def set_policy(call: Call) -> Response:
@@ -155,6 +156,7 @@ def test_permissions(call: Call) -> Response:
     wanted = call.request.query_params.getlist("permissions")
     if not wanted:
         raise required("permissions")
+    policies.check_permissions(wanted)
     return call.answer({"kind": "storage#testIamPermissionsResponse", "permissions": wanted})
 
 
