@@ -134,6 +134,35 @@ def boolean(text: str | None, name: str) -> bool:
     raise invalid(f"Invalid value for boolean: {text[:100]}", name)
 
 
+def check_boolean(value: Any, name: str) -> bool:
+    """Return a field of a resource that is true or false."""
+    if not isinstance(value, bool):
+        raise invalid(f"Invalid value for field '{name}': it is true or false", name)
+    return value
+
+
+def check_text(value: Any, name: str) -> str:
+    """Return a field of a resource that is a text."""
+    if not isinstance(value, str):
+        raise invalid(f"Invalid value for field '{name}': it is a text", name)
+    return value
+
+
+def check_texts(value: Any, name: str) -> list[str]:
+    """Return a field of a resource that is a list of texts."""
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise invalid(f"Invalid value for field '{name}': it is a list of texts", name)
+    return value
+
+
+def check_count(value: Any, name: str) -> int:
+    """Return a field of a resource that is a number from 0; as a text, too, as protocol buffers have it in JSON."""
+    text = str(value)
+    if isinstance(value, bool) or not re.fullmatch("[0-9]{1,10}", text) or int(text) >= 2**31:
+        raise invalid(f"Invalid value for field '{name}': {text[:100]!r} is not an integer from 0", name)
+    return int(text)
+
+
 def check_metadata(value: Any) -> dict[str, str]:
     """Return user metadata: texts by text, of bounded size (https://cloud.google.com/storage/quotas#objects)."""
     if not isinstance(value, dict) or not all(isinstance(each, str | int | float | bool) for each in value.values()):
