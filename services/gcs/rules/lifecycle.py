@@ -26,6 +26,14 @@ def _check_date(value: Any, name: str) -> str:
     return str(value)
 
 
+def _check_size(value: Any, name: str) -> str:
+    """Return a number of bytes, which is a text as every number of 64 bits in Google's JSON."""
+    text = str(value)
+    if isinstance(value, bool) or text.startswith("-"):
+        raise invalid(f"Invalid value for field '{name}': {text[:100]!r} is not an integer from 0", name)
+    return str(values.integer(text, name))
+
+
 def _check_classes(value: Any, name: str) -> list[str]:
     return [values.check_storage_class(each) for each in values.check_texts(value, name)]
 
@@ -43,6 +51,8 @@ CONDITIONS: dict[str, Callable[[Any, str], Any]] = {
     "matchesSuffix": values.check_texts,
     "noncurrentTimeBefore": _check_date,
     "numNewerVersions": values.check_count,
+    "sizeAboveBytes": _check_size,
+    "sizeBelowBytes": _check_size,
     "withState": values.check_text,
 }
 """What each condition holds; `withState` is Terraform's name for `isLive`."""

@@ -80,8 +80,8 @@ def as_requested(policy: dict[str, Any], version: str | None) -> dict[str, Any]:
     https://cloud.google.com/storage/docs/json_api/v1/buckets/getIamPolicy
     """
     parameter = "optionsRequestedPolicyVersion"
-    if version is not None and version not in map(str, VERSIONS):
-        raise invalid(f"Invalid value for {parameter}: {version[:100]} is not one of 0, 1 and 3.", parameter)
+    if version not in (None, "1", "3"):
+        raise invalid(f"Invalid value for {parameter}: {str(version)[:100]} is neither 1 nor 3.", parameter)
     if version == str(CONDITIONAL):
         return policy
     if has_conditions(policy["bindings"]):
