@@ -28,6 +28,9 @@ class Platform(Protocol):
     def claim(self) -> bool:
         """Claims the platform's name on this engine; returns whether the platform was moved."""
 
+    def ensure_keys(self) -> bool:
+        """Writes the keys in secrets/ that are missing; containers mount them."""
+
     def down(self) -> None:
         """Stops everything; data stays."""
 
