@@ -7,5 +7,6 @@ import sys
 
 import pytest
 
-sys.path.insert(0, os.getcwd())
-sys.exit(pytest.main(sys.argv[1:]))
+if __name__ == "__main__":  # not in the processes that a test starts, which import this file
+    sys.path.insert(0, os.getcwd())
+    sys.exit(pytest.main(sys.argv[1:]))

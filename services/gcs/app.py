@@ -24,6 +24,7 @@ from services.gcs.errors import NotModifiedError, StorageError, disk_full, not_f
 from services.gcs.faults import Faults
 from services.gcs.router import Route
 from services.gcs.routes import access, batch, buckets, downloads, hmac_keys, objects, platform, unbuilt, uploads
+from services.gcs.rules import fields
 from services.gcs.server import Server
 from services.gcs.settings import Settings
 from services.gcs.xml_api import objects as xml_objects
@@ -89,6 +90,7 @@ class App:
         route, params = find_route(request.method, path)
         signing.check(self.server, request, path)
         call = Call(self.server, request, {name: decode(text) for name, text in params.items()})
+        fields.check(request.method, path, call.query)
         if inspect.iscoroutinefunction(route.handler):
             answer: Response = await route.handler(call)
             return answer

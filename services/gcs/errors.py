@@ -25,6 +25,11 @@ XML_CODES = {
     507: "InsufficientStorage",
 }
 
+FORBIDDEN_IN_XML = {
+    code: " " for code in (*range(32), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF) if code not in (9, 10, 13)
+}
+"""Characters that no XML may hold (https://www.w3.org/TR/xml/#charsets)."""
+
 
 class StorageError(Exception):
     """An answer that is not a success.
@@ -61,7 +66,7 @@ class StorageError(Exception):
 
     def as_xml(self) -> bytes:
         """Return the body that the XML API answers with."""
-        code, message = escape(self.xml_code), escape(self.message)
+        code, message = escape(self.xml_code), escape(self.message.translate(FORBIDDEN_IN_XML))
         text = f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
         return text.encode("utf-8", "replace")
 

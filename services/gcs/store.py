@@ -28,7 +28,7 @@ from services.gcs.disk.tree import Tree
 from services.gcs.errors import StorageError, conflict, forbidden, invalid, no_bucket, no_object, not_found
 from services.gcs.rules import values
 from services.gcs.rules.conditions import Conditions
-from services.gcs.rules.resources import bucket_retention_end, object_etag
+from services.gcs.rules.resources import object_etag, retention_end
 
 _log = logging.getLogger("gcs")
 
@@ -357,9 +357,7 @@ def refuse_if_protected(bucket: Bucket, stored: StoredObject, only_holds: bool =
             raise forbidden(f"{text} and cannot be deleted, overwritten or archived until hold is removed.")
     if only_holds:
         return
-    retained = stored.fields.get("retention", {}).get("retainUntilTime")
-    ends = [bucket_retention_end(bucket, stored), datetime.fromisoformat(retained) if retained else None]
-    last = max((end for end in ends if end), default=None)
+    last = retention_end(bucket, stored)
     if last and last > datetime.now(UTC):
         text = (
             f"{what} is subject to bucket's retention policy or object retention and cannot be deleted or overwritten"

@@ -123,10 +123,13 @@ def _take_over_deleted(
 
 def _bucket_fields(known: dict[str, Any]) -> dict[str, Any]:
     names = ("location", "storageClass", "labels", "versioning", "lifecycle", "cors", "website")
-    try:
-        return bucket_fields.new_fields({name: known[name] for name in names if known.get(name)}, {})
-    except StorageError:
-        return bucket_fields.new_fields({}, {})
+    found = bucket_fields.new_fields({}, {})
+    for name in names:
+        # What Google refuses earlier versions took
+        with suppress(StorageError):
+            alone = bucket_fields.new_fields({name: known.get(name)}, {})
+            found |= {name: alone[name]} if name in alone else {}
+    return found
 
 
 def _take_over_object(

@@ -50,9 +50,22 @@ class AnsweringProtocol(HttpToolsProtocol):
         self._head, self._in_head = 0, True
 
     def on_headers_complete(self) -> None:
-        """End the count."""
+        """End the count; a head that came in one piece is counted now."""
         self._in_head = False
+        if sum(len(name) + len(value) for name, value in self.headers) > MOST_HEADER_BYTES:
+            self.refuse(HTTPStatus.BAD_REQUEST, "The headers of the request are too long.")
+            return
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Pass a part of the body on, unless the request was refused."""
+        if not self._dropping:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Note the end of a request, unless it was refused."""
+        if not self._dropping:
+            super().on_message_complete()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes, as long as the headers are of a sane size."""
@@ -68,6 +81,9 @@ class AnsweringProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """Answer the last request of a client that has closed its half of the connection."""
+        if self._in_head and not self._dropping:
+            self.refuse(HTTPStatus.BAD_REQUEST, "The request is not complete.")
+            return True
         if self._dropping or self.cycle is None or self.cycle.response_complete:
             return False
         self.cycle.keep_alive = False

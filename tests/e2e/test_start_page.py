@@ -126,7 +126,7 @@ def test_a_stopped_service_is_shown_as_down_and_the_page_still_comes(platform: C
     finally:
         platform.make("up")
     # Of itself, without a click
-    wait_for(lambda: "Everything is running" in page.get_by_role("status").inner_text(), "the page to notice", 120)
+    wait_for(lambda: "Everything is running" in page.get_by_role("status").inner_text(), "the page to notice", 300)
 
 
 def test_it_has_no_docker_socket_and_no_password(platform: Checkout) -> None:

@@ -13,7 +13,7 @@ from services.gcs.call import Call
 from services.gcs.disk.catalogue import Bucket
 from services.gcs.errors import StorageError, invalid, not_found, required
 from services.gcs.router import json_route
-from services.gcs.rules import access, bucket_fields, conditions, values
+from services.gcs.rules import access, bucket_fields, conditions, policies, values
 from services.gcs.rules.listing import read_token, write_token
 from services.gcs.rules.resources import bucket_resource, etag
 from services.gcs.store import find_deleted_bucket
@@ -62,15 +62,13 @@ def get(call: Call) -> Response:
 def list_all(call: Call) -> Response:
     """Answer with a page of the buckets; every project has all of them."""
     _require_project(call)
-    most = values.integer(call.query.get("maxResults"), "maxResults") or values.MOST_RESULTS
-    if most < 0:
-        raise invalid(f"Invalid value '{most}'. Values must be within the range: [0, 4294967295]", "maxResults")
+    most = values.page_size(call.query.get("maxResults"))
     first, prefix = call.query.get("pageToken", ""), call.query.get("prefix", "")
     start = read_token(first)[0].decode("utf-8", "replace") if first else ""
     with call.store.read() as tx:
         every = tx.buckets(values.boolean(call.query.get("softDeleted"), "softDeleted"))
     found = [bucket for bucket in every if bucket.name.startswith(prefix) and bucket.name >= start]
-    page, rest = found[: min(most, values.MOST_RESULTS)], found[min(most, values.MOST_RESULTS) :]
+    page, rest = found[:most], found[most:]
     answer: dict[str, Any] = {"kind": "storage#buckets"}
     if page:
         answer["items"] = [bucket_resource(bucket, call.base, call.is_full) for bucket in page]
@@ -137,7 +135,8 @@ def storage_layout(call: Call) -> Response:
 def get_policy(call: Call) -> Response:
     """Answer with a bucket's IAM policy."""
     with call.store.read() as tx:
-        return call.answer(access.policy_of(call.store.bucket(tx, call.params["bucket"])))
+        policy = access.policy_of(call.store.bucket(tx, call.params["bucket"]))
+    return call.answer(policies.as_requested(policy, call.query.get("optionsRequestedPolicyVersion")))
 
 
 def set_policy(call: Call) -> Response:
@@ -157,6 +156,7 @@ def test_permissions(call: Call) -> Response:
     wanted = call.request.query_params.getlist("permissions")
     if not wanted:
         raise required("permissions")
+    policies.check_permissions(wanted)
     return call.answer({"kind": "storage#testIamPermissionsResponse", "permissions": wanted})
 
 

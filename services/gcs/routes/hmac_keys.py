@@ -16,6 +16,8 @@ from services.gcs.router import json_route
 from services.gcs.rules import values
 
 MOST_KEYS = 1000
+MOST_LISTED = 250
+"""In one page (https://cloud.google.com/storage/docs/json_api/v1/projects/hmacKeys/list)."""
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
@@ -68,7 +70,7 @@ def list_all(call: Call) -> Response:
     sql = "SELECT fields FROM hmac_keys WHERE project = ? ORDER BY access_id"
     with call.store.read() as tx:
         every = [json.loads(row[0]) for row in tx.execute(sql, [call.params["project"]])]
-    first, most = call.query.get("pageToken", ""), values.integer(call.query.get("maxResults"), "maxResults") or 250
+    first, most = call.query.get("pageToken", ""), values.page_size(call.query.get("maxResults"), MOST_LISTED)
     found = [
         fields
         for fields in every

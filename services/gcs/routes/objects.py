@@ -52,9 +52,7 @@ def get(call: Call) -> Response:
 
 def read_list_query(query: dict[str, str]) -> Query:
     """Return what a request for a list asks for."""
-    most = values.integer(query.get("maxResults"), "maxResults")
-    if most is not None and most < 0:
-        raise invalid(f"Invalid value '{most}'. Values must be within the range: [0, 4294967295]", "maxResults")
+    most = values.page_size(query.get("maxResults"))
     versions = values.boolean(query.get("versions"), "versions")
     soft_deleted = values.boolean(query.get("softDeleted"), "softDeleted")
     if "filter" in query:
@@ -71,7 +69,7 @@ def read_list_query(query: dict[str, str]) -> Query:
         versions=versions,
         soft_deleted=soft_deleted,
         glob=query.get("matchGlob", ""),
-        most=min(most or values.MOST_RESULTS, values.MOST_RESULTS),
+        most=most,
         token=query.get("pageToken", ""),
     )
 

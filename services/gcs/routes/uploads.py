@@ -100,8 +100,7 @@ async def spool(call: Call, pieces: AsyncIterator[bytes], incoming: Incoming) ->
         async for piece in pieces:
             waiting.append(piece)
             size, total = size + len(piece), total + len(piece)
-            if total > values.MOST_OBJECT_BYTES:
-                raise StorageError(413, "uploadTooLarge", "An object has at most 5 TiB.")
+            _check_size(total)
             if size >= PIECE:
                 if writing:
                     await writing
@@ -181,10 +180,25 @@ async def insert(call: Call) -> Response:
 def begin_json(call: Call) -> Response:
     """Begin a resumable upload of the JSON API."""
     plan = plan_of(call, call.json(), call.headers.get("x-upload-content-type"))
-    plan.length = values.integer(call.headers.get("x-upload-content-length"), "X-Upload-Content-Length")
+    plan.length = _read_length(call.headers.get("x-upload-content-length"))
     number = begin(call, plan)
     address = f"{call.base}/upload/storage/v1/b/{quote(plan.bucket)}/o?uploadType=resumable&upload_id={number}"
     return Response(b"", 200, {"location": address, "x-guploader-uploadid": number})
+
+
+def _read_length(text: str | None) -> int | None:
+    """Return the length of the content that the header X-Upload-Content-Length promises."""
+    length = values.integer(text, "X-Upload-Content-Length")
+    if length is not None and length < 0:
+        raise invalid(f"Invalid value for header X-Upload-Content-Length: {length}", "X-Upload-Content-Length")
+    _check_size(length or 0)
+    return length
+
+
+def _check_size(size: int) -> None:
+    """Refuse an object that is larger than Google takes (https://cloud.google.com/storage/quotas#objects)."""
+    if size > values.MOST_OBJECT_BYTES:
+        raise StorageError(413, "uploadTooLarge", "An object has at most 5 TiB.")
 
 
 def begin(call: Call, plan: Plan) -> str:
@@ -223,6 +237,7 @@ def read_content_range(headers: Mapping[str, str]) -> Span:
     first, last, total = (int(each) if each and each != "*" else None for each in found.groups())
     if first is not None and last is not None and (last < first or (total is not None and last >= total)):
         raise invalid(f'Failed to parse Content-Range header "{text[:100]}".')
+    _check_size(max(total or 0, (last or 0) + 1))
     return Span(first, last, total)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from services.gcs.disk.catalogue import Bucket, StoredObject
 from services.gcs.errors import StorageError, invalid, not_found, required
-from services.gcs.rules import values
+from services.gcs.rules import policies
 
 PROJECT_NUMBER = "1098765432100"
 """Of every project here."""
@@ -150,27 +150,16 @@ def policy_of(bucket: Bucket) -> dict[str, Any]:
     }
 
 
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(each, str) for each in value)
-
-
 def set_policy(bucket: Bucket, given: dict[str, Any], etag: str) -> None:
     """Replace a bucket's policy; `etag` is that of the new one.
 
     https://cloud.google.com/storage/docs/json_api/v1/buckets/setIamPolicy
     """
+    version, bindings = policies.read_policy(given)
     if given.get("etag") and given["etag"] != policy_of(bucket)["etag"]:
         raise StorageError(412, "conditionNotMet", "The IAM policy has been changed by another request.", "etag")
-    bindings = given.get("bindings", [])
-    if not isinstance(bindings, list) or not all(
-        isinstance(each, dict) and each.get("role") and _are_texts(each.get("members", [])) for each in bindings
-    ):
-        raise invalid("Invalid value for field 'bindings'", "bindings")
-    refuse_public(bucket, [member for each in bindings for member in each.get("members", [])])
-    if any("condition" in each for each in bindings):
-        if not is_uniform(bucket):
-            text = "To set a policy with conditional bindings, enable uniform bucket-level access first"
-            raise StorageError(412, "conditionNotMet", f"{text}: {UNIFORM_PAGE}")
-        if (values.integer(str(given.get("version", 1)), "version") or 0) < 3:
-            raise invalid("The version of a policy with conditional role bindings must be at least 3.", "version")
-    bucket.fields["_policy"] = {"version": given.get("version", 1), "bindings": bindings, "etag": etag}
+    refuse_public(bucket, [member for each in bindings for member in each["members"]])
+    if policies.has_conditions(bindings) and not is_uniform(bucket):
+        text = "To set a policy with conditional bindings, enable uniform bucket-level access first"
+        raise StorageError(412, "conditionNotMet", f"{text}: {UNIFORM_PAGE}")
+    bucket.fields["_policy"] = {"version": version, "bindings": bindings, "etag": etag}

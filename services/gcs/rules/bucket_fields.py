@@ -5,18 +5,36 @@ https://cloud.google.com/storage/docs/json_api/v1/buckets#resource
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.gcs.disk.catalogue import Bucket, timestamp
-from services.gcs.errors import StorageError, forbidden, invalid
-from services.gcs.rules import access, values
+from services.gcs.errors import StorageError, forbidden, invalid, not_built
+from services.gcs.rules import access, lifecycle, object_fields, values
 
 SECTIONS = ("versioning", "website", "logging", "billing", "hierarchicalNamespace", "ipFilter")
 """Kept as they are given: an object of JSON each."""
+TYPES: dict[str, dict[str, Callable[[Any, str], Any]]] = {
+    "versioning": {"enabled": values.check_boolean},
+    "website": {"mainPageSuffix": values.check_text, "notFoundPage": values.check_text},
+    "logging": {"logBucket": values.check_text, "logObjectPrefix": values.check_text},
+    "billing": {"requesterPays": values.check_boolean},
+    "hierarchicalNamespace": {"enabled": values.check_boolean},
+    "iamConfiguration.uniformBucketLevelAccess": {"enabled": values.check_boolean},
+    "iamConfiguration.bucketPolicyOnly": {"enabled": values.check_boolean},
+    "autoclass": {"enabled": values.check_boolean},
+    "cors": {
+        "maxAgeSeconds": values.check_count,
+        "method": values.check_texts,
+        "origin": values.check_texts,
+        "responseHeader": values.check_texts,
+    },
+}
+"""What fields of such objects hold."""
 ONLY_AT_CREATION = ("location", "customPlacementConfig", "hierarchicalNamespace")
-MOST_LABELS = 64
+MOST_LABELS, LONGEST_LABEL = 64, 63
 LONGEST_RETENTION = 3_155_760_000
 """Seconds: 100 years (https://cloud.google.com/storage/docs/bucket-lock#retention-policy)."""
 SOFT_DELETE_DAYS = (7, 90)
@@ -25,6 +43,7 @@ SOFT_DELETE_DAYS = (7, 90)
 
 def new_fields(given: Mapping[str, Any], query: Mapping[str, str]) -> dict[str, Any]:
     """Return the fields of a new bucket."""
+    _refuse_folders(given, {})
     location = str(given.get("location") or "US").upper()
     found: dict[str, Any] = {
         "location": location,
@@ -43,6 +62,7 @@ def new_fields(given: Mapping[str, Any], query: Mapping[str, str]) -> dict[str, 
 
 def change(bucket: Bucket, given: Mapping[str, Any], query: Mapping[str, str], replace: bool) -> None:
     """Change a bucket's fields as PATCH does (what is given), or as PUT (`replace`: everything else goes)."""
+    _refuse_folders(given, bucket.fields)
     for name in ("location", "customPlacementConfig"):
         if name in given and str(given[name]).upper() != str(bucket.fields.get(name)).upper():
             raise invalid(f"Invalid argument: the {name} of a bucket cannot be changed.", name)
@@ -57,6 +77,13 @@ def change(bucket: Bucket, given: Mapping[str, Any], query: Mapping[str, str], r
             bucket.fields.pop(name, None)
     apply(bucket, given)
     set_lists(bucket, given, query)
+
+
+def _refuse_folders(given: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
+    """Refuse a hierarchical namespace, which is not built; a client may send back what an earlier version has taken."""
+    wanted = _section(given.get("hierarchicalNamespace"), "hierarchicalNamespace")
+    if wanted.get("enabled") and not fields.get("hierarchicalNamespace", {}).get("enabled"):
+        raise not_built("hierarchicalNamespace")
 
 
 def apply(bucket: Bucket, given: Mapping[str, Any]) -> None:
@@ -86,42 +113,48 @@ def _set(fields: dict[str, Any], name: str, value: Any) -> None:
 def _section(value: Any, name: str) -> Any:
     if value is not None and not isinstance(value, dict):
         raise invalid(f"Invalid value for field '{name}'", name)
-    return {key: each for key, each in (value or {}).items() if each is not None}
+    found = {key: each for key, each in (value or {}).items() if each is not None}
+    for key, check in TYPES.get(name, {}).items():
+        if key in found:
+            found[key] = check(found[key], f"{name}.{key}")
+    return found
 
 
 def _labels(value: Any, fields: dict[str, Any]) -> dict[str, str]:
     """Merge labels; null removes one (https://cloud.google.com/storage/docs/tags-and-labels#bucket-labels)."""
-    given = value or {}
+    given = {} if value is None else value
     if not isinstance(given, dict) or not all(isinstance(each, str | None) for each in given.values()):
         raise invalid("Invalid value for field 'labels': it must hold texts by name", "labels")
     merged = {} if value is None else {**fields.get("labels", {}), **given}
     found = {name: text for name, text in merged.items() if text is not None}
-    if len(found) > MOST_LABELS or any(len(name) > 63 or len(text) > 63 or not name for name, text in found.items()):
-        raise invalid(
-            f"A bucket has at most {MOST_LABELS} labels, with names and values of at most 63 characters.", "labels"
-        )
+    if len(found) > MOST_LABELS:
+        raise invalid(f"A bucket has at most {MOST_LABELS} labels.", "labels")
+    for name, text in given.items():
+        # One that an earlier version has taken can still be removed
+        if text is not None and not (_is_label(name) and name and _is_label(text)):
+            rule = f"at most {LONGEST_LABEL} lower-case letters, digits, dashes and underscores"
+            raise invalid(
+                f"Invalid value for label '{name[:100]}': '{text[:100]}' (names and values: {rule})", "labels"
+            )
     return found
+
+
+def _is_label(text: str) -> bool:
+    r"""Return whether Google takes a text in a label: [\p{Ll}\p{Lo}\p{N}_-]{0,63}."""
+    kinds = (each in "_-" or unicodedata.category(each) in ("Ll", "Lo", "Nd", "Nl", "No") for each in text)
+    return len(text) <= LONGEST_LABEL and all(kinds)
 
 
 def _lifecycle(value: Any, fields: dict[str, Any]) -> Any:
     section = _section(value, "lifecycle")
-    rules = section.get("rule", [])
-    if not isinstance(rules, list) or len(rules) > 100:
-        raise invalid("Invalid value for field 'lifecycle.rule': a list of at most 100 rules", "lifecycle.rule")
-    for rule in rules:
-        if (
-            not isinstance(rule, dict)
-            or not isinstance(rule.get("action"), dict)
-            or not isinstance(rule.get("condition"), dict)
-        ):
-            raise invalid("A lifecycle rule needs an action and a condition.", "lifecycle.rule")
-    return section if rules else None
+    rules = lifecycle.read_rules(section.get("rule", []))
+    return {**section, "rule": rules} if rules else None
 
 
 def _cors(value: Any, fields: dict[str, Any]) -> Any:
     if value is not None and (not isinstance(value, list) or not all(isinstance(each, dict) for each in value)):
         raise invalid("Invalid value for field 'cors'", "cors")
-    return value
+    return [_section(each, "cors") for each in value or []]
 
 
 def _retention_period(value: Any) -> int:
@@ -157,6 +190,8 @@ def _soft_delete_policy(value: Any, fields: dict[str, Any]) -> Any:
 def _iam_configuration(value: Any, fields: dict[str, Any]) -> Any:
     """Return how access is given (https://cloud.google.com/storage/docs/uniform-bucket-level-access)."""
     _section(value, "iamConfiguration")
+    for name in ("uniformBucketLevelAccess", "bucketPolicyOnly"):
+        _section((value or {}).get(name), f"iamConfiguration.{name}")
     given, old = value or {}, fields.get("iamConfiguration", {})
     was = old.get("uniformBucketLevelAccess", {"enabled": False})
     section = given.get("uniformBucketLevelAccess") or given.get("bucketPolicyOnly") or was
@@ -194,6 +229,10 @@ def _autoclass(value: Any, fields: dict[str, Any]) -> Any:
 def _encryption(value: Any, fields: dict[str, Any]) -> Any:
     """Return the encryption configuration; what it restricts has a moment (.../docs/encryption/enforcement)."""
     found = _section(value, "encryption")
+    if found.get("defaultKmsKeyName", "") == "":
+        found.pop("defaultKmsKeyName", None)
+    else:
+        object_fields.read_kms_key(found["defaultKmsKeyName"])
     for name, config in found.items():
         if isinstance(config, dict) and config.get("restrictionMode") == "FullyRestricted":
             found[name] = {"effectiveTime": timestamp(), **config}

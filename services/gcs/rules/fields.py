@@ -6,24 +6,57 @@ https://cloud.google.com/storage/docs/json_api#partial-response
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
-from services.gcs.errors import invalid
+from services.gcs.errors import StorageError, invalid
+from services.gcs.rules.field_names import ANSWERS
 
 Wanted = dict[str, Any]
 TOKEN = re.compile(r"[^,()/\s]+|[,()/]")
 MOST_TOKENS = 500
+JSON_PATH = re.compile(r"(?:/resumable)?(?:/upload)?/storage/v1(/.*)")
 
 
 def select(content: Any, text: str) -> Any:
     """Return those fields of an answer that a client asks for."""
+    return _keep(content, _parse(text))
+
+
+def check(method: str, path: str, query: Mapping[str, str]) -> None:
+    """Refuse to select a field that Google's answer to a call cannot have."""
+    text, found = query.get("fields"), JSON_PATH.fullmatch(path)
+    if not text or not found or query.get("alt") == "media":
+        return
+    for call, names in ANSWERS.items():
+        if re.fullmatch(call, f"{method} {found[1]}"):
+            _check(_parse(text), _known(names))
+            return
+
+
+def _check(wanted: Wanted, known: Wanted) -> None:
+    for name, inside in wanted.items():
+        if name == "*" or "*" in known:
+            continue
+        if name not in known:
+            raise StorageError(400, "invalidParameter", f"Invalid field selection {name[:200]}", "fields")
+        _check(inside, known[name])
+
+
+@cache
+def _known(names: str) -> Wanted:
+    return _read(TOKEN.findall(names), 0)[0]
+
+
+def _parse(text: str) -> Wanted:
     tokens = TOKEN.findall(text)
     if len(tokens) > MOST_TOKENS:
         raise invalid("Invalid field selection: too long", "fields")
     wanted, rest = _read(tokens, 0)
     if rest != len(tokens):
         raise invalid(f"Invalid field selection {text[:200]}", "fields")
-    return _keep(content, wanted)
+    return wanted
 
 
 def _read(tokens: list[str], at: int, depth: int = 0) -> tuple[Wanted, int]:

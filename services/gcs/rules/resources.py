@@ -85,7 +85,7 @@ def object_resource(bucket: Bucket, stored: StoredObject, base: str, full: bool 
     if stored.state == SOFT_DELETED:
         found["softDeleteTime"] = stored.deleted
     found |= {name: value for name, value in stored.fields.items() if name[0] != "_" and name != "acl"}
-    if until := bucket_retention_end(bucket, stored):
+    if until := retention_end(bucket, stored):
         found["retentionExpirationTime"] = timestamp(until)
     if full and not access.is_uniform(bucket):
         found["owner"] = {"entity": stored.fields.get("_owner", access.OWNER)}
@@ -118,6 +118,13 @@ def bucket_retention_end(bucket: Bucket, stored: StoredObject) -> datetime | Non
         return None
     start = datetime.fromisoformat(stored.fields.get("_released", stored.created))
     return start + timedelta(seconds=int(policy["retentionPeriod"]))
+
+
+def retention_end(bucket: Bucket, stored: StoredObject) -> datetime | None:
+    """Return until when an object is protected, by its bucket's policy or by a retention of its own."""
+    own = None if stored.state == SOFT_DELETED else stored.fields.get("retention", {}).get("retainUntilTime")
+    ends = [bucket_retention_end(bucket, stored), datetime.fromisoformat(own) if own else None]
+    return max((each for each in ends if each), default=None)
 
 
 def bucket_resource(bucket: Bucket, base: str, full: bool = False) -> dict[str, Any]:

@@ -30,6 +30,8 @@ RSA, HMAC, AMAZON_HMAC = "GOOG4-RSA-SHA256", "GOOG4-HMAC-SHA256", "AWS4-HMAC-SHA
 """Clients of S3 sign with an HMAC key and Amazon's names: https://cloud.google.com/storage/docs/aws-simple-migration."""
 KEY_PREFIXES = {HMAC: b"GOOG4", AMAZON_HMAC: b"AWS4"}
 V4_NAMES = {f"x-{brand}-{name}" for brand in ("goog", "amz") for name in ("signature", "algorithm")}
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+"""No date is later once its seconds have been added."""
 LONGEST = 604_800
 """Seconds that a V4 signature is valid at most: 7 days."""
 EARLY = timedelta(minutes=15)
@@ -107,7 +109,7 @@ def _check_v4(request: SignedRequest, given: Mapping[str, str], keys: Keys, now:
     made = _read_date(values["date"])
     if not re.fullmatch(r"\d{1,7}", values["expires"]) or not 0 < int(values["expires"]) <= LONGEST:
         raise invalid("X-Goog-Expires must be between 1 and 604800 seconds.", xml_code="InvalidArgument")
-    _check_time(made, made + timedelta(seconds=int(values["expires"])), now)
+    _check_time(made, min(made, LATEST) + timedelta(seconds=int(values["expires"])), now)
     signer, scope = _read_credential(values["credential"], made)
     for headers in _forms_of_host(request.headers):
         digest = hashlib.sha256(canonical_request(request, headers, values["signedheaders"]).encode()).hexdigest()

@@ -109,12 +109,20 @@ def integer(text: str | None, name: str) -> int | None:
     """Return a parameter as a number; None if it is missing."""
     if text is None:
         return None
-    if not re.fullmatch(r"[+-]?\d{1,19}", text):
+    if not re.fullmatch(r"-?[0-9]{1,19}", text):
         raise invalid(f"Invalid value '{text[:100]}'. Values must be integers for parameter {name}.", name)
     number = int(text)
     if not -(2**63) <= number < 2**63:
         raise invalid(f"Invalid value '{text}'. Values must be within the range of int64 for parameter {name}.", name)
     return number
+
+
+def page_size(text: str | None, most: int = MOST_RESULTS) -> int:
+    """Return how many items a page of a list has at most, by the parameter `maxResults`; 0 asks for all that may be."""
+    number = integer(text, "maxResults") or most
+    if number < 0:
+        raise invalid(f"Invalid value '{number}'. Values must be within the range: [0, 4294967295]", "maxResults")
+    return min(number, most)
 
 
 def boolean(text: str | None, name: str) -> bool:
@@ -124,6 +132,35 @@ def boolean(text: str | None, name: str) -> bool:
     if text.lower() in ("", "true", "1", "yes"):
         return True
     raise invalid(f"Invalid value for boolean: {text[:100]}", name)
+
+
+def check_boolean(value: Any, name: str) -> bool:
+    """Return a field of a resource that is true or false."""
+    if not isinstance(value, bool):
+        raise invalid(f"Invalid value for field '{name}': it is true or false", name)
+    return value
+
+
+def check_text(value: Any, name: str) -> str:
+    """Return a field of a resource that is a text."""
+    if not isinstance(value, str):
+        raise invalid(f"Invalid value for field '{name}': it is a text", name)
+    return value
+
+
+def check_texts(value: Any, name: str) -> list[str]:
+    """Return a field of a resource that is a list of texts."""
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise invalid(f"Invalid value for field '{name}': it is a list of texts", name)
+    return value
+
+
+def check_count(value: Any, name: str) -> int:
+    """Return a field of a resource that is a number from 0; as a text, too, as protocol buffers have it in JSON."""
+    text = str(value)
+    if isinstance(value, bool) or not re.fullmatch("[0-9]{1,10}", text) or int(text) >= 2**31:
+        raise invalid(f"Invalid value for field '{name}': {text[:100]!r} is not an integer from 0", name)
+    return int(text)
 
 
 def check_metadata(value: Any) -> dict[str, str]:

@@ -218,14 +218,15 @@ def _list_document(given: dict[str, str], bucket: Bucket, query: Query, page: Pa
         content.append(("Delimiter", written(given["delimiter"])))
     if is_encoded:
         content.append(("EncodingType", "url"))
-    content += [("MaxKeys", query.most), ("IsTruncated", str(bool(page.token)).lower())]
+    is_truncated = bool(page.token) and query.most > 0
+    content += [("MaxKeys", query.most), ("IsTruncated", str(is_truncated).lower())]
     if given.get("list-type") == "2":
         content.append(("KeyCount", len(page.items) + len(page.prefixes)))
-        if page.token:
+        if is_truncated:
             content.append(("NextContinuationToken", page.token))
     else:
         content.append(("Marker", written(given.get("marker", ""))))
-        if page.token:
+        if is_truncated:
             last = max([*page.prefixes, *(each.name for each in page.items)], key=str.encode)
             content.append(("NextMarker", written(last)))
     for each in page.items:

@@ -11,20 +11,27 @@ from xml.sax.saxutils import escape, unescape
 from starlette.responses import Response
 
 from services.gcs.disk.catalogue import StoredObject
-from services.gcs.errors import invalid
+from services.gcs.errors import FORBIDDEN_IN_XML, invalid
 from services.gcs.rules.resources import object_etag
 
 NAMESPACE = "http://doc.s3.amazonaws.com/2006-03-01"
+OF_PARTS = "http://s3.amazonaws.com/doc/2006-03-01/"
+"""Of the documents about uploads in parts, in which Google's clients look for their elements.
+
+https://cloud.google.com/storage/docs/xml-api/post-object-multipart
+"""
+PARTS = re.compile(
+    "InitiateMultipartUploadResult|CompleteMultipartUploadResult|ListPartsResult|ListMultipartUploadsResult"
+)
 MOST_DELETIONS = 1000
 """Of one request (https://cloud.google.com/storage/docs/xml-api/post-bucket)."""
 Content = Mapping[str, Any] | Iterable[tuple[str, Any]]
-FORBIDDEN = {code: " " for code in range(32) if code not in (9, 10, 13)}
-"""Characters that no XML may hold."""
 
 
 def document(name: str, content: Content, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return an answer in XML; a mapping or a list of pairs is an element's content."""
-    text = f"<?xml version='1.0' encoding='UTF-8'?><{name} xmlns='{NAMESPACE}'>{_elements(content)}</{name}>"
+    namespace = OF_PARTS if PARTS.fullmatch(name) else NAMESPACE
+    text = f"<?xml version='1.0' encoding='UTF-8'?><{name} xmlns='{namespace}'>{_elements(content)}</{name}>"
     return Response(text.encode("utf-8", "replace"), status, headers, "application/xml; charset=UTF-8")
 
 
@@ -36,7 +43,7 @@ def _elements(content: Content) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, Mapping | list):
         return _elements(value)
-    return escape(str(value).translate(FORBIDDEN))
+    return escape(str(value).translate(FORBIDDEN_IN_XML))
 
 
 def read_deletions(body: bytes) -> tuple[list[tuple[str, str | None]], bool]:

@@ -11,15 +11,23 @@ import signal
 import socket
 import sqlite3
 import tarfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 from urllib.request import Request, urlopen
+from xml.etree import ElementTree
 
 import pytest
 
 pytest.importorskip("httptools")
 
+import uvicorn
+from starlette.datastructures import Headers
+
+from orionbox import http_server
+from services.gcs.call import with_google_names
 from tests.conformance.storage.server import Server, running
 
 
@@ -271,6 +279,8 @@ BAD = (
     b"POST /storage/v1/b?project=p HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nhalf",
     b"GET /" + b"a" * 300_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"GET / HTTP/1.1\r\nX: " + b"a" * 300_000,
+    b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nX: " + b"a" * 66_000 + b"\r\n\r\nx",
+    b"GET / HTTP/1.1\r\nHost: x",
     b"PUT /taxi/../../etc/passwd HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx",
     b"POST /batch/storage/v1 HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/mixed; boundary=\r\n"
     b"Content-Length: 0\r\nConnection: close\r\n\r\n",
@@ -291,6 +301,43 @@ def test_a_document_that_is_too_large_is_refused(server: Server) -> None:
     head = {"Content-Type": "application/json"}
     body = b'{"name": "' + b"x" * 3_000_000 + b'"}'
     assert server.ask("/storage/v1/b?project=p", body, "POST", **head)[0] == 413
+
+
+def test_of_headers_with_one_name_the_first_counts() -> None:
+    pairs = [(b"x-amz-a", b"1"), (b"x-amz-a", b"2"), (b"host", b"x")]
+    assert with_google_names(Headers(raw=pairs))["x-goog-a"] == "1"
+
+
+def test_no_character_makes_a_list_or_an_error_unreadable(server: Server) -> None:
+    for name in ("a\x01b", "a\ufffeb"):
+        assert server.upload(name, b"x") == 200
+    for path in ("/taxi", "/taxi/%00zz", "/taxi?prefix=a%01"):
+        answer = raw(server, f"GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        ElementTree.fromstring(answer.partition(b"\r\n\r\n")[2])
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET / HTTP/1.1\r\nHo", b"PUT /o HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nabc"]
+)
+def test_a_connection_whose_client_says_nothing_more_is_closed(sent: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while (await receive())["type"] == "http.request":
+            pass
+
+    monkeypatch.setattr(http_server, "IDLE_SECONDS", 0.2)
+    config = uvicorn.Config(app, http=http_server.AnsweringProtocol, log_level="error", lifespan="off")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = uvicorn.Server(config)
+        thread = threading.Thread(target=serving.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            with socket.create_connection(listening.getsockname(), timeout=60) as connection:
+                connection.sendall(sent)
+                while connection.recv(65536):
+                    pass
+        finally:
+            serving.should_exit = True
+            thread.join()
 
 
 def test_an_idle_connection_and_a_slow_upload_delay_no_other(server: Server) -> None:

@@ -248,3 +248,9 @@ def test_a_strangers_backup_reaches_nothing_outside_the_folder(tmp_path: Path) -
     assert secret.read_bytes() == b"of somebody else"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gcs", "outside"]
     assert [path.name for path in secret.parent.iterdir()] == ["secret"]
+
+
+def test_a_field_that_google_refuses_is_left_out_alone() -> None:
+    known = {"location": "EU", "storageClass": "NEARLINE", "labels": {"Team": "x"}, "versioning": {"enabled": True}}
+    found = takeover._bucket_fields(known)
+    assert found == {"location": "EU", "storageClass": "NEARLINE", "versioning": {"enabled": True}}
