@@ -15,7 +15,7 @@ from starlette.types import Message
 from services.gcs.call import Call
 from services.gcs.errors import StorageError
 from services.gcs.router import Route, route
-from services.gcs.routes.related import BOUNDARY
+from services.gcs.routes.related import read_boundary
 from services.gcs.rules.values import MOST_CALLS
 
 MOST_BYTES = 10 * 2**20
@@ -37,10 +37,10 @@ class Part:
 async def run(call: Call) -> Response:
     """Run the calls one after the other; each has an answer of its own."""
     await call.read_body(MOST_BYTES)
-    found = BOUNDARY.search(call.headers.get("content-type", ""))
-    if not found:
+    given = read_boundary(call.headers.get("content-type", ""))
+    if not given:
         raise StorageError(400, "badContent", "Missing or invalid boundary in the Content-Type of a batch.")
-    parts = _read_parts(call.body, (found[1] or found[2]).encode())
+    parts = _read_parts(call.body, given)
     boundary = f"batch_{secrets.token_urlsafe(24)}"
     answers = [await _answer(call, part) for part in parts]
     body = b"".join(b"--" + boundary.encode() + b"\r\n" + answer for answer in answers)

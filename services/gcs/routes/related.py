@@ -20,6 +20,12 @@ BOUNDARY = re.compile(r";\s*boundary\s*=\s*(?:\"([^\"]{1,200})\"|([^\s;\"]{1,200
 LONGEST_LINE = 16384
 
 
+def read_boundary(content_type: str) -> bytes:
+    """Return the boundary that a Content-Type names; empty if it names none that is valid."""
+    found = BOUNDARY.search(content_type)
+    return (found[1] or found[2]).encode() if found else b""
+
+
 class Related:
     """Reads such a body: first `read_metadata`, then `media`.
 
@@ -29,11 +35,11 @@ class Related:
     """
 
     def __init__(self, content_type: str, pieces: AsyncIterator[bytes]) -> None:
-        found = BOUNDARY.search(content_type)
-        if not found or not content_type.lower().lstrip().startswith("multipart/"):
+        boundary = read_boundary(content_type)
+        if not boundary or not content_type.lower().lstrip().startswith("multipart/"):
             text = "Missing or invalid boundary in the Content-Type of a multipart upload."
             raise StorageError(400, "badContent", text)
-        self._mark = b"--" + (found[1] or found[2]).encode()
+        self._mark = b"--" + boundary
         self._pieces, self._waiting, self._ended = pieces, bytearray(), False
         self._crlf = True
         self.headers: dict[str, str] = {}

@@ -6,12 +6,10 @@ https://cloud.google.com/storage/docs/performing-resumable-uploads
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass
 from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect
@@ -19,138 +17,17 @@ from starlette.responses import Response
 
 from services.gcs.call import Call
 from services.gcs.disk.catalogue import Bucket, StoredObject, Upload, timestamp
-from services.gcs.disk.contents import PIECE, Incoming
+from services.gcs.disk.contents import Incoming
 from services.gcs.errors import StorageError, invalid, not_found, required
 from services.gcs.router import json_route
 from services.gcs.routes.objects import answer_object
 from services.gcs.routes.related import Related
-from services.gcs.rules import conditions, object_fields, values
+from services.gcs.routes.storing import Plan, check_size, commit, plan_of, spool, store_body
+from services.gcs.rules import object_fields, values
 from services.gcs.rules.resources import object_etag
 
 RESUMABLE = "resumable"
 CONTENT_RANGE = re.compile(r"bytes[ =](?:\*|(\d{1,19})-(\d{1,19}|\*))/(\*|\d{1,19})")
-KEPT_PARAMETERS = re.compile(r"if\w+|predefinedAcl|projection|fields|userProject")
-"""Parameters of the first request that hold for the last one."""
-
-
-@dataclass
-class Plan:
-    """What an upload is going to store; `query` are the request's parameters, `md5` and `crc32c` what it promises."""
-
-    bucket: str
-    name: str
-    resource: dict[str, Any]
-    query: dict[str, str] = field(default_factory=dict)
-    md5: str | None = None
-    crc32c: str | None = None
-    key: dict[str, str] | None = None
-    length: int | None = None
-    generation: int | None = None
-    """Of the object, once the upload is complete."""
-    tags: dict[str, str] = field(default_factory=dict)
-    """The headers If-Match and If-None-Match."""
-    is_xml: bool = False
-
-    def conditions(self) -> conditions.Conditions:
-        """Return what must hold for the object that is there."""
-        if self.is_xml:
-            return conditions.from_xml_headers(self.tags)
-        return conditions.from_query(self.query, headers=self.tags)
-
-
-def plan_of(call: Call, resource: dict[str, Any], content_type: str | None) -> Plan:
-    """Return what a request of the JSON API wants to store."""
-    in_query, in_body = call.query.get("name"), resource.get("name")
-    if in_query and in_body and in_query != in_body:
-        text = f"Value '{in_body}' in content does not agree with value '{in_query}'."
-        rest = " This can happen when a value set through a parameter is inconsistent with a value set in the request."
-        raise invalid(text + rest, "name")
-    bucket = resource.get("bucket")
-    if bucket and bucket != call.params["bucket"]:
-        raise invalid(f"Value '{bucket}' in content does not agree with value '{call.params['bucket']}'.", "bucket")
-    given = {key: value for key, value in resource.items() if value is not None}
-    if content_type:
-        given.setdefault("contentType", content_type)
-    for name in ("contentEncoding", "kmsKeyName"):
-        if value := call.query.get(name):
-            given.setdefault(name, value)
-    md5, crc32c = object_fields.read_hash_header(call.headers)
-    return Plan(
-        bucket=call.params["bucket"],
-        name=values.check_object_name(in_body or in_query),
-        resource=given,
-        query={name: value for name, value in call.query.items() if KEPT_PARAMETERS.fullmatch(name)},
-        md5=given.get("md5Hash") or md5,
-        crc32c=given.get("crc32c") or crc32c,
-        key=object_fields.encryption_key(call.headers),
-        tags={name: call.headers[name] for name in ("if-match", "if-none-match") if name in call.headers},
-    )
-
-
-async def spool(call: Call, pieces: AsyncIterator[bytes], incoming: Incoming) -> bytes:
-    """Write a body as it arrives, the next piece being received while this one is written.
-
-    Returns:
-        The last bytes, less than a piece, which are not written yet.
-    """
-    waiting: list[bytes] = []
-    size, total = 0, incoming.size
-    writing: asyncio.Future[Any] | None = None
-    try:
-        async for piece in pieces:
-            waiting.append(piece)
-            size, total = size + len(piece), total + len(piece)
-            _check_size(total)
-            if size >= PIECE:
-                if writing:
-                    await writing
-                writing = asyncio.ensure_future(call.server.in_thread(incoming.write, b"".join(waiting)))
-                waiting, size = [], 0
-    except ClientDisconnect:
-        # What has arrived of a resumable upload stays, and the client goes on from there
-        if writing:
-            await writing
-        await call.server.in_thread(incoming.write, b"".join(waiting))
-        raise
-    finally:
-        if writing:
-            await asyncio.wait([writing])
-    if writing:
-        await writing
-    return b"".join(waiting)
-
-
-def commit(
-    call: Call, plan: Plan, incoming: Incoming, rest: bytes = b"", upload: Upload | None = None
-) -> tuple[Bucket, StoredObject]:
-    """Store what has arrived as an object; an upload in several requests is complete in the same moment."""
-    if rest:
-        incoming.write(rest)
-    sums = incoming.sums()
-    object_fields.check_sums(sums, plan.md5, plan.crc32c)
-    incoming.sync()
-    with call.store.write() as tx:
-        bucket = call.store.bucket_to_write(tx, plan.bucket)
-        fields = object_fields.new_fields(plan.resource, bucket, plan.query.get("predefinedAcl"), call.server.account)
-        if plan.key:
-            fields["customerEncryption"] = plan.key
-        stored = call.store.put(tx, bucket, plan.name, fields, incoming, sums, plan.conditions())
-        if upload:
-            upload.fields["generation"] = stored.generation
-            tx.update_upload(upload)
-        return bucket, stored
-
-
-async def store_body(call: Call, plan: Plan, pieces: AsyncIterator[bytes]) -> tuple[Bucket, StoredObject]:
-    """Store the content of one request as an object."""
-    incoming = call.store.contents.create()
-    try:
-        rest = await spool(call, pieces, incoming)
-        found: tuple[Bucket, StoredObject] = await call.server.in_thread(commit, call, plan, incoming, rest)
-        return found
-    finally:
-        if not incoming.is_kept:
-            await call.server.in_thread(incoming.discard)
 
 
 async def insert(call: Call) -> Response:
@@ -191,14 +68,8 @@ def _read_length(text: str | None) -> int | None:
     length = values.integer(text, "X-Upload-Content-Length")
     if length is not None and length < 0:
         raise invalid(f"Invalid value for header X-Upload-Content-Length: {length}", "X-Upload-Content-Length")
-    _check_size(length or 0)
+    check_size(length or 0)
     return length
-
-
-def _check_size(size: int) -> None:
-    """Refuse an object that is larger than Google takes (https://cloud.google.com/storage/quotas#objects)."""
-    if size > values.MOST_OBJECT_BYTES:
-        raise StorageError(413, "uploadTooLarge", "An object has at most 5 TiB.")
 
 
 def begin(call: Call, plan: Plan) -> str:
@@ -237,7 +108,7 @@ def read_content_range(headers: Mapping[str, str]) -> Span:
     first, last, total = (int(each) if each and each != "*" else None for each in found.groups())
     if first is not None and last is not None and (last < first or (total is not None and last >= total)):
         raise invalid(f'Failed to parse Content-Range header "{text[:100]}".')
-    _check_size(max(total or 0, (last or 0) + 1))
+    check_size(max(total or 0, (last or 0) + 1))
     return Span(first, last, total)
 
 

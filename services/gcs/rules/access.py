@@ -162,4 +162,5 @@ def set_policy(bucket: Bucket, given: dict[str, Any], etag: str) -> None:
     if policies.has_conditions(bindings) and not is_uniform(bucket):
         text = "To set a policy with conditional bindings, enable uniform bucket-level access first"
         raise StorageError(412, "conditionNotMet", f"{text}: {UNIFORM_PAGE}")
+    policies.require_version(version, bindings)
     bucket.fields["_policy"] = {"version": version, "bindings": bindings, "etag": etag}

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from services.gcs.disk.catalogue import Bucket, timestamp
-from services.gcs.errors import StorageError, forbidden, invalid, not_built
+from services.gcs.errors import StorageError, forbidden, invalid
 from services.gcs.rules import access, lifecycle, object_fields, values
 
 SECTIONS = ("versioning", "website", "logging", "billing", "hierarchicalNamespace", "ipFilter")
@@ -43,7 +43,6 @@ SOFT_DELETE_DAYS = (7, 90)
 
 def new_fields(given: Mapping[str, Any], query: Mapping[str, str]) -> dict[str, Any]:
     """Return the fields of a new bucket."""
-    _refuse_folders(given, {})
     location = str(given.get("location") or "US").upper()
     found: dict[str, Any] = {
         "location": location,
@@ -51,7 +50,7 @@ def new_fields(given: Mapping[str, Any], query: Mapping[str, str]) -> dict[str, 
     }
     for name in ONLY_AT_CREATION:
         if isinstance(given.get(name), dict):
-            found[name] = given[name]
+            found[name] = _section(given[name], name) if name in SECTIONS else given[name]
     if values.boolean(query.get("enableObjectRetention"), "enableObjectRetention"):
         found["objectRetention"] = {"mode": "Enabled"}
     bucket = Bucket(0, "", 0, 0, "", "", None, found)
@@ -80,10 +79,10 @@ def change(bucket: Bucket, given: Mapping[str, Any], query: Mapping[str, str], r
 
 
 def _refuse_folders(given: Mapping[str, Any], fields: Mapping[str, Any]) -> None:
-    """Refuse a hierarchical namespace, which is not built; a client may send back what an earlier version has taken."""
+    """Refuse to make folders of names later, as Google does; a client may send back what the bucket has."""
     wanted = _section(given.get("hierarchicalNamespace"), "hierarchicalNamespace")
     if wanted.get("enabled") and not fields.get("hierarchicalNamespace", {}).get("enabled"):
-        raise not_built("hierarchicalNamespace")
+        raise invalid("hierarchicalNamespace can only be enabled when a bucket is created.", "hierarchicalNamespace")
 
 
 def apply(bucket: Bucket, given: Mapping[str, Any]) -> None:

@@ -37,9 +37,13 @@ def read_policy(given: Mapping[str, Any]) -> tuple[int, Bindings]:
     if bindings is not None and not isinstance(bindings, list):
         raise invalid("Invalid value for field 'bindings'", "bindings")
     found = [_read_binding(each) for each in bindings or []]
-    if has_conditions(found) and version < CONDITIONAL:
-        raise invalid("The version of a policy with conditional role bindings must be at least 3.", "version")
     return version, [each for each in found if each["members"]]
+
+
+def require_version(version: int, bindings: Bindings) -> None:
+    """Refuse a policy with conditions in a version that has none."""
+    if has_conditions(bindings) and version < CONDITIONAL:
+        raise invalid("The version of a policy with conditional role bindings must be at least 3.", "version")
 
 
 def _read_binding(given: Any) -> dict[str, Any]:

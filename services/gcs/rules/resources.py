@@ -78,6 +78,19 @@ def object_resource(bucket: Bucket, stored: StoredObject, base: str, full: bool 
         "timeFinalized": stored.created,
         "timeStorageClassUpdated": stored.created,
     }
+    found |= _fields_of_some(bucket, stored)
+    if full and not access.is_uniform(bucket):
+        found["owner"] = {"entity": stored.fields.get("_owner", access.OWNER)}
+        found["acl"] = [
+            access.entry_resource("object", bucket, entity, role, link, stored)
+            for entity, role in object_acl(bucket, stored).items()
+        ]
+    return found
+
+
+def _fields_of_some(bucket: Bucket, stored: StoredObject) -> dict[str, Any]:
+    """Return what only some objects have: what a client has set, a checksum, ends."""
+    found: dict[str, Any] = {}
     if stored.md5:
         found["md5Hash"] = stored.md5
     if stored.state == NONCURRENT:
@@ -87,12 +100,6 @@ def object_resource(bucket: Bucket, stored: StoredObject, base: str, full: bool 
     found |= {name: value for name, value in stored.fields.items() if name[0] != "_" and name != "acl"}
     if until := retention_end(bucket, stored):
         found["retentionExpirationTime"] = timestamp(until)
-    if full and not access.is_uniform(bucket):
-        found["owner"] = {"entity": stored.fields.get("_owner", access.OWNER)}
-        found["acl"] = [
-            access.entry_resource("object", bucket, entity, role, link, stored)
-            for entity, role in object_acl(bucket, stored).items()
-        ]
     return found
 
 

@@ -12,9 +12,9 @@ from starlette.responses import Response
 
 from services.gcs.call import Call
 from services.gcs.errors import StorageError, invalid
-from services.gcs.routes import uploads
-from services.gcs.routes.related import BOUNDARY
-from services.gcs.routes.uploads import Plan
+from services.gcs.routes import storing
+from services.gcs.routes.related import read_boundary
+from services.gcs.routes.storing import Plan
 from services.gcs.rules import access, signatures, values
 from services.gcs.xml_api.text import document, xml_etag
 
@@ -33,10 +33,10 @@ class Form:
     """
 
     def __init__(self, content_type: str, pieces: AsyncIterator[bytes]) -> None:
-        found = BOUNDARY.search(content_type)
-        if not found or not content_type.lower().startswith("multipart/form-data"):
+        boundary = read_boundary(content_type)
+        if not boundary or not content_type.lower().startswith("multipart/form-data"):
             raise StorageError(412, "invalid", "Bucket POST must be of the enclosure-type multipart/form-data")
-        self._mark = b"\r\n--" + (found[1] or found[2]).encode()
+        self._mark = b"\r\n--" + boundary
         self._pieces, self._waiting = pieces, bytearray(b"\r\n")
         self.fields: dict[str, str] = {}
         self.file_type, self.file_name = "", ""
@@ -115,12 +115,12 @@ async def upload(call: Call) -> Response:
     plan = plan_of(bucket, form)
     incoming = call.store.contents.create()
     try:
-        rest = await uploads.spool(call, form.file(), incoming)
+        rest = await storing.spool(call, form.file(), incoming)
         if form.fields.keys() & {"policy", "x-goog-signature", "x-goog-credential"}:
             fields = {**form.fields, "bucket": bucket}
             size = incoming.size + len(rest)
             await call.server.in_thread(signatures.check_form, fields, call.server.keys, datetime.now(UTC), size)
-        _, stored = await call.server.in_thread(uploads.commit, call, plan, incoming, rest)
+        _, stored = await call.server.in_thread(storing.commit, call, plan, incoming, rest)
     finally:
         await call.server.in_thread(incoming.discard)
     return _answer(call, form.fields, plan, xml_etag(stored))

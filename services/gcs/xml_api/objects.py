@@ -16,7 +16,7 @@ from services.gcs.disk.catalogue import Bucket, StoredObject
 from services.gcs.errors import StorageError, invalid, not_built
 from services.gcs.router import route
 from services.gcs.routes import downloads, uploads
-from services.gcs.routes.uploads import Plan
+from services.gcs.routes.storing import Plan, store_body
 from services.gcs.rules import access, bucket_fields, conditions, object_fields, values
 from services.gcs.rules.listing import Page, Query, list_objects, successor
 from services.gcs.rules.resources import object_etag
@@ -100,7 +100,7 @@ async def put_object(call: Call) -> Response:
         return await xml_uploads.put_part(call)
     if "x-goog-copy-source" in call.headers:
         return await call.server.in_thread(_copy, call)  # type: ignore[no-any-return]
-    _, stored = await uploads.store_body(call, plan_of(call), call.request.stream())
+    _, stored = await store_body(call, plan_of(call), call.request.stream())
     return Response(b"", 200, _stored_headers(stored))
 
 

@@ -18,8 +18,7 @@ from services.gcs.call import Call
 from services.gcs.disk.catalogue import Transaction, Upload, timestamp
 from services.gcs.disk.contents import Incoming
 from services.gcs.errors import StorageError, invalid, not_found
-from services.gcs.routes import uploads
-from services.gcs.routes.uploads import Plan
+from services.gcs.routes.storing import Plan, spool
 from services.gcs.rules import object_fields, values
 from services.gcs.xml_api.text import document, elements, xml_etag
 
@@ -62,7 +61,7 @@ async def put_part(call: Call) -> Response:
     incoming = Incoming(call.store.contents.part(f"part-{secrets.token_hex(12)}"))
     kept = False
     try:
-        rest = await uploads.spool(call, call.request.stream(), incoming)
+        rest = await spool(call, call.request.stream(), incoming)
         answer, old = await call.server.in_thread(_keep_part, call, number, incoming, rest)
         kept = True
         for file in old:

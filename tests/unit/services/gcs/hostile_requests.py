@@ -131,24 +131,27 @@ def parameters() -> Iterator[bytes]:
         yield http("GET", f"{OBJECTS}/a?alt=media", b"", f"Range: {ranges}")
 
 
+PLACES = (
+    (
+        "POST",
+        "/storage/v1/b?project=p",
+        ("name", "labels", "retentionPolicy", "iamConfiguration", "lifecycle", "acl"),
+    ),
+    ("PATCH", "/storage/v1/b/taxi", ("versioning", "softDeletePolicy", "cors", "website", "defaultObjectAcl")),
+    ("PATCH", f"{OBJECTS}/a", ("metadata", "contentType", "retention", "customTime", "acl", "temporaryHold")),
+    ("POST", f"{OBJECTS}/joined/compose", ("sourceObjects", "destination")),
+    ("POST", f"{UPLOAD}?uploadType=resumable", ("name", "bucket", "metadata", "md5Hash", "size")),
+    ("PUT", "/storage/v1/b/taxi/iam", ("bindings", "version", "etag")),
+    ("POST", "/storage/v1/b/taxi/acl", ("entity", "role")),
+    ("POST", "/storage/v1/b/taxi/notificationConfigs", ("topic", "event_types", "custom_attributes")),
+)
+"""Methods and addresses that take documents, and fields of these."""
+
+
 def documents() -> Iterator[bytes]:
     """Yield documents that are no JSON, or whose fields have other types."""
     wrong: tuple[object, ...] = (None, [], {}, "x", -1, True, [[]], {"a": {"b": []}}, "\ud800", "\x00")
-    places = (
-        (
-            "POST",
-            "/storage/v1/b?project=p",
-            ("name", "labels", "retentionPolicy", "iamConfiguration", "lifecycle", "acl"),
-        ),
-        ("PATCH", "/storage/v1/b/taxi", ("versioning", "softDeletePolicy", "cors", "website", "defaultObjectAcl")),
-        ("PATCH", f"{OBJECTS}/a", ("metadata", "contentType", "retention", "customTime", "acl", "temporaryHold")),
-        ("POST", f"{OBJECTS}/joined/compose", ("sourceObjects", "destination")),
-        ("POST", f"{UPLOAD}?uploadType=resumable", ("name", "bucket", "metadata", "md5Hash", "size")),
-        ("PUT", "/storage/v1/b/taxi/iam", ("bindings", "version", "etag")),
-        ("POST", "/storage/v1/b/taxi/acl", ("entity", "role")),
-        ("POST", "/storage/v1/b/taxi/notificationConfigs", ("topic", "event_types", "custom_attributes")),
-    )
-    for number, (method, path, fields) in enumerate(places):
+    for number, (method, path, fields) in enumerate(PLACES):
         for each, field in enumerate(fields):
             yield http(method, path, json.dumps({field: wrong[(number + each) % len(wrong)]}).encode())
             yield http(method, path, json.dumps({field: wrong[(number + each + 5) % len(wrong)]}).encode())
