@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds debian:SUITE-slim, from which the Dockerfiles start, if no container registry answers: by debootstrap, from
-# this machine's Debian mirror. Usage: make.sh bookworm|trixie
+# this machine's Debian mirror. Usage: make.sh SUITE, such as bookworm
 set -eu
 
 suite=$1

@@ -104,3 +104,10 @@ def test_the_platform_s_own_dockerfiles_are_packed_completely() -> None:
         assert {name for name, member in found.items() if not member.isdir()} == {
             path.relative_to(folder).as_posix() for path in files
         }
+
+
+@pytest.mark.parametrize("service", sorted(path.parent.name for path in ROOT.glob("services/*/__main__.py")))
+def test_a_service_has_all_its_modules_in_its_image(service: str) -> None:
+    modules = {file.relative_to(ROOT).as_posix() for file in ROOT.glob(f"services/{service}/**/*.py")}
+    dockerfile = Dockerfile(ROOT / "services" / service / "Dockerfile", ROOT, {"TAG": "1"})
+    assert modules <= {file.relative_to(ROOT).as_posix() for file in dockerfile.files()}

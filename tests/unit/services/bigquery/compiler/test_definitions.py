@@ -53,6 +53,7 @@ def test_a_table_with_all_its_clauses() -> None:
         Partitioning("w", "HOUR"),
         ("a", "b"),
         {"description": None, "labels": [{"f0": "k", "f1": "v"}]},
+        primary_key=("a",),
     )
 
 

@@ -328,7 +328,7 @@ def test_functions_that_read_tables_and_call_each_other(client: Client) -> None:
 def test_space_of_dropped_data_comes_back(client: Client) -> None:
     resource = {"schema": {"fields": [column("s", "STRING")]}}
     with client.store.transaction() as tx:
-        tx.create_table(Table(T, "TABLE", resource), "SELECT sha256(CAST(i AS VARCHAR)) FROM range(800000) r(i)")
+        tx.create_table(Table(T, "TABLE", resource), "SELECT sha256(CAST(i AS VARCHAR)) FROM range(1_000_000) r(i)")
     client.table("keep", column("x", "INTEGER", mode="REQUIRED"), column("a", "STRING", mode="REPEATED"))
     client.sql("INSERT INTO d.keep (x) VALUES (7)")
     client.again()
