@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any
 
-from services.bigquery import schema
-from services.bigquery.errors import BigQueryError, NotBuilt
+from services.bigquery import schema, types
+from services.bigquery.errors import BigQueryError
 from services.bigquery.records import ColumnChange, Dataset, Path, Table, Transaction
+from services.bigquery.store.tables import PARTITION_TIME, is_partitioned_by_load
 
-_DECORATOR = re.compile(r"(.+)\$(\d{4,10}|__NULL__|__UNPARTITIONED__)")
+_DECORATOR = re.compile(r"(.+)\$(-?\d{1,19}|__NULL__|__UNPARTITIONED__)")
 _UNITS = {4: "YEAR", 6: "MONTH", 8: "DAY", 10: "HOUR"}
 OF_TABLE = ("timePartitioning", "rangePartitioning", "clustering", "description", "labels", "friendlyName")
 
@@ -97,7 +98,7 @@ def write(tx: Transaction, to: Destination, fields: Sequence[Mapping[str, Any]],
         return _create(tx, to, fields, rows)
     if known.kind != "TABLE":
         raise schema.invalid(f"{_text(to.path)} is not allowed for this operation because it is a {known.kind}")
-    if to.write == "WRITE_EMPTY" and tx.size(to.path, ()).rows:
+    if to.write == "WRITE_EMPTY" and _has_rows(tx, known, to.partition):
         raise BigQueryError("duplicate", f"Already Exists: Table {_text(to.path)}", status=409)
     if to.partition:
         _clear_partition(tx, known, to)
@@ -107,7 +108,13 @@ def write(tx: Transaction, to: Destination, fields: Sequence[Mapping[str, Any]],
         return tx.create_table(Table(to.path, "TABLE", kept, created=known.created), rows)
     elif to.write == "WRITE_TRUNCATE_DATA":
         tx.connection.execute(f"DELETE FROM {tx.relation(to.path).sql}")
-    return append(tx, _fitting(tx, known, to, fields), fields, rows)
+    return append(tx, _fitting(tx, known, to, fields), fields, rows, to.partition)
+
+
+def _has_rows(tx: Transaction, table: Table, partition: str) -> bool:
+    if not partition:
+        return tx.size(table.path, ()).rows > 0
+    return partition_rows(tx, table, partition) > 0
 
 
 def existing(tx: Transaction, path: Path) -> Table | None:
@@ -154,23 +161,47 @@ def _create(tx: Transaction, to: Destination, fields: Sequence[Mapping[str, Any]
         raise BigQueryError("notFound", f"Not found: Table {_text(to.path)}", status=404)
     schema.check_names(to.path[2], fields)
     resource = {**to.resource, "schema": {"fields": schema.normal(fields)}}
-    if to.partition and "timePartitioning" not in resource and to.partition.isdigit():
+    if not to.partition:
+        return tx.create_table(Table(to.path, "TABLE", resource), rows)
+    if len(to.partition) in _UNITS and not resource.keys() & {"timePartitioning", "rangePartitioning"}:
         resource["timePartitioning"] = {"type": _UNITS[len(to.partition)]}
-    return tx.create_table(Table(to.path, "TABLE", resource), rows)
+    table = tx.create_table(Table(to.path, "TABLE", resource))
+    return append(tx, table, fields, rows, to.partition)
 
 
-def append(tx: Transaction, table: Table, fields: Sequence[Mapping[str, Any]], rows: str) -> Table:
-    """Adds rows, which `write` describes, to a table that has their columns."""
+def append(tx: Transaction, table: Table, fields: Sequence[Mapping[str, Any]], rows: str, partition: str = "") -> Table:
+    """Adds rows, which `write` describes, to a table that has their columns.
+
+    Args:
+        tx: With the table among its writes.
+        table: The table.
+        fields: The rows' columns.
+        rows: DuckDB SQL that gives columns o0, o1, ...
+        partition: To which all of them must belong; empty for any.
+    """
     relation = tx.relation(table.path)
     place = {field["name"].lower(): name for field, name in zip(table.fields, relation.columns, strict=False)}
     pairs = {place[field["name"].lower()]: f"o{number}" for number, field in enumerate(fields)}
     # What the rows lack has its default value
     pairs |= {name: relation.defaults[name] for name in relation.defaults if name not in pairs}
+    where = _only(table, partition, relation.columns, pairs) if partition else ""
     names, values = ", ".join(pairs), ", ".join(pairs.values())
     if fields:
-        tx.connection.execute(f"INSERT INTO {relation.sql} ({names}) SELECT {values} FROM ({rows})")
+        tx.connection.execute(f"INSERT INTO {relation.sql} ({names}) SELECT {values} FROM ({rows}){where}")
     tx.touch(table.path)
     return table
+
+
+def _only(table: Table, partition: str, columns: Sequence[str], pairs: dict[str, str]) -> str:
+    """A condition that fails for rows of another partition; of rows without a day of their own, it sets the day."""
+    if is_partitioned_by_load(table.resource):
+        partition_condition(table, partition, columns)
+        pairs[PARTITION_TIME] = f"CAST({_start(partition)} AS TIMESTAMPTZ)"
+        return ""
+    condition = partition_condition(table, partition, [pairs.get(column, "NULL") for column in columns])
+    name = f"{table.path[2]}${partition}"
+    text = types.quoted(f"Some rows belong to different partitions rather than destination partition {name}")
+    return f" WHERE CASE WHEN {condition} THEN true ELSE g_err({text}) = 0 END"
 
 
 def _fitting(tx: Transaction, table: Table, to: Destination, fields: Sequence[Mapping[str, Any]]) -> Table:
@@ -214,33 +245,53 @@ def _mismatch(table: Table, what: str) -> BigQueryError:
 def partition_condition(table: Table, partition: str, relation_columns: Sequence[str]) -> str:
     """DuckDB SQL that is true for a partition's rows.
 
+    Args:
+        table: The table.
+        partition: Its id.
+        relation_columns: SQL of the columns.
+
     Raises:
-        NotBuilt: The table is partitioned by the time of loading.
-        BigQueryError: It is not partitioned, or has no such partition.
+        BigQueryError: The table is not partitioned, or has no such partition.
     """
     time, bounds = table.resource.get("timePartitioning"), table.resource.get("rangePartitioning")
     column = (time or bounds or {}).get("field")
     if not time and not bounds:
         raise schema.invalid(f"Cannot use a partition decorator: {_text(table.path)} is not partitioned")
-    if not column:
-        raise NotBuilt("partition decorators of a table that is partitioned by the time of loading")
     names = [field["name"].lower() for field in table.fields]
-    name = relation_columns[names.index(column.lower())]
-    if partition == "__NULL__":
+    name = relation_columns[names.index(column.lower())] if column else PARTITION_TIME
+    if partition == "__NULL__" and column:
         return f"{name} IS NULL"
+    unit = "RANGE" if bounds else str((time or {}).get("type") or "DAY").upper()
+    if not re.fullmatch(r"-?\d{1,18}", partition) or (time and _UNITS.get(len(partition)) != unit):
+        raise schema.invalid(f"Invalid partition ID {partition} for a table that is partitioned by {unit}")
     if bounds:
         low, size = int(partition), int(bounds["range"]["interval"])
-        return f"{name} >= {low} AND {name} < {low + size}"
-    unit = str((time or {}).get("type") or "DAY").upper()
-    if _UNITS.get(len(partition)) != unit:
-        raise schema.invalid(f"Invalid partition ID {partition} for a table that is partitioned by {unit}")
+        return f"({name} >= {low} AND {name} < {low + size})"
+    start = _start(partition)
+    return f"(CAST({name} AS TIMESTAMP) >= {start} AND CAST({name} AS TIMESTAMP) < {start} + INTERVAL 1 {unit})"
+
+
+def _start(partition: str) -> str:
     first = f"{partition[:4]}-{partition[4:6] or '01'}-{partition[6:8] or '01'} {partition[8:10] or '00'}:00:00"
-    start = f"CAST('{first}' AS TIMESTAMP)"
-    return f"CAST({name} AS TIMESTAMP) >= {start} AND CAST({name} AS TIMESTAMP) < {start} + INTERVAL 1 {unit}"
+    return f"CAST('{first}' AS TIMESTAMP)"
+
+
+def partition_rows(tx: Transaction, table: Table, partition: str) -> int:
+    """How many rows a partition has."""
+    relation = tx.relation(table.path)
+    condition = partition_condition(table, partition, relation.columns)
+    found = tx.connection.execute(f"SELECT count(*) FROM {relation.sql} WHERE {condition}").fetchall()
+    return int(found[0][0])
+
+
+def delete_partition(tx: Transaction, table: Table, partition: str) -> None:
+    """Deletes the rows of a partition."""
+    relation = tx.relation(table.path)
+    condition = partition_condition(table, partition, relation.columns)
+    tx.connection.execute(f"DELETE FROM {relation.sql} WHERE {condition}")
+    tx.touch(table.path)
 
 
 def _clear_partition(tx: Transaction, table: Table, to: Destination) -> None:
-    relation = tx.relation(table.path)
-    condition = partition_condition(table, to.partition, relation.columns)
     if to.write in ("WRITE_TRUNCATE", "WRITE_TRUNCATE_DATA"):
-        tx.connection.execute(f"DELETE FROM {relation.sql} WHERE {condition}")
+        delete_partition(tx, table, to.partition)

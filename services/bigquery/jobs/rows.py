@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -33,11 +34,10 @@ def seconds(micros: int) -> str:
     number = micros / 1e6
     if number == 0 or 1e-3 <= abs(number) < 1e7:
         return repr(number)
-    digits, _, exponent = f"{number:.17e}".partition("e")
-    shortest = repr(number)
-    mantissa = shortest.replace("-", "").replace(".", "").split("e")[0].strip("0") or "0"
+    shortest = decimal.Decimal(repr(number))
+    mantissa = "".join(map(str, shortest.as_tuple().digits)).rstrip("0")
     sign = "-" if number < 0 else ""
-    return f"{sign}{mantissa[0]}.{mantissa[1:] or '0'}E{int(exponent)}"
+    return f"{sign}{mantissa[0]}.{mantissa[1:] or '0'}E{shortest.adjusted()}"
 
 
 def page(table: pa.Table, fields: Fields, start: int, most: int | None, as_int64: bool) -> list[dict[str, Any]]:

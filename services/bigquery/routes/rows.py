@@ -58,16 +58,18 @@ def _places(fields: list[Any], wanted: list[str]) -> list[int]:
 def _page(
     tx: Transaction, path: Path, start: int, most: int, as_int64: bool, wanted: list[str]
 ) -> tuple[list[dict[str, Any]], int]:
-    table = tx.table((path[0], path[1], path[2].partition("$")[0]))
+    name, _, partition = path[2].partition("$")
+    table = tx.table((path[0], path[1], name))
     if table.kind == "VIEW":
         raise invalid(f"Cannot list a table of type {table.kind}.")
     relation = tx.relation(table.path)
     places = _places(list(table.fields), wanted)
     columns = ", ".join(f"{relation.columns[place]} AS o{number}" for number, place in enumerate(places))
     size = min(most, rows.MOST_ROWS)
-    sql = f"SELECT {columns or '1'} FROM {relation.sql} LIMIT {size} OFFSET {start}"
+    where = f" WHERE {destinations.partition_condition(table, partition, relation.columns)}" if partition else ""
+    sql = f"SELECT {columns or '1'} FROM {relation.sql}{where} LIMIT {size} OFFSET {start}"
     found = tx.connection.execute(sql).to_arrow_table()
-    total = tx.size(table.path, ()).rows
+    total = destinations.partition_rows(tx, table, partition) if partition else tx.size(table.path, ()).rows
     fields = [table.fields[place] for place in places]
     return rows.page(found, fields, 0, size, as_int64), total
 
@@ -94,7 +96,8 @@ def insert_all(call: Call) -> Any:
     if len(given) > MOST_INSERTED:
         raise invalid(f"Too many rows present in the request, limit: {MOST_INSERTED} row count: {len(given)}.")
     suffix = str(body.get("templateSuffix") or "")
-    path: Path = (call.project, call.params["dataset"], call.params["table"].partition("$")[0])
+    name, _, partition = call.params["table"].partition("$")
+    path: Path = (call.project, call.params["dataset"], name)
     to: Path = (*path[:2], path[2] + suffix)
     with call.api.store.transaction(writes=[to]) as tx:
         table = tx.table(path)
@@ -107,7 +110,7 @@ def insert_all(call: Call) -> Any:
             wrong = {one["index"] for one in errors}
             errors += [{"index": n, "errors": [stopped]} for n in range(len(given)) if n not in wrong]
         if good:
-            _insert(tx, table, good)
+            _insert(tx, table, good, partition)
     answer: dict[str, Any] = {"kind": "bigquery#tableDataInsertAllResponse"}
     return answer | ({"insertErrors": errors} if errors else {})
 
@@ -149,15 +152,22 @@ def _wrong(number: int, location: str, message: str) -> dict[str, Any]:
     return {"index": number, "errors": [error]}
 
 
-def _insert(tx: Transaction, table: Table, good: list[Any]) -> None:
-    named = {name.lower() for row in good for name in row}
-    fields = [
-        field for field in table.fields if field["name"].lower() in named or not field.get("defaultValueExpression")
-    ]
+def _insert(tx: Transaction, table: Table, good: list[Any], partition: str) -> None:
+    """Inserts rows; what a row leaves out has its column's default value."""
+    defaults = {field["name"].lower() for field in table.fields if field.get("defaultValueExpression")}
+    groups: dict[frozenset[str], list[Any]] = {}
+    for row in good:
+        groups.setdefault(frozenset(defaults - {name.lower() for name in row}), []).append(row)
+    for left_out, some in groups.items():
+        fields = [field for field in table.fields if field["name"].lower() not in left_out]
+        _insert_alike(tx, table, fields, some, partition)
+
+
+def _insert_alike(tx: Transaction, table: Table, fields: list[Any], good: list[Any], partition: str) -> None:
     batch = objects_batch(good, fields, 0, Reading())
     tx.connection.register("inserted", pa.Table.from_batches([batch]))
     try:
-        destinations.append(tx, table, fields, "SELECT * FROM inserted")
+        destinations.append(tx, table, fields, "SELECT * FROM inserted", partition)
     finally:
         tx.connection.unregister("inserted")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.bigquery import schema
 from services.bigquery.errors import BigQueryError, NotBuilt
-from services.bigquery.jobs import external
+from services.bigquery.jobs import destinations, external
 from services.bigquery.jobs.query import ANONYMOUS
 from services.bigquery.records import ColumnChange, Path, Size, Table, Transaction
 from services.bigquery.routes.call import Call, page_of, route
@@ -47,8 +47,11 @@ def resource(call: Call, table: Table, size: Size, location: str) -> dict[str, A
 
 
 def _path(call: Call) -> Path:
-    # A partition's metadata are its table's
     return call.project, call.params["dataset"], call.params["table"].partition("$")[0]
+
+
+def _partition(call: Call) -> str:
+    return call.params["table"].partition("$")[2]
 
 
 def _answer(call: Call, tx: Transaction, table: Table) -> dict[str, Any]:
@@ -116,7 +119,11 @@ def get(call: Call) -> Any:
     if call.params["dataset"] == ANONYMOUS and (found := _result(call)):
         return found
     with call.api.store.transaction() as tx:
-        return _answer(call, tx, tx.table(_path(call)))
+        table, partition = tx.table(_path(call)), _partition(call)
+        answer = _answer(call, tx, table)
+        if partition:  # a partition's metadata are its table's
+            answer["numRows"] = str(destinations.partition_rows(tx, table, partition))
+        return answer
 
 
 def _result(call: Call) -> dict[str, Any] | None:
@@ -197,10 +204,13 @@ def _column_changes(table: Table, fields: list[dict[str, Any]]) -> list[ColumnCh
 
 
 def delete(call: Call) -> Any:
-    """Deletes a table or view."""
-    path = _path(call)
+    """Deletes a table or view, or the rows of one partition."""
+    path, partition = _path(call), _partition(call)
     with call.api.store.transaction(writes=[path]) as tx:
-        tx.drop_table(path)
+        if partition:
+            destinations.delete_partition(tx, tx.table(path), partition)
+        else:
+            tx.drop_table(path)
     return {}
 
 
