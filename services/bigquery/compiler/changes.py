@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.bigquery.compiler.context import Computed, Context, Relation
+from services.bigquery.compiler.null_elements import checked
 from services.bigquery.errors import NotBuilt, invalid_query
-from services.bigquery.language import tree
+from services.bigquery.language import tree, values
 from services.bigquery.types import Type
 
 ONE_SOURCE_ROW = "UPDATE/MERGE must match at most one source row for each target row"
@@ -103,25 +104,31 @@ def insert(context: Context, statement: Any) -> Change:
     names = [target.column(column.column_id) for column in statement.insert_column_list]
     more = target.left_out(names)
     if tree.node(statement.query) is not None:
-        items = ", ".join(f"c{column.column_id}" for column in statement.query_output_column_list)
-        items = ", ".join([items, *more.values()])
+        given = zip(statement.query_output_column_list, statement.insert_column_list, strict=True)
+        written = (checked(f"c{column.column_id}", values.type_of(to.type), to.name) for column, to in given)
+        items = ", ".join([*written, *more.values()])
         rows = f"SELECT {items} FROM ({context.scan(statement.query)})"
     else:
-        defaults = [target.default(column.column_id) for column in statement.insert_column_list]
-        values = (", ".join([_row(context, row, defaults), *more.values()]) for row in statement.row_list)
-        rows = " UNION ALL ".join(f"SELECT {row}" for row in values)
+        columns = [(column, target.default(column.column_id)) for column in statement.insert_column_list]
+        lists = (", ".join([_row(context, row, columns), *more.values()]) for row in statement.row_list)
+        # For 5,000 rows DuckDB takes a tenth of the time that SELECTs with UNION ALL take
+        rows = f"VALUES {', '.join(f'({one})' for one in lists)}"
     into = f"{target.relation.sql} ({', '.join([*names, *more])})"
     return _change(context, target, f"INSERT INTO {into} {rows}")
 
 
-def _row(context: Context, row: Any, defaults: Sequence[str]) -> str:
-    pairs = zip(row.value_list, defaults, strict=True)
-    return ", ".join(_value(context, value, default) for value, default in pairs)
+def _row(context: Context, row: Any, into: Sequence[tuple[Any, str]]) -> str:
+    """The values of a row; `into` has each column with what DEFAULT stands for."""
+    triples = ((value, column, default) for value, (column, default) in zip(row.value_list, into, strict=True))
+    return ", ".join(
+        _value(context, value, default, values.type_of(column.type), column.name) for value, column, default in triples
+    )
 
 
-def _value(context: Context, value: Any, default: str) -> str:
-    is_default = tree.kind(tree.node(value.value)) == "DMLDefault"
-    return default if is_default else context.expression(value.value)
+def _value(context: Context, value: Any, default: str, kind: Type, name: str) -> str:
+    if tree.kind(tree.node(value.value)) == "DMLDefault":
+        return default
+    return checked(context.expression(value.value), kind, name)
 
 
 def _assignments(context: Context, target: _Target, items: Any) -> dict[int, str]:
@@ -138,7 +145,9 @@ def _assignments(context: Context, target: _Target, items: Any) -> dict[int, str
             raise NotBuilt(f"UPDATE of {tree.kind(found)}")
         number = found.column.column_id
         old = new.get(number, context.column(number))
-        new[number] = _with_field(old, path, _value(context, item.set_value, target.default(number)))
+        kind, default = tree.type_of(item.target), target.default(number)
+        value = _value(context, item.set_value, default, kind, found.column.name)
+        new[number] = _with_field(old, path, value)
     return new
 
 
@@ -210,9 +219,10 @@ def _action(context: Context, target: _Target, clause: Any) -> str:
     if clause.action_type == _UPDATE:
         new = _assignments(context, target, clause.update_item_list)
         return "UPDATE SET " + ", ".join(f"{target.column(number)} = {sql}" for number, sql in new.items())
-    names = [target.column(column.column_id) for column in clause.insert_column_list]
-    defaults, more = [target.default(column.column_id) for column in clause.insert_column_list], target.left_out(names)
-    row = ", ".join([_row(context, clause.insert_row, defaults), *more.values()])
+    into = [(column, target.default(column.column_id)) for column in clause.insert_column_list]
+    names = [target.column(column.column_id) for column, _ in into]
+    more = target.left_out(names)
+    row = ", ".join([_row(context, clause.insert_row, into), *more.values()])
     return f"INSERT ({', '.join([*names, *more])}) VALUES ({row})"
 
 

@@ -14,6 +14,7 @@ import duckdb
 from services.bigquery import cost, schema
 from services.bigquery.clock import now_ms
 from services.bigquery.compiler import definitions as asked
+from services.bigquery.compiler.null_elements import checked_rows
 from services.bigquery.compiler.signatures.connection import as_error, is_our_fault, register_scalars
 from services.bigquery.compiler.statement import compile_change, compile_query, is_change, output_columns
 from services.bigquery.errors import BigQueryError, NotBuilt
@@ -32,7 +33,7 @@ from services.bigquery.language import names, tree
 from services.bigquery.language.analyzer import Scope
 from services.bigquery.language.catalog import Table
 from services.bigquery.language.pool import Pool
-from services.bigquery.queries import Queries
+from services.bigquery.queries import Answer, Queries
 from services.bigquery.records import Known, Path, Store, Transaction
 from services.bigquery.scripts.interpreter import Interpreter, Step
 from services.bigquery.scripts.syntax import Parsed, parse
@@ -464,6 +465,9 @@ class QueryRunner:
         answer = self.queries.answer(
             tx.connection, one.sql, known.scope, known.tables, one.parameters, statement=one.statement
         )
+        if "query" in one.job.configuration["query"]:
+            # Otherwise the value belongs to a statement, such as SET, which may use such arrays
+            _refuse_null_elements(tx, answer)
         self._set_destination(one.job)
         self._count(tx, one)
         return Result(fields, answer.table)
@@ -509,7 +513,7 @@ class QueryRunner:
         except NotBuilt:
             return self._evaluated(tx, one)
         register_scalars(tx.connection, query.scalars, self.queries.evaluator)
-        return query.sql
+        return checked_rows(query.sql, query.columns)
 
     def _evaluated(self, tx: Transaction, one: _One) -> str:
         """The rows of a query that DuckDB cannot answer, as a relation of the connection."""
@@ -520,7 +524,7 @@ class QueryRunner:
             tx.connection, one.sql, known.scope, known.tables, one.parameters, statement=one.statement
         )
         tx.connection.register("evaluated", answer.table)
-        return "SELECT * FROM evaluated"
+        return checked_rows("SELECT * FROM evaluated", answer.columns)
 
     def _select_into(self, tx: Transaction, session: Session, one: _One) -> Result | None:
         to = self._destination(session)
@@ -683,6 +687,18 @@ class _One:
 def _target(statement: Any) -> str:
     """The full name of the table that INSERT, UPDATE, DELETE or MERGE changes; empty for other statements."""
     return str(tree.node(statement).table_scan.table.name) if is_change(statement) else ""
+
+
+def _refuse_null_elements(tx: Transaction, answer: Answer) -> None:
+    """Fails where the answer has an array with NULL in it."""
+    if (rows := checked_rows("SELECT * FROM answer", answer.columns)) != "SELECT * FROM answer":
+        tx.connection.register("answer", answer.table)
+        try:
+            tx.connection.execute(f"SELECT count(*) FROM ({rows}) AS checked WHERE hash(checked) = 0").fetchall()
+        except duckdb.Error as error:
+            raise as_error(error) from error
+        finally:
+            tx.connection.unregister("answer")
 
 
 def _exists(tx: Transaction, path: Path) -> bool:

@@ -278,3 +278,11 @@ def test_a_function_that_the_module_lacks_is_refused_by_name(database: Database)
         database.rest("SELECT CONTAINS_SUBSTR(s, 'a') FROM p.d.t")
     with pytest.raises(NotBuilt, match=r"NET\.REG_DOMAIN"):
         database.rest("SELECT NET.REG_DOMAIN(s) FROM p.d.t")
+
+
+def test_rows_without_from_keep_their_order(database: Database) -> None:
+    words = [f"word{number}" for number in range(40)]
+    rows = " UNION ALL ".join(f"SELECT '{word}' AS w" for word in words)
+    assert database.rest(f"WITH t AS ({rows}) SELECT STRING_AGG(w) FROM t") == [[",".join(words)]]
+    assert database.rest(f"WITH t AS ({rows}) SELECT * FROM t") == [[word] for word in words]
+    assert database.rest("SELECT 1 AS n, NULL AS s UNION ALL SELECT 2.5, 'b'") == [["1.0", None], ["2.5", "b"]]

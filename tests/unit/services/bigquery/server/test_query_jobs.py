@@ -219,3 +219,25 @@ def test_jobs_that_a_killed_server_left_have_failed(tmp_path: Any) -> None:
     jobs.forget_expired()
     assert jobs.find("p") == []
     jobs.close()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT [1, NULL] AS a",
+        "SELECT STRUCT([1, NULL] AS inner_array) AS a",
+        "SELECT [STRUCT([1] AS b), STRUCT([2, NULL] AS b)] AS a",
+        "CREATE TABLE made AS SELECT [1, NULL] AS a",
+        "INSERT kept (a) VALUES ([1]), ([2, NULL])",
+        "INSERT kept (a) SELECT ARRAY_AGG(x) FROM UNNEST([1, NULL]) AS x",
+        "UPDATE kept SET a = [NULL] WHERE true",
+        "MERGE kept USING (SELECT 1) ON false WHEN NOT MATCHED THEN INSERT (a) VALUES ([NULL])",
+        "DECLARE v ARRAY<INT64> DEFAULT [1, NULL]; SELECT v AS a",
+    ],
+)
+def test_arrays_with_null_in_them_are_neither_answered_nor_stored(warehouse: Warehouse, sql: str) -> None:
+    warehouse.rows("CREATE TABLE kept AS SELECT [1] AS a")
+    with pytest.raises(BadRequest, match="Array cannot have a null element; error in writing field a"):
+        run(warehouse, sql)
+    assert warehouse.rows("SELECT a FROM kept") == [([1],)]
+    assert warehouse.rows("SELECT ARRAY_LENGTH([1, NULL]), CAST(NULL AS ARRAY<INT64>)") == [(2, [])]
