@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.bigquery.compiler.context import Computed, Context, Relation
-from services.bigquery.compiler.null_elements import checked
+from services.bigquery.compiler.signatures.null_elements import checked
 from services.bigquery.errors import NotBuilt, invalid_query
 from services.bigquery.language import tree, values
 from services.bigquery.types import Type

@@ -14,8 +14,8 @@ import duckdb
 from services.bigquery import cost, schema
 from services.bigquery.clock import now_ms
 from services.bigquery.compiler import definitions as asked
-from services.bigquery.compiler.null_elements import checked_rows
 from services.bigquery.compiler.signatures.connection import as_error, is_our_fault, register_scalars
+from services.bigquery.compiler.signatures.null_elements import checked_rows
 from services.bigquery.compiler.statement import compile_change, compile_query, is_change, output_columns
 from services.bigquery.errors import BigQueryError, NotBuilt
 from services.bigquery.jobs import destinations, parameters, scripts
