@@ -65,15 +65,15 @@ def _read_on(log: Iterable[str], lines: list[str]) -> None:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Server]:
-    """Start a server; end it with SIGTERM."""
+def running(folder: Path, **limits: str) -> Iterator[Server]:
+    """Start a server with these limits instead of the tight ones; end it with SIGTERM."""
     pool()  # compiles the module, if it has not been
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         grpc = other.getsockname()[1]
     command = [sys.executable, "-m", "services.bigquery", "--port", "0", "--grpc-port", str(grpc)]
     command += ["--data-dir", str(folder), "--module-dir", str(MODULE_FOLDER), "--bucket-dir", str(folder / "bucket")]
-    environment = {**os.environ, **LIMITS}
+    environment = {**os.environ, **LIMITS, **limits}
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
         lines: list[str] = []
@@ -88,6 +88,10 @@ def running(folder: Path) -> Iterator[Server]:
             yield Server(process, int(found[1]))
         finally:
             process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(60)
+            finally:
+                process.kill()
 
 
 def send_all(server: Server) -> list[str]:
@@ -121,13 +125,13 @@ def test_hostile_requests_have_answers_and_leave_nothing(tmp_path: Path) -> None
 
 def test_the_server_ends_although_statements_do_not(tmp_path: Path) -> None:
     threads = list[threading.Thread]()
-    with running(tmp_path / "bigquery") as server:
+    with running(tmp_path / "bigquery", BIGQUERY_SECONDS="600") as server:
         server.ask(query("SELECT 1"))
         for sql in ENDLESS:
             threads.append(threading.Thread(target=_ask_in_vain, args=(server, sql), daemon=True))
             threads[-1].start()
         while server.ask(query(_RUNNING)).get("rows") != [{"f": [{"v": str(len(ENDLESS))}]}]:
-            pass
+            assert all(thread.is_alive() for thread in threads)
     # uvicorn ends by the signal itself, once it has shut down
     assert server.process.returncode in (0, -signal.SIGTERM)
     for thread in threads:
