@@ -22,11 +22,34 @@ _KINDS = {
 }
 _NOT_OF_FIELD = re.compile(r"""[!"$()*,./;?@\[\\\]^`{}~\x00-\x1f\x7f\ud800-\udfff]""")
 _RECORDS = ("RECORD", "STRUCT")
+_DATASET = re.compile(r"[A-Za-z0-9_]{1,1024}")
+_PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.:-]{0,98}[A-Za-z0-9])?")
+"""What a project's name can have, also of one that is only known here: shorter than Google's, or with capitals."""
 
 
 def invalid(message: str) -> BigQueryError:
     """An error about a schema or another part of a request."""
     return BigQueryError("invalid", message)
+
+
+def check_dataset(project: str, name: str) -> None:
+    """Refuses names that no new dataset can have, and no project.
+
+    https://cloud.google.com/bigquery/docs/datasets#dataset-naming,
+    https://cloud.google.com/resource-manager/docs/creating-managing-projects
+
+    Raises:
+        BigQueryError: In Google's words.
+    """
+    if not _PROJECT.fullmatch(project):
+        text = (
+            "Project IDs must contain 6-63 lowercase letters, digits, or dashes. Some project IDs also include domain"
+        )
+        text += " name separated by a colon. IDs must start with a letter and may not end with a dash."
+        raise invalid(f"Invalid project ID '{project[:100]}'. {text}")
+    if not _DATASET.fullmatch(name):
+        text = "Dataset IDs must be alphanumeric (plus underscores) and must be at most 1024 characters long."
+        raise invalid(f'Invalid dataset ID "{name[:100]}". {text}')
 
 
 def check_names(table: str, fields: Iterable[Field]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from services.bigquery.errors import BigQueryError
@@ -11,7 +10,6 @@ from services.bigquery.routes.call import Call, page_of, route
 from services.bigquery.routes.resources import check_etag, cleaned, etag, hidden, patched, shown
 from services.bigquery.schema import invalid
 
-NAME = re.compile(r"[A-Za-z0-9_]{1,1024}")
 _OUTPUT = ("kind", "etag", "id", "selfLink", "creationTime", "lastModifiedTime", "datasetReference", "type")
 _ACCESS = [
     {"role": "WRITER", "specialGroup": "projectWriters"},
@@ -48,9 +46,6 @@ def insert(call: Call) -> Any:
     name = reference.get("datasetId")
     if not name:
         raise BigQueryError("required", "Required parameter is missing: datasetReference.datasetId")
-    if not NAME.fullmatch(str(name)):
-        text = "Dataset IDs must be alphanumeric (plus underscores) and must be at most 1024 characters long."
-        raise invalid(f'Invalid dataset ID "{str(name)[:100]}". {text}')
     dataset = Dataset((str(reference.get("projectId") or call.project), str(name)), cleaned(body, _OUTPUT))
     with call.api.store.transaction() as tx:
         return resource(call, tx.put_dataset(dataset, is_new=True))

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from services.bigquery import schema
 from services.bigquery.compiler.context import Relation
 from services.bigquery.records import (
     ColumnChange,
@@ -115,6 +116,8 @@ class StoreTransaction:
 
     def put_dataset(self, dataset: Dataset, is_new: bool) -> Dataset:
         """Creates or replaces a dataset's metadata."""
+        if is_new:
+            schema.check_dataset(*dataset.path)
         key, now = dataset_key(dataset.path), now_ms()
         old = self.at(key)
         if is_new and old is not None:

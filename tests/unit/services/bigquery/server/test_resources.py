@@ -35,6 +35,23 @@ def test_a_dataset_keeps_what_a_client_sets(warehouse: Warehouse) -> None:
         warehouse.client.get_dataset("nothing", retry=None)
 
 
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("CREATE SCHEMA `../../../tmp/stolen`.d", "Invalid project ID"),
+        ("CREATE SCHEMA `x' AS a; --`.d", "Invalid project ID"),
+        ("CREATE SCHEMA `a-b`", 'Invalid dataset ID "a-b"'),
+        ("CREATE SCHEMA `x;y`", 'Invalid dataset ID "x;y"'),
+    ],
+)
+def test_a_name_that_no_project_or_dataset_can_have_is_refused(warehouse: Warehouse, sql: str, message: str) -> None:
+    with pytest.raises(BadRequest, match=message):
+        warehouse.client.query(sql, retry=None, job_retry=None).result(retry=None)
+    project, _, name = sql.removeprefix("CREATE SCHEMA ").replace("`", "").rpartition(".")
+    with pytest.raises(BadRequest, match="Invalid"):
+        warehouse.client.create_dataset(f"{project or warehouse.client.project}.{name}", retry=None)
+
+
 def test_a_change_of_a_resource_that_has_changed_since_is_refused(warehouse: Warehouse) -> None:
     dataset = warehouse.client.get_dataset(warehouse.dataset)
     other = warehouse.client.get_dataset(warehouse.dataset)
