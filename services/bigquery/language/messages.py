@@ -20,6 +20,8 @@ NOT_IN_MODULE = frozenset(
     DLP_KEY_CHAIN""".split()
 )
 """Functions of BigQuery's that Google's library does not have, besides ML.*, AI.* and OBJ.*."""
+_MOST_ELEMENTS = "Cannot generate arrays with more than 16000 elements"
+"""A bound of the module's own: BigQuery's is 1,048,575, which the compiler's lines keep to."""
 _PREFIXES = ("ML.", "AI.", "OBJ.", "BQML.")
 
 
@@ -28,6 +30,8 @@ def as_error(error: ServiceError, statement: Statement | None = None) -> BigQuer
     sentence = statement.place(error.message) if statement else error.message
     if error.code in (_UNIMPLEMENTED, _INTERNAL):
         return NotBuilt(f"what Google's SQL module does not have ({sentence.splitlines()[0][:200]})")
+    if sentence.startswith(_MOST_ELEMENTS):
+        return NotBuilt("arrays of more than 16,000 elements from this function")
     found = _NOT_FOUND.match(sentence)
     if found and (found[1].upper() in NOT_IN_MODULE or found[1].upper().startswith(_PREFIXES)):
         return NotBuilt(f"function {found[1].upper()}")

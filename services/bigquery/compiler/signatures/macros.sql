@@ -29,7 +29,11 @@ g_in_floats(x, l) AS CASE WHEN l IS NULL OR len(l) = 0 THEN false WHEN x IS NULL
 g_float_key(x) AS CASE WHEN x = 0 THEN '0' ELSE CAST(x AS VARCHAR) END
 g_int64(x) AS CASE WHEN x BETWEEN CAST('-9223372036854775808' AS HUGEINT) AND CAST('9223372036854775807' AS HUGEINT) THEN CAST(x AS BIGINT) END
 g_at(a, o) AS CASE WHEN a IS NULL OR o IS NULL THEN NULL WHEN o < 0 OR o >= len(a) THEN a[g_err('Array index ' || CAST(o AS VARCHAR) || ' is out of bounds')] ELSE a[o + 1] END
-g_series(a, b, s) AS CASE WHEN a IS NULL OR b IS NULL OR s IS NULL THEN NULL WHEN s = 0 THEN [g_err('Sequence step cannot be 0.')] WHEN (CAST(b AS HUGEINT) - a) // s >= 16000 THEN [g_err('Output array would exceed 16000 elements')] WHEN (s > 0 AND a > b) OR (s < 0 AND a < b) THEN CAST([] AS BIGINT[]) ELSE generate_series(a, b, s) END
+g_too_many(a, b, s) AS (CAST(b AS HUGEINT) - a) // nullif(s, 0) >= 1048575
+g_series(a, b, s) AS CASE WHEN a IS NULL OR b IS NULL OR s IS NULL THEN NULL WHEN s = 0 THEN [g_err('Sequence step cannot be 0.')] WHEN g_too_many(a, b, s) THEN [g_err('GENERATE_ARRAY(' || a || ', ' || b || ', ' || s || ') produced too many elements')] WHEN (s > 0 AND a > b) OR (s < 0 AND a < b) THEN CAST([] AS BIGINT[]) ELSE generate_series(a, b, s) END
+g_step(n, unit) AS CASE WHEN n IS NOT NULL THEN CAST(least(greatest(CAST(n AS HUGEINT) * unit, -9000000000000000000), 9000000000000000000) AS BIGINT) END
+g_days(a, b, s) AS list_transform(g_series(CAST(a - DATE '1970-01-01' AS BIGINT), CAST(b - DATE '1970-01-01' AS BIGINT), s), lambda n: DATE '1970-01-01' + CAST(n AS INTEGER))
+g_moments(a, b, s) AS list_transform(g_series(epoch_us(a), epoch_us(b), s), lambda n: make_timestamptz(n))
 g_positive(n) AS CASE WHEN n IS NULL OR n < 1 THEN g_err('The argument must be positive') ELSE n END
 g_not_negative(n) AS CASE WHEN n IS NULL OR n < 0 THEN g_err('The argument must be neither NULL nor negative') ELSE n END
 g_like(s, p) AS CASE WHEN regexp_matches(p, '(^|[^\\])(\\\\)*\\$') AND s IS NOT NULL THEN g_err('LIKE pattern ends with a backslash which is not escaped: ' || p) = 0 ELSE s LIKE p ESCAPE '\' END
