@@ -11,6 +11,7 @@ import duckdb
 
 from services.bigquery import schema
 from services.bigquery.compiler.signatures.connection import as_error
+from services.bigquery.compiler.signatures.null_elements import checked_rows
 from services.bigquery.errors import BigQueryError
 from services.bigquery.jobs import destinations
 from services.bigquery.jobs.destinations import Destination
@@ -105,7 +106,8 @@ class LoadRunner:
         incoming = sources.Incoming(files, fields, reading)
         tx.connection.register(INCOMING, incoming.reader())
         try:
-            destinations.write(tx, to, fields, f"SELECT * FROM {INCOMING}")
+            columns = [(str(field["name"]), schema.type_of(field)) for field in fields]
+            destinations.write(tx, to, fields, checked_rows(f"SELECT * FROM {INCOMING}", columns))
         except duckdb.Error as error:
             raise incoming.error or as_error(error) from error
         finally:

@@ -542,13 +542,11 @@ class QueryRunner:
         register_scalars(tx.connection, change.scalars, self.queries.evaluator)
         if change.check:
             tx.connection.execute(change.check).fetchall()
-        found = tx.connection.execute(change.sql).fetchall()
-        count = int(found[0][0]) if found else 0
+        stats = _carried_out(tx, one.statement_type, change.sql)
         tx.touch(self._path_of(one, change.table))
         about = one.job.statistics["query"]
-        about["numDmlAffectedRows"] = str(count)
-        if one.statement_type in _COUNTS:
-            about["dmlStats"] = {_COUNTS[one.statement_type]: str(count)}
+        about["numDmlAffectedRows"] = str(sum(stats.values()))
+        about["dmlStats"] = {name: str(count) for name, count in stats.items()}
 
     def _assert(self, tx: Transaction, session: Session, one: _One) -> None:
         assertion.check(one.statement, parse(self.pool, one.sql), lambda sql: self._inner(tx, session, one, sql))
@@ -682,6 +680,18 @@ class _One:
     def describe(self, fields: list[dict[str, Any]]) -> None:
         """Puts the schema of the result into the statistics."""
         self.job.statistics["query"]["schema"] = {"fields": fields}
+
+
+def _carried_out(tx: Transaction, kind: str, sql: str) -> dict[str, int]:
+    """Runs a change; answers how many rows it inserted, updated and deleted, as REST calls them."""
+    if kind != "MERGE":
+        found = tx.connection.execute(sql).fetchall()
+        return {_COUNTS[kind]: int(found[0][0]) if found else 0}
+    counts = dict.fromkeys(("insertedRowCount", "deletedRowCount", "updatedRowCount"), 0)
+    for batch in tx.connection.execute(f"{sql} RETURNING merge_action").to_arrow_reader():
+        for one in batch.column(0).value_counts().to_pylist():
+            counts[_COUNTS[one["values"]]] += one["counts"]
+    return counts
 
 
 def _target(statement: Any) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from services.bigquery.errors import NotBuilt
@@ -20,6 +21,8 @@ from services.bigquery.loads.unpacking import open_unpacked
 
 SAMPLE = 500
 """Rows from which types are detected, as in BigQuery."""
+_CALLED = {"INTEGER": "int64", "FLOAT": "double", "BOOLEAN": "bool"}
+"""How BigQuery names columns without a header: `int64_field_0`, `string_field_1`."""
 BLOCK = 2**24
 """Bytes of a block that is read at once; a row may be as long."""
 
@@ -42,7 +45,7 @@ def detect(file: Path, reading: Reading) -> list[dict[str, Any]]:
         field_name(header[number]) if header and number < len(header) and header[number] else None
         for number in range(width)
     ]
-    default = (f"{kind.lower()}_field_{number}" for number, kind in enumerate(kinds))
+    default = (f"{_CALLED.get(kind, kind.lower())}_field_{number}" for number, kind in enumerate(kinds))
     pairs = zip(names, default, kinds, strict=True)
     return [{"name": name or other, "type": kind, "mode": "NULLABLE"} for name, other, kind in pairs]
 
@@ -90,8 +93,27 @@ def batches(file: Path, fields: Sequence[Mapping[str, Any]], reading: Reading) -
         return
     number = 0
     for batch in _read(file, fields, reading):
+        if not reading.has_newlines:
+            _check_lines(batch)
         yield batch_of(batch.columns, fields, number, reading)
         number += batch.num_rows
+
+
+def _check_lines(batch: Any) -> None:
+    """Refuses a line break within a value.
+
+    Raises:
+        BigQueryError: There is one.
+    """
+    for column in batch.columns:
+        if pc.any(pc.match_substring_regex(column, "[\r\n]")).as_py():
+            raise unreadable(_NEWLINE)
+
+
+_NEWLINE = (
+    "Error detected while parsing row: Missing close quote character. To load values with line breaks in them, set "
+    "allowQuotedNewlines"
+)
 
 
 def _read(file: Path, fields: Sequence[Mapping[str, Any]], reading: Reading) -> Iterator[Any]:
@@ -144,6 +166,8 @@ def _one_by_one(file: Path, fields: Sequence[Mapping[str, Any]], reading: Readin
         for number, row in enumerate(piece, first):
             if len(row) > len(fields) and not reading.ignores_unknown:
                 reading.leave_out(f"Too many values in row {number}. Found {len(row)}, expected {len(fields)}")
+            elif not reading.has_newlines and any("\n" in value or "\r" in value for value in row):
+                reading.leave_out(_NEWLINE)
             elif len(row) < len(fields) and not reading.is_jagged:
                 reading.leave_out(f"Too few values in row {number}. Found {len(row)}, expected {len(fields)}")
             else:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from services.bigquery import schema, types
 from services.bigquery.loads.columns import ROWS, Reading, batch_of
 from services.bigquery.loads.detection import fields_of_objects
 from services.bigquery.loads.unpacking import open_unpacked
+from services.bigquery.loads.values import Number
 
 SAMPLE = 500
 
@@ -20,13 +22,16 @@ def detect(file: Path, reading: Reading) -> list[dict[str, Any]]:
     return fields_of_objects([row for _, row in itertools.islice(_rows(file, Reading(most_bad=SAMPLE)), SAMPLE)])
 
 
-def _rows(file: Path, reading: Reading) -> Iterator[tuple[int, dict[str, Any]]]:
+def _rows(
+    file: Path, reading: Reading, number_of: Callable[[str], float] = float
+) -> Iterator[tuple[int, dict[str, Any]]]:
     with open_unpacked(file) as data:
         for number, line in enumerate(data):
             if not line.strip():
                 continue
             try:
-                found = json.loads(line.decode("utf-8-sig" if number == 0 else "utf-8"))
+                text = line.decode("utf-8-sig" if number == 0 else "utf-8")
+                found = json.loads(text, parse_float=number_of)
                 if not isinstance(found, dict):
                     raise ValueError("Start of object expected")
             except (ValueError, RecursionError) as error:
@@ -39,7 +44,8 @@ def _rows(file: Path, reading: Reading) -> Iterator[tuple[int, dict[str, Any]]]:
 
 def batches(file: Path, fields: Sequence[Mapping[str, Any]], reading: Reading) -> Iterator[Any]:
     """The rows."""
-    rows = _rows(file, reading)
+    has_decimals = any(types.contains(schema.type_of(field), "NUMERIC", "BIGNUMERIC") for field in fields)
+    rows = _rows(file, reading, Number if has_decimals else float)
     while piece := list(itertools.islice(rows, ROWS)):
         good = [row for number, row in piece if _is_known(row, fields, number, reading)]
         yield objects_batch(good, fields, piece[0][0], reading)

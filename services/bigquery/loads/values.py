@@ -54,6 +54,8 @@ def plain_of(kind: Type, value: Any) -> Any:
             return []
         if not isinstance(value, list):
             raise ValueError("Array specified for non-repeated field" if isinstance(value, Mapping) else "Not an array")
+        if None in value:
+            raise ValueError("Only optional fields can be set to NULL")
         return [plain_of(kind.part, item) for item in value]
     if value is None:
         return None
@@ -78,6 +80,18 @@ def json_text(value: Any) -> str:
     if isinstance(value, str):
         value = json.loads(value)
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+class Number(float):
+    """A number of a JSON document, which keeps its digits for NUMERIC and BIGNUMERIC."""
+
+    def __new__(cls, text: str) -> Number:
+        """Keeps the text."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    text: str
 
 
 def _string(value: Any) -> str:
@@ -118,7 +132,7 @@ def _float(value: Any) -> float:
 
 def _decimal(digits: int, scale: int) -> Callable[[Any], decimal.Decimal]:
     def parse(value: Any) -> decimal.Decimal:
-        text = _string(value).strip()
+        text = value.text if isinstance(value, Number) else _string(value).strip()
         if not _NUMBER.fullmatch(text):
             raise ValueError("Unable to parse")
         unit = decimal.Decimal(1).scaleb(-scale)

@@ -192,7 +192,7 @@ class Interpreter:
         else:
             value = self._value(frame, default)
         for name in names:
-            if name in frame.blocks[-1]:
+            if name in frame.visible():
                 raise invalid_query(f"Variable '{name}' redeclaration")
             frame.blocks[-1][name] = value
 

@@ -83,14 +83,18 @@ def fresh_names(columns: Sequence[str], count: int) -> list[str]:
     return [f"v{first + number}" for number in range(count)]
 
 
-def round_numerics(connection: Any, entry: Entry) -> None:
-    """Rounds what a change wrote into columns of NUMERIC(p, s), half away from zero as BigQuery does."""
+def settle(connection: Any, entry: Entry) -> None:
+    """Gives what a change wrote the form in which BigQuery stores it.
+
+    NUMERIC(p, s) is rounded half away from zero; a NULL array is an empty one.
+    """
+    table = sql_name(entry.number)
     for name, field in zip(entry.columns, entry.table.fields, strict=True):
         bounds = numeric_bounds(field)
-        is_plain = schema.mode(field) != "REPEATED" and str(field["type"]).upper() in ("NUMERIC", "DECIMAL")
-        if bounds is not None and is_plain and bounds[1] < 9:
+        if schema.mode(field) == "REPEATED":
+            connection.execute(f"UPDATE {table} SET {name} = [] WHERE {name} IS NULL").fetchall()
+        elif bounds is not None and str(field["type"]).upper() in ("NUMERIC", "DECIMAL") and bounds[1] < 9:
             rounded = f"CAST(round({name}, {bounds[1]}) AS DECIMAL(38,9))"
-            table = sql_name(entry.number)
             connection.execute(f"UPDATE {table} SET {name} = {rounded} WHERE {name} <> {rounded}").fetchall()
 
 

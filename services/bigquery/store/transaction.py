@@ -180,7 +180,7 @@ class StoreTransaction:
         entry = Entry(table, number, tuple(columns))
         if query:
             self.connection.execute(f"INSERT INTO {tables.sql_name(number)} ({', '.join(columns)}) {query}").fetchall()
-            tables.round_numerics(self.connection, entry)
+            tables.settle(self.connection, entry)
         return entry
 
     def put_table(self, table: Table) -> Table:
@@ -208,7 +208,7 @@ class StoreTransaction:
         """Notes that its rows have changed; call it after each change, in the same transaction."""
         entry = self.entry(path)
         self._session.begin_writing()
-        tables.round_numerics(self.connection, entry)
+        tables.settle(self.connection, entry)
         table = replace(entry.table, modified=now_ms())
         self._put(table_key(path), replace(entry, table=table, changes=entry.changes + 1))
 

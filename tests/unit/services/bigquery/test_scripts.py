@@ -106,6 +106,7 @@ def test_a_script_answers_as_google_documents(sql: str, wanted: Any) -> None:
         ("DECLARE x INT64; SET x = 'a' || 'b'", "Cannot coerce expression of type STRING to type INT64"),
         ("BEGIN SELECT 1 / 0; EXCEPTION WHEN ERROR THEN RAISE; END", "division by zero"),
         ("BEGIN SELECT 1 / 0; END", "division by zero"),
+        ("DECLARE x INT64; BEGIN DECLARE X STRING; END", "Variable 'x' redeclaration"),
         ("EXECUTE IMMEDIATE 'SELECT 1; SELECT 2'", "EXECUTE IMMEDIATE supports one statement"),
     ],
 )

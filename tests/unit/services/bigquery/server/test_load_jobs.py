@@ -316,3 +316,32 @@ def test_export_data_writes_a_query_into_the_bucket(warehouse: Warehouse, storag
     assert storage == {"out-000000000000.csv": b"a\n2\n"}
     with pytest.raises(BadRequest, match="wild card URI"):
         warehouse.rows("EXPORT DATA OPTIONS (uri = 'gs://bucket/x.csv', format = 'CSV') AS SELECT 1 AS a")
+
+
+def test_json_keeps_the_digits_of_decimals(warehouse: Warehouse) -> None:
+    schema = [Field("n", "NUMERIC"), Field("b", "BIGNUMERIC"), Field("r", "RECORD", fields=[Field("n", "NUMERIC")])]
+    number = "12345678901234567890.123456789"
+    text = f'{{"n": {number}, "b": 0.12345678901234567890123456789, "r": {{"n": {number}}}}}\n'.encode()
+    load(warehouse, "x.json", text, source_format="NEWLINE_DELIMITED_JSON", schema=schema)
+    assert warehouse.rows("SELECT n, b, r.n AS inner_n FROM t") == [
+        (Decimal(number), Decimal("0.12345678901234567890123456789"), Decimal(number))
+    ]
+
+
+@pytest.mark.parametrize("bad", [0, 1])
+def test_line_breaks_in_values_of_csv_want_an_option(warehouse: Warehouse, bad: int) -> None:
+    text, schema = b'1,"x\ny"\n2,z\n', [Field("a", "INT64"), Field("b", "STRING")]
+    if bad:
+        load(warehouse, "x.csv", text, source_format="CSV", schema=schema, max_bad_records=bad)
+        assert warehouse.rows("SELECT * FROM t") == [(2, "z")]
+        return
+    with pytest.raises(BadRequest, match="allowQuotedNewlines"):
+        load(warehouse, "x.csv", text, source_format="CSV", schema=schema)
+    load(warehouse, "x.csv", text, source_format="CSV", schema=schema, allow_quoted_newlines=True)
+    assert warehouse.rows("SELECT b FROM t ORDER BY a") == [("x\ny",), ("z",)]
+
+
+def test_columns_without_a_header_are_called_as_in_bigquery(warehouse: Warehouse) -> None:
+    load(warehouse, "x.csv", b"1,1.5,true,x,2020-01-01\n", source_format="CSV", autodetect=True)
+    names = [field.name for field in warehouse.client.get_table(f"{warehouse.dataset}.t").schema]
+    assert names == ["int64_field_0", "double_field_1", "bool_field_2", "string_field_3", "date_field_4"]

@@ -101,6 +101,10 @@ def test_statistics_say_what_a_statement_did(warehouse: Warehouse) -> None:
     assert (inserted.num_dml_affected_rows, inserted.dml_stats.inserted_row_count) == (2, 2)
     assert run(warehouse, "UPDATE t SET b = 'z' WHERE a > 1").num_dml_affected_rows == 2
     assert run(warehouse, "DELETE FROM t WHERE a = 1").dml_stats.deleted_row_count == 1
+    into = "MERGE t USING UNNEST([2, 3, 8, 9]) AS k ON a = k WHEN MATCHED AND k = 2 THEN DELETE "
+    stats = run(warehouse, f"{into} WHEN MATCHED THEN UPDATE SET b = 'm' WHEN NOT MATCHED THEN INSERT (a) VALUES (k)")
+    merged = (stats.dml_stats.inserted_row_count, stats.dml_stats.deleted_row_count, stats.dml_stats.updated_row_count)
+    assert (stats.num_dml_affected_rows, merged) == (4, (2, 1, 1))
     asked = run(warehouse, "SELECT * FROM t")
     assert [one.table_id for one in asked.referenced_tables] == ["t"]
     assert run(warehouse, "CREATE TABLE IF NOT EXISTS t (a INT64)").ddl_operation_performed == "SKIP"
@@ -190,13 +194,14 @@ def test_a_result_comes_in_pages(warehouse: Warehouse) -> None:
 
 
 def test_rest_answers_timestamps_as_java_prints_seconds(warehouse: Warehouse) -> None:
-    body = {"query": "SELECT TIMESTAMP '2020-01-01', TIMESTAMP '1970-01-01 00:00:00.5'", "useLegacySql": False}
+    sql = "SELECT TIMESTAMP '2020-01-01', TIMESTAMP '1970-01-01 00:00:00.5', TIMESTAMP_MICROS(-1)"
+    body = {"query": sql, "useLegacySql": False}
     address = f"{warehouse.server.address}/bigquery/v2/projects/test-project/queries"
     answer = requests.post(address, json=body).json()
-    assert answer["rows"] == [{"f": [{"v": "1.5778368E9"}, {"v": "0.5"}]}]
+    assert answer["rows"] == [{"f": [{"v": "1.5778368E9"}, {"v": "0.5"}, {"v": "-1.0E-6"}]}]
     body["formatOptions"] = {"useInt64Timestamp": True}
     answer = requests.post(address, json=body).json()
-    assert answer["rows"] == [{"f": [{"v": "1577836800000000"}, {"v": "500000"}]}]
+    assert answer["rows"] == [{"f": [{"v": "1577836800000000"}, {"v": "500000"}, {"v": "-1"}]}]
 
 
 def test_legacy_sql_is_refused_by_name(warehouse: Warehouse) -> None:
