@@ -8,10 +8,11 @@ from typing import Any
 from services.bigquery import types
 from services.bigquery.compiler.calls import function_name
 from services.bigquery.compiler.context import Context
-from services.bigquery.compiler.geography_calls import GeographyCall
 from services.bigquery.compiler.ordering import check_grouped, order_items
+from services.bigquery.compiler.python_calls import PythonCall
 from services.bigquery.compiler.signatures.lines import AGGREGATES, Line, lookup
 from services.bigquery.errors import NotBuilt
+from services.bigquery.functions.table import AGGREGATES as PYTHON
 from services.bigquery.geography.functions import AGGREGATES as GEOGRAPHY
 from services.bigquery.language import tree, values
 from services.bigquery.types import Type
@@ -99,7 +100,7 @@ def aggregate(context: Context, function: Any, window: str | None = None) -> str
     kinds = [tree.type_of(message) for message in messages]
     if tree.get(function, "error_mode"):
         raise NotBuilt(f"SAFE.{name.upper()}")
-    line = _geography(context, function, name) or lookup(AGGREGATES, name, kinds, is_window=window is not None)
+    line = _by_python(context, function, name, kinds) or lookup(AGGREGATES, name, kinds, is_window=window is not None)
     if line is None:
         over = " OVER (...)" if window is not None else ""
         raise NotBuilt(f"aggregate function {name.upper()}({', '.join(map(str, kinds))}){over}")
@@ -109,14 +110,23 @@ def aggregate(context: Context, function: Any, window: str | None = None) -> str
     return sql if line.is_compared else f"CAST({sql} AS {values.type_of(tree.get(function, 'type')).duckdb})"
 
 
-def _geography(context: Context, function: Any, name: str) -> Line | None:
-    """The line of a geography function, which gets the list of all values."""
-    if name not in GEOGRAPHY:
+def _by_python(context: Context, function: Any, name: str, kinds: Sequence[Type]) -> Line | None:
+    """The line of a function that Python computes, which gets the list of all values."""
+    if name not in GEOGRAPHY and name not in PYTHON:
         return None
-    several = (Type("ARRAY", Type("GEOGRAPHY")),)
-    call = GeographyCall(name, several, values.type_of(tree.get(function, "type")))
-    template = f"{context.scalar(call)}(list({{0}}) FILTER (WHERE {{0}} IS NOT NULL){{W}})"
-    return Line(f"{name}(GEOGRAPHY)", AGGREGATES, name, (("GEOGRAPHY",),), template)
+    first, *more = kinds
+    value = "{0}"
+    if len(more) > 1:
+        # A value and its weight, which only KLL_QUANTILES.INIT_* have; between them the precision
+        first, more = Type("STRUCT", fields=(("", first), ("", more[1]))), more[:1]
+        value = f"CAST(row({{0}}, {{2}}) AS {first.duckdb})"
+    call = PythonCall(name, (Type("ARRAY", first), *more), values.type_of(tree.get(function, "type")))
+    several = f"list({value}) FILTER (WHERE {{0}} IS NOT NULL){{W}}"
+    if name in PYTHON:
+        several = f"COALESCE({several}, [])"
+    options = "".join(f", {{{number}}}" for number in range(1, len(more) + 1))
+    patterns = tuple((str(kind),) for kind in kinds)
+    return Line(f"{name}(...)", AGGREGATES, name, patterns, f"{context.scalar(call)}({several}{options})")
 
 
 class _Call:
@@ -182,11 +192,15 @@ class _Call:
     def _having(self) -> str:
         modifier = self._function.having_modifier
         kind = tree.type_of(modifier.having_expr)
-        if self._name != "any_value" or not types.is_ordered(kind):
+        if self._name != "any_value" or not (types.is_ordered(kind) or kind.kind == "DOUBLE"):
             raise NotBuilt(f"HAVING MAX or MIN in {self._name.upper()}")
         word = "arg_max" if modifier.kind == _MAX else "arg_min"
-        key = self._context.expression(modifier.having_expr)
-        return f"{word}_null({self._arguments[0]}, {key}){self._suffix(None)}"
+        key, suffix = self._context.expression(modifier.having_expr), self._suffix(None)
+        found = f"{word}_null({self._arguments[0]}, {key}){suffix}"
+        if kind.kind != "DOUBLE":
+            return found
+        # With NaN among them GoogleSQL's greatest and least value is NaN, which no value equals
+        return f"CASE WHEN NOT COALESCE(bool_or(isnan({key})){suffix}, false) THEN {found} END"
 
     def _limit(self) -> int | None:
         if not self._is_plain or tree.node(self._function.limit) is None:

@@ -8,14 +8,14 @@ from typing import Any
 
 from services.bigquery.compiler.comparisons import OPERATORS, compare, is_native
 from services.bigquery.compiler.context import Context
-from services.bigquery.compiler.geography_calls import GeographyCall
-from services.bigquery.compiler.module_text import call_text, constant, evaluated
+from services.bigquery.compiler.module_text import call_text, constant, enumerated, evaluated
+from services.bigquery.compiler.python_calls import SCALARS as PYTHON
+from services.bigquery.compiler.python_calls import PythonCall
 from services.bigquery.compiler.signatures.holding import hold, is_volatile
 from services.bigquery.compiler.signatures.lines import SCALARS, SESSION, lookup
 from services.bigquery.errors import NotBuilt
-from services.bigquery.geography.functions import SCALARS as GEOGRAPHY
 from services.bigquery.language import tree, values
-from services.bigquery.types import Type, is_ordered
+from services.bigquery.types import Type, is_ordered, quoted
 
 _SAFE = 1
 """The error mode of `SAFE.F(...)`, in the module's enumeration."""
@@ -51,9 +51,8 @@ def call(context: Context, expression: Any) -> str:
     name, arguments = function_name(expression), list(tree.get(expression, "argument_list"))
     kinds = [tree.type_of(argument) for argument in arguments]
     result = tree.type_of(expression)
-    if name in GEOGRAPHY:
-        call = GeographyCall(name, tuple(kinds), result, tree.get(expression, "error_mode") == _SAFE)
-        return f"{context.scalar(call)}({', '.join(map(context.expression, arguments))})"
+    if name in PYTHON:
+        return _by_python(context, expression, name, arguments, kinds)
     if tree.get(expression, "error_mode") == _SAFE:
         return _by_module(context, expression, name, arguments, kinds, is_safe=True)
     if name in _FORMS and (sql := _FORMS[name](context, name, arguments, kinds)) is not None:
@@ -73,6 +72,15 @@ def call(context: Context, expression: Any) -> str:
         )
         return f"CAST({sql} AS {result.duckdb})" if name in _TYPED or name == "error" else sql
     return _by_module(context, expression, name, arguments, kinds, is_safe=False)
+
+
+def _by_python(context: Context, call: Any, name: str, arguments: Sequence[Any], kinds: Sequence[Type]) -> str:
+    words = [enumerated(argument) for argument in arguments]
+    types_of = tuple(kind if word is None else Type("STRING") for kind, word in zip(kinds, words, strict=True))
+    pairs = zip(arguments, words, strict=True)
+    sql = ", ".join(context.expression(argument) if word is None else quoted(word) for argument, word in pairs)
+    is_safe = tree.get(call, "error_mode") == _SAFE
+    return f"{context.scalar(PythonCall(name, types_of, tree.type_of(call), is_safe))}({sql})"
 
 
 def _user_defined(context: Context, expression: Any) -> str:

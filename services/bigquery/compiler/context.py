@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.bigquery.compiler.geography_calls import GeographyCall
+from services.bigquery.compiler.python_calls import PythonCall
 from services.bigquery.errors import NotBuilt
 from services.bigquery.language import tree
 from services.bigquery.language.analyzer import Scope
@@ -15,8 +15,8 @@ from services.bigquery.language.functions.javascript import Javascript
 from services.bigquery.types import Type
 
 Handler = Callable[["Context", Any], str]
-Computed = Scalar | Javascript | GeographyCall
-"""What DuckDB has Google's module, V8 or the geography functions compute, a vector a call."""
+Computed = Scalar | Javascript | PythonCall
+"""What DuckDB has Google's module, V8 or Python compute, a vector a call."""
 
 
 @dataclass(frozen=True)

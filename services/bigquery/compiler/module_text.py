@@ -90,7 +90,7 @@ def evaluated(
     columns: list[str] = []
     kinds: list[Type] = []
     for number, argument in enumerate(arguments):
-        written = _enumerated(argument)
+        written = enumerated(argument)
         if written is None and (known := constant(context, argument)) is not None:
             written = literal_text(*known) if known[0].kind in _CONSTANT else None
         if written is None:
@@ -106,7 +106,7 @@ def evaluated(
     return f"{name}({', '.join(columns) or '0'})"
 
 
-def _enumerated(argument: Any) -> str | None:
+def enumerated(argument: Any) -> str | None:
     """The text of an argument that is one of an enumeration, such as a date part or a rounding mode."""
     found = tree.node(argument)
     if tree.kind(found) != "Literal" or values.type_of(found.value.type).kind != "ENUM":

@@ -9,12 +9,13 @@ from typing import Any
 
 from services.bigquery.errors import NotBuilt
 from services.bigquery.language import package, values
+from services.bigquery.language.functions import added
 from services.bigquery.language.functions.routines import Function
 from services.bigquery.types import Type
 
 NOT_BIGQUERY = tuple(
     f"FN_{name}"
-    for name in """ISERROR IFERROR NULLIFERROR TYPEOF NULLIFZERO ZEROIFNULL ARRAY_INCLUDES ARRAY_IS_DISTINCT ARRAY_FIND
+    for name in """ISERROR IFERROR NULLIFERROR NULLIFZERO ZEROIFNULL ARRAY_INCLUDES ARRAY_IS_DISTINCT ARRAY_FIND
     ARRAY_FIRST_N ARRAY_LAST_N ARRAY_OFFSET ARRAY_REMOVE ARRAY_MIN ARRAY_MAX ARRAY_SUM ARRAY_AVG ARRAY_ZIP BIT_CAST
     SPLIT_SUBSTR REGEXP_EXTRACT_GROUPS REGEXP_MATCH NET_FORMAT NET_PARSE NET_MAKE_NET NET_IP_IN_NET
     APPLY APPROX_COSINE_DISTANCE APPROX_DOT_PRODUCT APPROX_EUCLIDEAN_DISTANCE ELEMENTWISE_SUM ELEMENTWISE_AVG
@@ -95,7 +96,7 @@ def catalog_message(tables: Iterable[Table], functions: Iterable[Function], lang
             raise NotBuilt(f"{seen[folded].name} and {table.name} in one statement: names that differ only in case")
         seen[folded] = table
         _table_message(_nested(catalogs, table.path[:-1]), table, number)
-    for function in functions:
+    for function in (*added.functions(), *functions):
         catalog = _nested(catalogs, function.path[:-1])
         (catalog.custom_tvf if function.is_table else catalog.custom_function).append(function.message)
     return root

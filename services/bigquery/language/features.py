@@ -71,6 +71,7 @@ JSON_CONSTRUCTOR_FUNCTIONS                      json_functions#json_object
 JSON_MUTATOR_FUNCTIONS                          json_functions#json_set
 JSON_KEYS_FUNCTION                              json_functions#json_keys
 JSON_QUERY_LAX                                  json_functions#JSONPath_mode
+JSON_FLATTEN_FUNCTION                           json_functions#json_flatten
 ENABLE_CONSTANT_EXPRESSION_IN_JSON_PATH         json_functions#JSONPath_format
 ROUND_WITH_ROUNDING_MODE                        mathematical_functions#round
 CBRT_FUNCTIONS                                  mathematical_functions#cbrt
@@ -88,6 +89,9 @@ CONCAT_MIXED_TYPES                              string_functions#concat
 FORMAT_IN_CAST                                  format-elements
 ENABLE_FLOAT_DISTANCE_FUNCTIONS                 mathematical_functions#cosine_distance
 ENABLE_EDIT_DISTANCE_BYTES                      string_functions#edit_distance
+KLL_FLOAT64_PRIMARY_WITH_DOUBLE_ALIAS           kll_functions
+KLL_WEIGHTS                                     kll_functions#kll_quantilesinit_int64
+TYPEOF_FUNCTION                                 utility-functions#typeof
 ENCRYPTION                                      aead_encryption_functions
 NAMED_ARGUMENTS                                 functions-reference
 FUNCTION_ARGUMENTS_WITH_DEFAULTS                functions-reference

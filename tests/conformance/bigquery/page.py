@@ -11,8 +11,10 @@ from typing import Any
 from dev.docs_tables import replace_between_marks
 from services.bigquery.compiler.calls import is_left_to_duckdb
 from services.bigquery.compiler.signatures import lines
+from services.bigquery.functions.table import AGGREGATES, SCALARS
 from services.bigquery.language import package
 from services.bigquery.language.analyzer import Scope
+from services.bigquery.language.functions import added
 from services.bigquery.language.messages import NOT_IN_MODULE
 from tests.conformance.bigquery.cases import COMPILED, EVALUATED, HELPED, REFUSED
 from tests.conftest import ROOT
@@ -24,12 +26,16 @@ _SCALAR = 1
 """The module's enumeration of a function's modes: scalar, aggregate, window."""
 _ELSEWHERE = ("st_", "s2_", "$", "anon_", "array_filter", "array_transform", "match_")
 """How functions begin that have a section of their own, operators, and what no statement can name."""
-_NOT_EVALUATED = ("HLL_COUNT.", "KLL_QUANTILES.", "KEYS.", "AEAD.", "DETERMINISTIC_", "SESSION_USER")
+_NOT_EVALUATED = ("KEYS.", "AEAD.", "DETERMINISTIC_", "SESSION_USER")
 """How functions begin that the module's library has, and its evaluator has not."""
+_SQL = {"MAX_BY", "MIN_BY"}
+"""Functions that stand for an expression."""
+PYTHON = "Python"
 _INNER = {"FIRST", "LAST", "NEXT", "PREV", "IS_FIRST", "IS_LAST", "CLASSIFIER", "FLATTEN", "APPLY"}
 """Names of MATCH_RECOGNIZE, and of the analyzer's own functions."""
 _HEADS = {
     COMPILED: "DuckDB evaluates, for the types that tables mostly have (for others, the module)",
+    PYTHON: "Python computes, because Google's module does not, in a query that DuckDB runs",
     HELPED: "Google's module evaluates, 24,000 different values a second, in a query that DuckDB runs",
     EVALUATED: "Google's evaluator runs the whole query, over at most 100,000 rows of all its tables together",
     REFUSED: "Refused by name",
@@ -42,7 +48,8 @@ def functions() -> dict[str, list[str]]:
     found = pool().run(lambda module: module.call("GetBuiltinFunctions", request, answer)).function
     native = {line.name.split()[0].upper() for line in lines.all_lines() if lines.is_used(line)}
     sorts: dict[str, list[str]] = {name: [] for name in _HEADS}
-    for function in sorted(found, key=lambda one: list(one.name_path)):
+    more = [function.message for function in added.functions()]
+    for function in sorted([*found, *more], key=lambda one: list(one.name_path)):
         name = ".".join(function.name_path).upper()
         if not name.lower().startswith(_ELSEWHERE) and name not in _INNER:
             sorts[_sort(function, name, native)].append(name)
@@ -53,7 +60,9 @@ def functions() -> dict[str, list[str]]:
 def _sort(function: Any, name: str, native: Collection[str]) -> str:
     if name.startswith(_NOT_EVALUATED):
         return REFUSED
-    if name in native or is_left_to_duckdb(name.lower()):
+    if name.lower() in {**SCALARS, **AGGREGATES}:
+        return PYTHON
+    if name in native or name in _SQL or is_left_to_duckdb(name.lower()):
         return COMPILED
     return HELPED if function.mode == _SCALAR else EVALUATED
 

@@ -46,6 +46,7 @@ LAYERS = (
     ("services.bigquery.pressure",),
     ("services.bigquery.geography",),
     ("services.bigquery.types",),
+    ("services.bigquery.functions",),
     ("services.bigquery.language",),
     ("services.bigquery.compiler",),
     ("services.bigquery.cost", "services.bigquery.queries", "services.bigquery.schema"),

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from services.bigquery import types
-from services.bigquery.compiler.geography_calls import GeographyCall
+from services.bigquery.compiler.python_calls import PythonCall
 from services.bigquery.compiler.signatures import helpers, lines
 from services.bigquery.errors import BigQueryError, from_duckdb, invalid_query
 from services.bigquery.language.evaluator import Evaluator, Scalar
@@ -21,7 +21,7 @@ SETTINGS = {
     # Compiled SQL never names a file; so nothing else may, either
     "enable_external_access": "false",
 }
-Computed = Scalar | Javascript | GeographyCall
+Computed = Scalar | Javascript | PythonCall
 _MARK = "\x00"
 """Ends a sentence inside an error of DuckDB's, which wraps what a Python function raises."""
 

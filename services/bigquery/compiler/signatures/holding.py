@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 SHORT = 120
 """Characters of SQL that may be repeated."""
 _VOLATILE = re.compile(r"\b(random|uuid|javascript_\w+)\(")
-_VARIES = re.compile(rf"\bc\d+\b|\bSELECT\b|\bx\d+\b|\bmodule_|\bheld\b|\btarget\.|{_VOLATILE.pattern}")
-"""Columns, subqueries and calls of the module; everything else stays, because functions may want a constant."""
+_VARIES = re.compile(rf"\bc\d+\b|\bSELECT\b|\bx\d+\b|\bmodule_|\bpython_|\bheld\b|\btarget\.|{_VOLATILE.pattern}")
+"""Columns, subqueries, calls of the module and of Python; all else stays, because functions may want a constant."""
 
 
 def is_volatile(sql: str) -> bool:

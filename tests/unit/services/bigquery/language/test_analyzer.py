@@ -39,7 +39,7 @@ def test_an_error_is_googles_sentence_with_its_place(sql: str, sentence: str) ->
 @pytest.mark.parametrize(
     "expression",
     ["CAST(1 AS UINT64)", "CAST(1 AS INT32)", "CAST(1 AS FLOAT32)", "RADIANS(1)", "ARRAY_FILTER([1], e -> e > 1)",
-     "IFERROR(1, 2)", "ARRAY_INCLUDES([1], 1)", "ISERROR(1)", "NULLIFZERO(1)", "TYPEOF(1)", "NEW foo(1 AS a)"],
+     "IFERROR(1, 2)", "ARRAY_INCLUDES([1], 1)", "ISERROR(1)", "NULLIFZERO(1)", "NEW foo(1 AS a)"],
 )  # fmt: skip
 def test_what_bigquery_does_not_have_is_refused(expression: str) -> None:
     assert refusal(f"SELECT {expression}")
