@@ -160,7 +160,9 @@ def changed(
             fields.append(change.new)
             columns += fresh_names([*entry.columns, *columns], 1)
             values.append(change.sql or _missing(change.new))
-            is_new = is_new or bool(change.sql or _rules("x", change.new))
+            # For DEFAULT, DuckDB changes a setting on the way, which is locked
+            has_default = schema.mode(change.new) == "REPEATED"
+            is_new = is_new or has_default or bool(change.sql or _rules("x", change.new))
         elif change.action == "drop":
             del fields[place], columns[place], values[place]
             is_new = True

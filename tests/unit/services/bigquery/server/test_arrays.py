@@ -71,3 +71,13 @@ def test_files_with_null_in_an_array_are_refused(warehouse: Warehouse) -> None:
     warehouse.rows(f"CREATE TABLE {warehouse.dataset}.t (xs ARRAY<INT64>)")
     errors = warehouse.client.insert_rows_json(f"{warehouse.dataset}.t", [{"xs": [1, None]}])
     assert "Only optional fields" in errors[0]["errors"][0]["message"]
+
+
+def test_a_column_of_arrays_is_added_to_a_table_with_rows(warehouse: Warehouse) -> None:
+    warehouse.rows(f"CREATE TABLE {warehouse.dataset}.t AS SELECT 1 AS id")
+    warehouse.rows("ALTER TABLE t ADD COLUMN xs ARRAY<STRING>, ADD COLUMN y INT64")
+    warehouse.rows("INSERT t (id) VALUES (2)")
+    table = warehouse.client.get_table(f"{warehouse.dataset}.t")
+    table.schema = [*table.schema, Field("zs", "RECORD", "REPEATED", fields=[Field("a", "INT64")])]
+    warehouse.client.update_table(table, ["schema"])
+    assert warehouse.rows("SELECT * FROM t ORDER BY id") == [(1, [], None, []), (2, [], None, [])]
