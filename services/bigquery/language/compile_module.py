@@ -12,5 +12,5 @@ from pathlib import Path
 from services.bigquery.language.module import compile_module
 
 if __name__ == "__main__":
-    os.nice(10)  # it takes all cores, and nobody waits for it yet
+    os.nice(5)  # it takes all cores, and the services that start now come first
     compile_module(Path(sys.argv[1]))
