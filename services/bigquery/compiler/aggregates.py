@@ -95,7 +95,7 @@ def aggregate(context: Context, function: Any, window: str | None = None) -> str
         window: The content of OVER (...), if it is called as a window function.
     """
     if not tree.get(function, "function").name.startswith("ZetaSQL:"):
-        raise NotBuilt(f"user-defined aggregate {tree.get(function, 'function').name}")
+        return _user_defined(context, function, window)
     name, messages = function_name(function), tree.get(function, "argument_list")
     kinds = [tree.type_of(message) for message in messages]
     if tree.get(function, "error_mode"):
@@ -108,6 +108,32 @@ def aggregate(context: Context, function: Any, window: str | None = None) -> str
     arguments = [context.expression(message) for message in messages]
     sql = _Call(context, function, name, kinds, arguments, line).sql(window)
     return sql if line.is_compared else f"CAST({sql} AS {values.type_of(tree.get(function, 'type')).duckdb})"
+
+
+def _user_defined(context: Context, function: Any, window: str | None) -> str:
+    """A call of a JavaScript function, which gets the list of a group's rows; SQL functions never come here."""
+    name = tree.get(function, "function").name
+    script, plain = context.script(name), tree.kind(function) == "AggregateFunctionCall"
+    is_changed = tree.get(function, "distinct") or tree.get(function, "error_mode")
+    if script is None or window is not None or not plain or is_changed:
+        raise NotBuilt(f"{name.split(':', 1)[-1]} with OVER, DISTINCT or SAFE")
+    if function.order_by_item_list or tree.has(function, "having_modifier") or tree.node(function.limit) is not None:
+        raise NotBuilt(f"{name.split(':', 1)[-1]} with ORDER BY, HAVING or LIMIT")
+    sql = [context.expression(message) for message in tree.get(function, "argument_list")]
+    inside = [one for one, is_inside in zip(sql, script.aggregated, strict=True) if is_inside]
+    others = "".join(
+        f", CAST({one} AS {kind.duckdb})"
+        for one, kind in zip(
+            [one for one, is_inside in zip(sql, script.aggregated, strict=True) if not is_inside],
+            script.arguments[1:],
+            strict=True,
+        )
+    )
+    rows = script.arguments[0]
+    several = f"list(CAST(row({', '.join(inside)}) AS {rows.part.duckdb}))"
+    if tree.get(function, "null_handling_modifier") != RESPECT_NULLS:
+        several += f" FILTER (WHERE {' AND '.join(f'{one} IS NOT NULL' for one in inside)})"
+    return f"{context.scalar(script)}(COALESCE({several}, CAST([] AS {rows.duckdb})){others})"
 
 
 def _by_python(context: Context, function: Any, name: str, kinds: Sequence[Type]) -> Line | None:
@@ -159,7 +185,9 @@ class _Call:
         limit = self._limit()
         if limit == 0:
             return f"CAST(NULL AS {values.type_of(tree.get(self._function, 'type')).duckdb})"
-        template = self._line if limit is None else self._limited(limit)
+        is_kept = self._is_distinct and window is None and not self._is_ordered()
+        keeps_order = is_kept and self._name in ("array_agg", "string_agg") and self._kinds[0].kind != "BYTES"
+        template = self._of_list(limit, keeps_order) if keeps_order or limit is not None else self._line
         return template.fill(
             self._arguments,
             D="DISTINCT " if self._is_distinct else "",
@@ -210,9 +238,14 @@ class _Call:
             raise NotBuilt("LIMIT that is no literal")
         return int(found.value.value.int64_value)
 
-    def _limited(self, limit: int) -> Line:
+    def _of_list(self, limit: int | None, keeps_order: bool) -> Line:
+        """The template over the list of all values: with a limit, or with DISTINCT in the order of first appearance.
+
+        BigQuery does not promise that order, but all of its examples show it.
+        """
         arguments = tuple((str(kind),) for kind in self._kinds)
-        template = f"list({{D}}{{0}}{{O}}){{W}}[1:{limit}]"
+        template = "g_distinct(list({0}){W})" if keeps_order else "list({D}{0}{O}){W}"
+        template += "" if limit is None else f"[1:{limit}]"
         if self._name == "string_agg" and self._kinds[0].kind == "STRING":
             self._filters.append(f"{self._arguments[0]} IS NOT NULL")
             separator = "{1}" if len(self._arguments) > 1 else "','"

@@ -68,5 +68,8 @@ g_quantiles(a, n) AS CASE WHEN len(a) > 0 THEN list_transform(range(0, g_how_man
 g_counts(e) AS list_transform(e, lambda p: row(-CAST(p.value AS BIGINT), p.key))
 g_top(e, n) AS CASE WHEN e IS NOT NULL THEN list_transform(list_sort(e)[1:g_how_many(n)], lambda p: {'f0': p[2], 'f1': -p[1]}) END
 g_top_count(e, nulls, n) AS g_top(CASE WHEN nulls > 0 THEN list_append(COALESCE(g_counts(e), []), row(-nulls, CASE WHEN false THEN e[1].key END)) ELSE g_counts(e) END, n)
+g_places(l) AS list_sort(list_transform(l, lambda v, i: row(v, i)))
+g_first_places(s) AS list_filter(list_zip(s, list_prepend(NULL, s), true), lambda p: p[2] IS NULL OR p[1][1] IS DISTINCT FROM p[2][1])
+g_distinct(l) AS CASE WHEN l IS NOT NULL THEN list_transform(list_sort(list_transform(g_first_places(g_places(l)), lambda p: row(p[1][2], p[1][1]))), lambda p: p[2]) END
 g_weights(l, x) AS list_sum(list_transform(list_filter(l, lambda p: p[1] IS NOT DISTINCT FROM x), lambda p: p[2]))
 g_sums(l) AS CASE WHEN len(list_filter(l, lambda p: p[2] < 0 OR CAST(p[2] AS DOUBLE) = CAST('nan' AS DOUBLE))) > 0 THEN [row(g_err('The weight must be neither negative nor NaN'), l[1][1])] ELSE list_transform(list_distinct(list_transform(l, lambda p: row(p[1]))), lambda x: row(-g_weights(l, x[1]), x[1])) END

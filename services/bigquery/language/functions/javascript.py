@@ -7,6 +7,7 @@ import datetime
 import decimal
 import hashlib
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,7 @@ function orionbox_in(kind, value) {
     result.microsecond = value % 1000;
     return result;
   }
+  if (kind.name === 'INT64') return BigInt(value);
   if (kind.name === 'DATE') return new Date(value * 86400000);
   if (kind.name === 'JSON') return JSON.parse(value);
   return typeof value === 'object' ? Number(value.number) : value;
@@ -63,6 +65,7 @@ class Javascript:
         arguments: Their types.
         result: The type of its value.
         libraries: The texts of its libraries.
+        aggregated: Of an aggregate function, which of its arguments are aggregated; see `aggregate_function`.
     """
 
     title: str
@@ -71,6 +74,7 @@ class Javascript:
     arguments: tuple[Type, ...]
     result: Type
     libraries: tuple[str, ...] = ()
+    aggregated: tuple[bool, ...] = ()
 
     @property
     def name(self) -> str:
@@ -115,7 +119,9 @@ class Javascript:
         return invalid_query(f"{_first_line(error)} {place} {self._signature()}")
 
     def _signature(self) -> str:
-        return f"{self.title}({', '.join(kind.sql for kind in self.arguments)})"
+        rows = [kind for _, kind in self.arguments[0].part.fields] if self.aggregated else []
+        kinds = [*rows, *self.arguments[bool(self.aggregated) :]]
+        return f"{self.title}({', '.join(kind.sql for kind in kinds)})"
 
 
 def _first_line(error: Exception) -> str:
@@ -134,6 +140,48 @@ def _shape(kind: Type) -> dict[str, Any]:
     return {"name": kind.kind}
 
 
+def aggregate_function(function: Javascript, aggregated: tuple[bool, ...]) -> Javascript:
+    """A function of the rows of a group, each a struct of the aggregated arguments, and of the other arguments.
+
+    https://cloud.google.com/bigquery/docs/user-defined-aggregates#create-javascript-udaf
+
+    Args:
+        function: Its code has the functions initialState, aggregate, merge and finalize; rows are aggregated in one go.
+        aggregated: For each argument, whether it is aggregated.
+
+    Raises:
+        NotBuilt: The code imports something, or an argument is BYTES.
+    """
+    code = _EXPORT.sub("", function.code)
+    if _MODULE.search(code):
+        raise NotBuilt("import, or export of a list, in a JavaScript aggregate function")
+    parts = list(zip(function.names, function.arguments, aggregated, strict=True))
+    if any(types.contains(kind, "BYTES") for kind in function.arguments):
+        raise NotBuilt("BYTES in a JavaScript aggregate function")
+    row = Type("STRUCT", fields=tuple((f"a{n}", kind) for n, kind in enumerate(k for _, k, inside in parts if inside)))
+    others = [(name, kind) for name, kind, inside in parts if not inside]
+    more = "".join(f", {name}" for name, _ in others)
+    values = "".join(f", row.{name}" for name, _ in row.fields)
+    body = (
+        f"const state = initialState({more.removeprefix(', ')});\n"
+        f"for (const row of orionbox_rows) aggregate(state{values}{more});\n"
+        f"return finalize(state{more});"
+    )
+    return Javascript(
+        function.title,
+        body,
+        ("orionbox_rows", *(name for name, _ in others)),
+        (Type("ARRAY", row), *(kind for _, kind in others)),
+        function.result,
+        (*function.libraries, code),
+        aggregated,
+    )
+
+
+_EXPORT = re.compile(r"^[ \t]*export\s+(?=(async\s+)?(function|class|const|let|var)\b)", re.MULTILINE)
+_MODULE = re.compile(r"^[ \t]*(export|import)\b", re.MULTILINE)
+
+
 def check(function: Javascript) -> Javascript:
     """Refuses types that JavaScript functions do not have.
 
@@ -141,7 +189,7 @@ def check(function: Javascript) -> Javascript:
         BigQueryError: INT64 as an argument, in Google's rule.
         NotBuilt: Another type.
     """
-    for kind in function.arguments:
+    for kind in () if function.aggregated else function.arguments:
         if types.contains(kind, "INT64"):
             raise invalid_query(f"Unsupported type INT64 of an argument of the JavaScript function {function.title}")
     for kind in (*function.arguments, function.result):
@@ -157,6 +205,8 @@ def _to_json(kind: Type, value: Any) -> Any:
         return [_to_json(kind.part, item) for item in value]
     if kind.kind == "STRUCT":
         return [_to_json(field, value[f"f{number}"]) for number, (_, field) in enumerate(kind.fields)]
+    if kind.kind == "INT64":
+        return str(value)
     if kind.kind == "BYTES":
         return base64.b64encode(value).decode()
     if kind.kind == "DOUBLE":

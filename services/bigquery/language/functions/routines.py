@@ -13,7 +13,7 @@ from typing import Any
 
 from services.bigquery.errors import BigQueryError, NotBuilt
 from services.bigquery.language import package, tree, values
-from services.bigquery.language.functions.javascript import Javascript, check
+from services.bigquery.language.functions.javascript import Javascript, aggregate_function, check
 from services.bigquery.types import BY_NAME, Type
 
 Path = tuple[str, ...]
@@ -74,6 +74,9 @@ def function_of(statement: Any, path: Path, library_of: Callable[[str], str]) ->
     kinds = tuple(values.type_of(argument.type) for argument in found.signature.argument)
     names = tuple(found.argument_name_list)
     script = Javascript(".".join(path), found.code, names, kinds, values.type_of(found.return_type), libraries)
+    if found.is_aggregate:
+        message.options.supports_null_handling_modifier = True
+        script = aggregate_function(script, tuple(not one.options.is_not_aggregate for one in found.signature.argument))
     return Function(path, message, javascript=check(script))
 
 

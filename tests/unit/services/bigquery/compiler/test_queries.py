@@ -286,3 +286,13 @@ def test_rows_without_from_keep_their_order(database: Database) -> None:
     assert database.rest(f"WITH t AS ({rows}) SELECT STRING_AGG(w) FROM t") == [[",".join(words)]]
     assert database.rest(f"WITH t AS ({rows}) SELECT * FROM t") == [[word] for word in words]
     assert database.rest("SELECT 1 AS n, NULL AS s UNION ALL SELECT 2.5, 'b'") == [["1.0", None], ["2.5", "b"]]
+
+
+def test_distinct_values_keep_the_order_of_their_first_appearance(database: Database) -> None:
+    sql = (
+        "SELECT TO_JSON_STRING(ARRAY_AGG(DISTINCT x)), STRING_AGG(DISTINCT CAST(x AS STRING), '|'), "
+        "TO_JSON_STRING(ARRAY_AGG(DISTINCT x IGNORE NULLS LIMIT 2)), STRING_AGG(DISTINCT CAST(x AS STRING) LIMIT 2) "
+        "FROM UNNEST([2, 1, NULL, -2, 3, -2, NULL, 1]) AS x"
+    )
+    assert database.rest(sql) == [["[2,1,null,-2,3]", "2|1|-2|3", "[2,1]", "2,1"]]
+    assert database.rest(f"{sql} WHERE x > 7") == [["null", None, "null", None]]

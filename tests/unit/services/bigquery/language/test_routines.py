@@ -44,6 +44,20 @@ class Routines:
         return queries().answer(database.connection, sql, self.scope(sql), database.behind()).rows
 
 
+POSITIVE = """CREATE AGGREGATE FUNCTION d.f(x FLOAT64) RETURNS FLOAT64 LANGUAGE js AS '''
+  export function initialState() { return {sum: 0} }
+  export function aggregate(state, x) { state.sum += x === null ? 1000 : x > 0 ? x : 0; }
+  export function merge(state, other) { state.sum += other.sum; }
+  export function finalize(state) { return state.sum; }'''"""
+JOINED = """CREATE AGGREGATE FUNCTION d.f(s STRING, x INT64, last STRING NOT AGGREGATE) RETURNS STRING
+  LANGUAGE js AS '''
+  var unused = 1;
+  export function initialState(last) { return {text: ''} }
+  export function aggregate(state, s, x, last) { state.text += s + x + last; }
+  export function merge(state, other) {}
+  export function finalize(state) { return state.text; }'''"""
+
+
 @pytest.mark.parametrize(
     ("definition", "call", "rows"),
     [
@@ -57,6 +71,12 @@ class Routines:
          "SELECT d.f(x, 10) FROM p.d.t", [[60.0]]),
         ("CREATE FUNCTION d.f(x FLOAT64) RETURNS INT64 LANGUAGE js AS 'return x * 2;'",
          "SELECT d.f(x) FROM p.d.t ORDER BY 1", [[2], [4], [6]]),
+        (POSITIVE, "SELECT d.f(x), d.f(x IGNORE NULLS), d.f(x RESPECT NULLS) FROM UNNEST([1.0, -1, 2, NULL]) AS x",
+         [[3.0, 3.0, 1003.0]]),
+        (POSITIVE, "SELECT g, d.f(x) FROM UNNEST([STRUCT(1 AS g, 1.0 AS x), (2, NULL), (1, 7)]) GROUP BY g ORDER BY g",
+         [[1, 8.0], [2, 0.0]]),
+        (JOINED, "SELECT d.f(s, x, '-') FROM UNNEST([STRUCT('a' AS s, 9007199254740993 AS x), ('b', 2)])",
+         [["a9007199254740993-b2-"]]),
         ("CREATE FUNCTION d.f(s STRUCT<a STRING, b ARRAY<FLOAT64>>) RETURNS STRUCT<z STRING, n INT64> LANGUAGE js AS "
          "'return s && {z: s.a + \"!\", n: s.b.length};'", "SELECT d.f(('q', [1.0])).z, d.f(NULL)", [["q!", None]]),
         ("CREATE FUNCTION d.f(b BYTES, t TIMESTAMP, d DATE, n NUMERIC, j JSON) RETURNS ARRAY<STRING> LANGUAGE js AS "
