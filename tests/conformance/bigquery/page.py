@@ -1,4 +1,4 @@
-"""The part of docs/emulators.md that says which of BigQuery's functions are answered, and how.
+"""The parts of docs/emulators.md that say how BigQuery's functions are answered, and how many statements hold it.
 
 `python -m tests.conformance.bigquery.page` writes it anew; test_documentation.py holds it to the code.
 """
@@ -16,12 +16,13 @@ from services.bigquery.language import package
 from services.bigquery.language.analyzer import Scope
 from services.bigquery.language.functions import added
 from services.bigquery.language.messages import NOT_IN_MODULE
-from tests.conformance.bigquery.cases import COMPILED, EVALUATED, HELPED, REFUSED
+from tests.conformance.bigquery.cases import COMPILED, EVALUATED, HELPED, REFUSED, all_cases
 from tests.conftest import ROOT
 from tests.googlesql import pool
 
 PAGE = ROOT / "docs/emulators.md"
 BEGIN, END = "<!-- functions of BigQuery -->", "<!-- end of functions -->"
+BEGIN_COUNTS, END_COUNTS = "<!-- statements by page -->", "<!-- end of statements -->"
 _SCALAR = 1
 """The module's enumeration of a function's modes: scalar, aggregate, window."""
 _ELSEWHERE = ("st_", "s2_", "$", "anon_", "array_filter", "array_transform", "match_")
@@ -72,13 +73,23 @@ def function_lines() -> list[str]:
     return [f"- {_HEADS[sort]}: {_listed(names)}." for sort, names in functions().items()]
 
 
+def count_lines() -> list[str]:
+    """The lines of the table that counts the documentation's statements by its pages."""
+    counts: dict[str, list[int]] = {}
+    for case in all_cases():
+        counts.setdefault(case.page, [0, 0])[case.is_built] += 1
+    rows = [f"| `{page}` | {right} | {refused or ''} |" for page, (refused, right) in sorted(counts.items())]
+    return ["| page | right | refused by name |", "|---|---|---|", *rows]
+
+
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
 def main() -> None:
-    """Writes the part."""
-    PAGE.write_text(replace_between_marks(PAGE.read_text(), "\n".join(function_lines()), BEGIN, END, PAGE))
+    """Writes the parts."""
+    text = replace_between_marks(PAGE.read_text(), "\n".join(function_lines()), BEGIN, END, PAGE)
+    PAGE.write_text(replace_between_marks(text, "\n".join(count_lines()), BEGIN_COUNTS, END_COUNTS, PAGE))
 
 
 if __name__ == "__main__":
