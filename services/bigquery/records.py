@@ -151,6 +151,9 @@ class Transaction(Protocol):
     def datasets(self, project: str) -> list[Dataset]:
         """A project's datasets, by name."""
 
+    def has_dataset(self, path: DatasetPath) -> bool:
+        """Whether there is a dataset."""
+
     def dataset(self, path: DatasetPath) -> Dataset:
         """A dataset."""
 

@@ -116,7 +116,8 @@ def field_of(name: str, kind: Type, is_required: bool = False, **more: Any) -> d
     if kind.kind == "ARRAY":
         field |= {**field_of(name, kind.part), "mode": "REPEATED"}
     elif kind.kind == "STRUCT":
-        field |= {"type": "RECORD", "mode": "NULLABLE", "fields": fields_of(kind.fields)}
+        parts = ((name or f"_field_{number}", part) for number, (name, part) in enumerate(kind.fields, 1))
+        field |= {"type": "RECORD", "mode": "NULLABLE", "fields": [field_of(*one) for one in parts]}
     elif kind.kind == "RANGE":
         field |= {"type": "RANGE", "mode": "NULLABLE", "rangeElementType": {"type": kind.part.row.rest}}
     else:
@@ -172,6 +173,8 @@ def normal(fields: Iterable[Field]) -> list[dict[str, Any]]:
         one = {**{key: value for key, value in field.items() if value is not None}, "type": rest, "mode": mode(field)}
         if field.get("fields"):
             one["fields"] = normal(field["fields"])
+        if not (one.get("policyTags") or {}).get("names"):
+            one.pop("policyTags", None)
         found.append(one)
     names = [field["name"].lower() for field in found]
     for name in names:

@@ -32,13 +32,14 @@ class CopyRunner:
         sources = [destinations.path_of(reference, job.project) for reference in given]
         to = destinations.read(configuration, job.project, "WRITE_EMPTY")
         try:
-            size = self.store.run(lambda tx: self._copy(tx, sources, to), job.key, [to.path])
+            size = self.store.run(lambda tx: self._copy(tx, job, sources, to), job.key, [to.path])
         except duckdb.Error as error:
             raise as_error(error) from error
         job.statistics["copy"] = {"copiedRows": str(size.rows), "copiedLogicalBytes": str(size.bytes)}
         return None
 
-    def _copy(self, tx: Transaction, sources: list[Path], to: Destination) -> Size:
+    def _copy(self, tx: Transaction, job: Job, sources: list[Path], to: Destination) -> Size:
+        destinations.check_location(tx, job, [*sources, to.path])
         found = [self._source(tx, path) for path in sources]
         first = found[0][0]
         kept = {name: first.resource[name] for name in destinations.OF_TABLE if name in first.resource}

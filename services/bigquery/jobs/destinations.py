@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
 from typing import Any
 
 from services.bigquery import schema, types
 from services.bigquery.errors import BigQueryError
+from services.bigquery.jobs.job import Job
 from services.bigquery.records import ColumnChange, Dataset, Path, Table, Transaction
 from services.bigquery.store.tables import PARTITION_TIME, is_partitioned_by_load
 
@@ -102,7 +103,7 @@ def write(tx: Transaction, to: Destination, fields: Sequence[Mapping[str, Any]],
         raise BigQueryError("duplicate", f"Already Exists: Table {_text(to.path)}", status=409)
     if to.partition:
         _clear_partition(tx, known, to)
-    elif to.write == "WRITE_TRUNCATE":
+    elif to.write == "WRITE_TRUNCATE" or not known.fields:  # what comes first gives an empty table its columns
         kept = {**known.resource, **to.resource, "schema": {"fields": merged(known.fields, fields)}}
         tx.drop_table(to.path)
         return tx.create_table(Table(to.path, "TABLE", kept, created=known.created), rows)
@@ -140,6 +141,30 @@ def ensure_hidden(tx: Transaction, path: Path) -> None:
         tx.dataset(path[:2])
     except BigQueryError:
         tx.put_dataset(Dataset(path[:2], {"location": "US"}), is_new=True)
+
+
+def check_location(tx: Transaction, job: Job, paths: Iterable[Sequence[str]]) -> None:
+    """Refuses datasets in another location than the one that a job's client has named.
+
+    A job without a location runs where its data are: https://cloud.google.com/bigquery/docs/locations#specify_locations.
+
+    Args:
+        tx: Has the datasets.
+        job: The job.
+        paths: Of tables; those whose dataset is not there are left to others.
+
+    Raises:
+        BigQueryError: 404, as if there were no such dataset.
+    """
+    if not job.is_placed:
+        return
+    for project, dataset in dict.fromkeys((path[0], path[1]) for path in paths):
+        if dataset.startswith("_") or not tx.has_dataset((project, dataset)):
+            continue
+        location = str(tx.dataset((project, dataset)).resource.get("location") or "US")
+        if location.lower() != job.location.lower():
+            text = f"Not found: Dataset {project}:{dataset} was not found in location {job.location}"
+            raise BigQueryError("notFound", text, status=404)
 
 
 def merged(old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -72,6 +72,7 @@ class ExtractRunner:
                 yield pa.Table.from_batches([batch])
 
         with self.store.transaction(job.key) as tx:
+            destinations.check_location(tx, job, [path])
             table = tx.table(path)
             relation = tx.relation(path)
             columns = ", ".join(f"{name} AS o{number}" for number, name in enumerate(relation.columns))

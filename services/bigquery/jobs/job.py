@@ -38,6 +38,7 @@ class Job:
         state: PENDING, RUNNING or DONE.
         error: Why it failed.
         upload: The file that came with a load job.
+        is_placed: Whether the client named the location: then the job is found in no other.
         parent: The script's job that it is a statement of.
     """
 
@@ -49,6 +50,7 @@ class Job:
     state: str = "PENDING"
     error: BigQueryError | None = None
     upload: Path | None = None
+    is_placed: bool = False
     parent: str = ""
     created: int = field(default_factory=now_ms)
     is_cancelled: bool = False
@@ -169,7 +171,7 @@ class Jobs:
         number = int(parent.statistics.get("numChildJobs", 0))
         parent.statistics["numChildJobs"] = str(number + 1)
         job = Job(parent.project, f"script_job_{secrets.token_hex(16)}_{number}", configuration, parent.location)
-        job.parent = parent.name
+        job.parent, job.is_placed = parent.name, parent.is_placed
         job.created = max(job.created, parent.created + number + 1)
         job.statistics = {"creationTime": str(job.created), "parentJobId": parent.name}
         self._work(job, work)
@@ -177,12 +179,23 @@ class Jobs:
             raise job.error
         return job
 
-    def get(self, project: str, name: str) -> Job:
+    def get(self, project: str, name: str, location: str = "") -> Job:
         """A job.
 
+        Args:
+            project: Its project.
+            name: Its id.
+            location: Where the client believes it to be; empty if it does not say.
+
         Raises:
-            BigQueryError: There is none (any more).
+            BigQueryError: There is none there (any more).
         """
+        found = self._get(project, name)
+        if found.is_placed and location and location.lower() != found.location.lower():
+            raise BigQueryError("notFound", f"Not found: Job {project}:{location}.{name}", status=404)
+        return found
+
+    def _get(self, project: str, name: str) -> Job:
         with self._lock:
             if found := self._active.get((project, name)):
                 return found
@@ -246,8 +259,9 @@ class Jobs:
         name = reference.get("jobId") or f"job_{secrets.token_urlsafe(21)}"
         if not isinstance(name, str) or not NAME.fullmatch(name):
             raise invalid(f"Invalid job ID: {str(name)[:100]}")
-        job = Job(reference.get("projectId") or project, name, configuration, reference.get("location") or "US")
-        job.upload = upload
+        location = str(reference.get("location") or "")
+        job = Job(reference.get("projectId") or project, name, configuration, location or "US")
+        job.upload, job.is_placed = upload, bool(location)
         job.statistics = {"creationTime": str(job.created)}
         return job
 

@@ -83,6 +83,7 @@ class LoadRunner:
         files: list[Path],
         reading: Reading,
     ) -> None:
+        destinations.check_location(tx, job, [to.path])
         known = destinations.existing(tx, to.path)
         fields = _fields(configuration, known if to.write != "WRITE_TRUNCATE" else None, known, files, reading)
         count = self._write(tx, to, files, fields, reading)
@@ -123,7 +124,7 @@ def _fields(
     if not given and configuration.get("schemaInline"):
         raise invalid("schemaInline is no longer supported: give schema")
     if reading.format in sources.DESCRIBED:
-        return _described(schema.normal(given), known, files, reading)
+        return _described(schema.normal(given), fixed, files, reading)
     if given:
         return list(schema.normal(given))
     if configuration.get("autodetect"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -82,4 +84,10 @@ def _value(kind: Type, message: Mapping[str, Any]) -> Any:
         }
     if kind.kind == "RANGE":
         return plain_of(kind, message["rangeValue"]) if "rangeValue" in message else None
-    return plain_of(kind, message.get("value"))
+    value = message.get("value")
+    if isinstance(value, (int, float)) and isinstance(message, dict):
+        # REST's values are strings, and the job's resource shows them as such
+        value = message["value"] = json.dumps(value)
+    if kind.kind == "TIMESTAMP" and re.fullmatch(r"[+-]?[\d.]+(?:[eE][+-]?\d+)?", str(value).strip()):
+        raise ValueError("a number is a TIMESTAMP in files only")
+    return plain_of(kind, value)

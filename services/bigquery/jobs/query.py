@@ -343,6 +343,8 @@ class QueryRunner:
         statement = before.statement if before and is_same else self.queries.analyzer.analyze(sql, scope)
         one = _One(sql, text, known, statement, session.values, job)
         written = _target(statement) if one.kind == "InsertStmt" else ""
+        target = [self._path_of(one, _target(statement))] if is_change(statement) else []
+        destinations.check_location(tx, session.job, [*known.referenced, *target])
         partition_filter.check(statement, known.tables_of, tx.table, written)
         about = job.statistics["query"]
         about["statementType"] = one.statement_type

@@ -86,13 +86,18 @@ def arrow_schema(fields: Fields) -> pa.Schema:
     kinds = [schema.type_of(field) for field in fields]
     return pa.schema(
         [
-            pa.field(field["name"], public_type(kind), metadata=_METADATA if kind.kind == "GEOGRAPHY" else None)
+            pa.field(field["name"], public_type(kind), metadata=_METADATA.get(kind.kind))
             for field, kind in zip(fields, kinds, strict=True)
         ]
     )
 
 
-_METADATA = {"ARROW:extension:name": "google:sqlType:geography", "ARROW:extension:metadata": '{"encoding": "WKT"}'}
+_EXTENSION = "ARROW:extension:name"
+_METADATA = {
+    "GEOGRAPHY": {_EXTENSION: "google:sqlType:geography", "ARROW:extension:metadata": '{"encoding": "WKT"}'},
+    "DATETIME": {_EXTENSION: "google:sqlType:datetime"},
+    "JSON": {_EXTENSION: "google:sqlType:json"},
+}
 
 
 def _public(column: Any, kind: Type) -> Any:

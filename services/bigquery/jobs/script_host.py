@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -64,6 +65,7 @@ class ScriptHost:
     set_system: Callable[[str, tuple[Type, Any]], None] = lambda name, value: None
     tx: Transaction | None = None
     _open: ExitStack = field(default_factory=ExitStack)
+    _transaction: str = ""
 
     def _check(self) -> None:
         """Ends a script that was cancelled, or that takes too long: each of its statements has a limit of its own."""
@@ -78,7 +80,7 @@ class ScriptHost:
         """Runs a statement."""
         self._check()
         if step.kind in _CONTROL:
-            _CONTROL[step.kind](self)
+            self._control(step)
             return None
         result = self._child(step)
         return None if result is None else _answer(result)
@@ -115,18 +117,35 @@ class ScriptHost:
         if self.tx is not None:
             self._rollback()
 
+    def _control(self, step: Step) -> None:
+        """Begins or ends a transaction: a job of its own, too."""
+
+        def work(child: Job) -> None:
+            child.statistics["query"] = {**cost.statistics(0, 0, 0), "statementType": _TYPES[step.kind]}
+            if step.kind == "BeginStatement" and self.tx is None:
+                self._transaction = uuid.uuid4().hex
+            child.statistics["transactionInfo"] = {"transactionId": self._transaction}
+            _CONTROL[step.kind](self)
+
+        self._run_child(step, work)
+
+    def _run_child(self, step: Step, work: Callable[[Job], Result | None]) -> Job:
+        configuration = {"query": {"query": step.sql.strip(), "useLegacySql": False}, "jobType": "QUERY"}
+        assert self.means.jobs is not None
+        return self.means.jobs.run_child(self.job, configuration, work)
+
     def _child(self, step: Step) -> Result | None:
         kept = list[Result]()
 
         def work(child: Job) -> Result | None:
             child.statistics["query"] = cost.statistics(0, 0, 0)
+            if self.tx is not None:
+                child.statistics["transactionInfo"] = {"transactionId": self._transaction}
             result = self.means.statement(step, step.sql, child)
             kept.extend([result] if result is not None else [])
             return result
 
-        configuration = {"query": {"query": step.sql.strip(), "useLegacySql": False}, "jobType": "QUERY"}
-        assert self.means.jobs is not None
-        done = self.means.jobs.run_child(self.job, configuration, work)
+        done = self._run_child(step, work)
         about = done.statistics["query"]
         for name in ("dmlStats", "numDmlAffectedRows"):
             if name in about:
@@ -180,6 +199,11 @@ def _answer(result: Result) -> Answer:
     return Answer(schema.columns_of(result.fields), result.table)
 
 
+_TYPES = {
+    "BeginStatement": "BEGIN_TRANSACTION",
+    "CommitStatement": "COMMIT_TRANSACTION",
+    "RollbackStatement": "ROLLBACK_TRANSACTION",
+}
 _CONTROL: dict[str, Callable[[ScriptHost], None]] = {
     "BeginStatement": ScriptHost._begin,
     "CommitStatement": ScriptHost._commit,

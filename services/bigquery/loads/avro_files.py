@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,11 @@ _LOGICAL = {
 _DAY_0 = datetime.date(1970, 1, 1).toordinal()
 
 
-def detect(file: Path) -> list[dict[str, Any]]:
+def detect(file: Path, reading: Reading) -> list[dict[str, Any]]:
     """The columns."""
     with file.open("rb") as data:
         found = _open(data).writer_schema
-    return [_field(one["name"], one["type"]) for one in found.get("fields", ())]
+    return [_field(one["name"], one["type"], reading) for one in found.get("fields", ())]
 
 
 def _open(data: Any) -> Any:
@@ -56,25 +56,25 @@ def _open(data: Any) -> Any:
         raise unreadable(f"Input file is not in Avro format. ({str(error)[:200]})") from error
 
 
-def _field(name: str, kind: Any) -> dict[str, Any]:
+def _field(name: str, kind: Any, reading: Reading) -> dict[str, Any]:
     field: dict[str, Any] = {"name": name, "mode": "REQUIRED"}
     if isinstance(kind, list):
         others = [one for one in kind if one != "null"]
         if len(others) != 1:
             raise NotBuilt(f"unions of Avro with several types (column {name})")
-        inner = _field(name, others[0])
+        inner = _field(name, others[0], reading)
         return {**inner, "mode": "REPEATED" if inner["mode"] == "REPEATED" else "NULLABLE"}
     if not isinstance(kind, Mapping):
         kind = {"type": kind}
     if kind["type"] == "array":
-        return {**_field(name, kind["items"]), "mode": "REPEATED"}
+        return {**_field(name, kind["items"], reading), "mode": "REPEATED"}
     if kind["type"] == "record":
-        return {**field, "type": "RECORD", "fields": [_field(one["name"], one["type"]) for one in kind["fields"]]}
+        fields = [_field(one["name"], one["type"], reading) for one in kind["fields"]]
+        return {**field, "type": "RECORD", "fields": fields}
     if kind.get("logicalType") == "decimal":
-        scale, precision = int(kind.get("scale") or 0), int(kind["precision"])
-        return {**field, "type": "NUMERIC" if scale <= 9 and precision - scale <= 29 else "BIGNUMERIC"}
+        return {**field, "type": reading.decimal(int(kind["precision"]), int(kind.get("scale") or 0))}
     if isinstance(kind["type"], (Mapping, list)):
-        return _field(name, kind["type"])
+        return _field(name, kind["type"], reading)
     found = _LOGICAL.get(kind.get("logicalType", "")) or _TYPES.get(kind["type"])
     if found is None:
         raise NotBuilt(f"Avro's type {kind['type']} (column {name})")
@@ -128,7 +128,17 @@ def python_value(kind: Type, value: Any) -> Any:
         return value.decode()
     if kind.kind == "DATE" and type(value) is datetime.date:
         return value.toordinal() - _DAY_0
-    return plain_of(kind, _text(value))
+    plain = plain_of(kind, _text(value))
+    if isinstance(value, decimal.Decimal) and kind.kind in _EXACT and _EXACT[kind.kind](plain) != value:
+        raise ValueError(f"a value is out of valid {kind.kind} range")
+    return plain
+
+
+_EXACT: Mapping[str, Callable[[Any], decimal.Decimal]] = {
+    "NUMERIC": lambda plain: plain,
+    "BIGNUMERIC": types.decimal_of,
+}
+"""Types that round numbers of JSON and CSV, but not of files that have decimals."""
 
 
 def _text(value: Any) -> Any:

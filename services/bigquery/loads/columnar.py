@@ -24,8 +24,8 @@ from services.bigquery.types import Type
 def detect(file: Path, reading: Reading) -> list[dict[str, Any]]:
     """The columns."""
     if reading.format == "AVRO":
-        return avro_files.detect(file)
-    return [_field(one) for one in _open(file, reading)[0]]
+        return avro_files.detect(file, reading)
+    return [_field(one, reading) for one in _open(file, reading)[0]]
 
 
 def _open(file: Path, reading: Reading) -> tuple[Any, Iterator[Any]]:
@@ -42,17 +42,17 @@ def _open(file: Path, reading: Reading) -> tuple[Any, Iterator[Any]]:
         raise unreadable(f"Input file is not in {kind} format. ({str(error)[:200]})") from error
 
 
-def _field(one: pa.Field) -> dict[str, Any]:
+def _field(one: pa.Field, reading: Reading) -> dict[str, Any]:
     """The REST form of an Arrow column."""
     kind = one.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
-        return {**_field(pa.field(one.name, kind.value_type)), "mode": "REPEATED"}
+        return {**_field(pa.field(one.name, kind.value_type), reading), "mode": "REPEATED"}
     field = {"name": one.name, "mode": "NULLABLE" if one.nullable else "REQUIRED"}
     if pa.types.is_struct(kind):
-        return {**field, "type": "RECORD", "fields": [_field(kind.field(number)) for number in range(kind.num_fields)]}
+        return {**field, "type": "RECORD", "fields": [_field(kind.field(n), reading) for n in range(kind.num_fields)]}
     if pa.types.is_dictionary(kind):
-        return {**_field(pa.field(one.name, kind.value_type)), **field}
-    return {**field, "type": _rest_type(kind)}
+        return {**_field(pa.field(one.name, kind.value_type), reading), **field}
+    return {**field, "type": _rest_type(kind, reading)}
 
 
 _TESTS = (
@@ -70,10 +70,9 @@ _TESTS = (
 )
 
 
-def _rest_type(kind: pa.DataType) -> str:
+def _rest_type(kind: pa.DataType, reading: Reading) -> str:
     if pa.types.is_decimal(kind):
-        fits = kind.scale <= 9 and kind.precision - kind.scale <= 29
-        return "NUMERIC" if fits else "BIGNUMERIC"
+        return reading.decimal(kind.precision, kind.scale)
     if pa.types.is_timestamp(kind):
         return "TIMESTAMP" if kind.tz else "DATETIME"
     for test, name in _TESTS:
@@ -151,6 +150,11 @@ def _cast(column: Any, kind: Type, name: str) -> Any:
     if kind.kind in ("STRING", "BYTES") and (_is_text(column.type) or _is_bytes(column.type)):
         return column.cast(pa.binary()).cast(kind.arrow) if kind.kind == "STRING" else column.cast(kind.arrow)
     number = pa.types.is_integer(column.type) or pa.types.is_decimal(column.type) or pa.types.is_floating(column.type)
+    if kind.kind == "NUMERIC" and pa.types.is_decimal(column.type):
+        try:
+            return column.cast(kind.arrow)
+        except pa.ArrowInvalid:
+            raise ValueError("a value is out of valid NUMERIC range") from None
     if kind.kind in ("INT64", "DOUBLE", "NUMERIC") and number:
         return column.cast(kind.arrow)
     if kind.kind == "DATE" and (pa.types.is_date(column.type) or pa.types.is_timestamp(column.type)):

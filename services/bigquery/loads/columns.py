@@ -18,6 +18,10 @@ ROWS = 50_000
 """Rows of a batch."""
 
 
+_DECIMALS = (("NUMERIC", 29, 9), ("BIGNUMERIC", 38, 38))
+"""Types with the digits before and behind the point that they always have room for."""
+
+
 @dataclass
 class Reading:
     """How files are read: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoad.
@@ -25,6 +29,7 @@ class Reading:
     Attributes:
         skip: Lines before the first row; None if the job does not say.
         nulls: What stands for NULL in CSV.
+        decimals: Types that decimals of Parquet, ORC and Avro may become.
         most_bad: Rows that may be left out.
         bad: Sentences about the rows that were left out.
     """
@@ -38,8 +43,19 @@ class Reading:
     ignores_unknown: bool = False
     nulls: tuple[str, ...] = ("",)
     encoding: str = "utf-8"
+    decimals: tuple[str, ...] = ("NUMERIC",)
     most_bad: int = 0
     bad: list[str] = field(default_factory=list)
+
+    def decimal(self, precision: int, scale: int) -> str:
+        """The type of a decimal column that is in no schema.
+
+        https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#DecimalTargetType
+        """
+        for name, before, behind in _DECIMALS:
+            if name in self.decimals and precision - scale <= before and scale <= behind:
+                return name
+        return next((name for name in ("STRING", "BIGNUMERIC") if name in self.decimals), "NUMERIC")
 
     def leave_out(self, sentence: str) -> None:
         """Counts a row that cannot be read.
@@ -131,7 +147,7 @@ def restricted(array: Any, one: Mapping[str, Any]) -> dict[int, str]:
     """The rows that break a column's restrictions."""
     wrong = {}
     if schema.mode(one) == "REQUIRED" and array.null_count:
-        sentence = f"Required column value is missing for field {one['name']}"
+        sentence = f"Required column value is missing: field {one['name']} cannot be null"
         wrong = dict.fromkeys(_rows(pc.is_null(array)), sentence)
     if one.get("maxLength") and schema.mode(one) != "REPEATED":
         length = pc.utf8_length(array) if pa.types.is_string(array.type) else pc.binary_length(array)
@@ -141,7 +157,7 @@ def restricted(array: Any, one: Mapping[str, Any]) -> dict[int, str]:
         digits = int(one["precision"]) - int(one.get("scale") or 0)
         sentence = f"Field {one['name']}: the value has more than {digits} digits before the point"
         values = enumerate(array.to_pylist())
-        wrong |= {row: sentence for row, value in values if value is not None and abs(value) >= 10**digits}
+        wrong |= {row: sentence for row, value in values if value is not None and value.copy_abs() >= 10**digits}
     return wrong
 
 

@@ -93,9 +93,11 @@ def reading_of(configuration: Mapping[str, Any]) -> Reading:
     options = {**configuration, **(configuration.get("csvOptions") or {})}
     encoding = str(options.get("encoding") or "UTF-8").upper().replace("_", "-")
     quote = options.get("quote")
+    kind = str(configuration.get("sourceFormat") or "CSV").upper()
+    decimals = configuration.get("decimalTargetTypes") or (["NUMERIC", "STRING"] if kind == "ORC" else ["NUMERIC"])
     delimiter = str(options.get("fieldDelimiter") or ",")
     return Reading(
-        format=str(configuration.get("sourceFormat") or "CSV").upper(),
+        format=kind,
         delimiter={"tab": "\t", "\\t": "\t"}.get(delimiter, delimiter),
         quote='"' if quote is None else str(quote),
         skip=None if options.get("skipLeadingRows") is None else int(options["skipLeadingRows"]),
@@ -104,6 +106,7 @@ def reading_of(configuration: Mapping[str, Any]) -> Reading:
         ignores_unknown=bool(configuration.get("ignoreUnknownValues")),
         nulls=tuple(options.get("nullMarkers") or [options.get("nullMarker") or ""]),
         encoding={"ISO-8859-1": "latin-1"}.get(encoding, encoding.lower()),
+        decimals=tuple(str(one).upper() for one in decimals),
         most_bad=int(configuration.get("maxBadRecords") or 0),
     )
 

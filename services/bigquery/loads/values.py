@@ -31,10 +31,18 @@ _DATETIME = re.compile(rf"{_DATE}(?:[Tt ]\s*{_TIME})?")
 _TIMESTAMP = re.compile(rf"{_DATE}(?:[Tt ]\s*(\d{{1,2}}:\d{{1,2}}(?::\d{{1,2}}(?:\.\d{{0,9}})?)?))?\s*(.*)")
 _OFFSET = re.compile(r"(?:UTC|GMT)?\s*([+-])(\d{1,2})(?::?(\d{2}))?")
 _INTERVAL = re.compile(r"([+-]?)(\d+)-(\d+) ([+-]?\d+) ([+-]?)(\d+):(\d+):(\d+)(?:\.(\d{1,6}))?")
+_SIGNED = r"([+-]?\d{1,20})"
+_DURATION = re.compile(
+    rf"([+-]?)P(?:{_SIGNED}Y)?(?:{_SIGNED}M)?(?:{_SIGNED}W)?(?:{_SIGNED}D)?"
+    rf"(T(?:{_SIGNED}H)?(?:{_SIGNED}M)?(?:([+-]?)(\d{{1,20}})(?:[.,](\d{{1,9}}))?S)?)?"
+)
+"""An INTERVAL in ISO 8601, such as P1Y2M3DT4H5M6.5S; each part may have a sign."""
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _INTEGER = re.compile(r"[+-]?\d+")
 _TRUE, _FALSE = ("true", "t", "1", "yes", "y"), ("false", "f", "0", "no", "n")
 _ENDS = {"DATE": 2**31 - 1, "DATETIME": 2**63 - 1, "TIMESTAMP": 2**63 - 1}
+_MOST_INTERVAL = (120_000, 3_660_000, 87_840_000 * 3_600_000_000)
+"""Months, days and microseconds of an INTERVAL."""
 _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
 """TIMESTAMP's range in microseconds: the years 1 to 9999."""
 
@@ -146,7 +154,7 @@ def _decimal(digits: int, scale: int) -> Callable[[Any], decimal.Decimal]:
 
 def _numeric(value: Any) -> decimal.Decimal:
     number = _decimal(29, 9)(value)
-    if abs(number) >= 10**29:
+    if number.copy_abs() >= 10**29:  # abs() rounds to 28 digits
         raise ValueError("Out of range")
     return number
 
@@ -170,9 +178,10 @@ def _bool(value: Any) -> bool:
 def _bytes(value: Any) -> bytes:
     if isinstance(value, bytes):
         return value
-    text = _string(value)
+    text = "".join(_string(value).split()).translate({45: "+", 95: "/"})
+    text += "" if "=" in text else "=" * (-len(text) % 4)  # which may be missing, as at Google
     try:
-        return base64.b64decode(text.translate({45: "+", 95: "/"}), validate=True)
+        return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise ValueError("Could not decode base64 string to bytes") from None
 
@@ -251,13 +260,29 @@ def _zone(text: str, micros: int) -> int:
 
 
 def _interval(value: Any) -> dict[str, int]:
-    found = _INTERVAL.fullmatch(_string(value).strip())
+    text = _string(value).strip()
+    found = _INTERVAL.fullmatch(text)
     if not found:
-        raise ValueError("Unable to parse")
+        return _duration(text)
     sign, years, months, days, minus, hours, minutes, seconds, fraction = found.groups()
     micros = ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * 10**6 + int((fraction or "").ljust(6, "0"))
     whole = int(years) * 12 + int(months)
     return {"f0": -whole if sign == "-" else whole, "f1": int(days), "f2": -micros if minus == "-" else micros}
+
+
+def _duration(text: str) -> dict[str, int]:
+    """An INTERVAL in ISO 8601 (https://en.wikipedia.org/wiki/ISO_8601#Durations)."""
+    found = _DURATION.fullmatch(text)
+    if not found or text[-1] in "PT":
+        raise ValueError("Unable to parse")
+    sign, *parts = found.groups()
+    years, months, weeks, days, _, hours, minutes, minus, seconds, fraction = parts
+    micros = int(seconds or 0) * 10**6 + int((fraction or "").ljust(6, "0")[:6])
+    micros = (int(hours or 0) * 60 + int(minutes or 0)) * 60_000_000 + (-micros if minus == "-" else micros)
+    whole = (int(years or 0) * 12 + int(months or 0), int(weeks or 0) * 7 + int(days or 0), micros)
+    if any(abs(one) > most for one, most in zip(whole, _MOST_INTERVAL, strict=True)):
+        raise ValueError("Out of range")
+    return {f"f{number}": -one if sign == "-" else one for number, one in enumerate(whole)}
 
 
 def _range(kind: Type, value: Any) -> dict[str, int]:

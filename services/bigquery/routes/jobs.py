@@ -7,7 +7,7 @@ from typing import Any
 
 from services.bigquery.jobs.job import Job
 from services.bigquery.routes.call import Call, place_of, route
-from services.bigquery.routes.queries import wait
+from services.bigquery.routes.queries import found, wait
 from services.bigquery.routes.resources import etag
 
 PATIENCE_MS = {"query": 200}
@@ -37,19 +37,19 @@ def described(call: Call, job: Job) -> dict[str, Any]:
 
 def get(call: Call) -> Any:
     """Answers a job."""
-    return described(call, call.api.jobs.get(call.project, call.params["job"]))
+    return described(call, found(call))
 
 
 def cancel(call: Call) -> Any:
     """Asks a job to end."""
-    job = call.api.jobs.get(call.project, call.params["job"])
+    job = found(call)
     call.api.jobs.cancel(job)
     return {"kind": "bigquery#jobCancelResponse", "job": described(call, job)}
 
 
 def delete(call: Call) -> Any:
     """Forgets a job."""
-    call.api.jobs.delete(call.project, call.params["job"])
+    call.api.jobs.delete(call.project, found(call).name)
     return {}
 
 

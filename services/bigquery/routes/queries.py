@@ -69,10 +69,15 @@ def _timeout(given: Any) -> int:
         raise invalid("Invalid value for timeoutMs") from None
 
 
+def found(call: Call) -> Job:
+    """The job in a request's path."""
+    return call.api.jobs.get(call.project, call.params["job"], call.query.get("location", ""))
+
+
 async def results(call: Call) -> Any:
     """Answers a page of a job's rows."""
     loop = asyncio.get_running_loop()
-    job = await loop.run_in_executor(None, call.api.jobs.get, call.project, call.params["job"])
+    job = await loop.run_in_executor(None, found, call)
     if job.kind != "query":
         raise invalid("Cannot get the results of a job that is not a query job")
     await wait(call, job, _timeout(call.query.get("timeoutMs")))

@@ -165,6 +165,11 @@ def _change(call: Call, tx: Transaction, table: Table, new: dict[str, Any]) -> A
         changed = _described(call, table.path, new)
         return _answer(call, tx, tx.put_table(Table(table.path, table.kind, changed.resource, table.created)))
     fields = schema.normal((new.get("schema") or {}).get("fields") or table.fields)
+    if table.kind == "EXTERNAL":
+        if call.flag("autodetect_schema"):
+            new["schema"] = {}
+        changed = _described(call, table.path, new)
+        return _answer(call, tx, tx.put_table(Table(table.path, "EXTERNAL", changed.resource, table.created)))
     changes = _column_changes(table, fields)
     if changes:
         table = tx.change_columns(table.path, changes)

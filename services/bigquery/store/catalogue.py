@@ -51,6 +51,18 @@ class Catalogue:
 
     datasets: Mapping[DatasetPath, Contents] = field(default_factory=dict)
 
+    def canonical(self, key: Key) -> Key:
+        """A key with the names that a dataset and its tables have; those of some datasets differ by case, too."""
+        path = (key[1], key[2])
+        if path not in self.datasets:
+            others = (name for name, one in self.datasets.items() if name[0] == path[0] and _is_insensitive(one))
+            path = next((name for name in others if name[1].lower() == path[1].lower()), path)
+        contents = self.datasets.get(path, _EMPTY)
+        if key[0] == "table" and key[3] not in contents.tables and _is_insensitive(contents):
+            name = next((name for name in contents.tables if name.lower() == key[3].lower()), key[3])
+            return (key[0], *path, name)
+        return (key[0], *path, *key[3:])
+
     def at(self, key: Key) -> Value | None:
         """What a key stands for."""
         contents = self.datasets.get((key[1], key[2]), _EMPTY)
@@ -74,6 +86,11 @@ class Catalogue:
         else:
             new = replace(old, routines=_having(old.routines, key[3], value))
         return Catalogue(_having(self.datasets, path, new if new != _EMPTY else None))
+
+
+def _is_insensitive(contents: Contents) -> bool:
+    """https://cloud.google.com/bigquery/docs/reference/rest/v2/datasets#Dataset.FIELDS.is_case_insensitive."""
+    return contents.dataset is not None and contents.dataset.resource.get("isCaseInsensitive") is True
 
 
 def _having(old: Mapping[Any, Any], name: Any, value: Any) -> dict[Any, Any]:

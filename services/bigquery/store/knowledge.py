@@ -128,7 +128,8 @@ class Knowledge:
         if len(parts) > 3:
             raise BigQueryError("invalid", f"Invalid table name: `{'.'.join(parts)}`", "query")
         full = (*(project, dataset)[: 3 - len(parts)], *parts) if len(parts) < 3 else tuple(parts)
-        path: Path = (full[0], full[1], full[2])
+        _, *names = reader.catalogue.canonical(("table", *full))
+        path: Path = (names[0], names[1], names[2])
         if not self._shares_projects or reader.at(table_key(path)) is not None:
             return path
         others = sorted(other for other, name in reader.catalogue.datasets if name == path[1] and other != path[0])

@@ -83,6 +83,7 @@ class StoreTransaction:
 
     def at(self, key: Key) -> Value | None:
         """What a key stands for; a table that has expired is not there."""
+        key = self.catalogue.canonical(key)
         value = self.catalogue.at(key)
         if key not in self._after:
             self._session.seen[key] = value
@@ -90,6 +91,7 @@ class StoreTransaction:
 
     def _put(self, key: Key, value: Value | None) -> None:
         self._session.begin_writing()
+        key = self.catalogue.canonical(key)
         self._after[key] = value
         self._own = self.catalogue.having(key, value)
 
@@ -111,8 +113,7 @@ class StoreTransaction:
         return found
 
     def _contents(self, path: DatasetPath) -> Contents:
-        self.dataset(path)
-        return self.catalogue.contents(path)
+        return self.catalogue.contents(self.dataset(path).path)
 
     def put_dataset(self, dataset: Dataset, is_new: bool) -> Dataset:
         """Creates or replaces a dataset's metadata."""
@@ -163,13 +164,13 @@ class StoreTransaction:
         dataset = self.dataset(table.path[:2])
         if self.at(key) is not None:
             raise refusals.exists("Table", table.path)
-        if self.catalogue.at(key) is not None:
+        if self.catalogue.at(self.catalogue.canonical(key)) is not None:
             self._drop(key)
         resource = dict(table.resource)
         life = dataset.resource.get("defaultTableExpirationMs")
         if life and not resource.get("expirationTime"):
             resource["expirationTime"] = str(now + int(life))
-        new = replace(table, resource=resource, created=now, modified=now)
+        new = replace(table, path=(*dataset.path, table.path[2]), resource=resource, created=now, modified=now)
         self._put(key, self._created(new, query) if table.kind in _WITH_ROWS else Entry(new))
         return new
 
@@ -226,7 +227,7 @@ class StoreTransaction:
         self._drop(table_key(path))
 
     def _drop(self, key: Key) -> None:
-        entry = self.catalogue.at(key)
+        entry = self.catalogue.at(self.catalogue.canonical(key))
         if isinstance(entry, Entry) and entry.number:
             self._session.begin_writing()
             self.connection.execute(f"DROP TABLE {tables.sql_name(entry.number)}")

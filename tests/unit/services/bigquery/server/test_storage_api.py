@@ -77,3 +77,11 @@ def test_a_table_that_is_not_there_is_an_error_of_grpc(warehouse: Warehouse, cha
     with pytest.raises(grpc.RpcError) as raised:
         session_of(channel, f"projects/test-project/datasets/{warehouse.dataset}/tables/nothing")
     assert raised.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+def test_arrow_columns_say_which_types_they_are_of(warehouse: Warehouse, channel: grpc.Channel) -> None:
+    warehouse.rows("CREATE TABLE t (d DATETIME, j JSON, g GEOGRAPHY, n INT64)")
+    session = session_of(channel, f"projects/test-project/datasets/{warehouse.dataset}/tables/t")
+    schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
+    marks = [(field.metadata or {}).get(b"ARROW:extension:name") for field in schema]
+    assert marks == [b"google:sqlType:datetime", b"google:sqlType:json", b"google:sqlType:geography", None]
