@@ -27,7 +27,7 @@ _SCALAR = 1
 """The module's enumeration of a function's modes: scalar, aggregate, window."""
 _ELSEWHERE = ("st_", "s2_", "$", "anon_", "array_filter", "array_transform", "match_")
 """How functions begin that have a section of their own, operators, and what no statement can name."""
-_NOT_EVALUATED = ("KEYS.", "AEAD.", "DETERMINISTIC_", "SESSION_USER")
+_NOT_EVALUATED = ("KEYS.", "AEAD.", "DETERMINISTIC_")
 """How functions begin that the module's library has, and its evaluator has not."""
 _SQL = {"MAX_BY", "MIN_BY"}
 """Functions that stand for an expression."""

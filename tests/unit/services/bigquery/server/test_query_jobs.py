@@ -246,3 +246,8 @@ def test_arrays_with_null_in_them_are_neither_answered_nor_stored(warehouse: War
         run(warehouse, sql)
     assert warehouse.rows("SELECT a FROM kept") == [([1],)]
     assert warehouse.rows("SELECT ARRAY_LENGTH([1, NULL]), CAST(NULL AS ARRAY<INT64>)") == [(2, [])]
+
+
+def test_the_user_of_a_statement_is_that_of_its_job(warehouse: Warehouse) -> None:
+    job = run(warehouse, "SELECT SESSION_USER() AS one")
+    assert [row["one"] for row in job.result()] == [job.user_email]
