@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 TOO_MUCH_MEMORY = "Resources exceeded during query execution"
+TOO_DEEP = "Resources exceeded: the statement is nested too deeply"
 MARK = "E!"
 """Precedes a sentence of GoogleSQL's in an error that compiled SQL raises in DuckDB (compiler/macros.sql)."""
 _PLACE = re.compile(r" \[at (\d+:\d+)\]")
@@ -46,6 +47,8 @@ def failed(error: BaseException) -> BigQueryError:
     """What the server did not foresee. Clients would repeat a request for ten minutes after a 500."""
     if isinstance(error, MemoryError):
         return BigQueryError("resourcesExceeded", f"{TOO_MUCH_MEMORY}: out of memory", "query")
+    if isinstance(error, RecursionError) or "Max recursion depth" in str(error):  # the latter of Arrow's files
+        return BigQueryError("resourcesExceeded", TOO_DEEP, "query")
     text = f"Orionbox failed at this request ({type(error).__name__}): see the BigQuery server's log"
     return BigQueryError("notImplemented", text, status=501)
 

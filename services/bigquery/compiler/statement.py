@@ -12,7 +12,7 @@ from services.bigquery.compiler.context import Computed, Context, Relation
 from services.bigquery.compiler.expressions import EXPRESSIONS
 from services.bigquery.compiler.scans import SCANS
 from services.bigquery.compiler.windows import analytic_scan
-from services.bigquery.errors import BigQueryError, NotBuilt
+from services.bigquery.errors import TOO_DEEP, BigQueryError, NotBuilt
 from services.bigquery.language import tree, values
 from services.bigquery.language.analyzer import Scope
 from services.bigquery.types import Type
@@ -68,7 +68,7 @@ def compile_query(
 
 def too_deep() -> BigQueryError:
     """The error of a statement whose parts are nested deeper than Python can walk."""
-    return BigQueryError("resourcesExceeded", "Resources exceeded: the statement is nested too deeply", "query")
+    return BigQueryError("resourcesExceeded", TOO_DEEP, "query")
 
 
 def _query(context: Context, statement: Any, found: Any) -> Query:

@@ -80,12 +80,23 @@ class Bucket:
         folder = self.root / bucket
         if any(part in ("", ".", "..") or "\0" in part for part in (bucket, *name.split("/"))):
             return []
-        if "*" not in name:
-            return [folder / name] if (folder / name).is_file() else []
-        pattern = re.compile(".*".join(re.escape(part) for part in name.split("*")), re.DOTALL)
-        start = folder / name.partition("*")[0].rpartition("/")[0]
-        files = sorted(file for file in start.rglob("*") if file.is_file())
-        return [file for file in files if pattern.fullmatch(file.relative_to(folder).as_posix())]
+        if name.count("*") > 1:  # Google's rule; several would take ages to match against long names
+            raise invalid(f"Invalid source URI: {uri[:200]}: it may have one wildcard '*' at most")
+        try:
+            return _matching(folder, name)
+        except OSError:  # no file has a name as long
+            return []
+
+
+def _matching(folder: Path, name: str) -> list[Path]:
+    """The files that a name, or one with a `*` in it, stands for."""
+    first, star, last = name.partition("*")
+    if not star:
+        return [folder / name] if (folder / name).is_file() else []
+    files = ((file, file.relative_to(folder).as_posix()) for file in (folder / first.rpartition("/")[0]).rglob("*"))
+    return sorted(
+        file for file, own in files if own.startswith(first) and own[len(first) :].endswith(last) and file.is_file()
+    )
 
 
 def reading_of(configuration: Mapping[str, Any]) -> Reading:

@@ -13,7 +13,7 @@ import pytest
 from services.bigquery import cost, pressure
 from services.bigquery.bodies import unpacked
 from services.bigquery.disk import require_room
-from services.bigquery.errors import BigQueryError
+from services.bigquery.errors import BigQueryError, failed
 from services.bigquery.jobs.history import History, Result
 from services.bigquery.language.analyzer import Analyzer, Scope
 from services.bigquery.language.evaluator import Evaluator
@@ -139,3 +139,8 @@ def test_the_oldest_results_go_where_all_are_too_large(tmp_path: Path) -> None:
     assert [history.result("p", f"j{number}") is not None for number in range(4)] == [False, False, True, True]
     assert len(list(tmp_path.glob("*.arrow"))) == 2
     history.close()
+
+
+@pytest.mark.parametrize("error", [RecursionError(), pa.ArrowInvalid("Max recursion depth reached")])
+def test_nesting_that_python_or_arrow_cannot_follow_is_named(error: Exception) -> None:
+    assert (failed(error).reason, "nested too deeply" in failed(error).message) == ("resourcesExceeded", True)

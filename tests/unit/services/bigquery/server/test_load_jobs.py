@@ -346,3 +346,15 @@ def test_columns_without_a_header_are_called_as_in_bigquery(warehouse: Warehouse
     load(warehouse, "x.csv", b"1,1.5,true,x,2020-01-01\n", source_format="CSV", autodetect=True)
     names = [field.name for field in warehouse.client.get_table(f"{warehouse.dataset}.t").schema]
     assert names == ["int64_field_0", "double_field_1", "bool_field_2", "string_field_3", "date_field_4"]
+
+
+def test_names_of_objects_that_cannot_be_are_refused(warehouse: Warehouse) -> None:
+    warehouse.server.put(f"{warehouse.dataset}/{'a' * 200}.csv", b"1\n")
+    config = bigquery.LoadJobConfig(source_format="CSV", schema=[Field("a", "INT64")])
+    names = {f"gs://bucket/{'*a' * 30}": "one wildcard", f"gs://{'b' * 5000}/x": "Not found: URI"}
+    for name, sentence in names.items():
+        with pytest.raises((BadRequest, NotFound), match=sentence):
+            warehouse.client.load_table_from_uri(name, f"{warehouse.dataset}.t", job_config=config).result(retry=None)
+    some = f"gs://bucket/{warehouse.dataset}/aa*.csv"
+    warehouse.client.load_table_from_uri(some, f"{warehouse.dataset}.t", job_config=config).result(retry=None)
+    assert warehouse.rows("SELECT a FROM t") == [(1,)]
