@@ -22,6 +22,7 @@ _KINDS = {
 }
 _NOT_OF_FIELD = re.compile(r"""[!"$()*,./;?@\[\\\]^`{}~\x00-\x1f\x7f\ud800-\udfff]""")
 _RECORDS = ("RECORD", "STRUCT")
+_RESERVED = ("_PARTITION", "_TABLE_", "_FILE_", "_ROW_TIMESTAMP", "__ROOT__", "_COLIDENTIFIER")
 _DATASET = re.compile(r"[A-Za-z0-9_]{1,1024}")
 _PROJECT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.:-]{0,98}[A-Za-z0-9])?")
 """What a project's name can have, also of one that is only known here: shorter than Google's, or with capitals."""
@@ -68,6 +69,9 @@ def check_names(table: str, fields: Iterable[Field]) -> None:
         if len(name) > 300 or _NOT_OF_FIELD.search(name):
             text = "Fields must contain the allowed characters, and be at most 300 characters long. For allowed"
             text += " characters, please refer to https://cloud.google.com/bigquery/docs/schemas#column_names"
+            raise invalid(f'Invalid field name "{name[:100]}". {text}')
+        if name.upper().startswith(_RESERVED):
+            text = f"Field names are not allowed to start with the (case-insensitive) prefixes {', '.join(_RESERVED)}"
             raise invalid(f'Invalid field name "{name[:100]}". {text}')
         if field.get("fields"):
             check_names(table, field["fields"])

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from services.bigquery.errors import BigQueryError, invalid_query
+from services.bigquery.errors import BigQueryError, NotBuilt, invalid_query
 from services.bigquery.language.analyzer import Scope
 from services.bigquery.language.functions.routines import Function, Resource, text_of
 from services.bigquery.language.pool import Pool
@@ -227,6 +227,8 @@ class Interpreter:
         kind, value = self._value(frame, node.expression)
         if kind.kind != "STRING":
             raise invalid_query(f"Cannot coerce expression of type {kind.sql} to type STRING")
+        if name == "time_zone" and value not in ("UTC", None):
+            raise NotBuilt(f"@@time_zone = '{value[:50]}'; name the time zone in the functions")
         self.system[name] = kind, value
 
     def _if(self, frame: _Frame, node: Any) -> None:

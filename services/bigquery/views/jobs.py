@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from services.bigquery.records import Resource
@@ -63,10 +63,10 @@ def rows(resources: Sequence[Resource]) -> Iterator[Sequence[Any]]:
             job["jobReference"]["jobId"],
             configuration.get("jobType"),
             about.get("statementType"),
-            (query.get("priority") or "INTERACTIVE") if is_query else None,
+            _text(query.get("priority") or "INTERACTIVE") if is_query else None,
             _micros(statistics.get("startTime")),
             _micros(statistics.get("endTime")),
-            query.get("query"),
+            _text(query.get("query")),
             job["status"]["state"],
             None,
             _number(about.get("totalBytesProcessed")),
@@ -84,8 +84,8 @@ def rows(resources: Sequence[Resource]) -> Iterator[Sequence[Any]]:
 
 
 def _destination(configuration: Resource) -> Any:
-    own = configuration.get(str(configuration.get("jobType", "")).lower()) or {}
-    return own.get("destinationTable")
+    own = configuration.get(str(configuration.get("jobType", "")).lower())
+    return own.get("destinationTable") if isinstance(own, Mapping) else None
 
 
 def _micros(milliseconds: Any) -> int | None:
@@ -97,7 +97,14 @@ def _number(text: Any) -> int | None:
 
 
 def _parts(found: Any, *names: str) -> dict[str, Any] | None:
-    return None if not found else {f"f{number}": found.get(name) for number, name in enumerate(names)}
+    if not isinstance(found, Mapping) or not found:
+        return None
+    return {f"f{number}": _text(found.get(name)) for number, name in enumerate(names)}
+
+
+def _text(value: Any) -> str | None:
+    """A text of a job's configuration, in which clients may have written something else."""
+    return None if value is None else str(value)
 
 
 def _table(reference: Any) -> dict[str, Any] | None:

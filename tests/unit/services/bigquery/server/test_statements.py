@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -166,3 +167,17 @@ def test_jobs_are_seen_in_the_information_schema(warehouse: Warehouse) -> None:
     sql = "SELECT statement_type, state, total_bytes_processed, labels[0].key, query, error_result.reason FROM "
     sql += f"`region-us`.INFORMATION_SCHEMA.JOBS WHERE job_id = '{job.job_id}'"
     assert warehouse.rows(sql) == [("SELECT", "DONE", 0, "a", "SELECT 1 AS one", None)]
+
+
+def test_jobs_with_odd_configurations_do_not_hinder_the_view_of_jobs(warehouse: Warehouse) -> None:
+    odd = [{"query": {"query": ["SELECT 1"], "priority": 5}}, {"query": {"query": "SELECT 1", "destinationTable": "t"}}]
+    for configuration in odd:
+        with contextlib.suppress(exceptions.GoogleAPICallError):
+            path = f"/projects/{warehouse.client.project}/jobs"
+            warehouse.client._connection.api_request(method="POST", path=path, data={"configuration": configuration})
+    assert warehouse.rows("SELECT COUNT(*) > 0 FROM `region-us`.INFORMATION_SCHEMA.JOBS") == [(True,)]
+
+
+def test_columns_cannot_be_called_like_pseudo_columns(warehouse: Warehouse) -> None:
+    with pytest.raises(exceptions.BadRequest, match="not allowed to start with"):
+        warehouse.rows("CREATE TABLE t (_PartitionTime INT64)")
