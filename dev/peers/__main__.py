@@ -2,27 +2,27 @@
 
 FOLDER holds clones of the suites, below the names of their repositories; this says which are missing. Without URL= it
 starts a Cloud Storage server of its own, without buckets that are created at the first write, and with faults on
-request. Google's compliance tests of the SQL language need no server. Everything takes half an hour.
+request. Google's compliance tests of the SQL language need no server, and the tests of its BigQuery client have two
+servers of their own. Everything takes half an hour.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import re
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from cli.programs import say
+from dev.peers import bigquery
+from dev.peers.processes import ROOT, last_line, python_with, server
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 PACKAGES = (
     *("pytest", "pytest-asyncio", "pytest-timeout", "pytest-subtests", "mock", "psutil", "decorator", "requests"),
     *("google-auth<2.55", "google-auth-oauthlib", "google-cloud-storage", "google-cloud-testutils", "google-crc32c"),
@@ -75,22 +75,25 @@ def main() -> int:
     parser.add_argument("--url", metavar="ADDRESS", default="", help="a running server, instead of one of its own")
     options = parser.parse_args()
     folder = Path(options.suites).resolve()
-    missing = [name for name in (GCSFS, CLIENT, CONFORMANCE, LANGUAGE) if not (folder / name).is_dir()]
+    wanted = (GCSFS, CLIENT, CONFORMANCE, LANGUAGE, bigquery.REPOSITORY)
+    missing = [name for name in wanted if not (folder / name).is_dir()]
     for name in missing:
         say(f"{name}: missing; clone it: git clone https://github.com/{name} {folder / name}")
     if LANGUAGE not in missing:
-        say(f"googlesql: {_last_line(_googlesql(folder), {})}")
+        say(f"googlesql: {last_line(_googlesql(folder), {})}")
+    if bigquery.REPOSITORY not in missing:
+        say(f"google-cloud-bigquery: {bigquery.run(folder)}")
     if not {GCSFS, CLIENT, CONFORMANCE} - set(missing):
         return 1
-    python = _environment(folder)
+    python = python_with(folder, PACKAGES)
     with _server(options.url, folder) as url:
         for suite in SUITES:
             if suite.repository not in missing:
                 say(f"{suite.name}: {_run(suite, folder, python, url)}")
-        say(f"pyarrow: {_last_line([python, str(HERE / 'arrow.py'), url.removeprefix('http://')], {})}")
+        say(f"pyarrow: {last_line([python, str(HERE / 'arrow.py'), url.removeprefix('http://')], {})}")
     if CONFORMANCE not in missing:
         signatures = [sys.executable, "-m", "dev.peers.signatures", str(folder / CONFORMANCE / "storage/v1")]
-        say(f"signatures: {_last_line(signatures, {})}")
+        say(f"signatures: {last_line(signatures, {})}")
     return min(len(missing), 1)
 
 
@@ -101,30 +104,17 @@ def _googlesql(folder: Path) -> list[str]:
     return [*program, *map(str, files)]
 
 
-def _environment(folder: Path) -> str:
-    """Return the Python of a virtual environment with what the suites need; it is made once."""
-    python = folder / "venv/bin/python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
-    return str(python)
-
-
 @contextmanager
 def _server(url: str, folder: Path) -> Iterator[str]:
     """Give the address of the server: the one that is named, or one that is started."""
     if url:
         yield url
         return
-    environment = {**os.environ, "CREATE_BUCKETS": "no", "RETRY_TESTS": "yes", "SIGNING_KEYS": str(_key(folder))}
+    environment = {"CREATE_BUCKETS": "no", "RETRY_TESTS": "yes", "SIGNING_KEYS": str(_key(folder))}
     with tempfile.TemporaryDirectory() as temporary:
-        command = [sys.executable, "-m", "services.gcs", "--port", "0", "--data-dir", f"{temporary}/data"]
-        log = Path(temporary) / "log"  # a pipe that nobody reads would stop the server
-        with log.open("wb") as stream, subprocess.Popen(command, cwd=ROOT, env=environment, stderr=stream) as process:
-            while not (found := re.search(r"http://\S+", log.read_text())) and process.poll() is None:
-                time.sleep(0.1)
-            yield found[0] if found else ""
-            process.terminate()
+        arguments = ["--data-dir", f"{temporary}/data"]
+        with server("services.gcs", arguments, environment, Path(temporary) / "log") as address:
+            yield address
 
 
 def _key(folder: Path) -> Path:
@@ -152,7 +142,7 @@ def _run(suite: Suite, folder: Path, python: str, url: str) -> str:
         "no:cacheprovider",
         *suite.arguments,
     ]
-    return _last_line(command, environment, folder / suite.repository)
+    return last_line(command, environment, folder / suite.repository)
 
 
 def _write_test_files(folder: Path, python: str) -> None:
@@ -166,12 +156,6 @@ def _write_test_files(folder: Path, python: str) -> None:
             (data / name).write_bytes(os.urandom(size))
         elif not (data / name).exists():
             subprocess.run([python, str(HERE / "nine_mib.py"), str(data / name)], check=True)
-
-
-def _last_line(command: list[str], environment: dict[str, str], folder: Path = ROOT) -> str:
-    found = subprocess.run(command, cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True)
-    lines = (found.stdout.strip() or found.stderr.strip()).splitlines()  # warnings come on the other one
-    return lines[-1] if lines else f"ended with {found.returncode}"
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _DOTTED_CALL = re.compile(r"[.`][^\S\n]*`?[^\s`().,;'\"]*`?\s*\(")
+_QUALIFIES = re.compile(r"\s*\.")
 _PLACE = re.compile(r"\[at (\d+):(\d+)\]")
 _DOTS_OF_A_DOMAIN = re.compile(r"^([^.:]+\.[^.:]+:[^.]+)\.(.*)$")
 """A project of a domain, such as `example.com:project`, has a dot of its own."""
@@ -67,18 +68,22 @@ def with_named_parameters(sql: str) -> str:
 def split_paths(sql: str, paths: Iterable[tuple[str, ...]]) -> Statement:
     """Splits names in backticks that are tables' paths, or parts of them, with dots.
 
+    In front of a column, as in `` `d.t`.x ``, such a path stands for the table's alias, which is `t`.
+
     Args:
         sql: A statement.
         paths: The paths of its tables, in single parts.
     """
     ranges = [(path, i, j) for path in paths for i in range(len(path)) for j in range(i + 2, len(path) + 1)]
     dotted = {".".join(path[i:j]): path[i:j] for path, i, j in ranges}
+    whole = {".".join(path[i:j]) for path, i, j in ranges if j == len(path)}
     statement = Statement("")
     end = 0
     for token in TOKEN.finditer(sql):
         if (name := token["name"]) is not None and name in dotted:
             statement.sql += sql[end : token.start()]
-            written = ".".join(f"`{part}`" for part in dotted[name])
+            is_alias = name in whole and _QUALIFIES.match(sql, token.end())
+            written = ".".join(f"`{part}`" for part in (dotted[name][-1:] if is_alias else dotted[name]))
             line_start = statement.sql.rfind("\n") + 1
             place = (statement.sql.count("\n") + 1, len(statement.sql) - line_start + 1, len(written) - len(token[0]))
             statement.shifts.append(place)

@@ -19,6 +19,8 @@ PATH = ("p", "d", "t")
         ("SELECT 1 AS `x.y` FROM `p.d.t`", "SELECT 1 AS `x.y` FROM `p`.`d`.`t`"),
         ("SELECT '`p.d.t`', \"`p.d.t`\", r'''`p.d.t`'''", "SELECT '`p.d.t`', \"`p.d.t`\", r'''`p.d.t`'''"),
         ("SELECT 1 -- `p.d.t`\n/* `p.d.t` */ # `p.d.t`", "SELECT 1 -- `p.d.t`\n/* `p.d.t` */ # `p.d.t`"),
+        ("SELECT `p.d.t`.x, `p.d.t` . `y` FROM `p.d.t`", "SELECT `t`.x, `t` . `y` FROM `p`.`d`.`t`"),
+        ("SELECT `d.t`.* FROM `p.d`.t, `p`.`d.t`", "SELECT `t`.* FROM `p`.`d`.t, `p`.`d`.`t`"),
         (r"SELECT 'it\'s', `p.d.t`", r"SELECT 'it\'s', `p`.`d`.`t`"),
     ],
 )

@@ -172,3 +172,13 @@ def test_columns_of_an_external_table_are_detected_again_on_request(warehouse: W
     again.external_data_configuration = external
     changed = warehouse.client.update_table(again, ["external_data_configuration"], autodetect_schema=True)
     assert [field.name for field in changed.schema] == ["a", "b"]
+
+
+def test_a_path_in_backticks_qualifies_a_column(warehouse: Warehouse) -> None:
+    full = f"{warehouse.dataset}.t"
+    warehouse.rows("CREATE TABLE t AS SELECT 1 AS a, [5, 6] AS l")
+    assert warehouse.rows(f"SELECT `{full}`.`a` AS b FROM `{full}` WHERE `{full}`.a = 1") == [(1,)]
+    assert warehouse.rows(f"SELECT `{full}`.a, x FROM `{full}`, UNNEST(`{full}`.l) AS x ORDER BY x") == [(1, 5), (1, 6)]
+    warehouse.rows(f"UPDATE `{full}` SET a = `{full}`.a + 1 WHERE `{full}`.`a` = 1")
+    assert warehouse.rows(f"SELECT `test-project.{full}`.a FROM `test-project.{full}`") == [(2,)]
+    assert warehouse.rows(f"SELECT `{full}`.a FROM `{full}` JOIN t AS u USING (a)") == [(2,)]
