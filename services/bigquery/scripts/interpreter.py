@@ -227,8 +227,8 @@ class Interpreter:
         kind, value = self._value(frame, node.expression)
         if kind.kind != "STRING":
             raise invalid_query(f"Cannot coerce expression of type {kind.sql} to type STRING")
-        if name == "time_zone" and value not in ("UTC", None):
-            raise NotBuilt(f"@@time_zone = '{value[:50]}'; name the time zone in the functions")
+        if name != "query_label" and (name, value) != ("time_zone", "UTC"):
+            raise NotBuilt(f"@@{name} = '{str(value)[:50]}'; write it in each function or name")
         self.system[name] = kind, value
 
     def _if(self, frame: _Frame, node: Any) -> None:

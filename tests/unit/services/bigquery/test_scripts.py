@@ -108,6 +108,7 @@ def test_a_script_answers_as_google_documents(sql: str, wanted: Any) -> None:
         ("BEGIN SELECT 1 / 0; END", "division by zero"),
         ("DECLARE x INT64; BEGIN DECLARE X STRING; END", "Variable 'x' redeclaration"),
         ("SET @@time_zone = 'America/New_York'; SELECT STRING(CURRENT_TIMESTAMP())", "does not support @@time_zone"),
+        ("SET @@dataset_id = 'other'; SELECT 1", "does not support @@dataset_id"),
         ("EXECUTE IMMEDIATE 'SELECT 1; SELECT 2'", "EXECUTE IMMEDIATE supports one statement"),
     ],
 )

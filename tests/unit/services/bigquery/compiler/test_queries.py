@@ -296,3 +296,8 @@ def test_distinct_values_keep_the_order_of_their_first_appearance(database: Data
     )
     assert database.rest(sql) == [["[2,1,null,-2,3]", "2|1|-2|3", "[2,1]", "2,1"]]
     assert database.rest(f"{sql} WHERE x > 7") == [["null", None, "null", None]]
+
+
+def test_a_gap_of_the_evaluator_is_named_as_ours(database: Database) -> None:
+    with pytest.raises(NotBuilt, match="FOR SYSTEM_TIME AS OF"):
+        database.answer("SELECT x FROM p.d.t FOR SYSTEM_TIME AS OF CURRENT_TIMESTAMP()")
