@@ -91,19 +91,27 @@ def catalog_message(tables: Iterable[Table], functions: Iterable[Function], lang
     catalogs: dict[tuple[str, ...], Any] = {(): root}
     seen: dict[tuple[str, ...], Table] = {}
     for number, table in enumerate(tables, 1):
-        folded = tuple(part.lower() for part in table.path)
+        folded = _folded(table.path)
         if folded in seen:
             raise NotBuilt(f"{seen[folded].name} and {table.name} in one statement: names that differ only in case")
         seen[folded] = table
         _table_message(_nested(catalogs, table.path[:-1]), table, number)
-    for function in (*added.functions(), *functions):
+    functions = list(functions)
+    own = {_folded(function.path) for function in functions}
+    # A temporary function may have the name of one that the module does not have: then it is meant
+    more = [function for function in added.functions() if function.path not in own]
+    for function in (*more, *functions):
         catalog = _nested(catalogs, function.path[:-1])
         (catalog.custom_tvf if function.is_table else catalog.custom_function).append(function.message)
     return root
 
 
+def _folded(path: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(part.lower() for part in path)
+
+
 def _nested(catalogs: dict[tuple[str, ...], Any], path: tuple[str, ...]) -> Any:
-    folded = tuple(part.lower() for part in path)
+    folded = _folded(path)
     if folded not in catalogs:
         catalogs[folded] = _nested(catalogs, path[:-1]).catalog.add(name=path[-1])
     return catalogs[folded]

@@ -178,7 +178,7 @@ def aggregate_function(function: Javascript, aggregated: tuple[bool, ...]) -> Ja
     )
 
 
-_EXPORT = re.compile(r"^[ \t]*export\s+(?=(async\s+)?(function|class|const|let|var)\b)", re.MULTILINE)
+_EXPORT = re.compile(r"""(?<![\w$.'"`])export\s+(?=(async\s+)?(function|class|const|let|var)\b)""")
 _MODULE = re.compile(r"^[ \t]*(export|import)\b", re.MULTILINE)
 
 

@@ -51,8 +51,7 @@ POSITIVE = """CREATE AGGREGATE FUNCTION d.f(x FLOAT64) RETURNS FLOAT64 LANGUAGE 
   export function finalize(state) { return state.sum; }'''"""
 JOINED = """CREATE AGGREGATE FUNCTION d.f(s STRING, x INT64, last STRING NOT AGGREGATE) RETURNS STRING
   LANGUAGE js AS '''
-  var unused = 1;
-  export function initialState(last) { return {text: ''} }
+  var unused = 1; export function initialState(last) { return {text: ''} }
   export function aggregate(state, s, x, last) { state.text += s + x + last; }
   export function merge(state, other) {}
   export function finalize(state) { return state.text; }'''"""
@@ -173,3 +172,14 @@ def test_a_library_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "b/large.js").write_bytes(b"/" * (MOST_LIBRARY + 1))
     with pytest.raises(BigQueryError, match="more than 1000000 bytes"):
         Bucket(tmp_path).library("gs://b/large.js")
+
+
+def test_a_function_may_have_the_name_of_one_that_the_module_lacks() -> None:
+    text = "CREATE TEMP FUNCTION Contains_Substr(a STRING, b STRING) AS (CONCAT(a, b))"
+    own = queries().analyzer.function(text, ("Contains_Substr",), Scope())
+    database = Database()
+    answer = queries().answer(
+        database.connection, "SELECT contains_substr('a', 'b')", Scope(functions=[own]), database.behind()
+    )
+    assert answer.rows == [["ab"]]
+    assert database.answer("SELECT CONTAINS_SUBSTR('ab', 'B')").rows == [[True]]
