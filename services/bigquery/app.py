@@ -14,6 +14,8 @@ from services.bigquery.jobs.history import History
 from services.bigquery.jobs.job import Jobs, Runner
 from services.bigquery.jobs.load import LoadRunner
 from services.bigquery.jobs.query import QueryRunner
+from services.bigquery.jobs.statements.execution import Execution
+from services.bigquery.jobs.statements.meaning import Meaning
 from services.bigquery.language.analyzer import Analyzer
 from services.bigquery.language.evaluator import Evaluator
 from services.bigquery.language.pool import Pool
@@ -54,7 +56,8 @@ def create_app(settings: Settings, pool: Pool | None = None) -> App:
     results.mkdir(parents=True)
     history = History(settings.folder / "jobs", limits.least_free, 2 * limits.result)
     loads, extracts = LoadRunner(store, bucket), ExtractRunner(store, settings.storage, results)
-    runner = QueryRunner(store, queries, workers, loads, extracts)
+    meaning = Meaning(queries, workers)
+    runner = QueryRunner(store, meaning, Execution(meaning, loads, extracts))
     runners: dict[str, Runner] = {
         "query": runner,
         "load": loads,

@@ -320,3 +320,12 @@ def delete_partition(tx: Transaction, table: Table, partition: str) -> None:
 def _clear_partition(tx: Transaction, table: Table, to: Destination) -> None:
     if to.write in ("WRITE_TRUNCATE", "WRITE_TRUNCATE_DATA"):
         delete_partition(tx, table, to.partition)
+
+
+ANONYMOUS = "_orionbox_results"
+"""The dataset of the tables that stand for results; each is called `anon` and the job's id."""
+
+
+def anonymous(job: Job) -> Path:
+    """The table that stands for a job's result."""
+    return job.project, ANONYMOUS, f"anon{job.name}"

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from services.bigquery.errors import BigQueryError
 from services.bigquery.jobs import destinations, rows
-from services.bigquery.jobs.query import ANONYMOUS
+from services.bigquery.jobs.destinations import ANONYMOUS
 from services.bigquery.loads.columns import Reading
 from services.bigquery.loads.json_files import objects_batch, unknown_field
 from services.bigquery.records import Path, Table, Transaction

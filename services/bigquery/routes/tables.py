@@ -8,7 +8,7 @@ from typing import Any
 from services.bigquery import schema
 from services.bigquery.errors import BigQueryError, NotBuilt
 from services.bigquery.jobs import destinations, external
-from services.bigquery.jobs.query import ANONYMOUS
+from services.bigquery.jobs.destinations import ANONYMOUS
 from services.bigquery.records import ColumnChange, Path, Size, Table, Transaction
 from services.bigquery.routes.call import Call, page_of, route
 from services.bigquery.routes.resources import check_etag, cleaned, etag, hidden, patched, shown

@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from services.bigquery.errors import BigQueryError
 from services.bigquery.jobs import rows
+from services.bigquery.jobs.destinations import ANONYMOUS
 from services.bigquery.jobs.job import Jobs
-from services.bigquery.jobs.query import ANONYMOUS
 from services.bigquery.records import Path as TablePath
 from services.bigquery.records import Store, Transaction
 from services.bigquery.schema import invalid

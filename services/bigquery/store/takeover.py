@@ -87,6 +87,7 @@ def take_over(folder: Path, fill: Callable[[Path, Callable[[StoreTransaction], N
         raise BigQueryError("internalError", text, status=500) from error
     os.replace(new / FILE, folder / FILE)
     shutil.rmtree(new)
+    log.info("the data of Orionbox 0.1.0 has been taken over; its files stay in %s for a week", folder / KEPT)
 
 
 def move_old_files(folder: Path) -> None:

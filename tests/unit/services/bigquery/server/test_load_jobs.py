@@ -277,9 +277,9 @@ def storage(warehouse: Warehouse) -> Iterator[dict[str, bytes]]:
         before: Any = runners["extract"]
         queries: Any = runners["query"]
         own = ExtractRunner(warehouse.server.app.api.store, f"http://127.0.0.1:{server.server_port}")
-        runners["extract"] = queries.extracts = own
+        runners["extract"] = queries.execution.extracts = own
         yield uploaded
-        runners["extract"] = queries.extracts = before
+        runners["extract"] = queries.execution.extracts = before
         server.shutdown()
 
 
