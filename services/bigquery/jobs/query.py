@@ -62,10 +62,9 @@ class QueryRunner:
         if configuration.get("useLegacySql") is True:
             raise NotBuilt("legacy SQL; set useLegacySql to false")
         default = configuration.get("defaultDataset") or {}
-        project = default.get("projectId") or job.project
         session = Session(
             job,
-            project,
+            sessions.project_of(configuration, job),
             default.get("datasetId") or "",
             parameters.read(configuration),
             most_seconds=self.meaning.queries.limits.seconds,

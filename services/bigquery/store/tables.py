@@ -166,10 +166,12 @@ def changed(
         elif change.action == "drop":
             del fields[place], columns[place], values[place]
             is_new = True
+        elif change.action == "rename":
+            fields[place] = {**fields[place], "name": change.new["name"]}
         else:
-            fields[place] = change.new if change.action == "retype" else {**fields[place], "name": change.new["name"]}
-            if change.action == "retype":
-                values[place], is_new = change.sql or values[place], True
+            rules = _rules("x", fields[place])
+            fields[place], values[place] = change.new, change.sql or values[place]
+            is_new = is_new or change.action == "retype" or _rules("x", change.new) != rules
     if is_new:
         return rebuilt(connection, entry, fields, columns, values, number), fields
     for name, field in zip(columns[len(entry.columns) :], fields[len(entry.columns) :], strict=True):

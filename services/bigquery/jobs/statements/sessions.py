@@ -10,7 +10,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +24,26 @@ MOST = 500
 _ABORT = re.compile(r"\s*CALL\s+BQ\.ABORT_SESSION\s*\(\s*(?:(['\"])([^'\"]*)\1)?\s*\)\s*;?\s*", re.IGNORECASE)
 _LOOK = 0.2
 """Seconds between two looks at whether a job that waits for its session was cancelled."""
+
+
+PROJECT = "dataset_project_id"
+"""The connection property that names the project of datasets without one."""
+
+
+def project_of(configuration: Mapping[str, Any], job: Job) -> str:
+    """The project in which a query's names without one are.
+
+    https://cloud.google.com/bigquery/docs/reference/rest/v2/ConnectionProperty
+
+    Raises:
+        BigQueryError: The connection property and the default dataset name two projects.
+    """
+    default = str((configuration.get("defaultDataset") or {}).get("projectId") or "")
+    properties = configuration.get("connectionProperties") or ()
+    named = next((str(one.get("value")) for one in properties if one.get("key") == PROJECT), default)
+    if default and named != default:
+        raise NotBuilt(f"the connection property {PROJECT} with another project than the default dataset's")
+    return named or job.project
 
 
 @dataclass
@@ -73,7 +93,7 @@ class Sessions:
         properties = configuration.get("connectionProperties") or ()
         found = {str(one.get("key")): str(one.get("value")) for one in properties if isinstance(one, dict)}
         for name in found:
-            if name not in ("session_id", "query_label"):
+            if name not in ("session_id", "query_label", PROJECT):
                 raise NotBuilt(f"the connection property {name[:50]}")
         if "session_id" not in found:
             return None

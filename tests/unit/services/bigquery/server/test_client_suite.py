@@ -182,3 +182,25 @@ def test_a_path_in_backticks_qualifies_a_column(warehouse: Warehouse) -> None:
     warehouse.rows(f"UPDATE `{full}` SET a = `{full}`.a + 1 WHERE `{full}`.`a` = 1")
     assert warehouse.rows(f"SELECT `test-project.{full}`.a FROM `test-project.{full}`") == [(2,)]
     assert warehouse.rows(f"SELECT `{full}`.a FROM `{full}` JOIN t AS u USING (a)") == [(2,)]
+
+
+def test_what_alters_a_column_is_in_its_schema_and_holds(warehouse: Warehouse) -> None:
+    warehouse.rows("CREATE TABLE t (a INT64 NOT NULL, n NUMERIC(11, 2) NOT NULL, s STRING(3) NOT NULL)")
+    warehouse.rows("INSERT INTO t VALUES (1, 1.5, 'x')")
+    warehouse.rows("ALTER TABLE t ALTER COLUMN n DROP NOT NULL")
+    warehouse.rows("ALTER TABLE t ALTER COLUMN s SET OPTIONS (description = 'letters')")
+    warehouse.rows("ALTER TABLE t ALTER COLUMN s DROP NOT NULL, ALTER COLUMN s SET DEFAULT 'd'")
+    warehouse.rows("INSERT INTO t (a) VALUES (2)")
+    found = warehouse.get(f"/datasets/{warehouse.dataset}/tables/t")["schema"]["fields"]
+    assert [field["mode"] for field in found] == ["REQUIRED", "NULLABLE", "NULLABLE"]
+    assert (found[2]["description"], found[2]["defaultValueExpression"]) == ("letters", "'d'")
+    assert warehouse.rows("SELECT * FROM t ORDER BY a") == [(1, Decimal("1.5"), "x"), (2, None, "d")]
+
+
+def test_a_connection_property_names_the_project(warehouse: Warehouse) -> None:
+    warehouse.rows("CREATE TABLE t AS SELECT 1 AS a")
+    properties = [bigquery.ConnectionProperty("dataset_project_id", "test-project")]
+    config = bigquery.QueryJobConfig(connection_properties=properties)
+    with warehouse.server.client() as other:
+        job = other.query(f"SELECT a FROM {warehouse.dataset}.t", project="other-project", job_config=config)
+        assert [row.a for row in job.result()] == [1]
