@@ -22,6 +22,7 @@ from services.bigquery.loads.columns import Reading
 from services.bigquery.loads.sources import Bucket
 from services.bigquery.records import Store, Table, Transaction
 from services.bigquery.schema import invalid
+from services.bigquery.types import quoted
 
 Fields = Sequence[Mapping[str, Any]]
 SECONDS = 3600.0
@@ -100,7 +101,7 @@ class LoadRunner:
         """Writes the rows of files; returns how many there are."""
         if fast := direct.rows(files, fields, reading):
             try:
-                destinations.write(tx, to, fields, fast[0])
+                destinations.write(tx, to, fields, _in_range(fast[0], fields))
             except duckdb.Error as error:
                 raise as_error(error) from error
             return fast[1]
@@ -108,12 +109,30 @@ class LoadRunner:
         tx.connection.register(INCOMING, incoming.reader())
         try:
             columns = [(str(field["name"]), schema.type_of(field)) for field in fields]
-            destinations.write(tx, to, fields, checked_rows(f"SELECT * FROM {INCOMING}", columns))
+            rows = checked_rows(f"SELECT * FROM {INCOMING}", columns)
+            destinations.write(tx, to, fields, _in_range(rows, fields))
         except duckdb.Error as error:
             raise incoming.error or as_error(error) from error
         finally:
             tx.connection.unregister(INCOMING)
         return incoming.rows
+
+
+def _in_range(rows: str, fields: Fields) -> str:
+    """Rows without times that BigQuery does not have: Parquet, ORC and Avro may hold a year 10000."""
+    late = [
+        (f"o{number}", str(field["name"]), kind)
+        for number, field in enumerate(fields)
+        if (kind := schema.type_of(field).kind) in ("DATE", "DATETIME", "TIMESTAMP")
+    ]
+    if not late:
+        return rows
+    checks = " ".join(
+        f"WHEN {column} < '0001-01-01' OR {column} >= '10000-01-01' THEN "
+        f"g_err({quoted(f'Invalid {kind} value in column {name}: it must be in the years 1 to 9999')}) = 0"
+        for column, name, kind in late
+    )
+    return f"SELECT * FROM ({rows}) WHERE CASE {checks} ELSE true END"
 
 
 def _fields(

@@ -358,3 +358,19 @@ def test_names_of_objects_that_cannot_be_are_refused(warehouse: Warehouse) -> No
     some = f"gs://bucket/{warehouse.dataset}/aa*.csv"
     warehouse.client.load_table_from_uri(some, f"{warehouse.dataset}.t", job_config=config).result(retry=None)
     assert warehouse.rows("SELECT a FROM t") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([0, 253_402_300_800_000_000], pa.timestamp("us", "UTC")),
+        pa.array([0, 253_402_300_800_000_000], pa.timestamp("us")),
+        pa.array([0, -62_135_596_800_000_001], pa.timestamp("us", "UTC")),
+        pa.array([0, 2_932_897], pa.date32()),
+    ],
+)
+def test_times_that_bigquery_does_not_have_are_refused(warehouse: Warehouse, column: Any) -> None:
+    with pytest.raises(BadRequest, match="years 1 to 9999"):
+        load(warehouse, "x.parquet", parquet(a=column), source_format="PARQUET")
+    load(warehouse, "y.parquet", parquet(a=column[:1]), source_format="PARQUET")
+    assert warehouse.rows("SELECT COUNT(a) FROM t") == [(1,)]
