@@ -38,7 +38,8 @@ def read(configuration: Mapping[str, Any]) -> Parameters:
         BigQueryError: One has no type, or its value is none of that type.
     """
     given = configuration.get("queryParameters") or []
-    found = [(str(one.get("name") or ""), _typed(one)) for one in given]
+    # A parameter's name has no case, and the module writes it in small letters
+    found = [(str(one.get("name") or "").lower(), _typed(one)) for one in given]
     if str(configuration.get("parameterMode") or "").upper() == "POSITIONAL" or (given and not found[0][0]):
         return Parameters(positional=tuple(typed for _, typed in found))
     return Parameters(named=dict(found))

@@ -204,3 +204,15 @@ def test_a_connection_property_names_the_project(warehouse: Warehouse) -> None:
     with warehouse.server.client() as other:
         job = other.query(f"SELECT a FROM {warehouse.dataset}.t", project="other-project", job_config=config)
         assert [row.a for row in job.result()] == [1]
+
+
+def test_names_of_parameters_have_no_case(warehouse: Warehouse) -> None:
+    parameter = bigquery.ScalarQueryParameter("Percent", "STRING", "x")
+    config = bigquery.QueryJobConfig(query_parameters=[parameter])
+    warehouse.rows("CREATE TABLE t (s STRING)")
+    warehouse.client.query_and_wait(f"INSERT INTO {warehouse.dataset}.t VALUES (@Percent)", job_config=config)
+    for sql in ("SELECT @Percent, @percent", "SELECT FORMAT('%s', @PERCENT), @Percent"):
+        assert [tuple(row) for row in warehouse.client.query_and_wait(sql, job_config=config)] == [("x", "x")]
+    script = "DECLARE v STRING DEFAULT @Percent; SELECT v, @Percent;"
+    assert [tuple(row) for row in warehouse.client.query(script, job_config=config).result()] == [("x", "x")]
+    assert warehouse.rows("SELECT s FROM t") == [("x",)]
