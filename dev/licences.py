@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cli.error_reports import exit_with
+from cli.environments import package_index
 from cli.programs import ROOT, output, say
 from cli.settings.env_file import version
 
@@ -84,7 +85,8 @@ def _inspected() -> Iterator[tuple[str, dict[str, Any]]]:
     for place, folder in NOT_IN_AN_IMAGE.items():
         with tempfile.TemporaryDirectory() as target:
             lock = f"{folder}/requirements.lock"
-            output(UV, "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--target", target, "-r", lock)
+            install = (UV, "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--target", target, "-r", lock)
+            output(*install, environment=package_index.environment())
             yield place, json.loads(output(PYTHON, "-", f"--folder={target}", text=program))
 
 
