@@ -12,7 +12,8 @@ from services.bigquery.jobs.destinations import Destination
 from services.bigquery.jobs.history import Result
 from services.bigquery.jobs.job import Job
 from services.bigquery.records import Path, Size, Store, Table, Transaction
-from services.bigquery.schema import invalid
+from services.bigquery.schema import invalid, type_of
+from services.bigquery.types import Type
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,10 @@ class CopyRunner:
         destinations.check_location(tx, job, [*sources, to.path])
         found = [self._source(tx, path) for path in sources]
         first = found[0][0]
+        for table, _ in found[1:]:
+            if _columns(table) != _columns(first):
+                path = table.path
+                raise invalid(f"Provided Schema does not match Table {path[0]}:{path[1]}.{path[2]}.")
         kept = {name: first.resource[name] for name in destinations.OF_TABLE if name in first.resource}
         to = replace(to, resource={**kept, **to.resource})
         destinations.write(tx, to, first.fields, " UNION ALL ".join(sql for _, sql in found))
@@ -58,3 +63,7 @@ class CopyRunner:
         if partition:
             sql += f" WHERE {destinations.partition_condition(table, partition, relation.columns)}"
         return table, sql
+
+
+def _columns(table: Table) -> list[tuple[str, Type]]:
+    return [(str(field["name"]).lower(), type_of(field)) for field in table.fields]

@@ -374,3 +374,13 @@ def test_times_that_bigquery_does_not_have_are_refused(warehouse: Warehouse, col
         load(warehouse, "x.parquet", parquet(a=column), source_format="PARQUET")
     load(warehouse, "y.parquet", parquet(a=column[:1]), source_format="PARQUET")
     assert warehouse.rows("SELECT COUNT(a) FROM t") == [(1,)]
+
+
+def test_tables_of_other_columns_are_not_copied_together(warehouse: Warehouse) -> None:
+    for name, column in (("a1", "x"), ("a2", "x"), ("b", "y")):
+        warehouse.rows(f"CREATE TABLE {name} AS SELECT 1 AS {column}")
+    place = f"{warehouse.client.project}.{warehouse.dataset}"
+    with pytest.raises(BadRequest, match="Provided Schema does not match"):
+        warehouse.client.copy_table([f"{place}.a1", f"{place}.b"], f"{place}.t").result(retry=None)
+    warehouse.client.copy_table([f"{place}.a1", f"{place}.a2"], f"{place}.t").result(retry=None)
+    assert warehouse.rows("SELECT x FROM t") == [(1,), (1,)]
