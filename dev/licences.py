@@ -13,8 +13,8 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-from cli.error_reports import exit_with
 from cli.environments import package_index
+from cli.error_reports import exit_with
 from cli.programs import ROOT, output, say
 from cli.settings.env_file import version
 
