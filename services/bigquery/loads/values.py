@@ -235,6 +235,8 @@ def _civil_timestamp(text: str) -> int:
     if not found:
         raise ValueError("Unable to parse")
     year, month, day, clock, zone = found.groups()
+    if zone[:1].isdigit():
+        raise ValueError("More than nine digits of a second; picoseconds are not supported")
     micros = _days(year, month, day) * 86_400_000_000
     if clock:
         parts = clock.split(":")

@@ -52,3 +52,8 @@ def test_what_is_no_base64_is_refused(text: str) -> None:
 def test_the_ends_of_numeric_are_values_of_it(sign: str) -> None:
     text: Any = f"{sign}9.9999999999999999999999999999999999999E+28"
     assert plain_of(Type("NUMERIC"), text) == Decimal(f"{sign}99999999999999999999999999999.999999999")
+
+
+def test_picoseconds_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="picoseconds are not supported"):
+        plain_of(Type("TIMESTAMP"), "2025-01-01T00:00:00.123456789012Z")
