@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from services.bigquery.compiler.statement import is_change
@@ -11,7 +12,7 @@ from services.bigquery.errors import BigQueryError
 from services.bigquery.jobs import destinations, scripts
 from services.bigquery.jobs.destinations import Destination
 from services.bigquery.jobs.job import Job
-from services.bigquery.jobs.statements import partition_filter
+from services.bigquery.jobs.statements import coercions, partition_filter
 from services.bigquery.jobs.statements.statement import (
     Session,
     Statement,
@@ -22,6 +23,7 @@ from services.bigquery.jobs.statements.statement import (
     table_reference,
 )
 from services.bigquery.language import names, tree
+from services.bigquery.language.analyzer import syntax_of
 from services.bigquery.language.catalog import Table
 from services.bigquery.language.pool import Pool
 from services.bigquery.queries import Queries
@@ -62,10 +64,15 @@ class Meaning:
         # The evaluator knows no system variables, and a query without them needs none
         system = scope.system if "@@" in sql else {}
         scope = dataclasses.replace(scope, named=named, positional=positional, system=system)
+        given = session.values
+        if before is not None and before.known.scope == scope:
+            statement = before.statement
+        else:
+            statement, scope, given = coercions.resolved(
+                partial(self.queries.analyzer.analyze, sql), partial(syntax_of, self.pool, sql), scope, given
+            )
         known = dataclasses.replace(known, scope=scope)
-        is_same = before is not None and before.known.scope == scope
-        statement = before.statement if before and is_same else self.queries.analyzer.analyze(sql, scope)
-        one = Statement(sql, text, known, statement, session.values, job)
+        one = Statement(sql, text, known, statement, given, job)
         written = changed_table(statement) if one.kind == "InsertStmt" else ""
         target = [path_of(changed_table(statement))] if is_change(statement) else []
         destinations.check_location(tx, session.job, [*known.referenced, *target])

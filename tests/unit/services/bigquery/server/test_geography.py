@@ -61,3 +61,26 @@ def test_the_arrow_column_is_text_with_googles_mark(warehouse: Warehouse) -> Non
     rows = warehouse.client.list_rows(f"{warehouse.dataset}.t").to_arrow(create_bqstorage_client=False)
     assert rows.column("place").to_pylist() == ["POINT(1 2)"]
     assert warehouse.client.get_table(f"{warehouse.dataset}.t").num_bytes == 8 + 40
+
+
+def test_a_text_parameter_is_a_geography_where_a_function_wants_one(warehouse: Warehouse) -> None:
+    warehouse.rows("CREATE TABLE lakes AS SELECT 'a' AS name, ST_GEOGFROMTEXT('POLYGON((0 0, 9 0, 9 9, 0 0))') AS area")
+    job = bigquery.QueryJobConfig(default_dataset=f"{warehouse.client.project}.{warehouse.dataset}")
+
+    def found(sql: str, *parameters: bigquery.ScalarQueryParameter) -> list[tuple[object, ...]]:
+        job.query_parameters = list(parameters)
+        return [tuple(row.values()) for row in warehouse.client.query_and_wait(sql, job_config=job, retry=None)]
+
+    text = bigquery.ScalarQueryParameter("Point", "STRING", "POINT(8 1)")
+    name = bigquery.ScalarQueryParameter("name", "STRING", "a")
+    assert found("SELECT name FROM lakes WHERE ST_CONTAINS(area, @point) AND name = @name", text, name) == [("a",)]
+    number = bigquery.ScalarQueryParameter(None, "STRING", "POINT(1 8)")
+    given = bigquery.ScalarQueryParameter(None, "STRING", "POINT(0 0)")
+    sql = "SELECT ST_CONTAINS(area, ?), ST_X(ST_GEOGFROMTEXT(?)) FROM lakes"
+    assert found(sql, number, given) == [(False, 0.0)]
+    assert found("CREATE TABLE kept AS SELECT ST_DISTANCE(area, @point) AS far FROM lakes", text) == []
+    assert warehouse.rows("SELECT far FROM kept") == [(0.0,)]
+    with pytest.raises(BadRequest, match="query parameter point"):
+        found("SELECT ST_CONTAINS(area, @point) FROM lakes", bigquery.ScalarQueryParameter("point", "STRING", "x"))
+    with pytest.raises(BadRequest, match="Unable to coerce type INT64"):
+        found("SELECT ST_CONTAINS(area, @one) FROM lakes", bigquery.ScalarQueryParameter("one", "INT64", 1))
