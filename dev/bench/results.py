@@ -70,6 +70,8 @@ def amount(value: float | None, unit: str) -> str:
     """Returns a value with its unit, rounded to about three digits."""
     if value is None:
         return ""
+    if unit == "s" and 0 < value < 0.1:
+        return f"{1000 * value:.1f} ms"
     return f"{value:,.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"
 
 

@@ -57,7 +57,7 @@ def test_the_results_file_has_its_keys_and_can_be_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("value", "unit", "text"),
-    [(2.345, "s", "2.35 s"), (45.67, "s", "45.7 s"), (1234.5, "MB", "1,234 MB"), (None, "s", "")],
+    [(2.345, "s", "2.35 s"), (0.01315, "s", "13.2 ms"), (1234.5, "MB", "1,234 MB"), (None, "s", "")],
 )
 def test_amounts_have_about_three_digits(value: float | None, unit: str, text: str) -> None:
     assert results.amount(value, unit) == text
