@@ -16,6 +16,7 @@ from services.bigquery.language.messages import as_error
 from services.bigquery.language.module import Module, ServiceError
 from services.bigquery.language.names import has_dotted_call, parts, split_paths
 from services.bigquery.language.pool import Pool
+from services.bigquery.language.recent import Recent
 from services.bigquery.types import Type
 
 CATALOGS = 8
@@ -103,6 +104,8 @@ class Analyzer:
         """
         self._pool = pool
         self._library_of = library_of
+        self._paths: Recent[list[tuple[str, ...]]] = Recent()
+        self._statements: Recent[Any] = Recent()
 
     def table_paths(self, sql: str, is_script: bool = False) -> list[tuple[str, ...]]:
         """The paths of the tables that a statement names, in parts as it writes them; not those of its WITH clauses.
@@ -110,6 +113,8 @@ class Analyzer:
         Raises:
             BigQueryError: It cannot be parsed.
         """
+        if (known := self._paths.get((sql, is_script))) is not None:
+            return list(known)
         request = package.service.ExtractTableNamesFromStatementRequest(
             sql_statement=sql, options=LANGUAGE, allow_script=is_script
         )
@@ -118,7 +123,9 @@ class Analyzer:
             found = self._pool.run(lambda module: module.call("ExtractTableNamesFromStatement", request, response))
         except ServiceError as error:
             raise as_error(error) from error
-        return [tuple(name.table_name_segment) for name in found.table_name]
+        paths = [tuple(name.table_name_segment) for name in found.table_name]
+        self._paths.put((sql, is_script), paths, len(sql))
+        return list(paths)
 
     def analyze(self, sql: str, scope: Scope) -> Any:
         """The resolved statement.
@@ -133,15 +140,20 @@ class Analyzer:
         statement = split_paths(sql, scope.paths)
         catalog, request = scope.catalog(), package.service.AnalyzeRequest(options=scope.options())
         request.sql_statement = statement.sql
+        key = (catalog.SerializeToString(deterministic=True), request.SerializeToString(deterministic=True))
+        if (known := self._statements.get(key)) is not None:
+            return known
 
         def work(module: Module) -> Any:
             request.registered_catalog_id = registered(module, catalog)
             return module.call("Analyze", request, package.service.AnalyzeResponse)
 
         try:
-            return self._pool.run(work).resolved_statement
+            found = self._pool.run(work).resolved_statement
         except ServiceError as error:
             raise as_error(error, statement) from error
+        self._statements.put(key, found, sum(map(len, key)) + found.ByteSize())
+        return found
 
     def routine_paths(self, sql: str) -> list[tuple[str, ...]]:
         """The dotted names of routines that a statement or script calls, in parts as it writes them.
