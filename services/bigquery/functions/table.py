@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from services.bigquery import types
-from services.bigquery.functions import hll, kll, texts
+from services.bigquery.functions import domains, hll, kll, texts
 from services.bigquery.functions.search import contains_substr
 from services.bigquery.types import Type
 
@@ -50,6 +50,8 @@ SCALARS: Mapping[str, Entry] = {
     "to_base32": _plain("TO_BASE32", texts.to_base32),
     "from_base32": _plain("FROM_BASE32", texts.from_base32),
     "contains_substr": Entry("CONTAINS_SUBSTR", lambda kinds, values: contains_substr(kinds[0], *values), 1),
+    "net.public_suffix": _plain("NET.PUBLIC_SUFFIX", domains.public_suffix),
+    "net.reg_domain": _plain("NET.REG_DOMAIN", domains.reg_domain),
     "hll_count.extract": _plain("HLL_COUNT.EXTRACT", hll.extract, 0),
     **_of_both("EXTRACT", kll.extract),
     **_of_both("EXTRACT_POINT", kll.extract_point),

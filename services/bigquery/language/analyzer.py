@@ -35,6 +35,7 @@ class Scope:
         variables: Types and plain values of a script's variables.
         system: Likewise of system variables, by their names without @@.
         is_judge: Whether ISERROR and the like are known: only the comparison with the evaluator may use them.
+        is_evaluated: Whether the module evaluates the statement itself.
     """
 
     tables: Sequence[Table] = ()
@@ -44,6 +45,7 @@ class Scope:
     variables: Mapping[str, tuple[Type, Any]] = field(default_factory=dict)
     system: Mapping[str, tuple[Type, Any]] = field(default_factory=dict)
     is_judge: bool = False
+    is_evaluated: bool = False
 
     @property
     def paths(self) -> list[tuple[str, ...]]:
@@ -52,7 +54,7 @@ class Scope:
 
     def catalog(self) -> Any:
         """The module's catalogue of it."""
-        message = catalog_message(self.tables, self.functions, LANGUAGE, self.is_judge)
+        message = catalog_message(self.tables, self.functions, LANGUAGE, self.is_judge, self.is_evaluated)
         for name, (kind, value) in self.variables.items():
             constant = message.constant.add(name_path=[name])
             constant.type.CopyFrom(values.type_message(kind))

@@ -23,7 +23,7 @@ NOT_BIGQUERY = tuple(
 )
 """How the names of functions begin that no feature turns off, and that BigQuery's reference does not have."""
 TRAPS = ("FN_NET_PUBLIC_SUFFIX", "FN_NET_REG_DOMAIN")
-"""Functions whose evaluation ends this build of the module; `messages` refuses them by name."""
+"""Functions whose evaluation ends this build of the module, which has no data for them: Python computes them."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class Table:
 
 
 @cache
-def _not_bigquery() -> tuple[int, ...]:
+def _excluded(prefixes: tuple[str, ...]) -> tuple[int, ...]:
     known = package.service.DESCRIPTOR.pool.FindEnumTypeByName("zetasql.FunctionSignatureId").values_by_name
-    return tuple(value.number for name, value in known.items() if name.startswith(NOT_BIGQUERY + TRAPS))
+    return tuple(value.number for name, value in known.items() if name.startswith(prefixes))
 
 
 def _table_message(catalog: Any, table: Table, number: int) -> None:
@@ -72,7 +72,13 @@ def _table_message(catalog: Any, table: Table, number: int) -> None:
         added.type.CopyFrom(values.type_message(column.type))
 
 
-def catalog_message(tables: Iterable[Table], functions: Iterable[Function], language: Any, judge: bool = False) -> Any:
+def catalog_message(
+    tables: Iterable[Table],
+    functions: Iterable[Function],
+    language: Any,
+    judge: bool = False,
+    is_evaluated: bool = False,
+) -> Any:
     """The module's `SimpleCatalogProto`.
 
     Args:
@@ -80,14 +86,15 @@ def catalog_message(tables: Iterable[Table], functions: Iterable[Function], lang
         functions: What the statement may call besides the built-in functions.
         language: The options of the language, which select the built-in functions.
         judge: Whether ISERROR and the like may be used, which BigQuery does not have.
+        is_evaluated: Whether the module evaluates what it analyzes.
 
     Raises:
         NotBuilt: Two tables differ only in the case of their names, which the module takes for one.
     """
     root = package.catalog.SimpleCatalogProto(name="bigquery")
     root.builtin_function_options.language_options.CopyFrom(language)
-    if not judge:
-        root.builtin_function_options.exclude_function_ids.extend(_not_bigquery())
+    unknown = (() if judge else NOT_BIGQUERY) + (TRAPS if is_evaluated or judge else ())
+    root.builtin_function_options.exclude_function_ids.extend(_excluded(unknown))
     catalogs: dict[tuple[str, ...], Any] = {(): root}
     seen: dict[tuple[str, ...], Table] = {}
     for number, table in enumerate(tables, 1):

@@ -60,7 +60,7 @@ class Scalar:
         return f"module_{hashlib.sha256(whole.encode()).hexdigest()[:20]}"
 
 
-_WITHOUT_TABLES = catalog_message((), (), LANGUAGE)
+_WITHOUT_TABLES = catalog_message((), (), LANGUAGE, is_evaluated=True)
 
 
 class Evaluator:
@@ -118,6 +118,7 @@ class Evaluator:
         Raises:
             BigQueryError: Google's sentence; it took too long; or the module lacks something.
         """
+        scope = dataclasses.replace(scope, is_evaluated=True)
         if scope.positional:
             sql = with_named_parameters(sql)
             parameters = {f"p{name}": value for name, value in (parameters or {}).items()}

@@ -16,10 +16,11 @@ _NOT_FOUND = re.compile(r"(?:Table-valued f|F)unction not found: ([\w.]+)")
 NOT_IN_MODULE = frozenset(
     """APPENDS CHANGES EXTERNAL_QUERY GAP_FILL RANGE_SESSIONIZE SEARCH VECTOR_SEARCH
     EXTERNAL_OBJECT_TRANSFORM TEXT_ANALYZE BAG_OF_WORDS TF_IDF
-    NET.PUBLIC_SUFFIX NET.REG_DOMAIN ST_REGIONSTATS DLP_DETERMINISTIC_DECRYPT DLP_DETERMINISTIC_ENCRYPT
-    DLP_KEY_CHAIN""".split()
+    ST_REGIONSTATS DLP_DETERMINISTIC_DECRYPT DLP_DETERMINISTIC_ENCRYPT DLP_KEY_CHAIN""".split()
 )
 """Functions of BigQuery's that Google's library does not have, besides ML.*, AI.* and OBJ.*."""
+_NOT_EVALUATED = ("NET.PUBLIC_SUFFIX", "NET.REG_DOMAIN")
+"""Functions that the analyzer has, and that are hidden from the evaluator."""
 _MOST_ELEMENTS = "Cannot generate arrays with more than 16000 elements"
 """A bound of the module's own: BigQuery's is 1,048,575, which the compiler's lines keep to."""
 _PREFIXES = ("ML.", "AI.", "OBJ.", "BQML.")
@@ -33,6 +34,7 @@ def as_error(error: ServiceError, statement: Statement | None = None) -> BigQuer
     if sentence.startswith(_MOST_ELEMENTS):
         return NotBuilt("arrays of more than 16,000 elements from this function")
     found = _NOT_FOUND.match(sentence)
-    if found and (found[1].upper() in NOT_IN_MODULE or found[1].upper().startswith(_PREFIXES)):
-        return NotBuilt(f"function {found[1].upper()}")
+    name = found[1].upper() if found else ""
+    if name in NOT_IN_MODULE or name.startswith((*_PREFIXES, *_NOT_EVALUATED)):
+        return NotBuilt(f"function {name}")
     return invalid_query(sentence)
