@@ -12,9 +12,10 @@ from services.bigquery.language import features, package, values
 from services.bigquery.language.catalog import Table, catalog_message, parameters
 from services.bigquery.language.functions import routines
 from services.bigquery.language.functions.routines import Function, Resource
+from services.bigquery.language.functions.untyped import typed
 from services.bigquery.language.messages import as_error
 from services.bigquery.language.module import Module, ServiceError
-from services.bigquery.language.names import has_dotted_call, parts, split_paths
+from services.bigquery.language.names import has_dotted_call, parts
 from services.bigquery.language.pool import Pool
 from services.bigquery.language.recent import Recent
 from services.bigquery.types import Type
@@ -139,7 +140,7 @@ class Analyzer:
         Raises:
             BigQueryError: Google's sentence, with the place in `sql`.
         """
-        statement = split_paths(sql, scope.paths)
+        statement = typed(sql, scope.functions, scope.paths, lambda text: syntax_of(self._pool, text))
         catalog, request = scope.catalog(), package.service.AnalyzeRequest(options=scope.options())
         request.sql_statement = statement.sql
         key = (catalog.SerializeToString(deterministic=True), request.SerializeToString(deterministic=True))

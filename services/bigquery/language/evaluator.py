@@ -11,11 +11,12 @@ from typing import Any
 from services.bigquery import types
 from services.bigquery.errors import NotBuilt
 from services.bigquery.language import package, tree, values
-from services.bigquery.language.analyzer import LANGUAGE, OPTIONS, Scope, registered
+from services.bigquery.language.analyzer import LANGUAGE, OPTIONS, Scope, registered, syntax_of
 from services.bigquery.language.catalog import Table, catalog_message
+from services.bigquery.language.functions.untyped import typed
 from services.bigquery.language.messages import as_error
 from services.bigquery.language.module import Module, ServiceError
-from services.bigquery.language.names import Statement, split_paths, with_named_parameters
+from services.bigquery.language.names import Statement, with_named_parameters
 from services.bigquery.language.pool import Pool
 from services.bigquery.types import Type
 
@@ -124,7 +125,8 @@ class Evaluator:
             parameters = {f"p{name}": value for name, value in (parameters or {}).items()}
             named = {f"p{number}": kind for number, kind in enumerate(scope.positional, 1)}
             scope = dataclasses.replace(scope, named=named, positional=())
-        statement, options = split_paths(sql, scope.paths), scope.options()
+        statement = typed(sql, scope.functions, scope.paths, lambda text: syntax_of(self._pool, text))
+        options = scope.options()
         request = package.service.EvaluateQueryRequest(sql=statement.sql, options=options)
         if scope.tables:
             request.sql = self._with_short_names(statement, scope)

@@ -19,6 +19,21 @@ _DOTS_OF_A_DOMAIN = re.compile(r"^([^.:]+\.[^.:]+:[^.]+)\.(.*)$")
 """A project of a domain, such as `example.com:project`, has a dot of its own."""
 
 
+@dataclass(frozen=True)
+class Edit:
+    """Another text for a part of a statement.
+
+    Attributes:
+        start: The part's first character.
+        end: The one behind its last.
+        text: Instead of it, on one line.
+    """
+
+    start: int
+    end: int
+    text: str
+
+
 @dataclass
 class Statement:
     """A statement as the module gets it.
@@ -30,6 +45,23 @@ class Statement:
 
     sql: str
     shifts: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def edited(self, edits: Iterable[Edit]) -> Statement:
+        """The statement with parts of it replaced; one with a line's end in it stays."""
+        new, end = Statement("", list(self.shifts)), 0
+        for edit in sorted(edits, key=lambda one: one.start):
+            if "\n" in self.sql[edit.start : edit.end]:
+                continue
+            new.sql += self.sql[end : edit.start]
+            line, column = new.sql.count("\n") + 1, len(new.sql) - (new.sql.rfind("\n") + 1) + 1
+            more = len(edit.text) - (edit.end - edit.start)
+            new.shifts = [
+                (at, start + more if at == line and start > column else start, by) for at, start, by in new.shifts
+            ]
+            new.shifts.append((line, column, more))
+            new.sql, end = new.sql + edit.text, edit.end
+        new.sql += self.sql[end:]
+        return new
 
     def place(self, sentence: str) -> str:
         """Turns the place in an error's sentence into the place in the statement as it was sent."""

@@ -18,7 +18,7 @@ from services.bigquery.types import BY_NAME, Type
 
 Path = tuple[str, ...]
 Resource = Mapping[str, Any]
-_SQL, _OTHER = "Templated_SQL_Function", "External_function"
+TEMPLATED, _OTHER = "Templated_SQL_Function", "External_function"
 """Groups of functions: the first is what the module puts in the place of a call."""
 _ARGUMENT = package.function.FunctionArgumentTypeProto.DESCRIPTOR
 _ARBITRARY = _ARGUMENT.fields_by_name["kind"].enum_type.values_by_name["ARG_TYPE_ARBITRARY"].number
@@ -59,7 +59,7 @@ def function_of(statement: Any, path: Path, library_of: Callable[[str], str]) ->
     found = tree.node(statement)
     if tree.kind(found) == "CreateTableFunctionStmt":
         return _table_function(found, path)
-    message = package.function.FunctionProto(name_path=path, group=_SQL)
+    message = package.function.FunctionProto(name_path=path, group=TEMPLATED)
     message.mode = (_SCALAR, _AGGREGATE)[found.is_aggregate]
     message.options.sql_name, message.options.uses_upper_case_sql_name = ".".join(path), False
     message.signature.add().CopyFrom(found.signature)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from services.bigquery.language.names import parts, split_paths, with_named_parameters
+from services.bigquery.language.names import Edit, parts, split_paths, with_named_parameters
 
 PATH = ("p", "d", "t")
 
@@ -33,6 +35,18 @@ def test_a_place_after_a_split_name_is_the_one_that_was_sent() -> None:
     statement = split_paths(sql, [PATH])
     place = statement.sql.splitlines()[1].index("wrong") + 1
     assert statement.place(f"Unrecognized name: wrong [at 2:{place}]") == "Unrecognized name: wrong [at 2:20]"
+
+
+def test_places_are_those_that_were_sent_after_further_edits() -> None:
+    sql = "SELECT f(NULL), `p.d.t`.x, f(NULL) + wrong"
+    split = split_paths(sql, [PATH])
+    starts = [found.start() for found in re.finditer("NULL", split.sql)]
+    edited = split.edited([Edit(start, start + 4, "CAST(NULL AS DATE)") for start in starts])
+    assert edited.sql == "SELECT f(CAST(NULL AS DATE)), `t`.x, f(CAST(NULL AS DATE)) + wrong"
+    for word in ("`", "f(", "wrong"):
+        place = edited.sql.rindex(word) if word != "`" else edited.sql.index(word)
+        sent = sql.rindex(word) if word != "`" else sql.index(word)
+        assert edited.place(f"[at 1:{place + 1}]") == f"[at 1:{sent + 1}]"
 
 
 def test_a_project_of_a_domain_keeps_its_dot() -> None:
