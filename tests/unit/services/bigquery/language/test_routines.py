@@ -64,7 +64,7 @@ JOINED = """CREATE AGGREGATE FUNCTION d.f(s STRING, x INT64, last STRING NOT AGG
         ("CREATE FUNCTION `p.d.f`(x INT64) RETURNS FLOAT64 AS (x + 1)", "SELECT `p.d.f`(x) FROM p.d.t WHERE x = 2",
          [[3.0]]),
         ("CREATE FUNCTION d.f(x DATE, y ARRAY<STRING>) AS (IFNULL(FORMAT('%t', x), '-') || ARRAY_TO_STRING(y, '+'))",
-         "SELECT d.f(NULL, ['a']), d.f((NULL), []), d.f('2020-01-02', NULL)", [["-a", "-", None]]),
+         "SELECT d.f(NULL, ['a']), d.f((NULL), []), d.f('2020-01-02', NULL)", [["NULLa", "NULL", None]]),
         ("CREATE FUNCTION d.f(x FLOAT64) AS (x / 2)", "SELECT 'ö', d.f( NULL ), d.f(1)", [["ö", None, 0.5]]),
         ("CREATE FUNCTION d.f() AS ((SELECT COUNT(*) FROM p.d.t))", "SELECT d.f()", [[3]]),
         ("CREATE TABLE FUNCTION d.f(y INT64) AS SELECT x, s FROM `p.d.t` WHERE x > y",
