@@ -383,11 +383,11 @@ def their_checkout(stopped: Checkout, user: str) -> Iterator[TheirCheckout]:
 
 def test_it_is_built_and_runs_as_a_normal_user_and_writes_nothing_elsewhere(their_checkout: TheirCheckout) -> None:
     theirs, began = their_checkout, time.time()
-    for name in ("uv", "bigquery"):
+    for name in ("uv", "flows"):
         (theirs.root / ".embedded" / name / ".complete").unlink()
     try:
         printed = theirs.make("run-etl", "COLOR=green", "YEAR=2021", "MONTHS=1")
-        assert re.findall(r"virtual environment \.embedded/(\w+): built in", printed) == ["uv", "bigquery"]
+        assert re.findall(r"virtual environment \.embedded/(\w+): built in", printed) == ["uv", "flows"]
         assert "Completed after" in printed, printed
         assert theirs.report["runtime"] == "embedded"
     finally:
