@@ -357,7 +357,7 @@ exec "$@"
 
 def pythons(root: Path) -> list[Path]:
     """The prefixes of the Pythons that the virtual environments were built with, and python3 is the first."""
-    configs = [root / ".embedded" / name / "pyvenv.cfg" for name in ("flows", "bigquery")]
+    configs = [root / ".embedded" / name / "pyvenv.cfg" for name in ("uv", "flows")]
     homes = [re.findall(r"^home = (.*)$", config.read_text(), re.MULTILINE)[0] for config in configs]
     return list(dict.fromkeys(Path(home).parent for home in homes))
 
