@@ -7,7 +7,7 @@ from typing import Any
 
 from services.bigquery import types
 from services.bigquery.compiler.calls import function_name
-from services.bigquery.compiler.context import Context
+from services.bigquery.compiler.context import Context, Groups
 from services.bigquery.compiler.ordering import check_grouped, order_items
 from services.bigquery.compiler.python_calls import PythonCall
 from services.bigquery.compiler.signatures.lines import AGGREGATES, Line, lookup
@@ -35,11 +35,15 @@ def aggregate_scan(context: Context, scan: Any) -> str:
         check_grouped(values.type_of(item.column.type), "GROUP BY")
         keys[item.column.column_id] = context.expression(item.expr)
     computed = [computed_column(item) for item in tree.get(scan, "aggregate_list")]
+    has_sets = bool(tree.get(scan, "grouping_set_list"))
+    outside, context.groups = context.groups, None if has_sets else Groups([f"c{number}" for number in keys])
     items = [f"c{number}" for number in keys]
     items += [f"{aggregate(context, function)} AS c{column.column_id}" for column, function in computed]
     items += [_grouping(item) for item in tree.get(scan, "grouping_call_list")]
     keyed = "".join(f", {sql} AS c{number}" for number, sql in keys.items())
     inner = f"SELECT *{keyed} FROM ({context.scan(tree.get(scan, 'input_scan'))})"
+    inner = context.groups.around(inner) if context.groups else inner
+    context.groups = outside
     by = _group_by(scan, list(keys))
     # Without keys and aggregates, all of which were pruned, there is one row whatever comes in
     return f"SELECT {', '.join(items) or '1 AS one'} FROM ({inner}){by}" if items or by else "SELECT 1 AS one"
@@ -180,8 +184,10 @@ class _Call:
         nulls = tree.get(self._function, "null_handling_modifier")
         if nulls == IGNORE_NULLS or (self._name in _WITHOUT_NULLS and not nulls):
             self._filters.append(f"{self._arguments[0]} IS NOT NULL")
-        if self._is_plain and tree.has(self._function, "having_modifier"):
-            return self._having()
+        if self._is_plain and tree.has(self._function, "having_modifier") and (sql := self._having()) is not None:
+            return sql
+        if self._name == "approx_top_sum" and self._context.groups is not None:
+            return self._top_sum(self._context.groups)
         limit = self._limit()
         if limit == 0:
             return f"CAST(NULL AS {values.type_of(tree.get(self._function, 'type')).duckdb})"
@@ -217,18 +223,40 @@ class _Call:
         if function.group_by_list or function.group_by_aggregate_list or tree.node(function.having_expr) is not None:
             raise NotBuilt(f"GROUP BY inside {name}")
 
-    def _having(self) -> str:
-        modifier = self._function.having_modifier
+    def _having(self) -> str | None:
+        """HAVING MAX and MIN: ANY_VALUE is a function of DuckDB's; of others it becomes a filter."""
+        modifier, groups, name = self._function.having_modifier, self._context.groups, self._name
         kind = tree.type_of(modifier.having_expr)
-        if self._name != "any_value" or not (types.is_ordered(kind) or kind.kind == "DOUBLE"):
-            raise NotBuilt(f"HAVING MAX or MIN in {self._name.upper()}")
-        word = "arg_max" if modifier.kind == _MAX else "arg_min"
         key, suffix = self._context.expression(modifier.having_expr), self._suffix(None)
-        found = f"{word}_null({self._arguments[0]}, {key}){suffix}"
+        if not (types.is_ordered(kind) or kind.kind == "DOUBLE"):
+            raise NotBuilt(f"HAVING MAX or MIN of {kind}")
+        if name == "any_value":
+            word = "arg_max" if modifier.kind == _MAX else "arg_min"
+            return self._unless_nan(kind, key, f"{word}_null({self._arguments[0]}, {key}){suffix}", suffix)
+        if groups is None or name in GEOGRAPHY or name in PYTHON or name == "approx_top_sum":
+            raise NotBuilt(f"HAVING MAX or MIN in {name.upper()}")
+        column, extreme = self._context.fresh("h"), self._context.fresh("h")
+        word = "max" if modifier.kind == _MAX else "min"
+        groups.values[column] = key
+        groups.windows[extreme] = self._unless_nan(kind, column, f"{word}({column}) {groups.over()}", groups.over())
+        self._filters.append(f"{column} = {extreme}")
+        return None
+
+    def _unless_nan(self, kind: Type, key: str, found: str, suffix: str) -> str:
+        """With NaN among the keys GoogleSQL's greatest and least value is NaN, which no value equals."""
         if kind.kind != "DOUBLE":
             return found
-        # With NaN among them GoogleSQL's greatest and least value is NaN, which no value equals
-        return f"CASE WHEN NOT COALESCE(bool_or(isnan({key})){suffix}, false) THEN {found} END"
+        return f"CASE WHEN NOT COALESCE(bool_or(isnan({key})) {suffix}, false) THEN {found} END"
+
+    def _top_sum(self, groups: Groups) -> str:
+        """APPROX_TOP_SUM: the sum of each value is made before the groups, in time that grows with the rows."""
+        value, weight, total = (self._context.fresh("h") for _ in range(3))
+        groups.values |= {value: self._arguments[0], weight: self._arguments[1]}
+        suffix = self._suffix(None)
+        groups.windows[total] = f"sum({weight}){suffix} {groups.over(value)}"
+        is_bad = f"bool_or({weight} < 0 OR CAST({weight} AS DOUBLE) = CAST('nan' AS DOUBLE)){suffix}"
+        sums = f"g_checked_sums(list(DISTINCT row(-{total}, {value})){suffix}, {is_bad})"
+        return f"g_top({sums}, {self._arguments[2]})"
 
     def _limit(self) -> int | None:
         if not self._is_plain or tree.node(self._function.limit) is None:

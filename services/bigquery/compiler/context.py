@@ -35,6 +35,33 @@ class Relation:
 
 
 @dataclass
+class Groups:
+    """What the aggregate functions of one GROUP BY need of each row before its groups are made.
+
+    Attributes:
+        keys: The columns that are grouped by.
+        values: SQL of values of the input's rows, by their names.
+        windows: SQL of functions over all rows of a group, by their names; they see the values.
+    """
+
+    keys: Sequence[str]
+    values: dict[str, str] = field(default_factory=dict)
+    windows: dict[str, str] = field(default_factory=dict)
+
+    def over(self, *more: str) -> str:
+        """OVER (...): the rows of a group, or those of them that have the same further values."""
+        keys = ", ".join([*self.keys, *more])
+        return f"OVER ({f'PARTITION BY {keys}' if keys else ''})"
+
+    def around(self, sql: str) -> str:
+        """The input's rows with these columns."""
+        for columns in (self.values, self.windows):
+            if columns:
+                sql = f"SELECT *{''.join(f', {value} AS {name}' for name, value in columns.items())} FROM ({sql})"
+        return sql
+
+
+@dataclass
 class Context:
     """The compiler's state for one statement.
 
@@ -47,6 +74,7 @@ class Context:
         scope: The statement's, for its functions and variables.
         scalars: DuckDB's names of the functions that DuckDB has others compute; filled while compiling.
         columns: SQL of columns that are not called c<id>.
+        groups: Of the GROUP BY whose aggregate functions are compiled; None with GROUPING SETS and elsewhere.
         recursive: Names of the recursive WITH entries around the present place.
         used: The lines of `signatures/*.sql` that the statement uses.
     """
@@ -59,6 +87,7 @@ class Context:
     scope: Scope = field(default_factory=Scope)
     scalars: dict[Computed, str] = field(default_factory=dict)
     columns: dict[int, str] = field(default_factory=dict)
+    groups: Groups | None = None
     recursive: list[str] = field(default_factory=list)
     used: set[str] = field(default_factory=set)
     _count: int = 0

@@ -73,3 +73,4 @@ g_first_places(s) AS list_filter(list_zip(s, list_prepend(NULL, s), true), lambd
 g_distinct(l) AS CASE WHEN l IS NOT NULL THEN list_transform(list_sort(list_transform(g_first_places(g_places(l)), lambda p: row(p[1][2], p[1][1]))), lambda p: p[2]) END
 g_weights(l, x) AS list_sum(list_transform(list_filter(l, lambda p: p[1] IS NOT DISTINCT FROM x), lambda p: p[2]))
 g_sums(l) AS CASE WHEN len(list_filter(l, lambda p: p[2] < 0 OR CAST(p[2] AS DOUBLE) = CAST('nan' AS DOUBLE))) > 0 THEN [row(g_err('The weight must be neither negative nor NaN'), l[1][1])] ELSE list_transform(list_distinct(list_transform(l, lambda p: row(p[1]))), lambda x: row(-g_weights(l, x[1]), x[1])) END
+g_checked_sums(e, is_bad) AS CASE WHEN is_bad THEN [row(g_err('The weight must be neither negative nor NaN'), e[1][2])] ELSE e END
