@@ -6,6 +6,7 @@ from typing import Any
 
 from services.bigquery.compiler.context import Context, Handler, columns_of
 from services.bigquery.compiler.expressions import condition
+from services.bigquery.compiler.module_text import constant
 from services.bigquery.compiler.ordering import check_grouped, order_items
 from services.bigquery.compiler.signatures.holding import is_volatile
 from services.bigquery.errors import NotBuilt
@@ -23,14 +24,23 @@ def single_row(context: Context, scan: Any) -> str:
 
 def table(context: Context, scan: Any) -> str:
     """A table."""
-    if tree.has(scan, "for_system_time_expr"):
-        raise NotBuilt("FOR SYSTEM_TIME AS OF")
+    if tree.has(scan, "for_system_time_expr") and not _is_now(context, scan.for_system_time_expr):
+        raise NotBuilt("FOR SYSTEM_TIME AS OF another time than now")
     relation = context.relation(scan.table.name)
     for column in tree.get(scan, "column_list"):
         values.type_of(column.type).duckdb  # noqa: B018  refuses a type that is not built
     pairs = zip(tree.get(scan, "column_list"), scan.column_index_list, strict=True)
     items = ", ".join(f"{relation.columns[index]} AS c{column.column_id}" for column, index in pairs)
     return f"SELECT {items or '1 AS one'} FROM {relation.sql}"
+
+
+def _is_now(context: Context, message: Any) -> bool:
+    """Whether a time is CURRENT_TIMESTAMP(), or the same moment."""
+    found = tree.node(message)
+    if tree.kind(found) == "FunctionCall":
+        return str(tree.get(found, "function").name) == "ZetaSQL:current_timestamp"
+    known = constant(context, message)
+    return known is not None and known[1] == context.now
 
 
 def project(context: Context, scan: Any) -> str:

@@ -296,6 +296,11 @@ def test_distinct_values_keep_the_order_of_their_first_appearance(database: Data
     assert database.rest(f"{sql} WHERE x > 7") == [["null", None, "null", None]]
 
 
+@pytest.mark.parametrize("time", ["CURRENT_TIMESTAMP()", "TIMESTAMP '2020-09-13 12:26:40'"])
+def test_a_table_as_of_now_is_the_table(database: Database, time: str) -> None:
+    assert database.rest(f"SELECT x FROM p.d.t FOR SYSTEM_TIME AS OF {time} ORDER BY x") == [["1"], ["2"], ["3"]]
+
+
 def test_a_gap_of_the_evaluator_is_named_as_ours(database: Database) -> None:
-    with pytest.raises(NotBuilt, match="FOR SYSTEM_TIME AS OF"):
-        database.answer("SELECT x FROM p.d.t FOR SYSTEM_TIME AS OF CURRENT_TIMESTAMP()")
+    with pytest.raises(NotBuilt, match="FOR SYSTEM_TIME AS OF another time than now"):
+        database.answer("SELECT x FROM p.d.t FOR SYSTEM_TIME AS OF TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 1 HOUR)")
