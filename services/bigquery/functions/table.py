@@ -9,7 +9,9 @@ from typing import Any
 
 from services.bigquery import types
 from services.bigquery.functions import domains, hll, kll, texts
+from services.bigquery.functions.analyzers import text_analyze
 from services.bigquery.functions.search import contains_substr
+from services.bigquery.functions.search_queries import search
 from services.bigquery.types import Type
 
 
@@ -52,6 +54,8 @@ SCALARS: Mapping[str, Entry] = {
     "contains_substr": Entry("CONTAINS_SUBSTR", lambda kinds, values: contains_substr(kinds[0], *values), 1),
     "net.public_suffix": _plain("NET.PUBLIC_SUFFIX", domains.public_suffix),
     "net.reg_domain": _plain("NET.REG_DOMAIN", domains.reg_domain),
+    "search": Entry("SEARCH", lambda kinds, values: search(kinds[0], *values), 0),
+    "text_analyze": _plain("TEXT_ANALYZE", text_analyze, 1),
     "hll_count.extract": _plain("HLL_COUNT.EXTRACT", hll.extract, 0),
     **_of_both("EXTRACT", kll.extract),
     **_of_both("EXTRACT_POINT", kll.extract_point),

@@ -26,8 +26,12 @@ _SQL_AGGREGATES = {"max_by": "ANY_VALUE(x HAVING MAX y)", "min_by": "ANY_VALUE(x
 """Of x and y; the reference calls both synonyms of these."""
 _SCALARS: dict[str, tuple[tuple[Type | None, ...], tuple[str, ...], Type]] = {
     "contains_substr": ((None, _STRING), ("json_scope",), Type("BOOL")),
+    "search": ((None, _STRING), ("json_scope", "analyzer", "analyzer_options"), Type("BOOL")),
+    "text_analyze": ((_STRING,), ("analyzer", "analyzer_options"), Type("ARRAY", _STRING)),
 }
 """Types of the arguments, None for any; names of those that may be left out, which are STRING; the result's type."""
+_CONSTANT = ("search", 1)
+"""The argument that must be a constant expression: the query of SEARCH."""
 
 
 @cache
@@ -54,7 +58,8 @@ def _add(signature: Any, kind: Type | None, name: str = "") -> None:
         argument.options.argument_name = name
         argument.options.named_argument_kind = _NAMED_ONLY
         argument.options.cardinality = _OPTIONAL
-        argument.num_occurrences = 0
+        # NULL, which the analyzer puts in where it is left out
+        argument.options.default_value.SetInParent()
 
 
 def _sql_aggregate(name: str, body: str) -> Function:
@@ -71,8 +76,9 @@ def _sql_aggregate(name: str, body: str) -> Function:
 def _scalar(name: str, arguments: tuple[Type | None, ...], optional: tuple[str, ...], result: Type) -> Function:
     message = _function(name, _BUILT_IN, _SCALAR)
     signature = message.signature.add()
-    for kind in arguments:
+    for number, kind in enumerate(arguments):
         _add(signature, kind)
+        signature.argument[number].options.must_be_constant_expression = (name, number) == _CONSTANT
     for option in optional:
         _add(signature, _STRING, option)
     signature.return_type.kind = _KINDS["ARG_TYPE_FIXED"]
