@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from services.bigquery import schema
+from services.bigquery import schema, types
+from services.bigquery.errors import invalid_query
 from services.bigquery.records import ColumnChange, Resource
 from services.bigquery.store.catalogue import Entry
 from services.bigquery.types import Type, quoted
@@ -46,33 +47,61 @@ def _column(name: str, field: Resource) -> str:
 
 def _rules(name: str, field: Resource) -> str:
     not_null = " NOT NULL" if schema.mode(field) == "REQUIRED" else ""
-    checks = "".join(f" WHEN {condition} THEN error({text})" for condition, text in _checks(name, field, field["name"]))
+    # DuckDB has no lambdas in a CHECK: `settle` looks into arrays
+    checks = "".join(
+        f" WHEN {condition} THEN error({text})"
+        for condition, text, is_in_array in _checks(name, field, field["name"])
+        if not is_in_array
+    )
     return f"{not_null} CHECK (CASE{checks} ELSE true END)" if checks else not_null
 
 
-def _checks(value: str, field: Resource, path: str) -> Iterator[tuple[str, str]]:
-    """Conditions under which a column refuses a value, and SQL of the sentence."""
+def _checks(value: str, field: Resource, path: str, depth: int = 0) -> Iterator[tuple[str, str, bool]]:
+    """Conditions under which a column refuses a value, SQL of the sentence, and whether they are about elements."""
     if schema.mode(field) == "REPEATED":
-        return  # DuckDB has no lambdas in a CHECK
-    kind, length = str(field.get("type", "")).upper(), int(field.get("maxLength") or 0)
+        element = f"e{depth}"
+        for condition, text, _ in _checks(element, {**field, "mode": "NULLABLE"}, path, depth + 1):
+            refused = f"list_filter({value}, lambda {element}: {condition})"
+            yield f"len({refused}) > 0", f"list_transform({refused}, lambda {element}: {text})[1]", True
+        return
+    kind, length = _kind(field), int(field.get("maxLength") or 0)
     if length and kind in ("STRING", "BYTES"):
         size = f"length({value})" if kind == "STRING" else f"octet_length({value})"
         text = f"Field {path}: {kind}({length}) has maximum length {length} but got a value with length "
-        yield f"{size} > {length}", f"{quoted(text)} || {size}"
-    if (bounds := numeric_bounds(field)) is not None and kind in ("NUMERIC", "DECIMAL"):
-        digits, scale = bounds
-        text = f"Field {path}: NUMERIC({digits}, {scale}) has precision {digits} and scale {scale} but got the value "
-        yield f"abs(round({value}, {scale})) >= {10 ** (digits - scale)}", f"{quoted(text)} || CAST({value} AS VARCHAR)"
+        yield f"{size} > {length}", f"{quoted(text)} || {size}", False
+    if (bounds := numeric_bounds(field)) is not None:
+        yield (*_range_check(value, kind, bounds, path), False)
     for number, part in enumerate(field.get("fields") or ()):
         inner, name = f"struct_extract({value}, 'f{number}')", f"{path}.{part['name']}"
         if schema.mode(part) == "REQUIRED":
-            yield f"{value} IS NOT NULL AND {inner} IS NULL", quoted(f"Required field {name} cannot be null")
-        yield from _checks(inner, part, name)
+            yield f"{value} IS NOT NULL AND {inner} IS NULL", quoted(f"Required field {name} cannot be null"), False
+        yield from _checks(inner, part, name, depth)
+
+
+def _kind(field: Resource) -> str:
+    name = str(field.get("type", "")).upper()
+    return {"DECIMAL": "NUMERIC", "BIGDECIMAL": "BIGNUMERIC"}.get(name, name)
+
+
+def _range_check(value: str, kind: str, bounds: tuple[int, int], path: str) -> tuple[str, str]:
+    """The condition under which NUMERIC(p, s) or BIGNUMERIC(p, s) refuses a value that is not rounded yet."""
+    digits, scale = bounds
+    text = f"Field {path}: {kind}({digits}, {scale}) has precision {digits} and scale {scale} but got "
+    if kind == "NUMERIC":
+        sentence = f"{quoted(f'{text}the value ')} || CAST({value} AS VARCHAR)"
+        return f"abs(round({value}, {scale})) >= {10 ** (digits - scale)}", sentence
+    # From half a unit below the bound on, a value is rounded up to it
+    bound = types.unscaled(10 ** (digits - scale + 38) - 10 ** (38 - scale) // 2, 38)
+    most, least = (types.literal(_BIGNUMERIC, types.bignumeric(one)) for one in (bound, bound.copy_negate()))
+    return f"({value} >= {most} OR {value} <= {least})", quoted(f"{text}a value with more digits before the point")
+
+
+_BIGNUMERIC = Type("BIGNUMERIC")
 
 
 def numeric_bounds(field: Resource) -> tuple[int, int] | None:
-    """Precision and scale of NUMERIC(p, s); None without."""
-    if not field.get("precision"):
+    """Precision and scale of NUMERIC(p, s) and BIGNUMERIC(p, s); None without."""
+    if not field.get("precision") or _kind(field) not in ("NUMERIC", "BIGNUMERIC"):
         return None
     return int(field["precision"]), int(field.get("scale") or 0)
 
@@ -86,16 +115,54 @@ def fresh_names(columns: Sequence[str], count: int) -> list[str]:
 def settle(connection: Any, entry: Entry) -> None:
     """Gives what a change wrote the form in which BigQuery stores it.
 
-    NUMERIC(p, s) is rounded half away from zero; a NULL array is an empty one.
+    NUMERIC(p, s) and BIGNUMERIC(p, s) are rounded half away from zero; a NULL array is an empty one.
+
+    Raises:
+        BigQueryError: An element of an array breaks a rule of its column.
     """
     table = sql_name(entry.number)
     for name, field in zip(entry.columns, entry.table.fields, strict=True):
-        bounds = numeric_bounds(field)
-        if schema.mode(field) == "REPEATED":
-            connection.execute(f"UPDATE {table} SET {name} = [] WHERE {name} IS NULL").fetchall()
-        elif bounds is not None and str(field["type"]).upper() in ("NUMERIC", "DECIMAL") and bounds[1] < 9:
-            rounded = f"CAST(round({name}, {bounds[1]}) AS DECIMAL(38,9))"
-            connection.execute(f"UPDATE {table} SET {name} = {rounded} WHERE {name} <> {rounded}").fetchall()
+        for condition, text, is_in_array in _checks(name, field, field["name"]):
+            if is_in_array:
+                found = connection.execute(f"SELECT {text} FROM {table} WHERE {condition} LIMIT 1").fetchall()
+                if found:
+                    raise invalid_query(found[0][0])
+        if (stored := _stored(name, field)) is not None:
+            form, differs = stored
+            connection.execute(f"UPDATE {table} SET {name} = {form} WHERE {differs}").fetchall()
+
+
+def _stored(value: str, field: Resource, depth: int = 0) -> tuple[str, str] | None:
+    """SQL of the form in which BigQuery stores a value, and of whether it has another; None if it never has."""
+    if schema.mode(field) == "REPEATED":
+        element = f"e{depth}"
+        inner = _stored(element, {**field, "mode": "NULLABLE"}, depth + 1)
+        if inner is None:
+            return f"coalesce({value}, [])", f"{value} IS NULL"
+        form = f"list_transform(coalesce({value}, []), lambda {element}: {inner[0]})"
+        return form, f"({value} IS NULL OR len(list_filter({value}, lambda {element}: {inner[1]})) > 0)"
+    if parts := field.get("fields"):
+        return _stored_struct(value, parts, depth)
+    if (bounds := numeric_bounds(field)) is None:
+        return None
+    if _kind(field) == "BIGNUMERIC":
+        form = f"u_round_bignumeric({value}, {bounds[1]})"
+    else:
+        form = f"CAST(round({value}, {bounds[1]}) AS DECIMAL(38,9))"
+    return form, f"{value} <> {form}"
+
+
+def _stored_struct(value: str, parts: Sequence[Resource], depth: int) -> tuple[str, str] | None:
+    forms, differs = [], []
+    for number, part in enumerate(parts):
+        name = f"struct_extract({value}, 'f{number}')"
+        stored = _stored(name, part, depth)
+        forms.append(f"f{number} := {stored[0] if stored else name}")
+        differs += [stored[1]] if stored else []
+    if not differs:
+        return None
+    form = f"CASE WHEN {value} IS NOT NULL THEN struct_pack({', '.join(forms)}) END"
+    return form, f"({value} IS NOT NULL AND ({' OR '.join(differs)}))"
 
 
 def with_rules(connection: Any, entry: Entry, fields: Sequence[Resource], number: int) -> Entry:

@@ -12,11 +12,19 @@ from typing import Any
 
 import pyarrow as pa
 
+from services.bigquery import types
+
 _EXACT = decimal.Context(prec=100, rounding=decimal.ROUND_HALF_UP)
 _BILLIONTH = Decimal(1).scaleb(-9)
 _NUMERIC_LIMIT = Decimal(10) ** 29
-NUMERIC, FLOAT, STRING, INTEGER = "DECIMAL(38,9)", "DOUBLE", "VARCHAR", "BIGINT"
-_ARROW = {NUMERIC: pa.decimal128(38, 9), FLOAT: pa.float64(), STRING: pa.string(), INTEGER: pa.int64()}
+NUMERIC, BIGNUMERIC, FLOAT, STRING, INTEGER = "DECIMAL(38,9)", "BLOB", "DOUBLE", "VARCHAR", "BIGINT"
+_ARROW = {
+    NUMERIC: pa.decimal128(38, 9),
+    BIGNUMERIC: pa.binary(),
+    FLOAT: pa.float64(),
+    STRING: pa.string(),
+    INTEGER: pa.int64(),
+}
 
 
 class Failed(Exception):
@@ -109,6 +117,12 @@ def numeric_of_float(value: float) -> Decimal:
     return _numeric(Decimal(value), float_text(value))
 
 
+def round_bignumeric(value: bytes, scale: int) -> bytes:
+    """A BIGNUMERIC in plain form (`types`), rounded half away from zero."""
+    number, unit = types.decimal_of(value), Decimal(1).scaleb(-scale)
+    return types.bignumeric(number.quantize(unit, context=_EXACT))
+
+
 def rounded(value: float, digits: int) -> float:
     """ROUND(FLOAT64, INT64), half away from zero of the exact binary value."""
     if not math.isfinite(value) or digits > 400:
@@ -130,5 +144,6 @@ HELPERS = {
     "u_number": Helper(number, (STRING,), FLOAT),
     "u_numeric": Helper(numeric, (STRING,), NUMERIC),
     "u_numeric_of_float": Helper(numeric_of_float, (FLOAT,), NUMERIC),
+    "u_round_bignumeric": Helper(round_bignumeric, (BIGNUMERIC, INTEGER), BIGNUMERIC),
     "u_round": Helper(rounded, (FLOAT, INTEGER), FLOAT),
 }

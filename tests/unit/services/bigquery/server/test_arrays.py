@@ -55,6 +55,20 @@ def test_a_null_array_is_stored_as_an_empty_one(warehouse: Warehouse) -> None:
     ]
 
 
+def test_a_null_array_in_a_struct_is_stored_as_an_empty_one(warehouse: Warehouse) -> None:
+    warehouse.rows(f"CREATE TABLE {warehouse.dataset}.t (id INT64, r STRUCT<a ARRAY<INT64>, b STRING>, "
+                   "s ARRAY<STRUCT<c ARRAY<STRING>>>)")  # fmt: skip
+    warehouse.rows("INSERT t VALUES (1, (NULL, 'x'), [STRUCT<c ARRAY<STRING>>(NULL)]), (2, NULL, NULL)")
+    warehouse.rows("INSERT t VALUES (3, ([7], NULL), [STRUCT(['y'])])")
+    warehouse.rows("UPDATE t SET r.a = NULL WHERE id = 3")
+    columns = "id, r IS NULL, r.a IS NULL, r.b, ARRAY_LENGTH(s[SAFE_OFFSET(0)].c)"
+    assert warehouse.rows(f"SELECT {columns} FROM t ORDER BY id") == [
+        (1, False, False, "x", 0),
+        (2, True, True, None, None),
+        (3, False, False, None, 1),
+    ]
+
+
 def load(warehouse: Warehouse, content: bytes, kind: str, *schema: Any) -> None:
     config = bigquery.LoadJobConfig(source_format=kind, schema=schema)
     table = f"{warehouse.client.project}.{warehouse.dataset}.t"

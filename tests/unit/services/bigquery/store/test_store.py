@@ -137,6 +137,54 @@ def test_a_column_refuses_what_its_rules_do_not_allow(client: Client) -> None:
     assert client.sql("SELECT x, s, n, a FROM d.t") == [["1", "abc", "1.24", []]]
 
 
+def test_bignumeric_is_rounded_and_bounded(client: Client) -> None:
+    client.table(
+        "t",
+        column("b", "BIGNUMERIC", precision="40", scale="2"),
+        column("w", "BIGNUMERIC", precision="38"),
+        column("f", "BIGNUMERIC", precision="38", scale="38"),
+    )
+    values = "BIGNUMERIC '1.235', BIGNUMERIC '-2.5', BIGNUMERIC '0.99999999999999999999999999999999999999'"
+    client.sql(f"INSERT INTO d.t VALUES ({values}), (BIGNUMERIC '99999999999999999999999999999999999999.994', NULL, 0)")
+    assert client.sql("SELECT * FROM d.t ORDER BY b") == [
+        ["1.24", "-3", "0.99999999999999999999999999999999999999"],
+        ["99999999999999999999999999999999999999.99", None, "0"],
+    ]
+    client.sql("UPDATE d.t SET b = b + BIGNUMERIC '0.004', w = w - BIGNUMERIC '0.4' WHERE b < 2")
+    assert client.sql("SELECT b, w FROM d.t WHERE b < 2") == [["1.24", "-3"]]
+    for row in (
+        "(BIGNUMERIC '99999999999999999999999999999999999999.995', 0, 0)",
+        "(BIGNUMERIC '-1e38', 0, 0)",
+        "(0, BIGNUMERIC '99999999999999999999999999999999999999.5', 0)",
+        "(0, 0, 1)",
+    ):
+        wrong = failure(lambda: client.sql(f"INSERT INTO d.t VALUES {row}"))  # noqa: B023
+        assert wrong[1] == "invalidQuery" and "with more digits before the point" in wrong[2]
+    assert client.sql("SELECT COUNT(*) FROM d.t") == [["2"]]
+
+
+def test_rules_hold_for_elements_of_arrays(client: Client) -> None:
+    pair = [column("n", "NUMERIC", precision="4", scale="2"), column("s", "STRING", maxLength="2")]
+    client.table(
+        "t",
+        column("s", "STRING", mode="REPEATED", maxLength="3"),
+        column("b", "BIGNUMERIC", mode="REPEATED", precision="4", scale="1"),
+        column("r", "RECORD", mode="REPEATED", fields=pair),
+    )
+    client.sql("INSERT INTO d.t VALUES (['abc'], [BIGNUMERIC '1.25'], NULL)")
+    client.sql("INSERT INTO d.t VALUES (['x'], NULL, [(NUMERIC '1.235', 'ab'), (NULL, NULL)])")
+    assert client.sql("SELECT s[0], TO_JSON_STRING(b), TO_JSON_STRING(r) FROM d.t ORDER BY 1") == [
+        ["abc", '["1.3"]', "[]"],
+        ["x", "[]", '[{"n":"1.24","s":"ab"},{"n":null,"s":null}]'],
+    ]
+    for values, sentence in (
+        ("['a', 'abcd'], [], []", "Field s: STRING(3) has maximum length 3 but got a value with length 4"),
+        ("[], [BIGNUMERIC '1000'], []", "Field b: BIGNUMERIC(4, 1) has precision 4"),
+        ("[], [], [(NUMERIC '99.995', '')]", "Field r.n: NUMERIC(4, 2) has precision 4"),
+    ):
+        assert sentence in failure(lambda: client.sql(f"INSERT INTO d.t VALUES ({values})"))[2]  # noqa: B023
+
+
 def test_columns_are_added_dropped_renamed_and_retyped(client: Client) -> None:
     client.table("t", column("x", "INTEGER"), column("s", "STRING"))
     client.sql("INSERT INTO d.t VALUES (1, 'a')")
