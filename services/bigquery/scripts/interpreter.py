@@ -16,13 +16,12 @@ from services.bigquery.language.analyzer import Scope
 from services.bigquery.language.functions.routines import Function, Resource, text_of
 from services.bigquery.language.pool import Pool
 from services.bigquery.queries import Answer
-from services.bigquery.scripts.syntax import Parsed, Source, kind_of, parse, statements, syntax_node
+from services.bigquery.scripts.frames import Failure, Frame, Value, Variable
+from services.bigquery.scripts.syntax import Parsed, kind_of, parse, statements, syntax_node
 from services.bigquery.types import Type
 
 MOST_CALLS = 50
 """How deep procedures may call each other; https://cloud.google.com/bigquery/quotas#procedural_language_limits."""
-Value = tuple[Type, Any]
-_TEXT = Type("STRING")
 _DECLARATION = "VariableDeclaration"
 _WIDER = {("INT64", "NUMERIC"), ("INT64", "BIGNUMERIC"), ("INT64", "DOUBLE"), ("NUMERIC", "BIGNUMERIC"),
           ("NUMERIC", "DOUBLE"), ("BIGNUMERIC", "DOUBLE"), ("DATE", "DATETIME")}  # fmt: skip
@@ -81,26 +80,6 @@ class _Leave(Exception):
 
 
 @dataclass
-class _Frame:
-    """Variables of a script or procedure; inner blocks come last."""
-
-    source: Source
-    blocks: list[dict[str, Value]] = field(default_factory=lambda: [{}])
-
-    def visible(self) -> dict[str, Value]:
-        found: dict[str, Value] = {}
-        for block in self.blocks:
-            found.update(block)
-        return found
-
-    def block_of(self, name: str) -> dict[str, Value]:
-        for block in reversed(self.blocks):
-            if name in block:
-                return block
-        raise invalid_query(f"Undeclared variable: {name}")
-
-
-@dataclass
 class Interpreter:
     """Runs a script; one after the other, where they belong to a session.
 
@@ -114,10 +93,11 @@ class Interpreter:
     host: Host
     system: dict[str, Value] = field(default_factory=dict)
     last: Answer | None = None
-    variables: dict[str, Value] = field(default_factory=dict)
+    variables: dict[str, Variable] = field(default_factory=dict)
     _functions: dict[str, Function] = field(default_factory=dict)
     _errors: list[BigQueryError] = field(default_factory=list)
-    _calls: int = 0
+    _failure: Failure | None = None
+    _callers: list[tuple[Frame, Any]] = field(default_factory=list)
 
     def run(self, script: Parsed) -> Answer | None:
         """Runs a script; returns the answer of its last statement that has one.
@@ -127,81 +107,109 @@ class Interpreter:
         """
         self.last = None
         try:
-            self._all(_Frame(script.source, [self.variables]), script.statements)
+            self._all(Frame(script.source, [self.variables]), script.statements)
         except _Leave as left:
             if left.what != "RETURN":
                 raise invalid_query(f"{left.what} is only allowed inside of a loop body") from None
         return self.last
 
-    def _all(self, frame: _Frame, listed: Sequence[Any]) -> None:
+    def _all(self, frame: Frame, listed: Sequence[Any]) -> None:
         kinds = [kind_of(node) for node in listed]
         for number, (node, kind) in enumerate(zip(listed, kinds, strict=True)):
             if kind == _DECLARATION and set(kinds[:number]) - {_DECLARATION}:
                 raise invalid_query("Variable declarations are allowed only at the start of a block or script")
-            if kind in _STATEMENTS:
-                _STATEMENTS[kind](self, frame, node)
-            elif kind == "CreateFunctionStatement" and _is_temporary(frame.source.text(node)):
-                function = self.host.temporary_function(self._step(frame, frame.source.statement(node), kind))
-                self._functions[function.path[-1].lower()] = function
-            else:
-                answer = self.host.run(self._step(frame, frame.source.statement(node), kind))
-                self.last = answer if answer is not None else self.last
+            try:
+                self._one(frame, node, kind)
+            except BigQueryError as error:
+                self._failed(error, frame, node)
+                raise
 
-    def _step(self, frame: _Frame, sql: str, kind: str, parameters: Mapping[str, Value] | None = None) -> Step:
+    def _one(self, frame: Frame, node: Any, kind: str) -> None:
+        if kind in _STATEMENTS:
+            _STATEMENTS[kind](self, frame, node)
+        elif kind == "CreateFunctionStatement" and _is_temporary(frame.source.text(node)):
+            function = self.host.temporary_function(self._step(frame, frame.source.statement(node), kind))
+            self._functions[function.path[-1].lower()] = function
+        else:
+            answer = self.host.run(self._step(frame, frame.source.statement(node), kind))
+            self.last = answer if answer is not None else self.last
+
+    def _failed(self, error: BigQueryError, frame: Frame, node: Any) -> None:
+        """Notes where an error came from; the statements around the one that failed come later, from inside out."""
+        if self._failure is None or self._failure.error is not error:
+            self._failure = Failure(error, frame.source.text(node), [])
+        places = self._failure.places
+        if not places or places[-1][0] is not frame:
+            places.append((frame, node))
+
+    def _step(self, frame: Frame, sql: str, kind: str, parameters: Mapping[str, Value] | None = None) -> Step:
         return Step(sql, kind, frame.visible(), dict(self.system), list(self._functions.values()), parameters)
 
     # --- values
 
-    def _answer(self, frame: _Frame, sql: str) -> Answer:
+    def _answer(self, frame: Frame, sql: str) -> Answer:
         return self.host.evaluate(self._step(frame, sql, "Expression"))
 
-    def _value(self, frame: _Frame, message: Any) -> Value:
+    def _value(self, frame: Frame, message: Any) -> Value:
         answer = self._answer(frame, frame.source.query(syntax_node(message)))
         return answer.columns[0][1], answer.rows[0][0]
 
-    def _is_true(self, frame: _Frame, message: Any) -> bool:
+    def _is_true(self, frame: Frame, message: Any) -> bool:
         kind, value = self._value(frame, message)
         if kind.kind != "BOOL" and value is not None:
             raise invalid_query(f"Expected type BOOL but got {kind.sql}")
         return bool(value)
 
-    def _assigned(self, frame: _Frame, message: Any, target: Type, name: str) -> Value:
-        """The value of an expression for a variable of a type."""
-        node = syntax_node(message)
+    def _assigned(self, frame: Frame, message: Any, variable: Variable, name: str) -> Variable:
+        """A variable with the value of an expression."""
+        node, target = syntax_node(message), variable.kind
         sql = frame.source.query(node)
         answer = self._answer(frame, sql)
         kind, value = answer.columns[0][1], answer.rows[0][0]
         if kind == target or value is None:
-            return target, value
+            return self._held(frame, variable, value)
         is_literal = kind_of(node).endswith("Literal") or kind_of(node).endswith("ArrayConstructor")
         if not (is_literal or str(kind) == str(target) or (kind.kind, target.kind) in _WIDER):
             raise _cannot_coerce(kind, target, name)
         space, bare = sql[: len(sql) - len(sql.lstrip())], sql.lstrip().removeprefix("SELECT ")
-        return target, self._answer(frame, f"{space}SELECT CAST({bare} AS {target.sql})").rows[0][0]
+        value = self._answer(frame, f"{space}SELECT CAST({bare} AS {target.sql})").rows[0][0]
+        return self._held(frame, variable, value)
+
+    def _held(self, frame: Frame, variable: Variable, value: Any) -> Variable:
+        """A variable with another value of its type, which STRING(3) may refuse and NUMERIC(5, 2) rounds."""
+        if variable.declared and value is not None:
+            value = self._cast(frame, variable.kind, value, variable.declared)
+        return variable._replace(value=value)
+
+    def _cast(self, frame: Frame, kind: Type, value: Any, target: str) -> Any:
+        step = self._step(frame, f"SELECT CAST(v AS {target})", "Expression")
+        return self.host.evaluate(replace(step, variables={"v": (kind, value)})).rows[0][0]
 
     # --- statements
 
-    def _declare(self, frame: _Frame, node: Any) -> None:
+    def _declare(self, frame: Frame, node: Any) -> None:
         names = [identifier.id_string.lower() for identifier in node.variable_list.identifier_list]
         declared = syntax_node(node.type)
         default = syntax_node(node.default_value)
         if declared is not None:
             text = frame.source.text(declared)
-            kind = self._answer(frame, f"SELECT CAST(NULL AS {text.split('(')[0]})").columns[0][1]
-            value = (kind, None) if default is None else self._assigned(frame, default, kind, names[0])
+            kind = self._answer(frame, f"SELECT CAST(NULL AS {text})").columns[0][1]
+            variable = Variable(kind, None, text if "(" in text else "")
+            if default is not None:
+                variable = self._assigned(frame, default, variable, names[0])
         else:
-            value = self._value(frame, default)
+            variable = Variable(*self._value(frame, default))
         for name in names:
             if name in frame.visible():
                 raise invalid_query(f"Variable '{name}' redeclaration")
-            frame.blocks[-1][name] = value
+            frame.blocks[-1][name] = variable
 
-    def _set(self, frame: _Frame, node: Any) -> None:
+    def _set(self, frame: Frame, node: Any) -> None:
         name = node.variable.id_string.lower()
         block = frame.block_of(name)
-        block[name] = self._assigned(frame, node.expression, block[name][0], name)
+        block[name] = self._assigned(frame, node.expression, block[name], name)
 
-    def _set_several(self, frame: _Frame, node: Any) -> None:
+    def _set_several(self, frame: Frame, node: Any) -> None:
         names = [identifier.id_string.lower() for identifier in node.variables.identifier_list]
         kind, value = self._value(frame, node.struct_expression)
         if kind.kind != "STRUCT" or len(kind.fields) != len(names):
@@ -209,18 +217,17 @@ class Interpreter:
         for number, (name, (_, part)) in enumerate(zip(names, kind.fields, strict=True)):
             self._put(frame, name, part, None if value is None else value[f"f{number}"])
 
-    def _put(self, frame: _Frame, name: str, kind: Type, value: Any) -> None:
+    def _put(self, frame: Frame, name: str, kind: Type, value: Any) -> None:
         """Sets a variable to a value of another statement."""
         block = frame.block_of(name)
-        target = block[name][0]
+        target = block[name].kind
         if kind != target and value is not None:
             if str(kind) != str(target) and (kind.kind, target.kind) not in _WIDER:
                 raise _cannot_coerce(kind, target, name)
-            step = self._step(frame, f"SELECT CAST(v AS {target.sql})", "Expression")
-            value = self.host.evaluate(replace(step, variables={"v": (kind, value)})).rows[0][0]
-        block[name] = target, value
+            value = self._cast(frame, kind, value, target.sql)
+        block[name] = self._held(frame, block[name], value)
 
-    def _set_system(self, frame: _Frame, node: Any) -> None:
+    def _set_system(self, frame: Frame, node: Any) -> None:
         name = ".".join(part.id_string for part in node.system_variable.path.names).lower()
         if name not in SETTABLE:
             raise invalid_query(f"Cannot assign to system variable @@{name}")
@@ -231,7 +238,7 @@ class Interpreter:
             raise NotBuilt(f"@@{name} = '{str(value)[:50]}'; write it in each function or name")
         self.system[name] = kind, value
 
-    def _if(self, frame: _Frame, node: Any) -> None:
+    def _if(self, frame: Frame, node: Any) -> None:
         clauses = [(node.condition, node.then_list)]
         clauses += [(clause.condition, clause.body) for clause in node.elseif_clauses.elseif_clauses]
         for condition, body in clauses:
@@ -239,7 +246,7 @@ class Interpreter:
                 return self._all(frame, statements(body))
         return self._all(frame, statements(node.else_list))
 
-    def _case(self, frame: _Frame, node: Any) -> None:
+    def _case(self, frame: Frame, node: Any) -> None:
         of = syntax_node(node.expression)
         for clause in node.when_then_clauses.when_then_clauses:
             if of is None:
@@ -252,14 +259,14 @@ class Interpreter:
         return self._all(frame, statements(node.else_list))
 
     @contextmanager
-    def _block(self, frame: _Frame, first: Mapping[str, Value] | None = None) -> Iterator[None]:
+    def _block(self, frame: Frame, first: Mapping[str, Variable] | None = None) -> Iterator[None]:
         frame.blocks.append(dict(first or {}))
         try:
             yield
         finally:
             frame.blocks.pop()
 
-    def _begin(self, frame: _Frame, node: Any) -> None:
+    def _begin(self, frame: Frame, node: Any) -> None:
         handlers = node.handler_list.exception_handler_list
         try:
             with self._block(frame):
@@ -269,8 +276,8 @@ class Interpreter:
                 raise
             before = dict(self.system)
             self._errors.append(error)
-            self.system |= {"error.message": (_TEXT, error.message)}
-            self.system |= {f"error.{name}": (_TEXT, None) for name in _ERROR_PARTS}
+            assert self._failure is not None  # of the statement in this block
+            self.system |= self._failure.variables(self._callers)
             try:
                 self._all(frame, statements(handlers[0].statement_list))
             finally:
@@ -280,7 +287,7 @@ class Interpreter:
             if left.what != "BREAK" or not left.label or left.label != _label(node):
                 raise
 
-    def _raise(self, frame: _Frame, node: Any) -> None:
+    def _raise(self, frame: Frame, node: Any) -> None:
         if syntax_node(node.message) is not None:
             kind, text = self._value(frame, node.message)
             if kind.kind != "STRING":
@@ -290,29 +297,29 @@ class Interpreter:
             raise invalid_query("Cannot re-raise an existing exception outside of an exception handler")
         raise self._errors[-1]
 
-    def _while(self, frame: _Frame, node: Any) -> None:
+    def _while(self, frame: Frame, node: Any) -> None:
         body = statements(tree_body(node))
         while (syntax_node(node.condition) is None or self._is_true(frame, node.condition)) and self._once(
             frame, node, body
         ):
             pass
 
-    def _repeat(self, frame: _Frame, node: Any) -> None:
+    def _repeat(self, frame: Frame, node: Any) -> None:
         body = statements(tree_body(node))
         while self._once(frame, node, body) and not self._is_true(frame, node.until_clause.condition):
             pass
 
-    def _for(self, frame: _Frame, node: Any) -> None:
+    def _for(self, frame: Frame, node: Any) -> None:
         answer = self._answer(frame, frame.source.statement(node.query))
         kind, body = Type("STRUCT", fields=tuple(answer.columns)), statements(tree_body(node))
         name = node.variable.id_string.lower()
         for row in answer.rows:
-            value = kind, {f"f{number}": cell for number, cell in enumerate(row)}
-            with self._block(frame, {name: value}):
+            value = {f"f{number}": cell for number, cell in enumerate(row)}
+            with self._block(frame, {name: Variable(kind, value)}):
                 if not self._once(frame, node, body):
                     return
 
-    def _once(self, frame: _Frame, node: Any, body: Sequence[Any]) -> bool:
+    def _once(self, frame: Frame, node: Any, body: Sequence[Any]) -> bool:
         """Runs a loop's body; whether the loop goes on."""
         try:
             self._tick(frame)
@@ -323,16 +330,16 @@ class Interpreter:
             return left.what == "CONTINUE"
         return True
 
-    def _tick(self, frame: _Frame) -> None:
+    def _tick(self, frame: Frame) -> None:
         """Lets the host stop a loop that runs no statement."""
         self._answer(frame, "SELECT 1")
 
-    def _leave(self, frame: _Frame, node: Any) -> None:
+    def _leave(self, frame: Frame, node: Any) -> None:
         what = kind_of(node).removesuffix("Statement").upper()
         label = "" if what == "RETURN" else tree_label(node).name.id_string.lower()
         raise _Leave(what, label)
 
-    def _execute(self, frame: _Frame, node: Any) -> None:
+    def _execute(self, frame: Frame, node: Any) -> None:
         _, text = self._value(frame, node.sql)
         if text is None:
             raise invalid_query("SQL string of EXECUTE IMMEDIATE is NULL")
@@ -351,7 +358,7 @@ class Interpreter:
         if names:
             self._into(frame, names, answer)
 
-    def _into(self, frame: _Frame, names: Sequence[str], answer: Answer | None) -> None:
+    def _into(self, frame: Frame, names: Sequence[str], answer: Answer | None) -> None:
         if answer is None or len(answer.columns) != len(names):
             raise invalid_query("EXECUTE IMMEDIATE INTO: the number of columns is not that of the variables")
         rows = answer.rows
@@ -360,18 +367,23 @@ class Interpreter:
         for number, (name, (_, kind)) in enumerate(zip(names, answer.columns, strict=True)):
             self._put(frame, name, kind, rows[0][number] if rows else None)
 
-    def _call(self, frame: _Frame, node: Any) -> None:
+    def _call(self, frame: Frame, node: Any) -> None:
         path = [part.id_string for part in node.procedure_name.names]
         resource = self.host.procedure(path)
         if len(resource.get("arguments", ())) != len(node.arguments):
             count = len(resource.get("arguments", ()))
             raise invalid_query(f"Procedure {'.'.join(path)} takes {count} arguments, not {len(node.arguments)}")
-        if self._calls >= MOST_CALLS:
+        if len(self._callers) >= MOST_CALLS:
             raise invalid_query(f"Procedures call each other more than {MOST_CALLS} times deep")
         created = parse(self.pool, text_of(resource))
-        procedure, inner = created.statements[0], _Frame(created.source)
+        procedure = created.statements[0]
+        inner = Frame(
+            created.source,
+            start=created.source.start(procedure.body),
+            procedure=".".join((resource.get("routineReference") or {}).values()) or ".".join(path),
+        )
         outs = self._pass(frame, inner, procedure, node.arguments, resource)
-        self._calls += 1
+        self._callers.append((frame, node))
         try:
             self._all(
                 inner,
@@ -381,12 +393,13 @@ class Interpreter:
             if left.what != "RETURN":
                 raise
         finally:
-            self._calls -= 1
+            self._callers.pop()
         for name, target in outs:
-            self._put(frame, target, *inner.blocks[0][name])
+            variable = inner.blocks[0][name]
+            self._put(frame, target, variable.kind, variable.value)
 
     def _pass(
-        self, frame: _Frame, inner: _Frame, procedure: Any, given: Any, resource: Resource
+        self, frame: Frame, inner: Frame, procedure: Any, given: Any, resource: Resource
     ) -> list[tuple[str, str]]:
         """Gives a procedure its arguments; returns names of OUT arguments with the variables that get their values."""
         outs: list[tuple[str, str]] = []
@@ -395,13 +408,13 @@ class Interpreter:
             name, mode = entry.name.id_string.lower(), described.get("mode", "IN")
             text = inner.source.text(syntax_node(entry.type))
             kind = self._answer(inner, f"SELECT CAST(NULL AS {text})").columns[0][1]
-            inner.blocks[0][name] = (kind, None) if mode == "OUT" else self._assigned(frame, argument.expr, kind, name)
+            variable = Variable(kind, None)
+            inner.blocks[0][name] = variable
+            if mode != "OUT":
+                inner.blocks[0][name] = self._assigned(frame, argument.expr, variable, name)
             if mode != "IN":
                 outs.append((name, _variable(frame, argument)))
         return outs
-
-
-_ERROR_PARTS = ("statement_text", "stack_trace", "formatted_stack_trace")
 
 
 def tree_body(node: Any) -> Any:
@@ -423,7 +436,7 @@ def _label(node: Any) -> str:
     return str(label.name.id_string.lower())
 
 
-def _variable(frame: _Frame, argument: Any) -> str:
+def _variable(frame: Frame, argument: Any) -> str:
     name = frame.source.text(syntax_node(argument.expr)).strip("`").lower()
     frame.block_of(name)
     return name
@@ -434,7 +447,7 @@ def _is_temporary(text: str) -> bool:
     return "TEMP" in words or "TEMPORARY" in words
 
 
-_STATEMENTS: Mapping[str, Callable[[Interpreter, _Frame, Any], None]] = {
+_STATEMENTS: Mapping[str, Callable[[Interpreter, Frame, Any], None]] = {
     "VariableDeclaration": Interpreter._declare,
     "SingleAssignment": Interpreter._set,
     "AssignmentFromStruct": Interpreter._set_several,

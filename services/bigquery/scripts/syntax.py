@@ -35,6 +35,15 @@ class Source:
         place = tree.get(node, "parse_location_range")
         return self.data[place.start : place.end].decode()
 
+    def start(self, node: Any) -> int:
+        """Where a node begins, in bytes."""
+        return int(tree.get(node, "parse_location_range").start)
+
+    def place(self, node: Any, start: int = 0) -> tuple[int, int]:
+        """The line and column of a node, from 1; `start` is where line 1, column 1 is."""
+        before = self.data[start : self.start(node)].decode()
+        return before.count("\n") + 1, len(before) - before.rfind("\n")
+
     def statement(self, node: Any) -> str:
         """The text of a statement behind as much white space as text stands before it: its errors name their place."""
         place = tree.get(node, "parse_location_range")

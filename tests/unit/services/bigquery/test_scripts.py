@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from services.bigquery.language.functions.routines import Function, Resource
 from services.bigquery.queries import Answer
 from services.bigquery.scripts.interpreter import Interpreter, Step
 from services.bigquery.scripts.syntax import parse
+from services.bigquery.types import bignumeric
 from tests.googlesql import Database, pool, queries
 
 
@@ -48,6 +50,11 @@ class Host:
 
     def procedure(self, path: Sequence[str]) -> Resource:
         return self.procedures[".".join(path)]
+
+
+def frame(line: int, column: int, procedure: str | None = None) -> dict[str, Any]:
+    """An element of @@error.stack_trace in plain form."""
+    return {"f0": line, "f1": column, "f2": None, "f3": procedure}
 
 
 def rows(sql: str) -> Any:
@@ -85,6 +92,22 @@ def rows(sql: str) -> Any:
          "CREATE PROCEDURE d.p(a INT64, OUT b INT64, INOUT c STRING) BEGIN SET b = a * 2; SET c = c || '!'; END; "
          "CALL d.p(21, x, y); SELECT x, y", [[42, "hey!"]]),
         ("SELECT 1; RETURN; SELECT 2", [[1]]),
+        ("DECLARE n NUMERIC(5, 2) DEFAULT 1.235; DECLARE b BIGNUMERIC(39, 1); SET b = 0.25; SELECT n, b, n * 2",
+         [[Decimal("1.24"), bignumeric(Decimal("0.3")), Decimal("2.48")]]),
+        ("DECLARE s STRING(3) DEFAULT 'abc'; DECLARE a ARRAY<STRING(2)> DEFAULT ['xy']; SELECT s, a",
+         [["abc", ["xy"]]]),
+        ("DECLARE n NUMERIC(3, 1); EXECUTE IMMEDIATE \"SELECT NUMERIC '1.25'\" INTO n; SELECT n", [[Decimal("1.3")]]),
+        ("BEGIN DECLARE x STRING(1); END; BEGIN DECLARE x STRING; SET x = 'long'; SELECT x; END", [["long"]]),
+        ("BEGIN\n  SELECT 1;\n  SELECT 1 / 0;\nEXCEPTION WHEN ERROR THEN SELECT @@error.statement_text, "
+         "@@error.stack_trace, @@error.formatted_stack_trace; END",
+         [["SELECT 1 / 0", [frame(3, 3)], "At [3:3]"]]),
+        ("CREATE PROCEDURE d.p() BEGIN\n SELECT 1;\n IF TRUE THEN\n  SELECT 1 / 0;\n END IF; END; BEGIN\n CALL d.p();\n"
+         "EXCEPTION WHEN ERROR THEN SELECT @@error.statement_text, @@error.stack_trace; END",
+         [["SELECT 1 / 0", [frame(4, 3, "d.p"), frame(6, 2)]]]),
+        ("CREATE PROCEDURE d.p() BEGIN BEGIN\n SELECT 1 / 0; EXCEPTION WHEN ERROR THEN SELECT @@error.stack_trace; END;"
+         " END;\nCALL d.p()", [[[frame(2, 2, "d.p"), frame(3, 1)]]]),
+        ("BEGIN BEGIN SELECT 1 / 0; EXCEPTION WHEN ERROR THEN BEGIN RAISE USING MESSAGE = 'other'; EXCEPTION WHEN ERROR"
+         " THEN END; SELECT @@error.statement_text; END; END", [["SELECT 1 / 0"]]),
         ("DECLARE x INT64 DEFAULT 1; BEGIN DECLARE y INT64 DEFAULT 2; SET x = x + y; END; SELECT x", [[3]]),
         ("DECLARE v INT64 DEFAULT 7; SELECT v, w FROM (SELECT 1 AS v, v AS w)", [[1, 7]]),
     ],
@@ -109,6 +132,10 @@ def test_a_script_answers_as_google_documents(sql: str, wanted: Any) -> None:
         ("DECLARE x INT64; BEGIN DECLARE X STRING; END", "Variable 'x' redeclaration"),
         ("SET @@time_zone = 'America/New_York'; SELECT STRING(CURRENT_TIMESTAMP())", "does not support @@time_zone"),
         ("SET @@dataset_id = 'other'; SELECT 1", "does not support @@dataset_id"),
+        ("DECLARE s STRING(3) DEFAULT 'abcd'", "maximum length 3 but got a value with length 4"),
+        ("DECLARE s STRING(3); SET s = 'abc'; SET s = s || 'd'", "maximum length 3 but got a value with length 4"),
+        ("DECLARE a ARRAY<STRING(2)>; SET a = ['x', 'xyz']", "maximum length 2 but got a value with length 3"),
+        ("DECLARE n, m NUMERIC(5, 2); SET (n, m) = (NUMERIC '1', NUMERIC '1000')", "precision 5 and scale 2"),
         ("EXECUTE IMMEDIATE 'SELECT 1; SELECT 2'", "EXECUTE IMMEDIATE supports one statement"),
     ],
 )
