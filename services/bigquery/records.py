@@ -198,6 +198,9 @@ class Transaction(Protocol):
     def size(self, path: Path, columns: Collection[str] | None = None) -> Size:
         """How much a table holds: of some columns, in lower case, or of all."""
 
+    def partitions(self, path: Path) -> list[tuple[str | None, int]]:
+        """Ids and rows of a table's partitions; one without an id for a table that has none."""
+
     def routines(self, dataset: DatasetPath) -> list[Routine]:
         """A dataset's routines, by name."""
 

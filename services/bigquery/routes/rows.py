@@ -16,6 +16,7 @@ from services.bigquery.records import Path, Table, Transaction
 from services.bigquery.routes.call import Call, place_of, route
 from services.bigquery.routes.resources import etag
 from services.bigquery.schema import invalid
+from services.bigquery.views import partitions
 
 MOST_INSERTED = 50_000
 """Rows of one insertAll; Google's limit."""
@@ -62,6 +63,10 @@ def _page(
     table = tx.table((path[0], path[1], name))
     if table.kind == "VIEW":
         raise invalid(f"Cannot list a table of type {table.kind}.")
+    if partition == partitions.SUMMARY:
+        places = _places(partitions.FIELDS, wanted)
+        found = partitions.summary(tx, table).select(places)
+        return rows.page(found, [partitions.FIELDS[place] for place in places], start, most, as_int64), found.num_rows
     relation = tx.relation(table.path)
     places = _places(list(table.fields), wanted)
     columns = ", ".join(f"{relation.columns[place]} AS o{number}" for number, place in enumerate(places))

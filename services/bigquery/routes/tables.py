@@ -13,6 +13,7 @@ from services.bigquery.records import ColumnChange, Path, Size, Table, Transacti
 from services.bigquery.routes.call import Call, page_of, route
 from services.bigquery.routes.resources import check_etag, cleaned, etag, hidden, patched, shown
 from services.bigquery.schema import invalid
+from services.bigquery.views import partitions
 
 _OUTPUT = (
     "kind etag id selfLink creationTime lastModifiedTime tableReference type numBytes numLongTermBytes numRows "
@@ -120,10 +121,19 @@ def get(call: Call) -> Any:
         return found
     with call.api.store.transaction() as tx:
         table, partition = tx.table(_path(call)), _partition(call)
+        if partition == partitions.SUMMARY:
+            return _summary(call, tx, table)
         answer = _answer(call, tx, table)
         if partition:  # a partition's metadata are its table's
             answer["numRows"] = str(destinations.partition_rows(tx, table, partition))
         return answer
+
+
+def _summary(call: Call, tx: Transaction, table: Table) -> dict[str, Any]:
+    """The meta-table of a table's partitions."""
+    rows, path = partitions.summary(tx, table), (*table.path[:2], call.params["table"])
+    listed = Table(path, "TABLE", {"schema": {"fields": partitions.FIELDS}}, table.created, table.modified)
+    return resource(call, listed, Size(rows.num_rows), "US")
 
 
 def _result(call: Call) -> dict[str, Any] | None:

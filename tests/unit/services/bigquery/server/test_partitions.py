@@ -43,6 +43,14 @@ def test_a_partition_is_listed_and_counted_alone(days: Warehouse) -> None:
     assert (listed["totalRows"], listed["rows"][0]["f"][1]["v"]) == ("1", "2")
 
 
+def test_partitions_are_listed(days: Warehouse) -> None:
+    days.rows("INSERT t VALUES (NULL, 3)")
+    assert sorted(days.client.list_partitions(f"{days.dataset}.t")) == ["20240101", "20240102", "__NULL__"]
+    days.rows(f"CREATE TABLE {days.dataset}.plain AS SELECT 1 AS x")
+    with pytest.raises(BadRequest, match="Cannot read partition information from a table that is not partitioned"):
+        days.client.list_partitions(f"{days.dataset}.plain")
+
+
 def test_rows_of_another_partition_are_refused(days: Warehouse) -> None:
     load(days, "t$20240101", b"2024-01-01,5\n")
     other = r"belong to different partitions rather than destination partition t\$20240101"
