@@ -68,6 +68,9 @@ def _field(name: str, kind: Any, reading: Reading) -> dict[str, Any]:
         kind = {"type": kind}
     if kind["type"] == "array":
         return {**_field(name, kind["items"], reading), "mode": "REPEATED"}
+    if kind["type"] == "map":  # https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-avro#complex_types
+        pair = [{**field, "name": "key", "type": "STRING"}, _field("value", kind["values"], reading)]
+        return {"name": name, "type": "RECORD", "mode": "REPEATED", "fields": pair}
     if kind["type"] == "record":
         fields = [_field(one["name"], one["type"], reading) for one in kind["fields"]]
         return {**field, "type": "RECORD", "fields": fields}
@@ -111,9 +114,14 @@ def python_value(kind: Type, value: Any) -> Any:
         ValueError: It is none of that type.
     """
     if kind.kind == "ARRAY":
-        return [python_value(kind.part, item) for item in value or ()]
+        items = value.items() if isinstance(value, Mapping) else value or ()  # a map of Avro
+        return [python_value(kind.part, item) for item in items]
     if value is None:
         return None
+    if kind.kind == "STRUCT" and isinstance(value, (list, tuple)):  # a map of Parquet, or one of its pairs
+        parts = value if isinstance(value, tuple) else (value,)
+        pairs = enumerate(zip(kind.fields, parts, strict=True))
+        return {f"f{number}": python_value(part, item) for number, ((_, part), item) in pairs}
     if kind.kind == "STRUCT" and isinstance(value, Mapping):
         by_name = {name.lower(): item for name, item in value.items()}
         named = enumerate(kind.fields)

@@ -50,9 +50,21 @@ def _field(one: pa.Field, reading: Reading) -> dict[str, Any]:
     field = {"name": one.name, "mode": "NULLABLE" if one.nullable else "REQUIRED"}
     if pa.types.is_struct(kind):
         return {**field, "type": "RECORD", "fields": [_field(kind.field(n), reading) for n in range(kind.num_fields)]}
+    if pa.types.is_map(kind):
+        return {**field, **_map(one, reading)}
     if pa.types.is_dictionary(kind):
         return {**_field(pa.field(one.name, kind.value_type), reading), **field}
     return {**field, "type": _rest_type(kind, reading)}
+
+
+def _map(one: pa.Field, reading: Reading) -> dict[str, Any]:
+    """A map: https://cloud.google.com/bigquery/docs/reference/rest/v2/tables#maptargettype."""
+    key = _field(pa.field("key", one.type.key_type), reading)
+    value = _field(pa.field("value", one.type.item_type), reading)
+    pairs = {"type": "RECORD", "mode": "REPEATED", "fields": [{**key, "mode": "REQUIRED"}, value]}
+    if reading.maps_are_arrays:
+        return pairs
+    return {"type": "RECORD", "fields": [{"name": "key_value", **pairs}]}
 
 
 _TESTS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,7 @@ ROWS = 50_000
 """Rows of a batch."""
 
 
+_EXACT = decimal.Context(prec=120, rounding=decimal.ROUND_HALF_UP)
 _DECIMALS = (("NUMERIC", 29, 9), ("BIGNUMERIC", 38, 38))
 """Types with the digits before and behind the point that they always have room for."""
 
@@ -28,8 +30,10 @@ class Reading:
 
     Attributes:
         skip: Lines before the first row; None if the job does not say.
+        has_controls: Whether a value of CSV may have the character 0.
         nulls: What stands for NULL in CSV.
         decimals: Types that decimals of Parquet, ORC and Avro may become.
+        maps_are_arrays: Whether a map of Parquet is an array of pairs, and no struct around one.
         most_bad: Rows that may be left out.
         bad: Sentences about the rows that were left out.
     """
@@ -40,10 +44,12 @@ class Reading:
     skip: int | None = None
     is_jagged: bool = False
     has_newlines: bool = False
+    has_controls: bool = False
     ignores_unknown: bool = False
     nulls: tuple[str, ...] = ("",)
     encoding: str = "utf-8"
     decimals: tuple[str, ...] = ("NUMERIC",)
+    maps_are_arrays: bool = True
     most_bad: int = 0
     bad: list[str] = field(default_factory=list)
 
@@ -139,8 +145,12 @@ def _fast(column: Any, kind: Type) -> Any:
 
 
 def restricts(one: Mapping[str, Any]) -> bool:
-    """Whether a column is more than its type: REQUIRED, STRING(5), NUMERIC(4, 2)."""
-    return schema.mode(one) == "REQUIRED" or any(one.get(name) for name in ("maxLength", "precision"))
+    """Whether a column is more than its type: REQUIRED, STRING(5), NUMERIC(4, 2), also in a field or element."""
+    return (
+        schema.mode(one) == "REQUIRED"
+        or any(one.get(name) for name in ("maxLength", "precision"))
+        or any(restricts(part) for part in one.get("fields") or ())
+    )
 
 
 def restricted(array: Any, one: Mapping[str, Any]) -> dict[int, str]:
@@ -151,14 +161,43 @@ def restricted(array: Any, one: Mapping[str, Any]) -> dict[int, str]:
         wrong = dict.fromkeys(_rows(pc.is_null(array)), sentence)
     if one.get("maxLength") and schema.mode(one) != "REPEATED":
         length = pc.utf8_length(array) if pa.types.is_string(array.type) else pc.binary_length(array)
-        sentence = f"Field {one['name']}: the value is longer than {one['type']}({one['maxLength']}) allows"
-        wrong |= dict.fromkeys(_rows(pc.greater(length, int(one["maxLength"]))), sentence)
-    if one.get("precision") and pa.types.is_decimal(array.type):
-        digits = int(one["precision"]) - int(one.get("scale") or 0)
-        sentence = f"Field {one['name']}: the value has more than {digits} digits before the point"
+        wrong |= dict.fromkeys(_rows(pc.greater(length, int(one["maxLength"]))), _too_long(one, one["name"]))
+    elif restricts({**one, "mode": "NULLABLE"}):
         values = enumerate(array.to_pylist())
-        wrong |= {row: sentence for row, value in values if value is not None and value.copy_abs() >= 10**digits}
+        wrong |= {row: sentence for row, value in values if (sentence := _refused(value, one, str(one["name"])))}
     return wrong
+
+
+def _too_long(one: Mapping[str, Any], path: str) -> str:
+    return f"Field {path}: the value is longer than {one['type']}({one['maxLength']}) allows"
+
+
+def _refused(value: Any, one: Mapping[str, Any], path: str) -> str:
+    """Why a column refuses a plain value; empty if it does not."""
+    if value is None:
+        return ""
+    if schema.mode(one) == "REPEATED":
+        element = {**one, "mode": "NULLABLE"}
+        return next((sentence for item in value if (sentence := _refused(item, element, path))), "")
+    for number, part in enumerate(one.get("fields") or ()):
+        inner, name = value[f"f{number}"], f"{path}.{part['name']}"
+        if inner is None and schema.mode(part) == "REQUIRED":
+            return f"Required column value is missing: field {name} cannot be null"
+        if sentence := _refused(inner, part, name):
+            return sentence
+    if one.get("maxLength") and len(value) > int(one["maxLength"]):
+        return _too_long(one, path)
+    if one.get("precision"):
+        return _too_large(types.decimal_of(value) if isinstance(value, bytes) else value, one, path)
+    return ""
+
+
+def _too_large(value: decimal.Decimal, one: Mapping[str, Any], path: str) -> str:
+    scale = int(one.get("scale") or 0)
+    digits = int(one["precision"]) - scale
+    if value.quantize(decimal.Decimal(1).scaleb(-scale), context=_EXACT).copy_abs() < 10**digits:
+        return ""
+    return f"Field {path}: the value has more than {digits} digits before the point"
 
 
 def _rows(mask: Any) -> list[int]:

@@ -70,17 +70,20 @@ def _line_before(file: Path, reading: Reading) -> list[str] | None:
 
 
 def _rows(file: Path, reading: Reading, skip: int) -> Iterator[list[str]]:
-    with open_unpacked(file) as data, io.TextIOWrapper(data, reading.encoding, newline="") as text:
-        if text.read(1) != "\ufeff":
-            text.seek(0)
+    with (
+        open_unpacked(file, reading.encoding) as data,
+        io.TextIOWrapper(data, "utf-8", errors="replace", newline="") as text,
+    ):
+        lines = iter(text)
+        first = next(lines, "").removeprefix("\ufeff")
         quoting = csv.QUOTE_MINIMAL if reading.quote else csv.QUOTE_NONE
         options: dict[str, Any] = {"delimiter": reading.delimiter, "quoting": quoting}
         if reading.quote:
             options["quotechar"] = reading.quote
         try:
-            rows = (row for row in csv.reader(text, **options) if row)
+            rows = (row for row in csv.reader(itertools.chain([first], lines), **options) if row)
             yield from itertools.islice(rows, skip, None)
-        except (csv.Error, UnicodeDecodeError) as error:
+        except csv.Error as error:
             raise unreadable(f"CSV cannot be read: {error}") from error
 
 
@@ -93,21 +96,27 @@ def batches(file: Path, fields: Sequence[Mapping[str, Any]], reading: Reading) -
         return
     number = 0
     for batch in _read(file, fields, reading):
-        if not reading.has_newlines:
-            _check_lines(batch)
-        yield batch_of(batch.columns, fields, number, reading)
+        columns = [_text(column) for column in batch.columns]
+        for refused, sentence in _refused(reading):
+            if any(pc.any(pc.match_substring_regex(column, refused)).as_py() for column in columns):
+                raise unreadable(sentence)
+        yield batch_of(columns, fields, number, reading)
         number += batch.num_rows
 
 
-def _check_lines(batch: Any) -> None:
-    """Refuses a line break within a value.
+def _text(column: Any) -> Any:
+    """A column of bytes as text; what is not UTF-8 becomes U+FFFD."""
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowInvalid:
+        values = (value if value is None else value.decode("utf-8", "replace") for value in column.to_pylist())
+        return pa.array(list(values), pa.string())
 
-    Raises:
-        BigQueryError: There is one.
-    """
-    for column in batch.columns:
-        if pc.any(pc.match_substring_regex(column, "[\r\n]")).as_py():
-            raise unreadable(_NEWLINE)
+
+def _refused(reading: Reading) -> list[tuple[str, str]]:
+    """Patterns of characters that no value may have, each with the sentence."""
+    newlines = [] if reading.has_newlines else [("[\r\n]", _NEWLINE)]
+    return newlines if reading.has_controls else [*newlines, ("\x00", "Bad character (ASCII 0) encountered")]
 
 
 _NEWLINE = (
@@ -118,7 +127,7 @@ _NEWLINE = (
 
 def _read(file: Path, fields: Sequence[Mapping[str, Any]], reading: Reading) -> Iterator[Any]:
     names = [f"o{number}" for number in range(len(fields))]
-    with open_unpacked(file) as data:
+    with open_unpacked(file, reading.encoding) as data:
         if not data.peek(1):
             return
         try:
@@ -128,7 +137,6 @@ def _read(file: Path, fields: Sequence[Mapping[str, Any]], reading: Reading) -> 
                     column_names=names,
                     skip_rows_after_names=reading.skip or 0,
                     block_size=BLOCK,
-                    encoding=reading.encoding,
                 ),
                 parse_options=pacsv.ParseOptions(
                     delimiter=reading.delimiter,
@@ -137,7 +145,7 @@ def _read(file: Path, fields: Sequence[Mapping[str, Any]], reading: Reading) -> 
                     ignore_empty_lines=len(fields) > 1,
                 ),
                 convert_options=pacsv.ConvertOptions(
-                    column_types=dict.fromkeys(names, pa.string()),
+                    column_types=dict.fromkeys(names, pa.binary()),
                     null_values=list(reading.nulls),
                     strings_can_be_null=True,
                     quoted_strings_can_be_null=reading.nulls != ("",),
@@ -161,13 +169,14 @@ def _explained(text: str) -> str:
 def _one_by_one(file: Path, fields: Sequence[Mapping[str, Any]], reading: Reading) -> Iterator[Any]:
     """Rows that may be short, long or bad. A quoted text of no characters is NULL here."""
     rows, first = _rows(file, reading, reading.skip or 0), 0
+    refused = [(re.compile(pattern), sentence) for pattern, sentence in _refused(reading)]
     while piece := list(itertools.islice(rows, ROWS)):
         kept = []
         for number, row in enumerate(piece, first):
             if len(row) > len(fields) and not reading.ignores_unknown:
                 reading.leave_out(f"Too many values in row {number}. Found {len(row)}, expected {len(fields)}")
-            elif not reading.has_newlines and any("\n" in value or "\r" in value for value in row):
-                reading.leave_out(_NEWLINE)
+            elif sentences := [text for pattern, text in refused if any(pattern.search(value) for value in row)]:
+                reading.leave_out(sentences[0])
             elif len(row) < len(fields) and not reading.is_jagged:
                 reading.leave_out(f"Too few values in row {number}. Found {len(row)}, expected {len(fields)}")
             else:

@@ -19,13 +19,14 @@ SAMPLE = 500
 
 def detect(file: Path, reading: Reading) -> list[dict[str, Any]]:
     """The columns, from the first rows."""
-    return fields_of_objects([row for _, row in itertools.islice(_rows(file, Reading(most_bad=SAMPLE)), SAMPLE)])
+    lenient = Reading(most_bad=SAMPLE, encoding=reading.encoding)
+    return fields_of_objects([row for _, row in itertools.islice(_rows(file, lenient), SAMPLE)])
 
 
 def _rows(
     file: Path, reading: Reading, number_of: Callable[[str], float] = float
 ) -> Iterator[tuple[int, dict[str, Any]]]:
-    with open_unpacked(file) as data:
+    with open_unpacked(file, reading.encoding) as data:
         for number, line in enumerate(data):
             if not line.strip():
                 continue

@@ -26,6 +26,9 @@ _FORMATS = {
     "ORC": columnar,
     "AVRO": columnar,
 }
+_ENCODINGS = {"UTF8": "utf-8", "UTF-8": "utf-8", "ISO-8859-1": "latin-1"}
+_ENCODINGS |= {f"UTF-{bits}{end}": f"utf-{bits}-{end.lower()}" for bits in (16, 32) for end in ("BE", "LE")}
+"""https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationLoad.FIELDS.encoding, in Python."""
 MOST_LIBRARY = 10**6
 """Bytes, as at Google: https://cloud.google.com/bigquery/quotas#udf_limits."""
 DESCRIBED = ("PARQUET", "ORC", "AVRO")
@@ -100,9 +103,16 @@ def _matching(folder: Path, name: str) -> list[Path]:
 
 
 def reading_of(configuration: Mapping[str, Any]) -> Reading:
-    """How files are read, from a load job's or external table's configuration."""
-    options = {**configuration, **(configuration.get("csvOptions") or {})}
+    """How files are read, from a load job's or external table's configuration.
+
+    Raises:
+        BigQueryError: The encoding is none that BigQuery reads.
+    """
+    options = {**configuration, **(configuration.get("csvOptions") or {}), **(configuration.get("jsonOptions") or {})}
+    parquet = configuration.get("parquetOptions") or {}
     encoding = str(options.get("encoding") or "UTF-8").upper().replace("_", "-")
+    if encoding not in _ENCODINGS:
+        raise invalid(f"Invalid value for encoding: {encoding[:100]} is not a valid value")
     quote = options.get("quote")
     kind = str(configuration.get("sourceFormat") or "CSV").upper()
     decimals = configuration.get("decimalTargetTypes") or (["NUMERIC", "STRING"] if kind == "ORC" else ["NUMERIC"])
@@ -116,8 +126,10 @@ def reading_of(configuration: Mapping[str, Any]) -> Reading:
         has_newlines=bool(options.get("allowQuotedNewlines")),
         ignores_unknown=bool(configuration.get("ignoreUnknownValues")),
         nulls=tuple(options.get("nullMarkers") or [options.get("nullMarker") or ""]),
-        encoding={"ISO-8859-1": "latin-1"}.get(encoding, encoding.lower()),
+        encoding=_ENCODINGS[encoding],
+        has_controls=bool(options.get("preserveAsciiControlCharacters")),
         decimals=tuple(str(one).upper() for one in decimals),
+        maps_are_arrays=kind != "PARQUET" or parquet.get("mapTargetType") == "ARRAY_OF_STRUCT",
         most_bad=int(configuration.get("maxBadRecords") or 0),
     )
 

@@ -19,6 +19,7 @@ _FILES = {
     "max_bad_records": "maxBadRecords",
     "null_marker": "nullMarker",
     "null_markers": "nullMarkers",
+    "preserve_ascii_control_characters": "preserveAsciiControlCharacters",
     "quote": "quote",
     "skip_leading_rows": "skipLeadingRows",
     "uris": "sourceUris",

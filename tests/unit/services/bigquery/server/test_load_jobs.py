@@ -384,3 +384,96 @@ def test_tables_of_other_columns_are_not_copied_together(warehouse: Warehouse) -
         warehouse.client.copy_table([f"{place}.a1", f"{place}.b"], f"{place}.t").result(retry=None)
     warehouse.client.copy_table([f"{place}.a1", f"{place}.a2"], f"{place}.t").result(retry=None)
     assert warehouse.rows("SELECT x FROM t") == [(1,), (1,)]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "codec"),
+    [("ISO-8859-1", "latin-1"), ("UTF-16BE", "utf-16-be"), ("UTF-16LE", "utf-16-le"), ("UTF-32BE", "utf-32-be"),
+     ("UTF-32LE", "utf-32-le"), ("UTF-8", "utf-8")],
+)  # fmt: skip
+@pytest.mark.parametrize("more", [{}, {"max_bad_records": 1}, {"autodetect": True, "schema": None}])
+def test_csv_of_other_encodings(warehouse: Warehouse, encoding: str, codec: str, more: Any) -> None:
+    text = 'name,n\nÄrger,1\n"é,ÿ",2\n'.encode(codec)
+    options: dict[str, Any] = {"source_format": "CSV", "skip_leading_rows": 1, "encoding": encoding}
+    options |= {"schema": [Field("name", "STRING"), Field("n", "INT64")], **more}
+    load(warehouse, "x.csv", text, **{name: value for name, value in options.items() if value is not None})
+    assert warehouse.rows("SELECT name, n FROM t ORDER BY n") == [("Ärger", 1), ("é,ÿ", 2)]
+
+
+@pytest.mark.parametrize("more", [{}, {"max_bad_records": 1}])
+def test_bytes_that_are_no_text_are_replaced(warehouse: Warehouse, more: Any) -> None:
+    options: dict[str, Any] = {"source_format": "CSV", "schema": [Field("name", "STRING"), Field("n", "INT64")], **more}
+    load(warehouse, "x.csv", b"M\xfcller,1\nok,2\n", **options)
+    assert warehouse.rows("SELECT name, n FROM t ORDER BY n") == [("M\ufffdller", 1), ("ok", 2)]
+    load(warehouse, "y.csv", b"a\xd8", **{**options, "schema": options["schema"][:1]}, table="u", encoding="UTF-16BE")
+    assert warehouse.rows("SELECT name FROM u") == [("\u61d8",)]
+    with pytest.raises(BadRequest, match="Invalid value for encoding: LATIN-7"):
+        load(warehouse, "x.csv", b"a,1\n", **options, encoding="latin-7")
+
+
+def test_json_of_utf_16(warehouse: Warehouse) -> None:
+    options: dict[str, Any] = {"source_format": "NEWLINE_DELIMITED_JSON", "autodetect": True, "encoding": "UTF-16LE"}
+    load(warehouse, "x.json", '\ufeff{"name": "Ä"}\n{"name": "ß"}\n'.encode("utf-16-le"), **options)
+    assert sorted(warehouse.rows("SELECT name FROM t")) == [("Ä",), ("ß",)]
+
+
+def test_the_character_zero_is_refused_unless_it_is_asked_for(warehouse: Warehouse) -> None:
+    options: dict[str, Any] = {"source_format": "CSV", "schema": [Field("name", "STRING")]}
+    with pytest.raises(BadRequest, match=r"Bad character \(ASCII 0\) encountered"):
+        load(warehouse, "x.csv", b"a\0b\n", **options)
+    load(warehouse, "x.csv", b"a\0b\n", **options, preserve_ascii_control_characters=True)
+    assert warehouse.rows("SELECT name FROM t") == [("a\0b",)]
+
+
+MAP = pa.array([[("a", 1), ("b", None)], [], None], pa.map_(pa.string(), pa.int64()))
+PAIRS = [[{"key": "a", "value": 1}, {"key": "b", "value": None}], [], []]
+
+
+def test_a_map_of_parquet_is_an_array_of_pairs(warehouse: Warehouse) -> None:
+    content = parquet(id=[1, 2, 3], m=MAP)
+    options = bigquery.ParquetOptions()  # type: ignore[no-untyped-call]
+    options.map_target_type = "ARRAY_OF_STRUCT"
+    load(warehouse, "x.parquet", content, source_format="PARQUET", parquet_options=options)
+    assert [row[0] for row in warehouse.rows("SELECT m FROM t ORDER BY id")] == PAIRS
+    field = warehouse.client.get_table(f"{warehouse.dataset}.t").schema[1]
+    assert [(one.name, one.field_type, one.mode) for one in field.fields] == [
+        ("key", "STRING", "REQUIRED"),
+        ("value", "INTEGER", "NULLABLE"),
+    ]
+    load(warehouse, "x.parquet", content, "u", source_format="PARQUET")
+    assert warehouse.rows("SELECT m.key_value FROM u WHERE id < 3 ORDER BY id") == [(one,) for one in PAIRS[:2]]
+
+
+def test_a_map_of_avro_is_an_array_of_pairs(warehouse: Warehouse) -> None:
+    kind = ["null", {"type": "map", "values": ["null", "long"]}]
+    sink = io.BytesIO()
+    fastavro.writer(
+        sink,
+        {"type": "record", "name": "r", "fields": [{"name": "id", "type": "long"}, {"name": "m", "type": kind}]},
+        [{"id": 1, "m": {"a": 1, "b": None}}, {"id": 2, "m": {}}, {"id": 3, "m": None}],
+    )
+    load(warehouse, "x.avro", sink.getvalue(), source_format="AVRO")
+    assert [row[0] for row in warehouse.rows("SELECT m FROM t ORDER BY id")] == PAIRS
+
+
+def test_rules_of_columns_count_row_by_row(warehouse: Warehouse) -> None:
+    schema = [
+        Field("b", "BIGNUMERIC", precision=40, scale=2),
+        Field("n", "NUMERIC", precision=3, scale=2),
+        Field("s", "STRING", "REPEATED", max_length=2),
+    ]
+    lines = [
+        {"b": "1.235", "n": 1.5, "s": ["ab"]},
+        {"b": "1e38", "n": 1, "s": []},
+        {"b": "1", "n": 9.996, "s": []},
+        {"b": "1", "n": 1, "s": ["ab", "abc"]},
+    ]
+    content = "\n".join(json.dumps(line) for line in lines).encode()
+    options: dict[str, Any] = {"source_format": "NEWLINE_DELIMITED_JSON", "schema": schema}
+    with pytest.raises(BadRequest, match="Field b: the value has more than 38 digits before the point in row 1"):
+        load(warehouse, "x.json", content, **options)
+    load(warehouse, "x.json", content, **options, max_bad_records=3)
+    assert warehouse.rows("SELECT b, n, s FROM t") == [(Decimal("1.24"), Decimal("1.5"), ["ab"])]
+    errors = warehouse.client.insert_rows_json(f"{warehouse.dataset}.t", lines[1:] + lines[:1], skip_invalid_rows=True)
+    assert [one["index"] for one in errors] == [0, 1, 2]
+    assert warehouse.rows("SELECT COUNT(*) FROM t WHERE b = 1.24") == [(2,)]
