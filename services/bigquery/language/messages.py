@@ -33,6 +33,8 @@ def as_error(error: ServiceError, statement: Statement | None = None) -> BigQuer
         return NotBuilt(f"what Google's SQL module does not have ({sentence.splitlines()[0][:200]})")
     if sentence.startswith(_MOST_ELEMENTS):
         return NotBuilt("arrays of more than 16,000 elements from this function")
+    if "invalid collation name 'und:ci'" in sentence:
+        return NotBuilt("the collation und:ci")
     found = _NOT_FOUND.match(sentence)
     name = found[1].upper() if found else ""
     if name in NOT_IN_MODULE or name.startswith((*_PREFIXES, *_NOT_EVALUATED)):
