@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 TOO_MUCH_MEMORY = "Resources exceeded during query execution"
+TOO_MANY_ROUNDS = "A recursive CTE has reached the maximum number of iterations: 500"
+"""https://cloud.google.com/bigquery/docs/recursive-ctes#troubleshoot_iteration_limit_errors."""
 TOO_DEEP = "Resources exceeded: the statement is nested too deeply"
 MARK = "E!"
 """Precedes a sentence of GoogleSQL's in an error that compiled SQL raises in DuckDB (compiler/macros.sql)."""

@@ -17,7 +17,7 @@ from services.bigquery.compiler.context import Relation
 from services.bigquery.compiler.signatures.connection import as_error, is_our_fault, register_scalars
 from services.bigquery.compiler.statement import Query, compile_query, is_struct_table, output_columns, raw_columns
 from services.bigquery.disk import require_room
-from services.bigquery.errors import BigQueryError, NotBuilt
+from services.bigquery.errors import TOO_MANY_ROUNDS, BigQueryError, NotBuilt
 from services.bigquery.language.analyzer import Analyzer, Scope
 from services.bigquery.language.evaluator import Evaluator, Rows
 from services.bigquery.settings import Limits
@@ -117,7 +117,8 @@ class Queries:
             table = self._run(connection, query)
             return Answer(query.columns, table, lines=query.lines, scalars=frozenset(query.scalars.values()))
         except BigQueryError as error:
-            if error.reason in _FINAL or any(function.javascript for function in scope.functions):
+            is_final = error.reason in _FINAL or error.message == TOO_MANY_ROUNDS
+            if is_final or any(function.javascript for function in scope.functions):
                 raise
             reason = error
         # GoogleSQL may defer an error that DuckDB raises, as in IF(x > 0, SUM(x), SUM(1 / x)): its evaluator decides

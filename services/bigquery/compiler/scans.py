@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from services.bigquery.compiler.context import Context, Handler, columns_of
@@ -9,9 +10,11 @@ from services.bigquery.compiler.expressions import condition
 from services.bigquery.compiler.module_text import constant
 from services.bigquery.compiler.ordering import check_grouped, order_items
 from services.bigquery.compiler.signatures.holding import is_volatile
-from services.bigquery.errors import NotBuilt
+from services.bigquery.errors import TOO_MANY_ROUNDS, NotBuilt
 from services.bigquery.language import tree, values
 
+_MOST_ROUNDS = 500
+"""Iterations of a recursive WITH, as TOO_MANY_ROUNDS has it."""
 _JOINS = ("INNER", "LEFT", "RIGHT", "FULL")
 _SET_OPERATIONS = ("UNION ALL", "UNION", "INTERSECT ALL", "INTERSECT", "EXCEPT ALL", "EXCEPT")
 """In the order of the module's enumerations."""
@@ -202,9 +205,30 @@ def _entry(context: Context, entry: Any) -> str:
     first = _input(context, subquery.non_recursive_term, columns)
     second = _input(context, subquery.recursive_term, columns)
     context.recursive.pop()
-    word = "UNION ALL" if subquery.op_type == 0 else "UNION"
-    names = ", ".join(f"x{number}" for number in range(len(columns)))
-    return f"{name}({names}) AS (SELECT * FROM ({first}) {word} SELECT * FROM ({second}))"
+    names = [f"x{number}" for number in range(len(columns))]
+    return _rounds(name, names, first, second, is_distinct=subquery.op_type != 0)
+
+
+def _rounds(name: str, columns: Sequence[str], first: str, second: str, is_distinct: bool) -> str:
+    """A recursive entry whose rows know the round that they came from, so that there are not too many.
+
+    Args:
+        name: Of the entry.
+        columns: Of the entry, which the terms have in this order.
+        first: The base term.
+        second: The recursive term.
+        is_distinct: UNION DISTINCT, which takes no row that is there already; the key has all columns but the round.
+    """
+    names, inner = ", ".join(columns), [f"n{number}" for number in range(len(columns))]
+    new = f"({second}) AS new({', '.join(inner)})"
+    last = f"(SELECT max(round) AS round FROM {name}) AS last"
+    number = f"CASE WHEN last.round < {_MOST_ROUNDS} THEN last.round + 1 ELSE g_err('{TOO_MANY_ROUNDS}') END"
+    second = f"SELECT new.*, {number} FROM {new} CROSS JOIN {last}"
+    if not is_distinct:
+        return f"{name}({names}, round) AS (SELECT *, CAST(0 AS BIGINT) FROM ({first}) UNION ALL {second})"
+    same = " AND ".join(f"old.{one} IS NOT DISTINCT FROM new.{two}" for one, two in zip(columns, inner, strict=True))
+    second += f" WHERE NOT EXISTS (SELECT 1 FROM recurring.{name} AS old WHERE {same})"
+    return f"{name}({names}, round) USING KEY ({names}) AS (SELECT *, CAST(0 AS BIGINT) FROM ({first}) UNION {second})"
 
 
 def quoted_name(name: str) -> str:
