@@ -69,7 +69,9 @@ def _checks(value: str, field: Resource, path: str, depth: int = 0) -> Iterator[
         size = f"length({value})" if kind == "STRING" else f"octet_length({value})"
         text = f"Field {path}: {kind}({length}) has maximum length {length} but got a value with length "
         yield f"{size} > {length}", f"{quoted(text)} || {size}", False
-    if (bounds := numeric_bounds(field)) is not None:
+    bounds = numeric_bounds(field)
+    # NUMERIC(38, 9) is all of NUMERIC, and its bound none any more
+    if bounds is not None and (bounds[0] < 38 or kind not in ("NUMERIC", "DECIMAL")):
         yield (*_range_check(value, kind, bounds, path), False)
     for number, part in enumerate(field.get("fields") or ()):
         inner, name = f"struct_extract({value}, 'f{number}')", f"{path}.{part['name']}"

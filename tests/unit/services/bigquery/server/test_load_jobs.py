@@ -477,3 +477,17 @@ def test_rules_of_columns_count_row_by_row(warehouse: Warehouse) -> None:
     errors = warehouse.client.insert_rows_json(f"{warehouse.dataset}.t", lines[1:] + lines[:1], skip_invalid_rows=True)
     assert [one["index"] for one in errors] == [0, 1, 2]
     assert warehouse.rows("SELECT COUNT(*) FROM t WHERE b = 1.24") == [(2,)]
+
+
+def test_the_widest_numeric_of_all_takes_its_values(warehouse: Warehouse) -> None:
+    """dlt and dbt write NUMERIC(38, 9) for each NUMERIC."""
+    most = "99999999999999999999999999999.999999999"
+    warehouse.rows("CREATE TABLE t (a NUMERIC(38, 9), b NUMERIC(30, 1), c STRUCT<d NUMERIC(38, 9)>)")
+    warehouse.rows(f"INSERT INTO t VALUES (NUMERIC '{most}', 2.55, STRUCT(NUMERIC '-1.5'))")
+    load(warehouse, "x.json", b'{"a": "-1.123456789", "b": 3, "c": {"d": 4}}', source_format="NEWLINE_DELIMITED_JSON")
+    assert warehouse.rows("SELECT CAST(a AS STRING), CAST(b AS STRING), c.d FROM t ORDER BY a DESC") == [
+        (most, "2.6", Decimal("-1.5")),
+        ("-1.123456789", "3", Decimal(4)),
+    ]
+    with pytest.raises(BadRequest):
+        warehouse.rows("INSERT INTO t (b) VALUES (99999999999999999999999999999.99)")
