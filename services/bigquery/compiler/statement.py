@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +64,20 @@ def compile_query(
         return _query(context, statement, found)
     except RecursionError as error:
         raise too_deep() from error
+
+
+def compile_values(
+    expressions: Sequence[Any], now: int, parameters: Mapping[str, tuple[Type, Any]], scope: Scope
+) -> Query:
+    """Compiles expressions without tables into a query of one row; arguments as of `compile_query`.
+
+    Raises:
+        NotBuilt: Something in them has no rule.
+    """
+    context = Context({}, parameters, now, _ALL_SCANS, EXPRESSIONS, scope)
+    items = ", ".join(f"{context.expression(one)} AS o{number}" for number, one in enumerate(expressions))
+    columns = tuple((f"o{number}", tree.type_of(one)) for number, one in enumerate(expressions))
+    return Query(f"SELECT {items}", columns, dict(context.scalars), frozenset(context.used))
 
 
 def too_deep() -> BigQueryError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 
@@ -12,7 +14,13 @@ from services.bigquery.clock import now_ms
 from services.bigquery.compiler import definitions as asked
 from services.bigquery.compiler.signatures.connection import as_error, is_our_fault, register_scalars
 from services.bigquery.compiler.signatures.null_elements import checked_rows
-from services.bigquery.compiler.statement import compile_change, compile_query, is_change, output_columns
+from services.bigquery.compiler.statement import (
+    compile_change,
+    compile_query,
+    compile_values,
+    is_change,
+    output_columns,
+)
 from services.bigquery.errors import NotBuilt
 from services.bigquery.jobs import destinations
 from services.bigquery.jobs.definitions import Maker
@@ -21,13 +29,14 @@ from services.bigquery.jobs.extract import ExtractRunner
 from services.bigquery.jobs.history import Result
 from services.bigquery.jobs.job import Job
 from services.bigquery.jobs.load import LoadRunner
-from services.bigquery.jobs.statements import assertion, export_data, grants, load_data
+from services.bigquery.jobs.statements import assertion, export_data, grants, load_data, options
 from services.bigquery.jobs.statements.meaning import Meaning
 from services.bigquery.jobs.statements.statement import Session, Statement, changed_table, path_of, table_reference
 from services.bigquery.language import tree
-from services.bigquery.queries import Answer
+from services.bigquery.queries import Answer, plain_rows
 from services.bigquery.records import Path, Transaction
 from services.bigquery.scripts.syntax import parse
+from services.bigquery.types import Type
 
 _COUNTS = {"INSERT": "insertedRowCount", "UPDATE": "updatedRowCount", "DELETE": "deletedRowCount"}
 _COUNTS |= {"TRUNCATE_TABLE": "deletedRowCount"}
@@ -113,6 +122,8 @@ class Execution:
             if is_change(one.statement):
                 self._change(tx, one)
                 return None
+            constant = options.with_constants(one.statement, lambda expressions: self._values(tx, one, expressions))
+            one = dataclasses.replace(one, statement=constant)
             if one.kind == "CreateExternalTableStmt":
                 path = self.meaning.locate(tx, session, tuple(tree.get(tree.node(one.statement), "name_path")))
                 self._note(one, "table", path, create_external(tx, path, one.statement, self.loads.bucket))
@@ -125,6 +136,14 @@ class Execution:
             if is_our_fault(error):
                 raise NotBuilt(f"this statement on DuckDB ({str(error).splitlines()[0][:200]})") from error
             raise as_error(error) from error
+
+    def _values(self, tx: Transaction, one: Statement, expressions: Sequence[Any]) -> list[tuple[Type, Any]]:
+        """Types and plain values of expressions in a statement."""
+        query = compile_values(expressions, self.meaning.queries.now(), one.parameters, one.known.scope)
+        register_scalars(tx.connection, query.scalars, self.meaning.queries.evaluator)
+        table = tx.connection.execute(query.sql).to_arrow_table()
+        kinds = [kind for _, kind in query.columns]
+        return list(zip(kinds, plain_rows(table, query.columns)[0], strict=True))
 
     def _rows(self, tx: Transaction, one: Statement) -> str:
         """DuckDB SQL of the rows of a query or of CREATE TABLE AS, with columns o0, o1, ..."""

@@ -272,10 +272,10 @@ def test_a_deeply_nested_statement_is_answered_or_refused(database: Database, de
 
 
 def test_a_function_that_the_module_lacks_is_refused_by_name(database: Database) -> None:
-    with pytest.raises(NotBuilt, match="SEARCH"):
-        database.rest("SELECT SEARCH(s, 'a') FROM p.d.t")
-    with pytest.raises(NotBuilt, match=r"NET\.REG_DOMAIN"):
-        database.rest("SELECT NET.REG_DOMAIN(s) FROM p.d.t")
+    with pytest.raises(NotBuilt, match="BAG_OF_WORDS"):
+        database.rest("SELECT BAG_OF_WORDS([s]) FROM p.d.t")
+    with pytest.raises(NotBuilt, match=r"ML\.PREDICT"):
+        database.rest("SELECT ML.PREDICT(s) FROM p.d.t")
 
 
 def test_rows_without_from_keep_their_order(database: Database) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import requests
-from google.api_core.exceptions import BadRequest, Conflict, NotFound
+from google.api_core.exceptions import BadRequest, Conflict, GoogleAPICallError, NotFound
 from google.cloud import bigquery
 
 from tests.unit.services.bigquery.server.conftest import Warehouse
@@ -173,7 +173,7 @@ def test_a_cancelled_job_ends(warehouse: Warehouse) -> None:
     sql = f"SELECT count(*) FROM {series} a, {series} b, {series} c WHERE MOD(a * b * c, 7) = 3"
     job = warehouse.client.query(sql, retry=None, job_retry=None)
     job.cancel()
-    with pytest.raises(BadRequest, match="Job execution was cancelled"):
+    with pytest.raises(GoogleAPICallError, match="Job execution was cancelled"):
         job.result(retry=None)
     assert job.reload() is None and job.state == "DONE"
 

@@ -52,6 +52,22 @@ def test_a_name_that_no_project_or_dataset_can_have_is_refused(warehouse: Wareho
         warehouse.client.create_dataset(f"{project or warehouse.client.project}.{name}", retry=None)
 
 
+def test_an_option_may_be_an_expression(warehouse: Warehouse) -> None:
+    soon = "TIMESTAMP_ADD(CURRENT_TIMESTAMP(), INTERVAL 12 HOUR)"
+    for sql in (
+        f"CREATE TABLE {warehouse.dataset}.t OPTIONS (expiration_timestamp = {soon}, labels = [('a', LOWER('B'))]) "
+        "AS SELECT 1 AS x",
+        f"ALTER TABLE {warehouse.dataset}.t SET OPTIONS (description = CONCAT('trips', ' of 2021'))",
+    ):
+        warehouse.client.query(sql, retry=None, job_retry=None).result(retry=None)
+    table = warehouse.client.get_table(f"{warehouse.dataset}.t")
+    assert table.expires is not None and 11 < (table.expires - table.created).total_seconds() / 3600 < 13
+    assert (table.labels, table.description) == ({"a": "b"}, "trips of 2021")
+    with pytest.raises(BadRequest, match="division by zero"):
+        sql = f"CREATE TABLE {warehouse.dataset}.u (x INT64) OPTIONS (description = CAST(1 / 0 AS STRING))"
+        warehouse.client.query(sql, retry=None, job_retry=None).result(retry=None)
+
+
 def test_a_change_of_a_resource_that_has_changed_since_is_refused(warehouse: Warehouse) -> None:
     dataset = warehouse.client.get_dataset(warehouse.dataset)
     other = warehouse.client.get_dataset(warehouse.dataset)
