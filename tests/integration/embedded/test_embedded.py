@@ -356,10 +356,9 @@ exec "$@"
 
 
 def pythons(root: Path) -> list[Path]:
-    """The prefixes of the Pythons that the virtual environments were built with, and python3 is the first."""
-    configs = [root / ".embedded" / name / "pyvenv.cfg" for name in ("uv", "flows")]
-    homes = [re.findall(r"^home = (.*)$", config.read_text(), re.MULTILINE)[0] for config in configs]
-    return list(dict.fromkeys(Path(home).parent for home in homes))
+    """The prefix of the Python that the flows' virtual environment was built with."""
+    config = (root / ".embedded/flows/pyvenv.cfg").read_text()
+    return [Path(home).parent for home in re.findall(r"^home = (.*)$", config, re.MULTILINE)]
 
 
 def hidden_folder(prefix: Path) -> Path | None:

@@ -30,6 +30,12 @@ PROJECT = "dataset_project_id"
 """The connection property that names the project of datasets without one."""
 
 
+def _properties(configuration: Mapping[str, Any]) -> dict[str, str]:
+    """The connection's properties by their names; what has no such form is none."""
+    given = configuration.get("connectionProperties") or ()
+    return {str(one.get("key")): str(one.get("value")) for one in given if isinstance(one, dict)}
+
+
 def project_of(configuration: Mapping[str, Any], job: Job) -> str:
     """The project in which a query's names without one are.
 
@@ -39,8 +45,7 @@ def project_of(configuration: Mapping[str, Any], job: Job) -> str:
         BigQueryError: The connection property and the default dataset name two projects.
     """
     default = str((configuration.get("defaultDataset") or {}).get("projectId") or "")
-    properties = configuration.get("connectionProperties") or ()
-    named = next((str(one.get("value")) for one in properties if one.get("key") == PROJECT), default)
+    named = _properties(configuration).get(PROJECT, default)
     if default and named != default:
         raise NotBuilt(f"the connection property {PROJECT} with another project than the default dataset's")
     return named or job.project
@@ -90,8 +95,7 @@ class Sessions:
         configuration = job.configuration["query"]
         if configuration.get("createSession"):
             return self.begin()
-        properties = configuration.get("connectionProperties") or ()
-        found = {str(one.get("key")): str(one.get("value")) for one in properties if isinstance(one, dict)}
+        found = _properties(configuration)
         for name in found:
             if name not in ("session_id", "query_label", PROJECT):
                 raise NotBuilt(f"the connection property {name[:50]}")

@@ -31,7 +31,7 @@ def test_before_that_python_pip_and_index_are_checked(machine: FakeMachine, doct
 
 
 def test_a_missing_python_is_downloaded_by_the_first_start(machine: FakeMachine, line: Line) -> None:
-    printed = line(replace(new(machine), python=""), "python", runtime="embedded")
+    printed = line(replace(new(machine), python=""), "python ", runtime="embedded")
     assert printed.startswith(
         "warn  python          there is no Python 3.11, 3.12 or 3.13; the first start downloads 3.13"
     )
