@@ -58,12 +58,7 @@ def create_app(settings: Settings, pool: Pool | None = None) -> App:
     loads, extracts = LoadRunner(store, bucket), ExtractRunner(store, settings.storage, results)
     meaning = Meaning(queries, workers)
     runner = QueryRunner(store, meaning, Execution(meaning, loads, extracts))
-    runners: dict[str, Runner] = {
-        "query": runner,
-        "load": loads,
-        "copy": CopyRunner(store),
-        "extract": extracts,
-    }
+    runners: dict[str, Runner] = {"query": runner, "load": loads, "copy": CopyRunner(store), "extract": extracts}
     jobs = Jobs(history, runners, store.cancel)
     runner.jobs = jobs
 
@@ -71,10 +66,7 @@ def create_app(settings: Settings, pool: Pool | None = None) -> App:
 
     def close() -> None:
         if limits.is_enforced:
-            # What will not end in time is ended: everything that was acknowledged is on the disk
-            timer = threading.Timer(CLOSE_SECONDS, os._exit, (0,))
-            timer.daemon = True
-            timer.start()
+            _end_in_time()
         if api is not None:
             api.stop(None)
         jobs.close()
@@ -83,3 +75,10 @@ def create_app(settings: Settings, pool: Pool | None = None) -> App:
             workers.close()
 
     return App(Api(store, jobs, bucket, settings.folder / "uploads"), close, runner.sessions.end_old)
+
+
+def _end_in_time() -> None:
+    """Ends the process if jobs do not end by themselves: everything that was acknowledged is on the disk."""
+    timer = threading.Timer(CLOSE_SECONDS, os._exit, (0,))
+    timer.daemon = True
+    timer.start()

@@ -122,12 +122,24 @@ class Queries:
                 raise
             reason = error
         # GoogleSQL may defer an error that DuckDB raises, as in IF(x > 0, SUM(x), SUM(1 / x)): its evaluator decides
+        return self._evaluated(sql, scope, tables, parameters or {}, statement, reason)
+
+    def _evaluated(
+        self,
+        sql: str,
+        scope: Scope,
+        tables: Tables,
+        parameters: Mapping[str, tuple[Type, Any]],
+        statement: Any,
+        reason: BigQueryError,
+    ) -> Answer:
+        """The evaluator's answer, or the reason why DuckDB has none."""
         contents = {table.name: tables.contents(table.name) for table in scope.tables}
         small = {name: rows for name, rows in contents.items() if rows is not None}
         if len(small) < len(contents) or sum(map(len, small.values())) > MOST_ROWS:
             raise reason
         columns = output_columns(statement)
-        values = {name: value for name, (_, value) in (parameters or {}).items()}
+        values = {name: value for name, (_, value) in parameters.items()}
         try:
             rows = self.evaluator.query(sql, scope, small, raw_columns(statement), values)
         except BigQueryError as error:

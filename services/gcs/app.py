@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from orionbox.http_guard import AsgiGuard, HttpGuard, further_hosts
+from orionbox.http_server import raw_path
 from services.gcs import backup, signing, takeover
 from services.gcs.call import Call, decode, json_response
 from services.gcs.errors import NotModifiedError, StorageError, disk_full, not_found
@@ -132,12 +133,6 @@ def override_method(request: Request) -> None:
     wanted = request.headers.get("x-http-method-override", "").upper()
     if request.method == "POST" and wanted in OVERRIDES:
         request.scope["method"] = wanted
-
-
-def raw_path(scope: Scope) -> str:
-    """Return the path as the client has encoded it, without the query."""
-    raw = scope.get("raw_path") or scope["path"].encode()
-    return str(raw.partition(b"?")[0].decode("latin-1"))
 
 
 def find_route(method: str, path: str) -> tuple[Route, dict[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections.abc import MutableMapping
 from http import HTTPStatus
 from typing import Any
 
@@ -162,3 +163,9 @@ def new_server(app: Any, protocol: type[AnsweringProtocol] = AnsweringProtocol) 
         backlog=BACKLOG,
     )
     return uvicorn.Server(config)
+
+
+def raw_path(scope: MutableMapping[str, Any]) -> str:
+    """Return the path of an ASGI request as the client has encoded it, without the query."""
+    raw = scope.get("raw_path") or scope["path"].encode()
+    return str(raw.partition(b"?")[0].decode("latin-1"))

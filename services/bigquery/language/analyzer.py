@@ -140,12 +140,13 @@ class Analyzer:
         Raises:
             BigQueryError: Google's sentence, with the place in `sql`.
         """
-        statement = typed(sql, scope.functions, scope.paths, lambda text: syntax_of(self._pool, text))
-        catalog, request = scope.catalog(), package.service.AnalyzeRequest(options=scope.options())
-        request.sql_statement = statement.sql
+        catalog = scope.catalog()
+        request = package.service.AnalyzeRequest(options=scope.options(), sql_statement=sql)
         key = (catalog.SerializeToString(deterministic=True), request.SerializeToString(deterministic=True))
         if (known := self._statements.get(key)) is not None:
             return known
+        statement = typed(sql, scope.functions, scope.paths, lambda text: syntax_of(self._pool, text))
+        request.sql_statement = statement.sql
 
         def work(module: Module) -> Any:
             request.registered_catalog_id = registered(module, catalog)

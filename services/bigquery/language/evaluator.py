@@ -119,12 +119,9 @@ class Evaluator:
         Raises:
             BigQueryError: Google's sentence; it took too long; or the module lacks something.
         """
-        scope = dataclasses.replace(scope, is_evaluated=True)
+        scope, parameters = dataclasses.replace(scope, is_evaluated=True), parameters or {}
         if scope.positional:
-            sql = with_named_parameters(sql)
-            parameters = {f"p{name}": value for name, value in (parameters or {}).items()}
-            named = {f"p{number}": kind for number, kind in enumerate(scope.positional, 1)}
-            scope = dataclasses.replace(scope, named=named, positional=())
+            sql, scope, parameters = _with_names(sql, scope, parameters)
         statement = typed(sql, scope.functions, scope.paths, lambda text: syntax_of(self._pool, text))
         options = scope.options()
         request = package.service.EvaluateQueryRequest(sql=statement.sql, options=options)
@@ -134,7 +131,7 @@ class Evaluator:
         for table in scope.tables:
             kinds = [column.type for column in table.columns]
             _fill(request.table_content[table.path[-1]], kinds, contents[table.name])
-        for name, value in (parameters or {}).items():
+        for name, value in parameters.items():
             types.to_module(scope.named[name], value, request.params.add(name=name).value)
         catalog = None if scope.tables else scope.catalog()
 
@@ -147,9 +144,7 @@ class Evaluator:
             answer = self._pool.run(work, seconds, is_long=True)
         except ServiceError as error:
             raise as_error(error) from error
-        rows = answer.content.table_data.row
-        pairs = ((zip(columns, row.cell, strict=True)) for row in rows)
-        return [[types.from_module(kind, cell) for kind, cell in row] for row in pairs]
+        return _plain(answer.content.table_data.row, columns)
 
     def _with_short_names(self, statement: Statement, scope: Scope) -> str:
         """The statement with each path replaced by its last part: the module has contents only for such names."""
@@ -173,6 +168,19 @@ class Evaluator:
             return self._pool.run(work, is_long=True)
         except ServiceError as error:
             raise as_error(error) from error
+
+
+def _plain(rows: Any, columns: Sequence[Type]) -> list[list[Any]]:
+    """The module's rows as plain values."""
+    pairs = (zip(columns, row.cell, strict=True) for row in rows)
+    return [[types.from_module(kind, cell) for kind, cell in row] for row in pairs]
+
+
+def _with_names(sql: str, scope: Scope, parameters: Mapping[str, Any]) -> tuple[str, Scope, Mapping[str, Any]]:
+    """A statement with named parameters instead of positional ones: the evaluator takes no others."""
+    named = {f"p{number}": kind for number, kind in enumerate(scope.positional, 1)}
+    scope = dataclasses.replace(scope, named=named, positional=())
+    return with_named_parameters(sql), scope, {f"p{name}": value for name, value in parameters.items()}
 
 
 def _at_the_root(tables: Sequence[Table]) -> list[Table]:

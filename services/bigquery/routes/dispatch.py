@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from orionbox.http_server import raw_path
 from services.bigquery import bodies
 from services.bigquery.errors import BigQueryError, failed
 from services.bigquery.routes import datasets, jobs, platform, queries, routines, rows, tables, unbuilt, uploads
@@ -121,12 +122,6 @@ class App:
                     await self.in_thread(step)
                 except Exception:
                     _log.exception("cleaning up failed")
-
-
-def raw_path(scope: Scope) -> str:
-    """The path as the client has encoded it, without the query."""
-    raw = scope.get("raw_path") or scope["path"].encode()
-    return str(raw.partition(b"?")[0].decode("latin-1"))
 
 
 def find_route(method: str, path: str) -> tuple[Route, dict[str, str]]:

@@ -23,7 +23,7 @@ from services.bigquery.jobs.statements.statement import (
     table_reference,
 )
 from services.bigquery.language import names, tree
-from services.bigquery.language.analyzer import syntax_of
+from services.bigquery.language.analyzer import Scope, syntax_of
 from services.bigquery.language.catalog import Table
 from services.bigquery.language.pool import Pool
 from services.bigquery.queries import Queries
@@ -55,16 +55,7 @@ class Meaning:
         text = before.text if before else self._read(sql)
         paths = [names.parts(path) for path in self._paths(tx, session, text)]
         known = self.know(tx, session, paths, text.routines)
-        positional = tuple(kind for kind, _ in session.values.positional)
-        named = {name: kind for name, (kind, _) in session.values.named.items()}
-        scope = session.step.scope(known.scope) if session.step else known.scope
-        if text.loaded and all(text.loaded != table.path for table in scope.tables):
-            # The analyzer wants to know the table that LOAD DATA may make
-            scope = dataclasses.replace(scope, tables=[*scope.tables, Table(text.loaded, ".".join(text.loaded), ())])
-        # The evaluator knows no system variables, and a query without them needs none
-        system = scope.system if "@@" in sql else {}
-        scope = dataclasses.replace(scope, named=named, positional=positional, system=system)
-        given = session.values
+        scope, given = _scope(session, sql, text, known), session.values
         if before is not None and before.known.scope == scope:
             statement = before.statement
         else:
@@ -166,6 +157,19 @@ class Meaning:
         if session.job.statistics["query"].get("statementType") != "SCRIPT":
             raise BigQueryError("invalidQuery", "Use of CREATE TEMPORARY TABLE requires a script or session", "query")
         return session.job.project, f"_script{session.job.name.replace('-', '_')}", name
+
+
+def _scope(session: Session, sql: str, text: Text, known: Known) -> Scope:
+    """All that a statement may refer to: what its names stand for, variables and parameters."""
+    scope = session.step.scope(known.scope) if session.step else known.scope
+    if text.loaded and all(text.loaded != table.path for table in scope.tables):
+        # The analyzer wants to know the table that LOAD DATA may make
+        scope = dataclasses.replace(scope, tables=[*scope.tables, Table(text.loaded, ".".join(text.loaded), ())])
+    positional = tuple(kind for kind, _ in session.values.positional)
+    named = {name: kind for name, (kind, _) in session.values.named.items()}
+    # The evaluator knows no system variables, and a query without them needs none
+    system = scope.system if "@@" in sql else {}
+    return dataclasses.replace(scope, named=named, positional=positional, system=system)
 
 
 def _exists(tx: Transaction, path: Path) -> bool:

@@ -90,39 +90,42 @@ def parameters() -> Iterator[bytes]:
     yield http("GET", f"{JOBS}?stateFilter={'x,' * 500}")
 
 
+PLACES: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
+    ("POST", f"{PROJECT}/datasets", "", ("datasetReference", "labels", "access", "defaultTableExpirationMs")),
+    ("PATCH", f"{PROJECT}/datasets/d", "", ("labels", "access", "description", "defaultTableExpirationMs")),
+    (
+        "PATCH", TABLE, "",
+        ("schema", "labels", "expirationTime", "timePartitioning", "clustering", "view", "description"),
+    ),
+    (
+        "POST", f"{PROJECT}/datasets/d/tables", "",
+        ("tableReference", "schema", "view", "externalDataConfiguration", "timePartitioning", "rangePartitioning"),
+    ),
+    ("POST", f"{TABLE}/insertAll", "", ("rows", "skipInvalidRows", "templateSuffix", "ignoreUnknownValues")),
+    (
+        "POST", QUERIES, "",
+        ("query", "queryParameters", "defaultDataset", "parameterMode", "maxResults", "timeoutMs", "formatOptions",
+         "labels", "connectionProperties", "createSession", "location", "dryRun"),
+    ),
+    ("POST", JOBS, "", ("configuration", "jobReference")),
+    (
+        "POST", JOBS, "load",
+        ("sourceUris", "schema", "destinationTable", "sourceFormat", "csvOptions", "skipLeadingRows", "encoding",
+         "fieldDelimiter", "quote", "writeDisposition", "maxBadRecords", "nullMarker", "schemaUpdateOptions"),
+    ),
+    ("POST", JOBS, "copy", ("sourceTable", "sourceTables", "destinationTable", "writeDisposition")),
+    ("POST", JOBS, "extract", ("sourceTable", "destinationUris", "destinationFormat", "compression")),
+    ("POST", JOBS, "query", ("query", "destinationTable", "writeDisposition", "defaultDataset", "queryParameters")),
+    ("POST", f"{PROJECT}/datasets/d/routines", "", ("routineReference", "arguments", "returnType", "language")),
+)  # fmt: skip
+"""Method, path, kind of job, and the fields that get values of other types."""
+
+
 def documents() -> Iterator[bytes]:
     """Yield documents whose fields have other types."""
-    places: tuple[tuple[str, str, str, tuple[str, ...]], ...] = (
-        ("POST", f"{PROJECT}/datasets", "", ("datasetReference", "labels", "access", "defaultTableExpirationMs")),
-        ("PATCH", f"{PROJECT}/datasets/d", "", ("labels", "access", "description", "defaultTableExpirationMs")),
-        (
-            "PATCH", TABLE, "",
-            ("schema", "labels", "expirationTime", "timePartitioning", "clustering", "view", "description"),
-        ),
-        (
-            "POST", f"{PROJECT}/datasets/d/tables", "",
-            ("tableReference", "schema", "view", "externalDataConfiguration", "timePartitioning", "rangePartitioning"),
-        ),
-        ("POST", f"{TABLE}/insertAll", "", ("rows", "skipInvalidRows", "templateSuffix", "ignoreUnknownValues")),
-        (
-            "POST", QUERIES, "",
-            ("query", "queryParameters", "defaultDataset", "parameterMode", "maxResults", "timeoutMs", "formatOptions",
-             "labels", "connectionProperties", "createSession", "location", "dryRun"),
-        ),
-        ("POST", JOBS, "", ("configuration", "jobReference")),
-        (
-            "POST", JOBS, "load",
-            ("sourceUris", "schema", "destinationTable", "sourceFormat", "csvOptions", "skipLeadingRows", "encoding",
-             "fieldDelimiter", "quote", "writeDisposition", "maxBadRecords", "nullMarker", "schemaUpdateOptions"),
-        ),
-        ("POST", JOBS, "copy", ("sourceTable", "sourceTables", "destinationTable", "writeDisposition")),
-        ("POST", JOBS, "extract", ("sourceTable", "destinationUris", "destinationFormat", "compression")),
-        ("POST", JOBS, "query", ("query", "destinationTable", "writeDisposition", "defaultDataset", "queryParameters")),
-        ("POST", f"{PROJECT}/datasets/d/routines", "", ("routineReference", "arguments", "returnType", "language")),
-    )  # fmt: skip
     load = {"sourceUris": ["gs://b/x.csv"], "destinationTable": {"datasetId": "d", "tableId": "hostile"}}
     base: dict[str, Any] = {"load": load, "query": {"query": "SELECT 1", "useLegacySql": False}}
-    for number, (method, path, kind, fields) in enumerate(places):
+    for number, (method, path, kind, fields) in enumerate(PLACES):
         for each, field in enumerate(fields):
             for step in (0, 5):
                 value = WRONG[(number + each + step) % len(WRONG)]
